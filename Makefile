@@ -1,0 +1,161 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Everything that is made goes under .cache; nothing outside of the checkout is touched, but missing Debian packages are
+# installed where that is possible (tests/tools/apt-ensure). Paths are relative: the checkout's own may contain blanks.
+
+# Newest first. The newest ansible-core that the chosen one can run is what the project is developed with.
+PYTHONS := 3.14 3.13 3.12 3.11 3.10
+COLLECTIONS := .cache/stage
+STAGE := $(COLLECTIONS)/ansible_collections/fleet/livepatch
+VENV := .cache/venv
+PY := $(VENV)/bin/python
+STEP := $(PY) tests/tools/step.py
+JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+HOSTS ?= 4
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/$(COLLECTIONS)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
+# Ansible does not look for it in a directory that all may write to, as CI systems' workspaces often are
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Tools that ask git in the staged copy must not be told about the checkout, which ignores .cache
+export GIT_CEILING_DIRECTORIES := $(CURDIR)/.cache
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
+export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
+export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
+
+# Checks run side by side, and all of them even if one fails
+CHECKS = $(MAKE) --no-print-directory --keep-going $(if $(findstring -j,$(MAKEFLAGS)),,--jobs=$(JOBS))
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
+
+#
+# Environments
+#
+
+.PHONY: venv
+venv: $(VENV)/.packages ## .cache/venv: the newest Python at hand, the newest ansible-core for it, the tools
+
+$(VENV)/.packages: tests/requirements.txt meta/ee-requirements.txt tests/tools/make-venv
+	@python=$$(tests/tools/find-python $(PYTHONS)) || \
+		{ tests/tools/apt-ensure python3 python3-venv && python=$$(tests/tools/find-python $(PYTHONS)); } || \
+		{ echo "No Python of $(PYTHONS) is at hand" >&2; exit 1; }; \
+	tests/tools/make-venv $(VENV) "$$python" pip tests/requirements.txt
+
+# The oldest Python of a patched host
+.cache/venv36/.packages: tests/requirements-py36.txt tests/tools/make-venv
+	@tests/tools/make-venv .cache/venv36 "$$(tests/tools/find-python 3.6)" 'pip < 22' tests/requirements-py36.txt \
+		--no-deps --ignore-requires-python 'ansible-core ~= 2.16.19'
+
+.PHONY: stage
+stage: $(VENV)/.packages ## .cache/stage: the checkout's files as Ansible's tools want a collection
+	@$(PY) tests/tools/stage.py $(STAGE) .cache/stage.list
+
+#
+# Checks
+#
+
+.PHONY: lint
+lint: stage ## all linters
+	@$(CHECKS) $(LINTERS)
+
+# The quick ones first
+LINTERS := lint-ruff lint-format lint-yaml lint-changelog lint-licences lint-types lint-docs lint-ansible
+.PHONY: $(LINTERS)
+# Their tools would make directories in the user's home
+lint-docs lint-ansible: export ANSIBLE_HOME := $(CURDIR)/.cache/ansible-home
+lint-ruff: stage
+	@$(STEP) "lint: ruff check" --only '*.py' --only pyproject.toml -- ruff check .
+
+lint-format: stage
+	@$(STEP) "lint: ruff format" --only '*.py' --only pyproject.toml -- ruff format --check --diff .
+
+lint-yaml: stage
+	@$(STEP) "lint: yamllint" --only '*.yml' --only '*.yaml' --only '.*lint' -- yamllint --strict .
+
+lint-changelog: stage
+	@$(STEP) "lint: antsibull-changelog" --only 'changelogs/*' --only galaxy.yml -- antsibull-changelog lint
+
+lint-licences: stage
+	@$(STEP) "lint: reuse" -- sh -c 'cut -d" " -f3- "$$0" | xargs -d "\n" reuse lint-file' "$(CURDIR)/.cache/stage.list"
+
+# The plugins as the package that they are at run time. The rest as `python -m tests.lab` has it.
+lint-types: stage
+	@$(STEP) "lint: mypy" --only '*.py' --only pyproject.toml -- tests/tools/types
+
+lint-docs: stage
+	@$(STEP) "lint: antsibull-docs" --skip 'tests/*' -- \
+		antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs dependent .
+
+lint-ansible: stage
+	@$(STEP) "lint: ansible-lint" --skip 'tests/*.py' --skip 'docs/*' -- ansible-lint --offline --strict --nocolor
+
+.PHONY: sanity
+sanity: stage ## ansible-test's sanity tests, on all Pythons at hand that it knows
+	@$(STEP) "sanity: ansible-test" -- python tests/tools/sanity.py --color no
+
+.PHONY: unit
+unit: stage ## unit tests, then those of the patched host's code on Python 3.6
+	@$(PY) -m pytest tests/unit
+	@$(MAKE) --no-print-directory unit36
+
+.PHONY: unit36
+unit36: stage
+	@if ! tests/tools/find-python 3.6 >/dev/null; then \
+		echo "unit: Python 3.6 not at hand: skipped"; \
+	else \
+		$(MAKE) --silent .cache/venv36/.packages && \
+		$(STEP) "unit: Python 3.6" --only 'plugins/module*' --only 'tests/unit/*' --only pyproject.toml -- tests/tools/unit36; \
+	fi
+
+.PHONY: test
+test: stage ## everything that is needed to trust a change: lint, sanity, unit, integration on the lab's machines
+	@$(CHECKS) $(LINTERS) unit36 sanity
+	@$(PY) -m pytest $(wildcard tests/unit tests/integration)
+
+.PHONY: acceptance
+acceptance: stage ## the long scenarios on the lab's machines; one of them: SCENARIO=name (tests/acceptance/name.py)
+	@$(PY) -m pytest $(if $(SCENARIO),tests/acceptance/$(SCENARIO).py,\
+		$(filter-out %/conftest.py %/__init__.py tests/acceptance/_%,$(wildcard tests/acceptance/*.py)))
+
+.PHONY: format
+format: $(VENV)/.packages ## what ruff can mend by itself, in the checkout
+	@ruff check --fix --quiet . || true
+	@ruff format --quiet .
+
+#
+# The lab, and what to do with it
+#
+
+.PHONY: lab lab-down lab-ssh demo
+lab: stage ## brings virtual machines up and prints the inventory: HOSTS=4
+	@$(PY) -m tests.lab up --hosts $(HOSTS)
+
+lab-down: stage ## ends them
+	@$(PY) -m tests.lab down
+
+lab-ssh: stage ## a shell on one of them: HOST=name
+	@$(PY) -m tests.lab ssh $(or $(HOST),$(error Which one? make lab-ssh HOST=name))
+
+demo: stage ## shows on the lab what the collection does
+	@$(PY) -m tests.demo
+
+#
+# The rest
+#
+
+.PHONY: build
+build: stage ## the collection's archive, in .cache/build
+	@ansible-galaxy collection build --force --output-path .cache/build $(STAGE)
+
+.PHONY: clean
+clean: ## removes .cache: environments, caches, the lab's machines
+	@[ ! -d .cache/lab ] || [ ! -x $(PY) ] || $(PY) -m tests.lab down
+	@rm -rf .cache
