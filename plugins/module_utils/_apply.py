@@ -1,0 +1,156 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Brings a host to the newest level: the use case of the module ``livepatch``. PRIVATE to the collection."""
+
+from typing import Any, Dict, NamedTuple, Optional
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _observe, _verdict
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
+    LivepatchError,
+    LoadRefused,
+    NotDone,
+    TransitionStalled,
+)
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, klp, transition
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers
+
+
+# timeout: seconds a migration may take. on_stall: "reverse" or "leave".
+class Request(NamedTuple):
+    policy: packages.Policy
+    timeout: float
+    on_stall: str
+    check_mode: bool
+
+
+# A module that is replaced or reversed is let go by a work queue of the kernel a moment later; kpatch waits as long.
+_LET_GO = 15.0
+
+
+def latest(host: Host, request: Request) -> Dict[str, Any]:
+    """Installs and loads the newest KMP of the running kernel, watches the migration, and verifies.
+
+    :returns: the blocks of ``_observe``, and ``before``, ``after``, ``changed``, ``transition``.
+    :raises LivepatchError: the host is not up to date now; its ``result`` holds the same keys as far as they are known.
+    """
+    kernel = identity.read(host)
+    offer = packages.ask(host, kernel, request.policy)
+    if not request.check_mode and klp.supported(host):
+        # Somebody else's migration decides what is true here, so it ends first.
+        transition.wait_for_others(host, request.timeout)
+    observed = _observe.conclude(host, kernel, offer, request.policy)
+    before = _observe.levels(observed)
+    result = dict(observed, before=before, after=before, changed=False, transition=_told(None))
+    state = observed["livepatch"]["state"]
+
+    if state in _verdict.UP_TO_DATE:
+        return result
+    selected = observed["kmp"]["selected"]
+    if state not in _verdict.PATCHABLE or selected is None:
+        raise NotDone(
+            "cannot live patch this host, its state is {}: {}".format(state, observed["livepatch"]["reason"]),
+            result=result,
+        )
+    if request.check_mode:
+        expected = dict(
+            before,
+            state="baseline" if selected["level"] == 1 else "patched",
+            level=selected["level"],
+            kmp=selected["evr"],
+        )
+        return dict(result, changed=True, after=expected)
+
+    problem: Optional[LivepatchError] = None
+    migration: Optional[transition.Migration] = None
+    try:
+        migration = _apply(host, request, kernel, selected)
+    except LivepatchError as exc:
+        problem = exc
+    observed = _observe.conclude(host, kernel, offer, request.policy, stalled=isinstance(problem, TransitionStalled))
+    after = _observe.levels(observed)
+    result = dict(observed, before=before, after=after, changed=after != before, transition=_told(migration))
+    if problem is not None:
+        result["livepatch"]["blockers"] = problem.result.get("blockers") or result["livepatch"]["blockers"]
+        raise type(problem)(
+            "{} (the host's state is now {}: {})".format(problem, after["state"], observed["livepatch"]["reason"]),
+            result=result,
+        )
+    if after["state"] not in _verdict.UP_TO_DATE:
+        raise NotDone(
+            "{}-{} was applied and the host is not patched, its state is {}: {}".format(
+                selected["name"], selected["evr"], after["state"], observed["livepatch"]["reason"]
+            ),
+            result=result,
+        )
+    return result
+
+
+def _apply(host: Host, request: Request, kernel: Dict[str, Any], selected: Dict[str, Any]) -> transition.Migration:
+    installed = packages.installed(host, selected["name"])
+    if installed is None or installed["evr"] != selected["evr"]:
+        managers.find(host, request.policy.lock_timeout).install(selected["name"], selected["evr"])
+        installed = packages.installed(host, selected["name"])
+    if installed is None or installed["evr"] != selected["evr"]:
+        raise NotDone(
+            "{}-{} is not installed, though the package manager reported success".format(
+                selected["name"], selected["evr"]
+            )
+        )
+    if installed["target_release"] != kernel["release"]:
+        raise NotDone(
+            "{}-{} was not loaded: its module was built for {}, the kernel that runs is {}".format(
+                installed["name"], installed["evr"], installed["target_release"], kernel["release"]
+            )
+        )
+
+    module = installed["module"]
+    started = host.clock()
+    if klp.in_transition(host, module) is None:  # else the package's own script has loaded it already
+        _load(host, request, module, installed["module_path"])
+    migration = transition.wait(host, module, started, request.timeout)
+    if not migration.completed:
+        _stalled(host, request, module)
+    return migration
+
+
+def _load(host: Host, request: Request, module: str, path: str) -> None:
+    busy = transition.wait_for_others(host, request.timeout)
+    if busy is not None:
+        raise TransitionStalled(
+            f"{module} was not loaded: the transition of {busy} did not end within {request.timeout:g} s",
+            "Find its blockers with livepatch_info",
+        )
+    if klp.loaded(host, module):
+        # Left over from an earlier reversal: such a module patches nothing, and cannot be enabled again.
+        deadline = host.clock() + _LET_GO
+        while klp.references(host, module) and host.clock() < deadline:
+            host.sleep(transition.INTERVAL)
+        if not klp.unload(host, module):
+            raise LoadRefused(
+                f"an inactive module {module} is in the kernel and cannot be removed",
+                "Reboot the host to be rid of it",
+            )
+    klp.load(host, path)
+
+
+def _stalled(host: Host, request: Request, module: str) -> None:
+    problem = f"the migration to {module} did not complete within {request.timeout:g} s"
+    found = {"blockers": blockers.find(host, target=1)}  # a reversal sets them free: ask before it
+    if request.on_stall == "leave":
+        raise TransitionStalled(problem + " and was left running", "Deal with the blockers", found)
+    klp.reverse(host, module)
+    back = transition.wait(host, module, host.clock(), request.timeout)
+    if not back.completed:
+        raise TransitionStalled(problem + ", and neither did its reversal", "Deal with the blockers", found)
+    raise TransitionStalled(problem + " and was reversed", "Deal with the blockers, and try again", found)
+
+
+def _told(migration: Optional[transition.Migration]) -> Dict[str, Any]:
+    if migration is None:
+        return {"seconds": None, "by": None}
+    return {"seconds": migration.seconds, "by": migration.by}

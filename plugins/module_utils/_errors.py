@@ -1,0 +1,50 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can go wrong on a host, as exceptions. PRIVATE to the collection: it may change at any time."""
+
+from typing import Any, Dict, Optional
+
+
+class LivepatchError(Exception):
+    """A problem that a person has to know of: what is wrong, and the way out.
+
+    ``result`` holds what was measured or done before it went wrong, so that nothing half done goes unreported.
+    """
+
+    def __init__(self, problem: str, todo: str = "", result: Optional[Dict[str, Any]] = None) -> None:
+        super().__init__(problem + (". " + todo if todo else ""))
+        self.result = result or {}
+
+
+class Unmeasured(LivepatchError):
+    """Something that decides the host's state could not be measured."""
+
+
+class RepositoryDown(Unmeasured):
+    """A repository did not answer: nothing is known of what it offers."""
+
+
+class PackageManagerMissing(Unmeasured):
+    """No package manager that the collection knows is on the host."""
+
+
+class PackageManagerLocked(Unmeasured):
+    """Another program holds the package manager's lock for longer than we were told to wait."""
+
+
+class InstallFailed(LivepatchError):
+    """The package manager did not install the KMP."""
+
+
+class LoadRefused(LivepatchError):
+    """The kernel did not take the KMP's module."""
+
+
+class TransitionStalled(LivepatchError):
+    """The kernel's migration to the patch did not complete within its limit."""
+
+
+class NotDone(LivepatchError):
+    """Everything was tried, and the host is still not in the state that was asked for."""

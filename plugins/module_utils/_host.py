@@ -1,0 +1,156 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The edge to the host: its files and its tools. PRIVATE to the collection: it may change at any time.
+
+All reading of ``/sys``, ``/proc`` and all running of tools goes through one object, so that the logic above it
+can be tested with a directory and a table of recorded outputs in its place.
+"""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from typing import Dict, List, NamedTuple, Optional, Sequence
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+
+
+class Completed(NamedTuple):
+    rc: int
+    out: str
+    err: str
+
+
+# A file or directory of sysfs that goes away between two reads answers with one of these: the thing is gone, and
+# that is an answer, not an error (klp_free_patch_async removes objects first, then the patch's directory).
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
+
+
+class Host:
+    """The host that this Python runs on; ``root`` is where its files are read from."""
+
+    def __init__(self, root: str = "/") -> None:
+        self._root = root
+
+    byteorder = sys.byteorder
+
+    @property
+    def machine(self) -> str:
+        return os.uname()[4]
+
+    def path(self, path: str) -> str:
+        return os.path.join(self._root, path.lstrip("/"))
+
+    def read(self, path: str) -> Optional[bytes]:
+        """The file's bytes, None where there is no such file (any more).
+
+        :raises Unmeasured: it is there and cannot be read.
+        """
+        try:
+            with open(self.path(path), "rb") as stream:
+                return stream.read()
+        except OSError as exc:
+            if exc.errno in _GONE:
+                return None
+            raise Unmeasured(f"cannot read {path}: {exc.strerror}", "Run as root (become: true)") from exc
+
+    def text(self, path: str) -> Optional[str]:
+        """The file's text without white space round it, None where there is no such file (any more)."""
+        data = self.read(path)
+        return None if data is None else data.decode("utf-8", "replace").strip()
+
+    def write(self, path: str, text: str) -> None:
+        """Writes to a file that exists (an attribute of sysfs); errors of the kernel pass as OSError."""
+        descriptor = os.open(self.path(path), os.O_WRONLY)
+        try:
+            os.write(descriptor, text.encode("ascii"))
+        finally:
+            os.close(descriptor)
+
+    def names(self, path: str) -> List[str]:
+        """What the directory holds, sorted; nothing where there is no such directory (any more)."""
+        try:
+            return sorted(os.listdir(self.path(path)))
+        except OSError as exc:
+            if exc.errno in _GONE:
+                return []
+            raise Unmeasured(f"cannot list {path}: {exc.strerror}", "Run as root (become: true)") from exc
+
+    def is_dir(self, path: str) -> bool:
+        return os.path.isdir(self.path(path))
+
+    def modified(self, path: str) -> Optional[float]:
+        """Seconds since the epoch of the last change, None where there is no such file."""
+        try:
+            return os.stat(self.path(path)).st_mtime
+        except OSError:
+            return None
+
+    def kernel_log(self) -> List[str]:
+        """The records of /dev/kmsg that the kernel still holds; none where it may not be read.
+
+        Format: Documentation/ABI/testing/dev-kmsg (``priority,sequence,microseconds,flags;text``).
+        """
+        records: List[str] = []
+        try:
+            descriptor = os.open(self.path("/dev/kmsg"), os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            return records
+        try:
+            while True:
+                try:
+                    record = os.read(descriptor, 8192)
+                except OSError as exc:
+                    if exc.errno == errno.EPIPE:  # overwritten while we read: the next read goes on
+                        continue
+                    break
+                if not record:
+                    break
+                records.append(record.decode("utf-8", "replace"))
+        finally:
+            os.close(descriptor)
+        return records
+
+    def which(self, tool: str) -> Optional[str]:
+        for directory in ("/usr/bin", "/bin", "/usr/sbin", "/sbin"):
+            found = os.path.join(directory, tool)
+            if os.access(self.path(found), os.X_OK):
+                return found
+        return None
+
+    def run(self, argv: Sequence[str], environment: Optional[Dict[str, str]] = None) -> Completed:
+        """Runs a tool in the C locale, so that what it prints can be read by a program.
+
+        :raises Unmeasured: the tool is not there.
+        """
+        variables = dict(os.environ, LC_ALL="C", LANGUAGE="C", **(environment or {}))
+        # A module may be started with a PATH that lacks the places where a system's own tools are.
+        variables["PATH"] = variables.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin"
+        try:
+            # Not run_command: it belongs to AnsibleModule, which the logic does not know.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=variables,
+                cwd="/",
+            )
+        except OSError as exc:
+            raise Unmeasured(f"cannot run {argv[0]}: {exc.strerror}") from exc
+        out, err = process.communicate()
+        return Completed(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+    def wall_clock(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def clock(self) -> float:
+        """Seconds that only go forward, from no point in particular."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)

@@ -1,0 +1,63 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""ELF notes and the build ID in them. PRIVATE to the collection: it may change at any time. Pure.
+
+A note is three 32 bit words in the host's byte order (name size, description size, type), then the name and the
+description, each padded to 4 bytes (Linux include/linux/elfnote.h; the kernel pads to 4 on 64 bit machines too).
+"""
+
+import struct
+from typing import Iterator, NamedTuple
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+
+
+class Note(NamedTuple):
+    owner: bytes
+    type: int
+    description: bytes
+
+
+NT_GNU_BUILD_ID = 3
+# lib/buildid.c: BUILD_ID_SIZE_MAX
+_BUILD_ID_MAX = 20
+
+
+def _padded(size: int) -> int:
+    return (size + 3) & ~3
+
+
+def walk(data: bytes, byteorder: str) -> Iterator[Note]:
+    """The notes one after another.
+
+    :param byteorder: ``little`` or ``big``: that of the machine whose notes these are.
+    :raises Unmeasured: the data end within a note.
+    """
+    header = struct.Struct(("<" if byteorder == "little" else ">") + "III")
+    offset = 0
+    while offset < len(data):
+        if offset + header.size > len(data):
+            raise Unmeasured(f"ELF notes are cut off after {len(data)} bytes")
+        name_size, description_size, note_type = header.unpack_from(data, offset)
+        name_at = offset + header.size
+        description_at = name_at + _padded(name_size)
+        end = description_at + description_size
+        if end > len(data):
+            raise Unmeasured(f"ELF notes are cut off after {len(data)} bytes")
+        yield Note(data[name_at : name_at + name_size].rstrip(b"\0"), note_type, data[description_at:end])
+        offset = description_at + _padded(description_size)
+
+
+def build_id(data: bytes, byteorder: str) -> str:
+    """The build ID in hex: owner GNU *and* type 3, since others (Xen) use the same number for something else.
+
+    :raises Unmeasured: there is none, or the notes cannot be read.
+    """
+    for note in walk(data, byteorder):
+        if note.owner == b"GNU" and note.type == NT_GNU_BUILD_ID:
+            if not 1 <= len(note.description) <= _BUILD_ID_MAX:
+                raise Unmeasured(f"the GNU build ID note holds {len(note.description)} bytes")
+            return note.description.hex()
+    raise Unmeasured("the ELF notes hold no GNU build ID")

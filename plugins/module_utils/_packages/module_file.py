@@ -1,0 +1,84 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is written in a kernel module's file. PRIVATE to the collection: it may change at any time.
+
+The file itself is read, not ``modinfo``'s output: it holds the build ID too, which ties the module in the
+kernel to this file, and it costs no process.
+"""
+
+import gzip
+import lzma
+import struct
+from typing import Dict, NamedTuple, Optional
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import notes
+
+
+# target_release: the first word of vermagic, the ``uname -r`` that the module was built for.
+class ModuleFile(NamedTuple):
+    build_id: Optional[str]
+    vermagic: str
+    target_release: str
+    livepatch: bool
+
+
+def read(host: Host, path: str) -> ModuleFile:
+    """Reads a module's file, plain or compressed with gzip or xz.
+
+    :raises Unmeasured: the file is not there, is no ELF file, or is compressed in a way Python cannot read.
+    """
+    data = host.read(path)
+    if data is None:
+        raise Unmeasured(f"{path} is not there, though its package is installed", "Reinstall the package")
+    try:
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        elif data[:6] == b"\xfd7zXZ\0":
+            data = lzma.decompress(data)
+        return parse(data)
+    except (EOFError, OSError, lzma.LZMAError, struct.error, IndexError, ValueError) as exc:
+        raise Unmeasured(f"{path} is not a kernel module that can be read", "Reinstall the package") from exc
+
+
+def parse(data: bytes) -> ModuleFile:
+    """Reads an ELF file of 64 bits, of either byte order.
+
+    :raises ValueError: it is none, or says nothing of its kernel.
+    """
+    if data[:4] != b"\x7fELF" or data[4:5] != b"\x02":
+        raise ValueError("not an ELF file of 64 bits")
+    byteorder = "little" if data[5:6] == b"\x01" else "big"
+    sections = _sections(data, "<" if byteorder == "little" else ">")
+    fields = _fields(sections.get(".modinfo", b""))
+    if "vermagic" not in fields:
+        raise ValueError("no vermagic")
+    build_id = None
+    if ".note.gnu.build-id" in sections:
+        build_id = notes.build_id(sections[".note.gnu.build-id"], byteorder)
+    vermagic = fields["vermagic"]
+    return ModuleFile(build_id, vermagic, vermagic.split(" ")[0], fields.get("livepatch") == "Y")
+
+
+def _sections(data: bytes, order: str) -> Dict[str, bytes]:
+    (table,) = struct.unpack_from(order + "Q", data, 0x28)
+    size, count, names_index = struct.unpack_from(order + "HHH", data, 0x3A)
+    # Elf64_Shdr: name, type, flags, addr, offset, size
+    headers = [struct.unpack_from(order + "IIQQQQ", data, table + size * index) for index in range(count)]
+    names = data[headers[names_index][4] :][: headers[names_index][5]]
+    return {
+        names[header[0] : names.index(b"\0", header[0])].decode("ascii"): data[header[4] : header[4] + header[5]]
+        for header in headers
+    }
+
+
+def _fields(modinfo: bytes) -> Dict[str, str]:
+    fields = {}
+    for entry in modinfo.decode("utf-8", "replace").split("\0"):
+        name, equals, value = entry.partition("=")
+        if equals:
+            fields[name] = value
+    return fields

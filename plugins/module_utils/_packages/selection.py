@@ -1,0 +1,81 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which KMP belongs to a kernel. PRIVATE to the collection: it may change at any time. Pure."""
+
+from typing import Dict, List, NamedTuple, Optional, Set
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
+
+
+# basis: "build_id" when the KMP says which build it was made for, "name" when only its name fits.
+class Selection(NamedTuple):
+    selected: Optional[Candidate]
+    basis: Optional[str]
+    witnesses: List[str]
+    rejected: List[Dict[str, str]]
+
+
+def select(
+    release: str,
+    arch: str,
+    build_id: str,
+    candidates: List[Candidate],
+    for_this_build: Set[str],
+    for_any_build: Set[str],
+    allow_name_match: bool,
+) -> Selection:
+    """Selects the newest KMP that was built for the running kernel, and says why the others were not.
+
+    :param candidates: packages that carry the KMP name for ``release``.
+    :param for_this_build: ``name-evr`` of those tagged with ``build_id``.
+    :param for_any_build: ``name-evr`` of those tagged with any build ID.
+    :param allow_name_match: take a KMP that carries no tag, on its name alone.
+    """
+    rejected: List[Dict[str, str]] = []
+    fitting: List[Candidate] = []
+    for candidate in sorted(set(candidates), key=lambda one: evr.key(one.evr), reverse=True):
+        reason = _refusal(candidate, arch, build_id, for_this_build, for_any_build, allow_name_match)
+        if reason is None and fitting:
+            # The same package from another repository is the same choice.
+            if candidate.evr == fitting[0].evr:
+                continue
+            reason = f"older level than {fitting[0].evr}"
+        if reason is None:
+            fitting.append(candidate)
+        else:
+            rejected.append({"name": candidate.name, "evr": candidate.evr, "reason": reason})
+    if not fitting:
+        return Selection(None, None, [], rejected)
+    selected = fitting[0]
+    witnesses = [f"name carries the running release {release}"]
+    basis = "name"
+    if _key(selected) in for_this_build:
+        basis = "build_id"
+        witnesses.append(f"package is tagged for the running build ID {build_id}")
+    return Selection(selected, basis, witnesses, rejected)
+
+
+def _key(candidate: Candidate) -> str:
+    return candidate.name + "-" + candidate.evr
+
+
+def _refusal(
+    candidate: Candidate,
+    arch: str,
+    build_id: str,
+    for_this_build: Set[str],
+    for_any_build: Set[str],
+    allow_name_match: bool,
+) -> Optional[str]:
+    if candidate.arch not in (arch, "noarch"):
+        return f"other architecture: {candidate.arch}, the kernel's is {arch}"
+    if _key(candidate) in for_this_build:
+        return None
+    if _key(candidate) in for_any_build:
+        return f"built for another build of this kernel: it is not tagged for build ID {build_id}"
+    if allow_name_match:
+        return None
+    return "only its name fits: it does not say which build it was made for (allow_name_match takes it all the same)"

@@ -1,0 +1,124 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is true of a host: facts in, state, reason and evidence out. PRIVATE to the collection. Pure.
+
+The states and their order are the table "What is said of a host" in the docs: the first that applies, from the top.
+"""
+
+from typing import Any, Dict, List, NamedTuple, Optional
+
+
+class Verdict(NamedTuple):
+    state: str
+    reason: str
+
+
+# States in which nothing is left to do for the newest level.
+UP_TO_DATE = ("patched", "baseline")
+# States from which a KMP can be applied.
+PATCHABLE = ("installed", "unpatched", "outdated")
+
+
+def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, Any]], stalled: bool) -> Verdict:
+    """:param stalled: whoever watched the running transition saw it exceed its limit."""
+    if not kernel["livepatch_supported"]:
+        return Verdict(
+            "not_covered",
+            "this kernel cannot be live patched: /sys/kernel/livepatch is not there (built without CONFIG_LIVEPATCH)",
+        )
+    unknown = _unknown(kernel, kmp, patches)
+    if unknown is not None:
+        return Verdict("unknown", unknown)
+
+    installed, selected = kmp["installed"], kmp["selected"]
+    ours = next((one for one in patches if installed and one["name"] == installed["module"]), None)
+    others = [one["name"] for one in patches if one is not ours]
+
+    mismatch = _mismatch(kernel, installed, ours)
+    if mismatch is not None:
+        return Verdict("mismatch", mismatch)
+    moving = next((one for one in patches if one["transition"]), None)
+    if moving is not None:
+        direction = "to" if moving["enabled"] else "from"
+        text = "tasks are moving {} {}".format(direction, moving["name"])
+        return Verdict("stalled", text + ", for longer than the limit") if stalled else Verdict("transitioning", text)
+    if ours is not None and others:
+        return Verdict("conflict", "{} is active beside {}".format(", ".join(others), ours["name"]))
+    if installed is None and selected is None:
+        return Verdict("not_covered", _not_covered(kernel, kmp))
+    if installed is None:
+        return Verdict("unpatched", "{}-{} exists and is not installed".format(selected["name"], selected["evr"]))
+    package = "{}-{}".format(installed["name"], installed["evr"])
+    if ours is None or not ours["enabled"]:
+        still = "; {} is active".format(", ".join(others)) if others else ""
+        return Verdict("installed", f"{package} is installed and its module is not active{still}")
+    if selected is None:
+        return Verdict(
+            "unknown",
+            f"{package} is active and is not among the KMPs for this kernel: {_not_covered(kernel, kmp)}",
+        )
+    if selected["evr"] != installed["evr"]:
+        return Verdict("outdated", "{} is active, {} is the newest".format(package, selected["evr"]))
+    if installed["level"] == 1:
+        return Verdict("baseline", f"{package} is active; level 1 fixes nothing")
+    return Verdict("patched", "{} is active on build ID {}".format(package, kernel["build_id"]))
+
+
+def evidence(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """What the verdict rests on: as read from the kernel, the module's file and the RPM database."""
+    installed = kmp["installed"]
+    ours = next((one for one in patches if installed and one["name"] == installed["module"]), None)
+    return {
+        "build_id": kernel["build_id"],
+        "package": "{name}-{evr}.{arch}".format(**installed) if installed else None,
+        "signature": installed["signed"] if installed else None,
+        "target_release": installed["target_release"] if installed else None,
+        "module_file_build_id": installed["module_build_id"] if installed else None,
+        "module_build_id": ours["build_id"] if ours else None,
+        "patch": ours["name"] if ours else None,
+        "enabled": ours["enabled"] if ours else None,
+        "transition": ours["transition"] if ours else None,
+        "replace": ours["replace"] if ours else None,
+        "functions": sum(ours["objects"].values()) if ours else None,
+    }
+
+
+def _unknown(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, Any]]) -> Optional[str]:
+    if kernel["build_id"] is None:
+        return "the running kernel's build ID is unknown: " + str(kernel["unmeasured"]["build_id"])
+    for key in ("installed", "candidates"):
+        if key in kmp["unmeasured"]:
+            return str(kmp["unmeasured"][key])
+    if patches and kmp["installed"] is None and not any(one["transition"] for one in patches):
+        return "{} is active and no installed KMP holds it: what it was built for is unknown".format(
+            ", ".join(one["name"] for one in patches)
+        )
+    return None
+
+
+def _mismatch(
+    kernel: Dict[str, Any], installed: Optional[Dict[str, Any]], ours: Optional[Dict[str, Any]]
+) -> Optional[str]:
+    """The kernel itself ignores the release in a module's vermagic (CONFIG_MODVERSIONS), so we must not."""
+    if installed is not None and installed["target_release"] != kernel["release"]:
+        return "{}-{} was built for {}, the kernel that runs is {}".format(
+            installed["name"], installed["evr"], installed["target_release"], kernel["release"]
+        )
+    if installed is not None and ours is not None:
+        both = (ours["build_id"], installed["module_build_id"])
+        if None not in both and both[0] != both[1]:
+            return "the module {} in the kernel (build ID {}) is not the one in {} (build ID {})".format(
+                ours["name"], both[0], installed["module_path"], both[1]
+            )
+    return None
+
+
+def _not_covered(kernel: Dict[str, Any], kmp: Dict[str, Any]) -> str:
+    if not kmp["rejected"]:
+        return "no repository offers {}".format(kmp["name"])
+    first = kmp["rejected"][0]
+    return "no KMP fits {}: {}-{} is refused: {}".format(
+        kernel["release"], first["name"], first["evr"], first["reason"]
+    )

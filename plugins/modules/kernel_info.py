@@ -1,0 +1,126 @@
+#!/usr/bin/python
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: kernel_info
+short_description: Tell which kernel runs
+description:
+  - Tells the identity of the running kernel, down to its build ID, and what decides whether it can be live patched.
+  - What could not be measured is null, and RV(kernel.unmeasured) says why.
+author: fleet.livepatch contributors (@fleet-livepatch)
+extends_documentation_fragment:
+  - fleet.livepatch.attributes
+  - fleet.livepatch.attributes.target
+  - fleet.livepatch.attributes.info
+seealso:
+  - module: fleet.livepatch.livepatch_info
+"""
+
+EXAMPLES = r"""
+- name: Ask for the running kernel
+  fleet.livepatch.kernel_info:
+  register: asked
+
+- name: Show its build ID
+  ansible.builtin.debug:
+    var: asked.kernel.build_id
+"""
+
+RETURN = r"""
+kernel:
+  description: The running kernel.
+  returned: success
+  type: dict
+  contains:
+    release:
+      description: The release of the running kernel, as C(uname -r) tells it.
+      returned: always
+      type: str
+      sample: 6.1.0-56-cloud-amd64
+    version:
+      description: The first part of the release.
+      returned: always
+      type: str
+      sample: 6.1.0
+    arch:
+      description: The machine's architecture.
+      returned: always
+      type: str
+      sample: x86_64
+    flavor:
+      description: The kernel's flavor, null where the release names none.
+      returned: always
+      type: str
+      sample: cloud-amd64
+    build_id:
+      description: Hex of the running kernel's C(NT_GNU_BUILD_ID) note.
+      returned: always
+      type: str
+      sample: 3b43fad5034874490492495d552c0af6a5fab235
+    package:
+      description: The RPM that owns the image of this release, null where none does.
+      returned: always
+      type: dict
+      sample: {name: kernel-default, evr: 5.14.21-150400.24.103.1, arch: x86_64}
+    image:
+      description: The installed image of the same release.
+      returned: always
+      type: dict
+      sample: {path: /boot/vmlinuz-6.1.0-56-cloud-amd64, build_id: null, matches_running: null}
+    boot_id:
+      description: Another one after each boot.
+      returned: always
+      type: str
+      sample: 5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11
+    livepatch_supported:
+      description: Whether this kernel can be live patched.
+      returned: always
+      type: bool
+      sample: true
+    mechanism:
+      description: How this kernel is live patched, V(klp) or null.
+      returned: always
+      type: str
+      sample: klp
+    taint:
+      description: The kernel's taint, as a number and by letter.
+      returned: always
+      type: dict
+      sample: {value: 45056, flags: [O, E, K]}
+    lockdown:
+      description: The lockdown mode, null where the kernel does not tell.
+      returned: always
+      type: str
+      sample: none
+    module_signature_enforced:
+      description: Whether the kernel takes signed modules only.
+      returned: always
+      type: bool
+      sample: false
+    reboot_pending:
+      description: Whether the next boot starts a newer kernel. Not measured by this version.
+      returned: always
+      type: bool
+      sample: null
+    unmeasured:
+      description: Why a key is null, key by key.
+      returned: always
+      type: dict
+      sample: {reboot_pending: this version does not find out which kernel the next boot starts}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _options
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    _options.run(module, lambda host: {"kernel": identity.read(host)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+#!/usr/bin/python
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: livepatch_info
+short_description: Tell whether the running kernel is live patched, with the evidence
+description:
+  - Tells in one round trip which kernel runs, which KMP belongs to it, and what is true of the host's live patch.
+  - A host is V(patched) only when the newest KMP that belongs to the running build is active and its transition is
+    over.
+    Everything else has its own name and its own reason.
+author: fleet.livepatch contributors (@fleet-livepatch)
+extends_documentation_fragment:
+  - fleet.livepatch.attributes
+  - fleet.livepatch.attributes.target
+  - fleet.livepatch.attributes.info
+  - fleet.livepatch.attributes.policy
+seealso:
+  - module: fleet.livepatch.livepatch
+  - module: fleet.livepatch.kernel_info
+  - module: fleet.livepatch.kmp_info
+"""
+
+EXAMPLES = r"""
+- name: Ask for the live patch
+  fleet.livepatch.livepatch_info:
+  become: true
+  register: asked
+
+- name: Insist on it
+  ansible.builtin.assert:
+    that: asked.livepatch.state == 'patched'
+    fail_msg: "{{ asked.livepatch.reason }}"
+"""
+
+RETURN = r"""
+livepatch:
+  description: What is true of the host's live patch.
+  returned: success
+  type: dict
+  contains:
+    state:
+      description:
+        - One of V(unknown), V(conflict), V(mismatch), V(not_covered), V(stalled), V(transitioning), V(installed),
+          V(unpatched), V(outdated), V(baseline), V(patched).
+      returned: always
+      type: str
+      sample: patched
+    reason:
+      description: Why it is this state.
+      returned: always
+      type: str
+      sample: kernel-livepatch-6_1_0-56-cloud-amd64-3-150400.2.1 is active on build ID 3b43fad50348
+    evidence:
+      description: What RV(livepatch.state) rests on, as read from the kernel, the module's file and the RPM database.
+      returned: always
+      type: dict
+      sample:
+        build_id: 3b43fad5034874490492495d552c0af6a5fab235
+        package: kernel-livepatch-6_1_0-56-cloud-amd64-3-150400.2.1.x86_64
+        patch: livepatch_3_150400_2_1
+        target_release: 6.1.0-56-cloud-amd64
+        enabled: true
+        transition: false
+    compliance:
+      description: What the state means for the operator.
+      returned: always
+      type: dict
+      sample:
+        cves_open: null
+        cves_fixed: [CVE-2099-0002, CVE-2099-0003]
+        wanted: 3
+        up_to_date: true
+        pinned_by: null
+        covered_until: null
+    level:
+      description: The level that is active, null where none is.
+      returned: always
+      type: int
+      sample: 3
+    persistent:
+      description: Whether the next boot keeps it. Not measured by this version.
+      returned: always
+      type: bool
+      sample: null
+    patches:
+      description: What the kernel shows, patch by patch, with the number of functions replaced in each object.
+      returned: always
+      type: list
+      elements: dict
+      sample:
+        - name: livepatch_3_150400_2_1
+          enabled: true
+          transition: false
+          replace: null
+          stack_order: null
+          build_id: 8b2c9c0e0a4b2f3c8d7e6f5a4b3c2d1e0f9a8b7c
+          objects: {vmlinux: 1}
+    transition:
+      description: The transition that runs now, if one does.
+      returned: always
+      type: dict
+      sample: {running: false, patch: null}
+    blockers:
+      description: Threads that keep the transition from completing, ten at most.
+      returned: always
+      type: list
+      elements: dict
+      sample: []
+    next_boot:
+      description: What the next boot starts with. Not measured by this version.
+      returned: always
+      type: dict
+      sample: null
+    unmeasured:
+      description: Why a key is null, key by key.
+      returned: always
+      type: dict
+      sample: {persistent: this version does not find it out}
+kernel:
+  description: The running kernel, with the keys that M(fleet.livepatch.kernel_info) returns.
+  returned: success
+  type: dict
+  sample: {release: 6.1.0-56-cloud-amd64, build_id: 3b43fad5034874490492495d552c0af6a5fab235}
+kmp:
+  description: The KMPs for it, with the keys that M(fleet.livepatch.kmp_info) returns but for C(candidates).
+  returned: success
+  type: dict
+  sample: {name: kernel-livepatch-6_1_0-56-cloud-amd64, metadata_age: 812}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _observe, _options
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=_options.POLICY, supports_check_mode=True)
+    policy = _options.policy(module.params)
+    _options.run(module, lambda host: _observe.observe(host, policy))
+
+
+if __name__ == "__main__":
+    main()
