@@ -1,0 +1,51 @@
+#!/usr/bin/python
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: livepatch_report
+short_description: Show what is known of the play's hosts
+description:
+  - Prints a table of the play's hosts, worst first, the problems among them in one line each with the way out, and a
+    line
+    that sums up. It runs on the controller, once for all hosts (C(run_once)), and changes nothing.
+  - With O(of=rollout) it fails when the rollout did not end well, so that the run does not.
+author: fleet.livepatch contributors (@fleet-livepatch)
+extends_documentation_fragment:
+  - fleet.livepatch.attributes
+  - fleet.livepatch.attributes.controller
+
+options:
+  of:
+    description:
+      - V(status) shows what M(fleet.livepatch.livepatch_survey) has told, registered as C(livepatch_asked).
+      - V(rollout) shows what became of each host.
+    type: str
+    choices: [status, rollout]
+    required: true
+  planned:
+    description: The hosts that were in a wave, for O(of=rollout).
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: fleet.livepatch.livepatch_survey
+"""
+
+EXAMPLES = r"""
+- name: Show what the hosts said
+  fleet.livepatch.livepatch_report:
+    of: status
+  run_once: true
+"""
+
+RETURN = r"""
+hosts:
+  description: The table's rows, host by host.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {host: web1, outcome: done, reason: patched, state: patched, level: 3, seconds: 1.2}
+"""

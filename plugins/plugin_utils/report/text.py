@@ -1,0 +1,122 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tables for a terminal and for job output. PRIVATE to the collection. Pure."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import BAD, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.plan import Plan
+
+# As many characters of a build ID as a person compares.
+_SHORT = 12
+# Names on one line of a plan; a large wave is told by its size.
+_NAMES = 12
+
+# Worst first, for what a person reads at night.
+_OUTCOMES = ("failed", "lost", "pending", "skipped", "done", "unchanged")
+# States in which a host is left out of a rollout without anything being wrong with it.
+_NO_PROBLEM = ("not_covered", "patched", "baseline", "outdated", "unpatched", "installed")
+_LEGEND = "-"
+
+
+def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> list[str]:
+    """Columns as wide as they need to be; None is shown as a dash."""
+    cells = [list(head)] + [[_LEGEND if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def status(fleet: t.Sequence[Host]) -> list[str]:
+    """One row per host, the reasons of those with a problem, and a line that sums up."""
+    ordered = sorted(fleet, key=lambda host: (host.state in _NO_PROBLEM, host.state, host.name))
+    lines = table(
+        ("HOST", "STATE", "KERNEL", "BUILD ID", "LEVEL", "NEWEST KMP"),
+        [(h.name, h.state, h.release, (h.build_id or "")[:_SHORT] or None, h.level, h.kmp) for h in ordered],
+    )
+    lines += _problems((h.name, f"{h.state}: {h.reason}") for h in ordered if h.state not in _NO_PROBLEM[1:])
+    counts = collections.Counter(host.state for host in ordered)
+    summed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    return [*lines, "", f"{len(ordered)} hosts: {summed}"]
+
+
+def plan(plan_: Plan) -> list[str]:
+    """The waves, and who is in none of them."""
+    lines = [f"{len(plan_.hosts)} hosts in {len(plan_.cohorts)} cohorts, {len(plan_.waves)} waves"]
+    for number, wave in enumerate(plan_.waves):
+        label = "wave 0 (canaries)" if number == 0 else f"wave {number}"
+        more = f" and {len(wave) - _NAMES} more" if len(wave) > _NAMES else ""
+        lines.append(f"  {label:<18} {len(wave):>5}  {', '.join(wave[:_NAMES])}{more}")
+    reasons = collections.defaultdict(list)
+    for name, reason in sorted(plan_.left_out.items()):
+        reasons[reason.partition(":")[0]].append(name)
+    for state, names in sorted(reasons.items()):
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        lines.append(f"  {'in no wave':<18} {len(names):>5}  {state}: {', '.join(names[:_NAMES])}{more}")
+    return lines
+
+
+def rollout(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> list[str]:
+    """One row per host, the reasons of those that did not end well, and a line that sums up."""
+    before = {host.name: host for host in fleet}
+    ordered = sorted(outcomes, key=lambda one: (_OUTCOMES.index(one.outcome), one.host))
+    lines = table(
+        ("HOST", "OUTCOME", "STATE", "BUILD ID", "KMP", "LEVEL", "SECONDS"),
+        [
+            (
+                one.host,
+                one.outcome,
+                one.state,
+                (before[one.host].build_id or "")[:_SHORT] or None,
+                before[one.host].kmp,
+                f"{_level(before[one.host].level)} -> {_level(one.level)}",
+                one.seconds,
+            )
+            for one in ordered
+        ],
+    )
+    lines += _problems(
+        (one.host, f"{one.outcome}: {one.reason}") for one in ordered if one.outcome not in ("done", "unchanged")
+    )
+    return [*lines, "", summary(outcomes)]
+
+
+def summary(outcomes: t.Sequence[Outcome]) -> str:
+    counts = collections.Counter(one.outcome for one in outcomes)
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in _OUTCOMES if counts[kind])
+    return f"{len(outcomes)} hosts: {told or 'none'}"
+
+
+def attention(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> str | None:
+    """Why a rollout did not end well, in one line; None where it did."""
+    before = {host.name: host for host in fleet}
+    bad = [one.host for one in outcomes if one.outcome in BAD]
+    open_ = [one.host for one in outcomes if one.outcome == "pending"]
+    odd = [one.host for one in outcomes if one.outcome == "skipped" and before[one.host].state not in _NO_PROBLEM]
+    parts = []
+    if bad:
+        parts.append(f"{len(bad)} hosts did not get their patch ({_some(bad)})")
+    if open_:
+        parts.append(f"{len(open_)} hosts were not started ({_some(open_)})")
+    if odd:
+        parts.append(f"{len(odd)} hosts could not be planned ({_some(odd)})")
+    return "; ".join(parts) or None
+
+
+def _some(names: t.Sequence[str]) -> str:
+    return ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
+
+
+def _level(level: int | None) -> str:
+    return _LEGEND if level is None else str(level)
+
+
+def _problems(found: t.Iterable[tuple[str, str]]) -> list[str]:
+    lines = [f"  {name}: {problems.one_line(reason)}" for name, reason in found]
+    return ["", "Problems:", *lines] if lines else []
