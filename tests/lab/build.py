@@ -1,0 +1,75 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All the cached artifacts, in the order of their needs and side by side where they have none."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab import accelerator, apt, image, kernels, modules, root, rpms, snapshot
+from tests.lab.cache import Say, Store
+from tests.lab.kernels import Kernel
+from tests.lab.keys import Keys
+from tests.lab.layout import Layout
+from tests.lab.machine import Image
+from tests.lab.repositories import Repository
+
+
+@dataclass(frozen=True)
+class Guest:
+    """What the clones of one kernel start from."""
+
+    kernel: Kernel
+    image: Image
+    snapshot: Path
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a fleet is made of."""
+
+    guests: list[Guest]
+    repositories: Path
+    accelerator: str
+
+
+def build(layout: Layout, keys: Keys, repository: Repository, say: Say, *, fresh: bool = False) -> Built:
+    """Build whatever is missing. The repository server runs afterwards."""
+    store = Store(layout.artifacts, say)
+    offered = _prepare(layout, say)
+    keys.make()
+    with ThreadPoolExecutor() as pool:
+        rooted = pool.submit(root.make, store)
+        base = pool.submit(rpms.base, store, keys)
+        fetched = list(pool.map(lambda each: kernels.fetch(store, *each), offered))
+        probed = pool.submit(accelerator.choose, store, fetched[0].vmlinuz)
+
+        def package(kernel: Kernel) -> Path:
+            return rpms.packages(store, keys, kernel, modules.build(store, kernel))
+
+        packages = list(pool.map(package, fetched))
+        repositories = rpms.repositories(store, keys, base.result(), packages)
+        repository.fill(repositories, fresh=fresh)
+        repository.start()
+
+        def guest(number: int) -> Guest:
+            kernel = fetched[number]
+            disk = image.disk(store, keys, kernel, rooted.result(), [base.result(), packages[number]])
+            url = repository.url("main")
+            frozen = snapshot.take(store, keys, kernel, disk, probed.result(), url, repositories.name)
+            return Guest(kernel, disk, frozen)
+
+        guests = list(pool.map(guest, range(len(fetched))))
+    return Built(guests, repositories, probed.result())
+
+
+def _prepare(layout: Layout, say: Say) -> list[tuple[str, str]]:
+    """Have the build machine's packages in place, and return the kernels that it offers."""
+    apt.ensure(apt.listed("packages.txt"))
+    offered = kernels.offered()
+    apt.ensure(f"linux-headers-{release}" for release, _version in offered)
+    return offered

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The stock kernels of the fleet, and the names that their packages get."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab import apt, bzimage
+from tests.lab.cache import Store, sources
+from tests.lab.errors import LabError
+
+# Two lines, so that a fleet has kernels with distinct build IDs and distinct livepatch ABIs.
+LINES = (r"linux-image-6\.1\.0-[0-9]+-cloud-amd64", r"linux-image-6\.12\.[0-9+a-z]+-cloud-amd64")
+_RELEASE = re.compile(r"(?P<version>\d+\.\d+\.\d+)[-+](?P<source>[^-]+)-(?P<flavor>.+)")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel, as Debian ships it and as its RPM names it."""
+
+    release: str
+    version: str
+    source_release: str
+    package_version: str
+    flavor: str
+    build_id: str
+    folder: Path
+
+    @property
+    def vmlinuz(self) -> Path:
+        """The bootable image."""
+        return self.folder / "boot" / f"vmlinuz-{self.release}"
+
+    @property
+    def vmlinux(self) -> Path:
+        """The unpacked ELF image."""
+        return self.folder / "vmlinux"
+
+    @property
+    def headers(self) -> Path:
+        """The folder that livepatch modules are built against."""
+        return Path("/usr/src") / f"linux-headers-{self.release}"
+
+    @property
+    def kmp_name(self) -> str:
+        """The name of the kernel's KMP: SUSE's rule."""
+        return "kernel-livepatch-" + self.release.replace(".", "_")
+
+    @property
+    def short(self) -> str:
+        """A word for file names: the kernel's line."""
+        return ".".join(self.release.split(".")[:2])
+
+
+def names(release: str) -> tuple[str, str, str]:
+    """Split a release (uname -r) into RPM version, source release and flavor."""
+    found = _RELEASE.fullmatch(release)
+    if found is None:
+        raise LabError(f"the kernel release {release} has a shape that the lab does not know")
+    return found["version"], found["source"], found["flavor"]
+
+
+def offered() -> list[tuple[str, str]]:
+    """Return release and package version of the newest kernel of each line."""
+    found = []
+    for line in LINES:
+        package, version = apt.newest(line)
+        found.append((package.removeprefix("linux-image-"), version))
+    return found
+
+
+def fetch(store: Store, release: str, package_version: str) -> Kernel:
+    """Return the unpacked kernel."""
+    version, source, flavor = names(release)
+
+    def build(folder: Path) -> None:
+        apt.unpack(f"linux-image-{release}", package_version, folder)
+        vmlinux = folder / "vmlinux"
+        bzimage.extract(folder / "boot" / f"vmlinuz-{release}", vmlinux)
+        (folder / "build-id").write_text(bzimage.build_id(vmlinux))
+
+    line = ".".join(release.split(".")[:2])
+    inputs = [release, package_version, sources("kernels.py", "bzimage.py", "apt.py")]
+    path = store.get(f"kernel-{line}", inputs, build)
+    build_id = (path / "build-id").read_text()
+    return Kernel(release, version, source, package_version, flavor, build_id, path)

@@ -1,0 +1,51 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Building the livepatch modules of one kernel."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from tests.lab.cache import Store, sources
+from tests.lab.editions import EDITIONS, Edition
+from tests.lab.errors import LabError
+from tests.lab.kernels import Kernel
+from tests.lab.layout import SOURCE
+from tests.lab.process import run
+
+
+def revision(edition: Edition) -> str:
+    """Return what stands for the commit that the module was built from: the same sources, the same revision."""
+    source = (SOURCE / "sources" / edition.source).read_bytes()
+    return hashlib.sha1(source + edition.file.encode(), usedforsecurity=False).hexdigest()
+
+
+def module(folder: Path, edition: Edition) -> Path:
+    """Return the module's file. Editions of one level have one name, hence a folder for each repository."""
+    return folder / edition.repository / f"{edition.file}.ko"
+
+
+def build(store: Store, kernel: Kernel) -> Path:
+    """Return the folder of the kernel's modules."""
+    if not kernel.headers.is_dir():
+        raise LabError(f"{kernel.headers} is missing: run apt-get install linux-headers-{kernel.release}")
+
+    def make(folder: Path) -> None:
+        for repository in dict.fromkeys(edition.repository for edition in EDITIONS):
+            _make(kernel, folder / repository, [each for each in EDITIONS if each.repository == repository])
+
+    inputs = [kernel.release, kernel.build_id, sources("modules.py", "editions.py", "sources")]
+    return store.get(f"modules-{kernel.short}", inputs, make)
+
+
+def _make(kernel: Kernel, folder: Path, editions: list[Edition]) -> None:
+    shutil.copytree(SOURCE / "sources", folder)
+    for edition in editions:
+        defines = f'#define LEVEL {edition.level}\n#define GIT_REVISION "{revision(edition)}"\n'
+        (folder / f"{edition.file}.c").write_text(f'{defines}#include "{edition.source}"\n')
+    names = " ".join(edition.file for edition in editions)
+    run(["make", "-j2", "-C", kernel.headers, f"M={folder}", f"MODULES={names}", "modules"])
