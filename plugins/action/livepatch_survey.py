@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
@@ -23,6 +23,6 @@ class ActionModule(ActionBase):
                 module_name="fleet.livepatch.livepatch_info", module_args=self._task.args, task_vars=task_vars
             )
         except AnsibleError as exc:
-            result = {"unreachable": True, "msg": str(exc)}
+            result = {"unreachable": isinstance(exc, AnsibleConnectionFailure), "failed": True, "msg": str(exc)}
         problem = problems.of(result, task_vars)
         return result if problem is None else {"changed": False, "problem": problem}

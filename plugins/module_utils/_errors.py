@@ -14,7 +14,7 @@ class LivepatchError(Exception):
     """
 
     def __init__(self, problem: str, todo: str = "", result: Optional[Dict[str, Any]] = None) -> None:
-        super().__init__(problem + (". " + todo if todo else ""))
+        super().__init__(problem.rstrip(". ") + (". " + todo if todo else ""))
         self.result = result or {}
 
 

@@ -27,6 +27,9 @@ _RAW = "/var/cache/zypp/raw"
 _PRIVILEGES = 5
 _LOCKED = 7
 _NOT_FOUND = 104
+# Of what zypper says in an error, as many characters as a person reads: the way out comes after them.
+_MOST = 300
+
 # Reboot or restart suggested; a package's own script failed (what came of it is for the kernel to show).
 _INSTALLED = (0, 102, 103, 107)
 
@@ -143,4 +146,4 @@ def _errors(answer: Completed) -> str:
         said = _messages(answer, "error") or _messages(answer, "warning")
     except Unmeasured:
         said = answer.out
-    return re.sub(r"\s+", " ", said or answer.err).strip()[:500] or "it said nothing"
+    return re.sub(r"\s+", " ", said or answer.err).strip()[:_MOST] or "it said nothing"

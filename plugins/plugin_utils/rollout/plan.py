@@ -80,10 +80,10 @@ def _rank(host: Host, seed: str) -> tuple[bool, str]:
 
 def _cut(hosts: list[str], planned: int, sizes: t.Sequence[str | int]) -> list[tuple[str, ...]]:
     waves = []
-    for size in [*sizes, len(hosts)]:
+    # All sizes are looked at, those that no host is left for too: a mistake is told before it matters.
+    for count in [*[_count(size, planned) for size in sizes], len(hosts)]:
         if not hosts:
             break
-        count = _count(size, planned)
         waves.append(tuple(hosts[:count]))
         hosts = hosts[count:]
     return waves

@@ -37,6 +37,11 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "check ansible_host and ansible_port, and that sshd runs",
     ),
     (
+        r"waiting for privilege escalation prompt",
+        "sudo on {address} did not answer in time",
+        "look at its load and its name service, or give it longer (--timeout, ansible.cfg: timeout)",
+    ),
+    (
         r"timed out|No route to host|Network is unreachable|Host is down",
         "{address} does not answer",
         "check that the host is up, and the way to it",
@@ -57,14 +62,14 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "give {user} that right, or choose another ansible_user",
     ),
     (
-        r"future feature annotations is not defined|No start of json char|SyntaxError",
-        "its Python is too old for this ansible-core",
-        "set ansible_python_interpreter to a newer one, or use ansible-core 2.16 for Python 3.6",
-    ),
-    (
         r"(?i)interpreter .*not found|python[\d.]*: (?:command )?not found|python[\d.]*: No such file",
         "it has no Python that Ansible can use",
         "install Python 3, or correct ansible_python_interpreter",
+    ),
+    (
+        r"future feature annotations is not defined|No start of json char|SyntaxError",
+        "its Python is too old for this ansible-core",
+        "set ansible_python_interpreter to a newer one, or use ansible-core 2.16 for Python 3.6",
     ),
     (
         r"Connection (?:reset|closed)|Broken pipe|Shared connection to .* closed|Connection aborted",

@@ -1,0 +1,36 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A canary's KMP is refused by the kernel: the rollout stops, and no host outside of the canary wave is touched."""
+
+from __future__ import annotations
+
+from tests.lab.fleet import Lab
+from tests.support import canary
+from tests.support.controller import Controller
+
+
+def test_the_kernel_refuses_the_module(fleet: Lab, controller: Controller, figures: dict[str, object]) -> None:
+    old = fleet.kernels[0].release
+    canary.add_repository(fleet, "refused", [host for host in fleet.hosts if host.kernel == old])
+    before = {host.name: canary.snapshot(host) for host in fleet.hosts}
+
+    run = controller.playbook("rollout", fleet.inventory, *canary.ASK)
+
+    wave = set(run.started("livepatch"))
+    kernels = {host.name: host.kernel for host in fleet.hosts}
+    assert sorted(kernels[name] for name in wave) == sorted(set(kernels.values())), "one canary for each kernel"
+    canary.assert_halted(run, wave)
+    others = [host for host in fleet.hosts if host.name not in wave]
+    assert all(canary.untouched(host, before[host.name]) for host in others)
+
+    (refused,) = [name for name in wave if kernels[name] == old]
+    result = run.ended("livepatch")[refused].result
+    assert "the kernel refused" in result["msg"]
+    assert "symbol 'lab_no_such_function' not found" in result["msg"], "the kernel's own words"
+    assert result["livepatch"]["state"] == "installed", "installed, and not active: it says so"
+    assert f"  {refused}: failed: the kernel refused" in run.output
+    (well,) = wave - {refused}
+    assert run.ended("livepatch_info")[well].result["livepatch"]["state"] == "patched"
+    figures.update({"canaries": len(wave), "other hosts touched": 0, "rc": run.rc})

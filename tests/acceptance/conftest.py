@@ -1,0 +1,36 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A scenario is a file here; it ends with a line of its figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.fixtures import controller, fleet, lab
+
+__all__ = ["controller", "figures", "fleet", "lab"]
+
+_LINES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Iterator[dict[str, object]]:
+    """What a scenario measured, by name; it is shown at the end of the run."""
+    measured: dict[str, object] = {}
+    started = time.monotonic()
+    yield measured
+    failed = request.session.testsfailed > 0 and request.node.nodeid in request.config.cache.get("cache/lastfailed", {})
+    measured["seconds"] = round(time.monotonic() - started)
+    told = ", ".join(f"{name} {value}" for name, value in measured.items())
+    lines = request.config.stash.setdefault(_LINES, [])
+    lines.append(f"{request.path.stem}/{request.node.name.removeprefix('test_')}: {told}{' FAILED' if failed else ''}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(_LINES, []):
+        terminalreporter.write_line(line)

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is wrong with a host is one clear line with the way out; the others go on, and the summary names them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.lab.fleet import Lab
+from tests.lab.machine import free_port
+from tests.support.controller import Controller, Run
+
+# What is told of each host of the inventory below; lp4 is well.
+TOLD = {
+    "unknown": "unreachable: its name is unknown; correct ansible_host (nosuchhost.invalid)",
+    "closed": "unreachable: nothing listens at 127.0.0.1 port",
+    "wrong_key": "unreachable: ssh lets ops not in; check ansible_user and the key",
+    "no_sudo": "sudo wants a password for nosudo; give one",
+    "wrong_password": "sudo does not take the password for asksudo; correct ansible_become_password",
+    "no_python": "it has no Python that Ansible can use; install Python 3",
+    "lp1": "this kernel cannot be live patched: /sys/kernel/livepatch is not there",
+    "lp2": "repository lab does not answer: ",
+    "lp3": "this host has no zypper",
+}
+
+
+@pytest.fixture(scope="module")
+def inventory(fleet: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bad")
+    key = folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    one, two, three, _four = fleet.hosts
+    # A mount over its directory is how a kernel without live patching looks.
+    one.ssh("sudo mount -t tmpfs none /sys/kernel")
+    two.ssh("sudo sed -i s,^baseurl=.*,baseurl=http://10.0.2.2:1/main, /etc/zypp/repos.d/lab.repo")
+    three.ssh("sudo mv /usr/bin/zypper /usr/bin/zypper.away")
+
+    content = yaml.safe_load(fleet.inventory.read_text())
+    hosts = content["lab"]["hosts"]
+    four = hosts["lp4"]
+    hosts["lp2"]["livepatch_refresh"] = "always"
+    hosts["unknown"] = {"ansible_host": "nosuchhost.invalid"}
+    hosts["closed"] = {"ansible_port": free_port()}
+    hosts["wrong_key"] = {**four, "ansible_ssh_private_key_file": str(key)}
+    hosts["no_sudo"] = {**four, "ansible_user": "nosudo"}
+    hosts["wrong_password"] = {**four, "ansible_user": "asksudo", "ansible_become_password": "wrong"}
+    hosts["no_python"] = {**four, "ansible_python_interpreter": "/usr/bin/python9"}
+    path = folder / "inventory.yml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(inventory: Path, controller: Controller) -> Run:
+    return controller.playbook("rollout", inventory)
+
+
+@pytest.mark.parametrize("host", TOLD)
+def test_one_clear_line(run: Run, host: str) -> None:
+    lines = [line for line in run.output.splitlines() if line.startswith(f"  {host}: ")]
+    assert len(lines) == 1, run.output
+    assert f"{host}: skipped: {TOLD[host]}" in lines[0]
+
+
+def test_the_others_go_on_and_the_run_does_not_end_well(run: Run) -> None:
+    assert set(run.started("livepatch")) == {"lp4"}
+    assert run.ended("livepatch_info")["lp4"].result["livepatch"]["state"] == "patched"
+    assert run.rc == 2, run.output
+    assert f"{len(TOLD) + 1} hosts: {len(TOLD)} skipped, 1 done" in run.output
+
+
+def test_a_wave_that_is_none_is_refused(fleet: Lab, controller: Controller) -> None:
+    wrong = controller.playbook("rollout", fleet.inventory, "--limit", "lp4", "-e", '{"livepatch_waves": ["some"]}')
+    assert wrong.rc == 2
+    assert "livepatch_waves: 'some' is neither a number of hosts nor a share" in wrong.output

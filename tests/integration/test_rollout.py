@@ -1,0 +1,75 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The main job on real kernels: who runs, the rollout behind canaries, and that the second run changes nothing."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.lab.fleet import Lab
+from tests.support.controller import Controller, Run
+
+HOSTS = {"lp1", "lp2", "lp3", "lp4"}
+
+
+def test_build_ids_are_those_of_the_unpacked_images(fleet: Lab, controller: Controller) -> None:
+    expected = {}
+    for kernel in fleet.kernels:
+        notes = subprocess.run(["readelf", "-n", kernel.vmlinux], check=True, capture_output=True, text=True).stdout
+        expected[kernel.release] = notes.partition("Build ID: ")[2].split()[0]
+    told = controller.module("kernel_info", fleet.inventory)
+    assert {name: result["kernel"]["build_id"] for name, result in told.items()} == {
+        host.name: expected[host.kernel] for host in fleet.hosts
+    }
+    assert len(set(expected.values())) == 2
+
+
+@pytest.fixture(scope="module")
+def first(fleet: Lab, controller: Controller) -> Run:
+    """What /proc/execdomains shows is what the lab's KMPs patch."""
+    assert not any("livepatch" in host.ssh("cat /proc/execdomains") for host in fleet.hosts)
+    return controller.playbook("rollout", fleet.inventory)
+
+
+def test_the_rollout_patches_all_hosts(fleet: Lab, first: Run) -> None:
+    assert first.rc == 0, first.output
+    assert {name for name, event in first.ended("livepatch").items() if event.result["changed"]} == HOSTS
+    verified = {name: event.result["livepatch"] for name, event in first.ended("livepatch_info").items()}
+    assert {name: block["state"] for name, block in verified.items()} == dict.fromkeys(HOSTS, "patched")
+    for host in fleet.hosts:
+        assert "livepatch level 3" in host.ssh("cat /proc/execdomains")
+        assert verified[host.name]["compliance"]["cves_fixed"] == ["CVE-2099-0002", "CVE-2099-0003"]
+    assert "4 hosts: 4 done" in first.output
+
+
+def test_the_canaries_were_done_before_any_other_host_started(fleet: Lab, first: Run) -> None:
+    started = first.started("livepatch")
+    verified = {name: event.time for name, event in first.ended("livepatch_info").items()}
+    canaries = sorted(started, key=started.__getitem__)[:2]
+    kernels = {host.name: host.kernel for host in fleet.hosts}
+    assert {kernels[name] for name in canaries} == set(kernels.values()), "one canary for each kernel"
+    assert max(verified[name] for name in canaries) < min(started[name] for name in HOSTS - set(canaries))
+
+
+def test_the_second_run_changes_nothing(fleet: Lab, controller: Controller, first: Run) -> None:
+    again = controller.playbook("rollout", fleet.inventory)
+    assert (again.rc, again.changed) == (0, 0), again.output
+    assert not again.started("livepatch"), "a host that needs nothing is asked once and not touched"
+    assert "4 hosts: 4 unchanged" in again.output
+
+
+def test_check_mode_tells_and_does_nothing(fleet: Lab, controller: Controller, first: Run) -> None:
+    host = fleet.hosts[0]
+    host.ssh("sudo zypper -n ar {} slow".format(fleet.repository.url("slow")))
+    told = controller.playbook(
+        "rollout", fleet.inventory, "--check", "--limit", host.name, "-e", "livepatch_refresh=always"
+    )
+    host.ssh("sudo zypper -n rr slow")
+    assert told.rc == 0, told.output
+    after = told.ended("livepatch")[host.name].result["after"]
+    assert (after["state"], after["level"]) == ("patched", 4)
+    assert "livepatch level 3" in host.ssh("cat /proc/execdomains")

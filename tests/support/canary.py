@@ -1,0 +1,40 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the canary scenarios have in common: a repository with a level 4 that goes wrong on a canary."""
+
+from __future__ import annotations
+
+from tests.lab.fleet import Lab
+from tests.lab.host import Host
+from tests.support.controller import Run
+
+# The hosts ask their repositories, so that they see the one that was added.
+ASK = ("-e", "livepatch_refresh=always")
+
+
+def add_repository(lab: Lab, name: str, hosts: list[Host]) -> None:
+    for host in hosts:
+        host.ssh(f"sudo zypper -n ar {lab.repository.url(name)} {name}")
+
+
+def untouched(host: Host, before: str) -> bool:
+    """Whether nothing was installed on the host and nothing was loaded into its kernel since ``before``."""
+    return snapshot(host) == before
+
+
+def snapshot(host: Host) -> str:
+    """What a host's packages and kernel are: its RPM database, its live patches, its boot."""
+    return host.ssh(
+        "rpm -qa --qf '%{NAME}-%{VERSION}-%{RELEASE} %{INSTALLTIME}\\n' | sort;"
+        " grep -r . /sys/kernel/livepatch; cat /proc/sys/kernel/random/boot_id /proc/execdomains"
+    )
+
+
+def assert_halted(run: Run, wave: set[str]) -> None:
+    """No host outside of the canary wave was started, the summary was printed, the run did not end well."""
+    assert set(run.started("livepatch")) == wave, run.output
+    assert "Gate after canaries: fail" in run.output
+    assert "4 hosts: " in run.output.split("Tell what became of each host")[1], run.output
+    assert run.rc not in (0, None), run.output

@@ -1,0 +1,162 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A control node as a user has it: the collection is installed from its artifact, the checkout is out of sight."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+_CHECKOUT = Path(__file__).parent.parent.parent
+_STAGE = _CHECKOUT / ".cache/stage/ansible_collections/fleet/livepatch"
+_CALLBACKS = Path(__file__).parent / "callbacks"
+_BIN = Path(sys.executable).parent
+
+_CONFIG = """\
+[defaults]
+forks = 10
+# An emulated processor that serves many at once takes its time for sudo
+timeout = 60
+callbacks_enabled = recorder
+[connection]
+pipelining = true
+[ssh_connection]
+ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=5 -o ServerAliveCountMax=3
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One thing that happened: ``kind`` is start, end or stats; the time is in seconds since the epoch."""
+
+    kind: str
+    time: float
+    host: str = ""
+    action: str = ""
+    outcome: str = ""
+    result: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    hosts: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A playbook's run that has ended."""
+
+    rc: int
+    output: str
+    events: list[Event]
+
+    def ended(self, action: str) -> dict[str, Event]:
+        """The results of a module, by host; the last one where it ran more than once."""
+        name = f"fleet.livepatch.{action}"
+        return {event.host: event for event in self.events if event.kind == "end" and event.action == name}
+
+    def started(self, action: str) -> dict[str, float]:
+        """When a module was first started, by host."""
+        name = f"fleet.livepatch.{action}"
+        times: dict[str, float] = {}
+        for event in self.events:
+            if event.kind == "start" and event.action == name:
+                times.setdefault(event.host, event.time)
+        return times
+
+    @property
+    def stats(self) -> Mapping[str, Mapping[str, int]]:
+        """Ansible's own counts by host; empty where the run did not get that far."""
+        return next((event.hosts for event in self.events if event.kind == "stats"), {})
+
+    @property
+    def changed(self) -> int:
+        return sum(counts["changed"] for counts in self.stats.values())
+
+
+class Controller:
+    """Runs playbooks of the collection.
+
+    :param folder: an empty one, for everything the control node has and does.
+    :param bin_: where ansible-playbook is: the directory of this Python unless another version is to be tried.
+    """
+
+    def __init__(self, folder: Path, bin_: Path = _BIN) -> None:
+        self.folder = folder
+        self._bin = bin_
+        self._runs = 0
+        (folder / "ansible.cfg").write_text(_CONFIG)
+        artifact = folder / "artifact"
+        self._galaxy("build", str(_STAGE), "--output-path", str(artifact))
+        (packed,) = artifact.glob("fleet-livepatch-*.tar.gz")
+        self._galaxy("install", str(packed), "--offline", "-p", str(folder / "collections"))
+
+    def _galaxy(self, *arguments: str) -> None:
+        command = [str(self._bin / "ansible-galaxy"), "collection", *arguments]
+        subprocess.run(command, check=True, env=self.environment(), cwd=self.folder, stdout=subprocess.DEVNULL)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a run: nothing of it leads back to the checkout but the recorder."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
+        return {
+            **inherited,
+            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
+            "ANSIBLE_HOME": str(self.folder / "home"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
+            "RECORDER_FILE": str(self.folder / f"events-{self._runs}.jsonl"),
+        }
+
+    def start(self, arguments: Iterable[str], *, show: bool = False) -> subprocess.Popen[str]:
+        """Starts a run of ``ansible-playbook``; its output goes to a file, or is shown to who runs us."""
+        self._runs += 1
+        environment = self.environment()
+        command = [str(self._bin / "ansible-playbook"), *arguments]
+        if show:
+            return subprocess.Popen(command, cwd=self.folder, env=environment, text=True)
+        with self._output.open("w") as output:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env={**environment, "ANSIBLE_NOCOLOR": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    def finish(self, process: subprocess.Popen[str]) -> Run:
+        """Waits for the last run to end."""
+        rc = process.wait(timeout=900)
+        output = self._output.read_text() if self._output.exists() else ""
+        events = self.folder / f"events-{self._runs}.jsonl"
+        lines = events.read_text().splitlines() if events.exists() else []
+        return Run(rc, output, [Event(**json.loads(line)) for line in lines])
+
+    @property
+    def _output(self) -> Path:
+        return self.folder / f"output-{self._runs}.txt"
+
+    def playbook(self, name: str, inventory: Path, *arguments: str, show: bool = False) -> Run:
+        """Runs a playbook of the collection to its end."""
+        return self.finish(self.start([f"fleet.livepatch.{name}", "-i", str(inventory), *arguments], show=show))
+
+    def module(self, name: str, inventory: Path, pattern: str = "all") -> dict[str, Mapping[str, t.Any]]:
+        """Runs a module of the collection on hosts, as root; the results by host."""
+        play = [
+            {
+                "hosts": pattern,
+                "gather_facts": False,
+                "become": True,
+                "tasks": [{f"fleet.livepatch.{name}": {}}],
+            }
+        ]
+        path = self.folder / "module.yml"
+        path.write_text(json.dumps(play))
+        run = self.finish(self.start([str(path), "-i", str(inventory)]))
+        assert run.rc == 0, run.output
+        return {host: event.result for host, event in run.ended(name).items()}

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The tables that a person reads."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
+
+WELL = Host("web1", "unpatched", "", "6.1.0-56-default", "ab" * 20, "x86_64", "default", None, "klp-3-1", "boot")
+LOST = Host("web2", "unknown", "unreachable: nothing listens")
+NEVER = Host("web3", "not_covered", "no repository offers it", "5.4", "cd" * 20, "x86_64", "default")
+
+
+def test_status_shows_the_worst_first_and_says_why():
+    assert text.status([WELL, NEVER, LOST]) == [
+        "HOST  STATE        KERNEL            BUILD ID      LEVEL  NEWEST KMP",
+        "web2  unknown      -                 -             -      -",
+        "web3  not_covered  5.4               cdcdcdcdcdcd  -      -",
+        "web1  unpatched    6.1.0-56-default  abababababab  -      klp-3-1",
+        "",
+        "Problems:",
+        "  web2: unknown: unreachable: nothing listens",
+        "  web3: not_covered: no repository offers it",
+        "",
+        "3 hosts: 1 not_covered, 1 unknown, 1 unpatched",
+    ]
+
+
+def test_rollout_shows_levels_and_seconds():
+    done = Outcome("web1", "done", "", "patched", 3, 1.5)
+    skipped = Outcome("web2", "skipped", "unreachable: nothing listens", "unknown")
+    assert text.rollout([WELL, LOST], [done, skipped]) == [
+        "HOST  OUTCOME  STATE    BUILD ID      KMP      LEVEL   SECONDS",
+        "web2  skipped  unknown  -             -        - -> -  -",
+        "web1  done     patched  abababababab  klp-3-1  - -> 3  1.5",
+        "",
+        "Problems:",
+        "  web2: skipped: unreachable: nothing listens",
+        "",
+        "2 hosts: 1 skipped, 1 done",
+    ]
+
+
+def test_what_needs_attention_decides_how_the_run_ends():
+    def ends(outcome: str, host: Host = WELL) -> bool:
+        return text.attention([host], [Outcome(host.name, outcome, "", host.state)]) is None
+
+    assert ends("done")
+    assert ends("unchanged")
+    assert ends("skipped", NEVER), "nothing is wrong with a host that no KMP exists for"
+    assert not ends("skipped", LOST)
+    assert not ends("failed")
+    assert not ends("lost")
+    assert not ends("pending")
+
+
+def test_a_large_wave_is_told_by_its_size():
+    fleet = [dataclasses.replace(WELL, name=f"web{number:03}") for number in range(200)]
+    lines = text.plan(plan.make(fleet, [], ""))
+    assert len(lines) == 3
+    assert lines[2].endswith("and 187 more")

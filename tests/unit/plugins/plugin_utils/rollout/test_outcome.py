@@ -1,0 +1,93 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What became of a host, and the gate's verdict: whatever does not prove success is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
+
+HOST = Host("web1", "unpatched", "", "6.1.0-56-default", "aa", "x86_64", "default", None, "klp-3", "boot-1")
+APPLIED = {"changed": True, "transition": {"seconds": 1.2}}
+
+
+def verified(state: str = "patched", up_to_date: bool | None = True, boot_id: str = "boot-1") -> dict:
+    return {
+        "kernel": {"boot_id": boot_id},
+        "livepatch": {"state": state, "reason": "why", "level": 3, "compliance": {"up_to_date": up_to_date}},
+    }
+
+
+LOST = {"unreachable": True, "msg": "Connection reset by peer"}
+REFUSED = {
+    "failed": True,
+    "msg": "the kernel refused it",
+    "kernel": {},
+    "livepatch": {"state": "installed", "level": None},
+    "transition": {"seconds": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("install", "verify", "expected"),
+    [
+        (None, None, "pending"),
+        (APPLIED, verified(), "done"),
+        ({"changed": False}, verified(), "unchanged"),
+        (LOST, None, "lost"),
+        (LOST, verified(), "lost"),
+        (REFUSED, None, "failed"),
+        (APPLIED, LOST, "lost"),
+        (APPLIED, {"failed": True, "msg": "broken"}, "failed"),
+        (APPLIED, verified("outdated", False), "failed"),
+        (APPLIED, verified("unknown", None), "failed"),
+        (APPLIED, verified(boot_id="boot-2"), "failed"),
+        ({"changed": False}, None, "lost"),
+    ],
+)
+def test_of_a_planned_host(install, verify, expected):
+    assert outcome.judge(HOST, True, {}, install, verify).outcome == expected
+
+
+def test_a_refused_module_is_told_with_the_state_that_it_left():
+    told = outcome.judge(HOST, True, {}, REFUSED, None)
+    assert (told.state, told.reason) == ("installed", "the kernel refused it")
+
+
+def test_a_reboot_in_the_middle_is_told():
+    assert "rebooted" in outcome.judge(HOST, True, {}, APPLIED, verified(boot_id="boot-2")).reason
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"), [("patched", "unchanged"), ("baseline", "unchanged"), ("unknown", "skipped")]
+)
+def test_of_a_host_in_no_wave(state, expected):
+    assert outcome.judge(Host("web1", state, "why"), False, {}, None, None).outcome == expected
+
+
+@pytest.mark.parametrize(
+    ("wave", "outcomes", "budget", "passed"),
+    [
+        (0, ["done", "done"], 0, True),
+        (0, ["done", "unchanged"], 0, True),
+        (0, ["done", "failed"], 5, False),
+        (0, ["done", "lost"], 5, False),
+        (0, ["pending"], 0, False),
+        (0, ["lost"], 1, False),
+        (1, ["done", "failed", "lost"], 2, True),
+        (1, ["done", "failed", "lost"], 1, False),
+        (2, ["failed"], 0, False),
+    ],
+)
+def test_gate(wave, outcomes, budget, passed):
+    members = [outcome.Outcome(f"h{n}", kind, "", "patched") for n, kind in enumerate(outcomes)]
+    assert outcome.gate(wave, members, budget, check_mode=False).passed is passed
+
+
+def test_in_check_mode_what_would_be_patched_passes():
+    members = [outcome.Outcome("h", "pending", "", "unpatched")]
+    assert outcome.gate(0, members, 0, check_mode=True).passed
