@@ -115,10 +115,13 @@ unit36: stage
 		$(STEP) "unit: Python 3.6" --only 'plugins/module*' --only 'tests/unit/*' --only pyproject.toml -- tests/tools/unit36; \
 	fi
 
+# What must never break, so each change shows it
+CANARIES := tests/acceptance/canary_refused.py tests/acceptance/canary_killed.py
+
 .PHONY: test
 test: stage ## everything that is needed to trust a change: lint, sanity, unit, integration on the lab's machines
 	@$(CHECKS) $(LINTERS) unit36 sanity
-	@$(PY) -m pytest $(wildcard tests/unit tests/integration)
+	@$(PY) -m pytest tests/unit tests/integration $(CANARIES)
 
 .PHONY: acceptance
 acceptance: stage ## the long scenarios on the lab's machines; one of them: SCENARIO=name (tests/acceptance/name.py)

@@ -4,13 +4,14 @@
 
 """All that is known of a host, in one pass. PRIVATE to the collection: it may change at any time."""
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _verdict
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, klp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names
 
 _LATER = "this version does not find it out"
 
@@ -30,7 +31,12 @@ def conclude(
     patches = [_patch(one) for one in klp.patches(host)]
     verdict = _verdict.judge(kernel, kmp, patches, stalled)
     moving = next((one for one in patches if one["transition"]), None)
+    unmeasured = dict.fromkeys(
+        ("compliance.cves_open", "compliance.pinned_by", "compliance.covered_until", "persistent", "next_boot"), _LATER
+    )
     active = verdict.state in ("patched", "baseline", "outdated")
+    if patches and not active:
+        unmeasured["compliance.cves_fixed"] = "what is active is not the newest installed KMP"
     installed, selected = kmp["installed"], kmp["selected"]
     # A host's result is small: who wants all there is to choose from asks kmp_info.
     del kmp["candidates"]
@@ -43,27 +49,34 @@ def conclude(
             "evidence": _verdict.evidence(kernel, kmp, patches),
             "compliance": {
                 "cves_open": None,
-                "cves_fixed": installed["cves"] if active else [],
+                "cves_fixed": _cves_fixed(active, installed, patches),
                 "wanted": selected["level"] if selected else None,
                 "up_to_date": verdict.state in _verdict.UP_TO_DATE if selected else None,
                 "pinned_by": None,
                 "covered_until": None,
             },
-            "level": installed["level"] if active else None,
+            "level": installed["level"] if active else _level(patches),
             "persistent": None,
             "patches": patches,
             "transition": _transition(moving),
             "blockers": blockers.find(host, int(moving["enabled"])) if moving else [],
             "next_boot": None,
-            "unmeasured": {
-                "compliance.cves_open": _LATER,
-                "compliance.pinned_by": _LATER,
-                "compliance.covered_until": _LATER,
-                "persistent": _LATER,
-                "next_boot": _LATER,
-            },
+            "unmeasured": unmeasured,
         },
     }
+
+
+def _level(patches: List[Dict[str, Any]]) -> Optional[int]:
+    """The level of a patch that is active and not of the newest installed KMP, by its name."""
+    return next((names.module_level(one["name"]) for one in patches if not one["transition"]), None)
+
+
+def _cves_fixed(
+    active: bool, installed: Optional[Dict[str, Any]], patches: List[Dict[str, Any]]
+) -> Optional[List[str]]:
+    if active and installed is not None:
+        return list(installed["cves"])
+    return None if patches else []
 
 
 def _transition(moving: Optional[Dict[str, Any]]) -> Dict[str, Any]:

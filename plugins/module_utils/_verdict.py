@@ -36,16 +36,17 @@ def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, A
     ours = next((one for one in patches if installed and one["name"] == installed["module"]), None)
     others = [one["name"] for one in patches if one is not ours]
 
+    moving = next((one for one in patches if one["transition"]), None)
+    # While ours moves in, those that it replaces are still there.
+    if ours is not None and others and moving is None:
+        return Verdict("conflict", "{} is active beside {}".format(", ".join(others), ours["name"]))
     mismatch = _mismatch(kernel, installed, ours)
     if mismatch is not None:
         return Verdict("mismatch", mismatch)
-    moving = next((one for one in patches if one["transition"]), None)
     if moving is not None:
         direction = "to" if moving["enabled"] else "from"
         text = "tasks are moving {} {}".format(direction, moving["name"])
         return Verdict("stalled", text + ", for longer than the limit") if stalled else Verdict("transitioning", text)
-    if ours is not None and others:
-        return Verdict("conflict", "{} is active beside {}".format(", ".join(others), ours["name"]))
     if installed is None and selected is None:
         return Verdict("not_covered", _not_covered(kernel, kmp))
     if installed is None:

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.lab.fleet import Lab
 from tests.lab.host import Host
-from tests.support.controller import Run
+from tests.support.controller import Controller, Run
 
 # The hosts ask their repositories, so that they see the one that was added.
 ASK = ("-e", "livepatch_refresh=always")
@@ -38,3 +40,35 @@ def assert_halted(run: Run, wave: set[str]) -> None:
     assert "Gate after canaries: fail" in run.output
     assert "4 hosts: " in run.output.split("Tell what became of each host")[1], run.output
     assert run.rc not in (0, None), run.output
+
+
+def kill_one(lab: Lab, controller: Controller) -> dict[str, object]:
+    """Kills a canary's virtual machine in the middle of its migration; what must hold then is asserted.
+
+    :returns: what was measured.
+    """
+    add_repository(lab, "slow", lab.hosts)  # its migration takes 20 s
+    before = {host.name: snapshot(host) for host in lab.hosts}
+
+    running = controller.start(["fleet.livepatch.rollout", "-i", str(lab.inventory), *ASK])
+    deadline = time.monotonic() + 300
+    victim = None
+    while victim is None and time.monotonic() < deadline:
+        assert running.poll() is None, "the rollout ended before a canary migrated"
+        victim = next((one for one in lab.hosts if "starting patching transition" in one.console.read_text()), None)
+        time.sleep(0.05)
+    assert victim is not None
+    victim.kill()
+    killed = time.monotonic()
+    run = controller.finish(running)
+    ended = time.monotonic() - killed
+
+    wave = set(run.started("livepatch"))
+    assert len(wave) == 2, "one canary for each kernel"
+    assert victim.name in wave
+    assert_halted(run, wave)
+    assert all(untouched(host, before[host.name]) for host in lab.hosts if host.name not in wave)
+    assert f"  {victim.name}: lost: unreachable: " in run.output
+    (survivor,) = wave - {victim.name}
+    assert run.ended("livepatch_info")[survivor].result["livepatch"]["state"] == "patched", "the other one finished"
+    return {"canaries": 2, "other hosts touched": 0, "rc": run.rc, "ended after the kill in s": round(ended)}

@@ -27,6 +27,12 @@ def module_name(path: str) -> str:
     return re.sub(r"\.ko(\.\w+)?$", "", name).replace("-", "_")
 
 
+def module_level(name: str) -> Optional[int]:
+    """The patch level in the name of a loaded module: SUSE's carry version and release of their KMP."""
+    found = re.match(r"(?:livepatch|kgraft_patch)_(\d+)_", name)
+    return int(found.group(1)) if found else None
+
+
 def is_module(path: str) -> bool:
     return re.search(r"/(livepatch|kgraft)/[^/]+\.ko(\.\w+)?$", path) is not None
 
