@@ -40,10 +40,9 @@ def latest(host: Host, request: Request) -> Dict[str, Any]:
     """
     kernel = identity.read(host)
     offer = packages.ask(host, kernel, request.policy)
-    if not request.check_mode and klp.supported(host):
-        # Somebody else's migration decides what is true here, so it ends first.
-        transition.wait_for_others(host, request.timeout)
-    observed = _observe.conclude(host, kernel, offer, request.policy)
+    # Somebody else's migration decides what is true here, so it ends first.
+    busy = None if request.check_mode else transition.wait_for_others(host, request.timeout)
+    observed = _observe.conclude(host, kernel, offer, request.policy, stalled=busy is not None)
     before = _observe.levels(observed)
     result = dict(observed, before=before, after=before, changed=False, transition=_told(None))
     state = observed["livepatch"]["state"]
@@ -109,13 +108,11 @@ def _apply(host: Host, request: Request, kernel: Dict[str, Any], selected: Dict[
         )
 
     module = installed["module"]
-    started = host.clock()
     if klp.in_transition(host, module) is None:  # else the package's own script has loaded it already
         _load(host, request, module, installed["module_path"])
+    started = host.clock()
     migration = transition.wait(host, module, started, request.timeout)
-    if not migration.completed:
-        _stalled(host, request, module)
-    return migration
+    return migration if migration.completed else _stalled(host, request, module, started)
 
 
 def _load(host: Host, request: Request, module: str, path: str) -> None:
@@ -138,11 +135,14 @@ def _load(host: Host, request: Request, module: str, path: str) -> None:
     klp.load(host, path)
 
 
-def _stalled(host: Host, request: Request, module: str) -> None:
+def _stalled(host: Host, request: Request, module: str, started: float) -> transition.Migration:
     problem = f"the migration to {module} did not complete within {request.timeout:g} s"
     found = {"blockers": blockers.find(host, target=1)}  # a reversal sets them free: ask before it
     if request.on_stall == "leave":
         raise TransitionStalled(problem + " and was left running", "Deal with the blockers", found)
+    if not klp.in_transition(host, module):
+        # It completed while we looked for what blocked it, and a reversal would take a good patch away.
+        return transition.wait(host, module, started, request.timeout)
     klp.reverse(host, module)
     back = transition.wait(host, module, host.clock(), request.timeout)
     if not back.completed:

@@ -68,7 +68,7 @@ def conclude(
 
 def _level(patches: List[Dict[str, Any]]) -> Optional[int]:
     """The level of a patch that is active and not of the newest installed KMP, by its name."""
-    return next((names.module_level(one["name"]) for one in patches if not one["transition"]), None)
+    return next((names.module_level(one["name"]) for one in patches if one["enabled"] and not one["transition"]), None)
 
 
 def _cves_fixed(

@@ -9,6 +9,8 @@ The states and their order are the table "What is said of a host" in the docs: t
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr
+
 
 class Verdict(NamedTuple):
     state: str
@@ -34,7 +36,8 @@ def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, A
 
     installed, selected = kmp["installed"], kmp["selected"]
     ours = next((one for one in patches if installed and one["name"] == installed["module"]), None)
-    others = [one["name"] for one in patches if one is not ours]
+    # One that is replaced shows 0 and 0 for a moment before it goes.
+    others = [one["name"] for one in patches if one is not ours and one["enabled"]]
 
     moving = next((one for one in patches if one["transition"]), None)
     # While ours moves in, those that it replaces are still there.
@@ -43,23 +46,20 @@ def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, A
     mismatch = _mismatch(kernel, installed, ours)
     if mismatch is not None:
         return Verdict("mismatch", mismatch)
+    if installed is None and selected is None:
+        return Verdict("not_covered", "no KMP fits {}: {}".format(kernel["release"], _refusal(kmp)))
     if moving is not None:
         direction = "to" if moving["enabled"] else "from"
         text = "tasks are moving {} {}".format(direction, moving["name"])
         return Verdict("stalled", text + ", for longer than the limit") if stalled else Verdict("transitioning", text)
-    if installed is None and selected is None:
-        return Verdict("not_covered", _not_covered(kernel, kmp))
     if installed is None:
         return Verdict("unpatched", "{}-{} exists and is not installed".format(selected["name"], selected["evr"]))
     package = "{}-{}".format(installed["name"], installed["evr"])
     if ours is None or not ours["enabled"]:
         still = "; {} is active".format(", ".join(others)) if others else ""
         return Verdict("installed", f"{package} is installed and its module is not active{still}")
-    if selected is None:
-        return Verdict(
-            "unknown",
-            f"{package} is active and is not among the KMPs for this kernel: {_not_covered(kernel, kmp)}",
-        )
+    if selected is None or evr.compare(installed["evr"], selected["evr"]) > 0:
+        return Verdict("unknown", f"{package} is active and is not among the KMPs that fit: {_refusal(kmp)}")
     if selected["evr"] != installed["evr"]:
         return Verdict("outdated", "{} is active, {} is the newest".format(package, selected["evr"]))
     if installed["level"] == 1:
@@ -92,10 +92,9 @@ def _unknown(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str
     for key in ("installed", "candidates"):
         if key in kmp["unmeasured"]:
             return str(kmp["unmeasured"][key])
-    if patches and kmp["installed"] is None and not any(one["transition"] for one in patches):
-        return "{} is active and no installed KMP holds it: what it was built for is unknown".format(
-            ", ".join(one["name"] for one in patches)
-        )
+    active = [one["name"] for one in patches if one["enabled"]]
+    if active and kmp["installed"] is None and not any(one["transition"] for one in patches):
+        return "{} is active and no installed KMP holds it: what it was built for is unknown".format(", ".join(active))
     return None
 
 
@@ -116,10 +115,8 @@ def _mismatch(
     return None
 
 
-def _not_covered(kernel: Dict[str, Any], kmp: Dict[str, Any]) -> str:
+def _refusal(kmp: Dict[str, Any]) -> str:
+    """Why the newest candidate that was refused was, or that there is none."""
     if not kmp["rejected"]:
         return "no repository offers {}".format(kmp["name"])
-    first = kmp["rejected"][0]
-    return "no KMP fits {}: {}-{} is refused: {}".format(
-        kernel["release"], first["name"], first["evr"], first["reason"]
-    )
+    return "{name}-{evr} is refused: {reason}".format(**kmp["rejected"][0])

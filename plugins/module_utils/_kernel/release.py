@@ -4,6 +4,7 @@
 
 """What the kernel's release string tells. PRIVATE to the collection: it may change at any time. Pure."""
 
+import re
 from typing import NamedTuple, Optional
 
 
@@ -21,7 +22,7 @@ def parse(release: str, arch: str) -> Release:
     names no flavor (``5.14.0-70.13.1.el9_0.x86_64``).
     """
     parts = release.split("-")
-    flavor = [part for part in parts[1:] if not part[:1].isdigit()]
+    flavor = [part for part in parts[1:] if not re.match(r"\d|rc\d", part)]
     version = parts[0]
     if version.endswith("." + arch):
         version = version[: -len(arch) - 1]

@@ -7,7 +7,7 @@
 from typing import List
 
 # Documentation/admin-guide/tainted-kernels.rst: the letter of each bit, from bit 0.
-_LETTERS = "PFSRMBUDAWCIOELKXTN"
+_LETTERS = "PFSRMBUDAWCIOELKXTNJ"
 
 
 def letters(value: int) -> List[str]:

@@ -11,6 +11,7 @@ kernel to this file, and it costs no process.
 import gzip
 import lzma
 import struct
+import zlib
 from typing import Dict, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
@@ -24,6 +25,10 @@ class ModuleFile(NamedTuple):
     vermagic: str
     target_release: str
     livepatch: bool
+
+
+# A section that takes no room in the file, whatever its size says
+_SHT_NOBITS = 8
 
 
 def read(host: Host, path: str) -> ModuleFile:
@@ -40,7 +45,7 @@ def read(host: Host, path: str) -> ModuleFile:
         elif data[:6] == b"\xfd7zXZ\0":
             data = lzma.decompress(data)
         return parse(data)
-    except (EOFError, OSError, lzma.LZMAError, struct.error, IndexError, ValueError) as exc:
+    except (EOFError, OSError, OverflowError, lzma.LZMAError, zlib.error, struct.error, IndexError, ValueError) as exc:
         raise Unmeasured(f"{path} is not a kernel module that can be read", "Reinstall the package") from exc
 
 
@@ -68,6 +73,8 @@ def _sections(data: bytes, order: str) -> Dict[str, bytes]:
     size, count, names_index = struct.unpack_from(order + "HHH", data, 0x3A)
     # Elf64_Shdr: name, type, flags, addr, offset, size
     headers = [struct.unpack_from(order + "IIQQQQ", data, table + size * index) for index in range(count)]
+    if any(header[4] + header[5] > len(data) for header in headers if header[1] != _SHT_NOBITS):
+        raise ValueError("cut off")
     names = data[headers[names_index][4] :][: headers[names_index][5]]
     return {
         names[header[0] : names.index(b"\0", header[0])].decode("ascii"): data[header[4] : header[4] + header[5]]

@@ -10,7 +10,7 @@ Only the tool ``rpm`` is used: its Python bindings exist for the system's own Py
 from typing import List, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 
 
 class Package(NamedTuple):
@@ -57,8 +57,11 @@ def owner(host: Host, path: str) -> Optional[Package]:
     """
     answer = host.run(["rpm", "-qf", "--qf", _IDENTITY + _RECORD, path])
     if answer.rc != 0:
+        if "No such file" not in answer.err:
+            _insist_on(answer, "is not owned")
         return None
-    return Package(*answer.out.split(_RECORD)[0].split(_FIELD))
+    name, evr, arch = answer.out.split(_RECORD)[0].split(_FIELD)
+    return Package(name, _plain(evr), arch)
 
 
 def installed(host: Host, name: str) -> List[Installed]:
@@ -68,13 +71,23 @@ def installed(host: Host, name: str) -> List[Installed]:
     """
     answer = host.run(["rpm", "-q", "--qf", _ALL, name])
     if answer.rc != 0:
-        if "is not installed" in answer.out:
-            return []
-        raise Unmeasured(
-            f"rpm -q {name} failed: {(answer.err or answer.out).strip()}",
-            "Check the RPM database (rpm --verifydb)",
-        )
+        _insist_on(answer, "is not installed")
+        return []
     return [_record(text) for text in answer.out.split(_RECORD) if text]
+
+
+def _insist_on(answer: Completed, words: str) -> None:
+    """That rpm says so, and nothing else: it also says so of a database that it cannot open, after an error."""
+    if words not in answer.out or "error:" in answer.err:
+        raise Unmeasured(
+            f"rpm failed: {(answer.err or answer.out).strip()}",
+            "Check its database (rpm --verifydb), and mend it (rpm --rebuilddb)",
+        )
+
+
+def _plain(evr: str) -> str:
+    """Without an epoch of 0: packages that state it and packages that do not are the same to RPM."""
+    return evr[2:] if evr.startswith("0:") else evr
 
 
 def _record(text: str) -> Installed:
@@ -83,7 +96,7 @@ def _record(text: str) -> Installed:
         raise Unmeasured(f"rpm -q printed something that is not a package: {text[:80]!r}")
     name, evr, arch, built, signature, files, provides, changelog = fields
     return Installed(
-        Package(name, evr, arch),
+        Package(name, _plain(evr), arch),
         int(built),
         None if signature == "(none)" else signature,
         files.splitlines(),

@@ -36,7 +36,7 @@ def select(
     """
     rejected: List[Dict[str, str]] = []
     fitting: List[Candidate] = []
-    for candidate in sorted(set(candidates), key=lambda one: evr.key(one.evr), reverse=True):
+    for candidate in sorted(candidates, key=lambda one: evr.key(one.evr), reverse=True):
         reason = _refusal(candidate, arch, build_id, for_this_build, for_any_build, allow_name_match)
         if reason is None and fitting:
             # The same package from another repository is the same choice.

@@ -65,16 +65,11 @@ class Zypper(port.PackageManager):
                     raise Unmeasured(
                         f"{_REPOSITORIES}/{name} cannot be read: {exc.message.splitlines()[0]}", "Mend the file"
                     ) from exc
-        return [alias for alias in parser.sections() if parser.get(alias, "enabled", fallback="1") != "0"]
+        return [alias for alias in parser.sections() if _true(parser.get(alias, "enabled", fallback="1"))]
 
     def refresh(self) -> None:
         answer = self._zypper("refresh")
-        down = sorted(set(re.findall(r"Skipping repository '(.+?)' because of the above error", _messages(answer))))
-        if down:
-            raise RepositoryDown(
-                "repository {} does not answer: {}".format(", ".join(down), _errors(answer)),
-                "Mend or disable it (zypper repos --details), or work with what is cached (refresh: never)",
-            )
+        _insist_on_repositories(answer)
         if answer.rc != 0:
             raise RepositoryDown(f"zypper refresh ended with {answer.rc}: {_errors(answer)}")
 
@@ -96,6 +91,7 @@ class Zypper(port.PackageManager):
 
     def _search(self, *arguments: str) -> List[port.Candidate]:
         answer = self._zypper("--no-refresh", "search", "--details", "--type", "package", *arguments)
+        _insist_on_repositories(answer)
         if answer.rc not in (0, _NOT_FOUND):
             raise Unmeasured(f"zypper search ended with {answer.rc}: {_errors(answer)}")
         return [
@@ -124,11 +120,26 @@ class Zypper(port.PackageManager):
         return answer
 
 
+def _true(word: str) -> bool:
+    """As libzypp reads a truth value (str::strToTrue)."""
+    return word.strip().lower() in ("1", "true", "yes", "on", "always")
+
+
 def _parse(answer: Completed) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(answer.out)
     except ElementTree.ParseError as exc:
         raise Unmeasured(f"zypper printed XML that cannot be read ({exc})") from exc
+
+
+def _insist_on_repositories(answer: Completed) -> None:
+    """Else a repository that zypper leaves out, with a package not found, looks like one that does not have it."""
+    left_out = sorted(set(re.findall(r"Skipping repository '(.+?)' because of the above error", _messages(answer))))
+    if left_out:
+        raise RepositoryDown(
+            "repository {} does not answer: {}".format(", ".join(left_out), _errors(answer)),
+            "Mend or disable it (zypper repos --details), or work with what is cached (refresh: never)",
+        )
 
 
 def _messages(answer: Completed, *kinds: str) -> str:

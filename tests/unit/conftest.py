@@ -1,0 +1,409 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of the patched host's code share: recorded outputs, and hosts that are a directory. Python 3.6."""
+
+import base64
+import json
+import os
+import shutil
+import struct
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
+
+_RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "plugins", "module_utils", "recorded")
+_RELEASE = "6.1.0-56-cloud-amd64"
+_NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
+
+
+def _load(name: str) -> Any:
+    with open(os.path.join(_RECORDED, name + ".json"), encoding="utf-8") as stream:
+        return json.load(stream)
+
+
+def _completed(name: str) -> Completed:
+    frame = _load(name)
+    return Completed(frame["rc"], "\n".join(frame["out"]), "\n".join(frame["err"]))
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Any:
+    """What a tool answered, by the name of the file."""
+    return _completed
+
+
+@pytest.fixture(scope="session")
+def recorded_notes() -> Any:
+    """The content of /sys/kernel/notes and the build ID in it, by kernel."""
+
+    def get(kernel: str) -> Any:
+        case = _load("notes-" + kernel)
+        return base64.b64decode(case["notes"]), case["build_id"]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def recorded_tree() -> Any:
+    """Files by path, by the name of the file."""
+    return _load
+
+
+def _note(owner: bytes, number: int, description: bytes, order: str = "<") -> bytes:
+    def padded(data: bytes) -> bytes:
+        return data + b"\0" * (-len(data) % 4)
+
+    return struct.pack(order + "III", len(owner), len(description), number) + padded(owner) + padded(description)
+
+
+@pytest.fixture(scope="session")
+def note() -> Any:
+    return _note
+
+
+def _elf(
+    vermagic: Any = _RELEASE + " SMP preempt mod_unload modversions ",
+    build_id: Any = "aa" * 20,
+    livepatch: Any = "Y",
+    byteorder: str = "little",
+    table_first: bool = False,
+) -> bytes:
+    """A relocatable ELF64 file with the sections that matter, and its table of sections at the end or the start."""
+    order = "<" if byteorder == "little" else ">"
+    modinfo = b"license=GPL\0"
+    for key, value in (("livepatch", livepatch), ("vermagic", vermagic)):
+        if value is not None:
+            modinfo += key.encode() + b"=" + value.encode() + b"\0"
+    sections = [(b"", b""), (b".shstrtab", b""), (b".text", b"\x90" * 7)]
+    if build_id is not None:
+        sections.append((b".note.gnu.build-id", _note(b"GNU\0", 3, bytes.fromhex(build_id), order)))
+    sections.append((b".modinfo", modinfo))
+    names = b""
+    starts = []
+    for name, _content in sections:
+        starts.append(len(names))
+        names += name + b"\0"
+    sections[1] = (b".shstrtab", names)
+
+    table_size = 64 * len(sections)
+    offset = 64 + (table_size if table_first else 0)
+    content = b""
+    headers = b""
+    for number, (_name, data) in enumerate(sections):
+        place = (offset + len(content), len(data))
+        headers += struct.pack(order + "IIQQQQIIQQ", starts[number], 1, 0, 0, *place, 0, 0, 1, 0)
+        content += data
+    table = 64 if table_first else offset + len(content)
+    ident = b"\x7fELF\x02" + (b"\x01" if byteorder == "little" else b"\x02") + b"\x01" + b"\0" * 9
+    header = ident + struct.pack(order + "HHIQQQIHHHHHH", 1, 62, 1, 0, 0, table, 0, 64, 0, 0, 64, len(sections), 1)
+    return header + headers + content if table_first else header + content + headers
+
+
+@pytest.fixture(scope="session")
+def elf() -> Any:
+    return _elf
+
+
+class Directory(Host):
+    """A host whose files are below a directory, whose tools answer from a table, and whose time is made."""
+
+    byteorder = "little"
+    machine = "x86_64"
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.now = 1000.0
+        self.answers = {}  # type: Any
+        self.calls = []  # type: Any
+        self.environments = []  # type: Any
+        self.log = []  # type: Any
+        self.slept = 0.0
+
+    def put(self, path: str, content: Any = "") -> None:
+        """A file, with its directories; a directory where the path ends with a slash."""
+        target = self.path(path)
+        if path.endswith("/"):
+            os.makedirs(target, exist_ok=True)
+            return
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "wb") as stream:
+            stream.write(content if isinstance(content, bytes) else (content + "\n").encode())
+
+    def remove(self, path: str) -> None:
+        os.remove(self.path(path))
+
+    def drop(self, path: str) -> None:
+        shutil.rmtree(self.path(path), ignore_errors=True)
+
+    def run(self, argv: Any, environment: Any = None) -> Completed:
+        """The answer whose key, a string of words, is the longest that all occurs in the command."""
+        self.calls.append(list(argv))
+        self.environments.append(environment)
+        fitting = [key for key in self.answers if all(word in argv for word in key.split("|"))]
+        if not fitting:
+            raise Unmeasured(f"cannot run {argv[0]}: No such file or directory")
+        answer: Any = self.answers[max(fitting, key=lambda key: len(key.split("|")))]
+        return Completed(*answer)
+
+    def ran(self, tool: str) -> Any:
+        return [call for call in self.calls if call[0] == tool or tool in call]
+
+    def kernel_log(self) -> Any:
+        return list(self.log)
+
+    def wall_clock(self) -> float:
+        return 1800000000.0 + self.now
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0, "a loop that does not sleep never ends here"
+        self.now += seconds
+        self.slept += seconds
+        assert self.slept < 10000, "waits for ever"
+
+
+class Machine(Directory):
+    """A small simulation of a lab host: a kernel with livepatch, zypper, rpm, insmod and rmmod."""
+
+    release = _RELEASE
+    kmp = _NAME
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        notes, self.build_id = base64.b64decode(_load("notes-6.1")["notes"]), _load("notes-6.1")["build_id"]
+        # By EVR: what the package says of itself. tag: the build ID that it was made for, None for no tag.
+        # seconds: how long its migration takes, None for ever. back: the same of its reversal.
+        self.levels = {}  # type: Any
+        for evr in ("1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"):
+            self.offer(evr)
+        self.installed = []  # type: Any
+        self.scripts_load = False
+        self.lies = False  # zypper says that it installed, and did not
+        self.locked = False
+        self.moving = None  # type: Any
+        self.put("/proc/sys/kernel/osrelease", self.release)
+        self.put("/proc/sys/kernel/tainted", "0")
+        self.put("/proc/sys/kernel/random/boot_id", "5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11")
+        self.put("/proc/54/task/54/stat", "54 (kworker/1:2+events) D 2 0 0 0 -1 69238880 0 0")
+        self.put("/proc/54/task/54/patch_state", "-1")
+        self.put("/proc/99/task/99/stat", "99 (sshd) S 1 99 99 0 -1 4194560 0 0")
+        self.put("/proc/99/task/99/patch_state", "-1")
+        self.put("/sys/kernel/livepatch/")
+        self.put("/sys/kernel/notes", notes)
+        self.put("/sys/kernel/security/lockdown", "[none] integrity confidentiality")
+        self.put("/boot/vmlinuz-" + self.release)
+        self.put("/usr/bin/zypper")
+        os.chmod(self.path("/usr/bin/zypper"), 0o755)
+        self.put("/etc/zypp/repos.d/lab.repo", "[lab]\nname=lab\nenabled=1\nbaseurl=http://192.0.2.1/main")
+        self._refresh()
+
+    def offer(self, evr: str, **what: Any) -> None:
+        self.levels[evr] = dict(
+            {
+                "tag": self.build_id,
+                "target": self.release,
+                "seconds": 1.5,
+                "back": 1.0,
+                "refused": "",
+                "module_id": evr[:1] * 40,
+            },
+            **what,
+        )
+
+    def file(self, evr: str) -> str:
+        return "/lib/modules/{}/livepatch/livepatch-{}.ko".format(self.release, evr.replace(".", "_"))
+
+    def module(self, evr: str) -> str:
+        return "livepatch_" + evr.replace(".", "_").replace("-", "_")
+
+    def active(self) -> Any:
+        return self.names("/sys/kernel/livepatch")
+
+    def loaded(self) -> Any:
+        return self.names("/sys/module")
+
+    # What the test prepares
+
+    def have(self, evr: str) -> None:
+        """The package is installed."""
+        self.installed.append(evr)
+        level = self.levels[evr]
+        self.put(self.file(evr), _elf(level["target"] + " SMP preempt mod_unload modversions ", level["module_id"]))
+
+    def have_active(self, evr: str) -> None:
+        """Its module is active, and has been for long."""
+        self._appear(evr)
+        self.put(f"/sys/kernel/livepatch/{self.module(evr)}/transition", "0")
+
+    def have_leftover(self, evr: str, references: int = 0) -> None:
+        self.put(f"/sys/module/{self.module(evr)}/refcnt", str(references))
+
+    def start(self, evr: str) -> None:
+        """Its migration begins now."""
+        self._appear(evr)
+        self.moving = [evr, True, self.levels[evr]["seconds"], self.now]
+        self._states("0")
+        self._say(f"livepatch: enabling patch '{self.module(evr)}'")
+        self._say(f"livepatch: '{self.module(evr)}': starting patching transition")
+
+    # The kernel
+
+    def _say(self, text: str) -> None:
+        self.log.append(f"5,{100 + len(self.log)},{int(self.now * 1e6)},-;{text}\n")
+
+    def _appear(self, evr: str) -> None:
+        base = "/sys/kernel/livepatch/" + self.module(evr)
+        self.put(base + "/enabled", "1")
+        self.put(base + "/transition", "1")
+        self.put(base + "/vmlinux/patched", "1")
+        self.put(base + "/vmlinux/cmdline_proc_show,1/")
+        self.put(f"/sys/module/{self.module(evr)}/refcnt", "1")
+        self.put(
+            f"/sys/module/{self.module(evr)}/notes/.note.gnu.build-id",
+            _note(b"GNU\0", 3, bytes.fromhex(self.levels[evr]["module_id"])),
+        )
+
+    def _states(self, sshd: str) -> None:
+        """The worker is what a migration waits for; sshd has gone where it should."""
+        target = {"0": "1", "1": "0", "-1": "-1"}[sshd]
+        self.put("/proc/54/task/54/patch_state", sshd)
+        self.put("/proc/99/task/99/patch_state", target)
+
+    def write(self, path: str, text: str) -> None:
+        assert path.endswith("/enabled"), path
+        assert self.moving is not None, "reverses what does not move"
+        evr, forward, _seconds, _started = self.moving
+        assert path.split("/")[-2] == self.module(evr)
+        assert text == ("0" if forward else "1"), "EINVAL: the value that it has"
+        self.put(path, text)
+        self.moving = [evr, not forward, self.levels[evr]["back"], self.now]
+        self._states("0" if not forward else "1")
+        self._say(f"livepatch: '{self.module(evr)}': starting unpatching transition")
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        if self.moving is None:
+            return
+        evr, forward, needs, started = self.moving
+        if needs is None or self.now - started < needs:
+            return
+        self.moving = None
+        self._states("-1")
+        module = self.module(evr)
+        if forward:
+            self.put(f"/sys/kernel/livepatch/{module}/transition", "0")
+            gone = [name for name in self.active() if name != module]
+            self._say(f"livepatch: '{module}': patching complete")
+        else:
+            gone = [module]
+            self._say(f"livepatch: '{module}': unpatching complete")
+        for name in gone:
+            self.drop("/sys/kernel/livepatch/" + name)
+            self.put(f"/sys/module/{name}/refcnt", "0")
+
+    def _insmod(self, path: str) -> Completed:
+        if self.read(path) is None:
+            return Completed(1, "", f"insmod: ERROR: could not load module {path}: No such file or directory")
+        evr = next(one for one in self.levels if self.file(one) == path)
+        error = self.levels[evr]["refused"]
+        if self.module(evr) in self.loaded():
+            error = "File exists"
+        elif self.moving is not None:
+            error = "Device or resource busy"
+        if error:
+            self._say(f"livepatch: failed to enable patch '{self.module(evr)}'")
+            return Completed(1, "", f"insmod: ERROR: could not insert module {path}: {error}\n")
+        self.start(evr)
+        return Completed(0, "", "")
+
+    # The tools
+
+    def _refresh(self) -> None:
+        index = "/var/cache/zypp/raw/lab/repodata/repomd.xml"
+        self.put(index)
+        os.utime(self.path(index), (self.wall_clock(), self.wall_clock()))
+
+    def run(self, argv: Any, environment: Any = None) -> Completed:
+        self.calls.append(list(argv))
+        tool, last = argv[0], argv[-1]
+        if tool == "zypper":
+            if self.locked:
+                return _completed("zypper-6.1-named-locked")
+            if "refresh" in argv:
+                self._refresh()
+                return Completed(
+                    0, "<stream><message type='info'>All repositories have been refreshed.</message></stream>", ""
+                )
+            return self._install(last) if "install" in argv else self._search(argv)
+        if tool == "rpm" and "-qf" in argv:
+            return Completed(0, "kernel-cloud-amd64\x1f6.1.0-56.1\x1fx86_64\x1e", "")
+        if tool == "rpm":
+            records = [self._record(evr) for evr in self.installed]
+            return Completed(0, "".join(records), "") if records else _completed("rpm-6.1-none")
+        if tool == "insmod":
+            return self._insmod(last)
+        assert tool == "rmmod", argv
+        if self.text(f"/sys/module/{last}/refcnt") != "0":
+            return Completed(1, "", f"rmmod: ERROR: Module {last} is in use\n")
+        self.drop("/sys/module/" + last)
+        return Completed(0, "", "")
+
+    def _search(self, argv: Any) -> Completed:
+        words = argv[-1].split(" = ")
+        rows = []
+        for evr in sorted(self.levels):
+            tag = self.levels[evr]["tag"]
+            if "--provides" in argv and (tag is None or (len(words) == 2 and words[1] != tag)):
+                continue
+            row = {
+                "status": "installed" if evr in self.installed else "not-installed",
+                "name": self.kmp,
+                "edition": evr,
+            }
+            row.update(kind="package", arch="x86_64", repository="lab")
+            rows.append("<solvable {}/>".format(" ".join(f"{key}={quoteattr(row[key])}" for key in sorted(row))))
+        return Completed(0 if rows else 104, "<stream>{}</stream>".format("".join(rows)), "")
+
+    def _install(self, wanted: str) -> Completed:
+        name, _equals, evr = wanted.partition("=")
+        if name != self.kmp or evr not in self.levels:
+            return _completed("zypper-6.1-install-unknown-version")
+        if not self.lies:
+            self.have(evr)
+            if self.scripts_load:
+                self._insmod(self.file(evr))
+        return Completed(0, "<stream/>", "")
+
+    def _record(self, evr: str) -> str:
+        changes = [f"- Fix for CVE-2099-000{number} (x)" for number in range(int(evr[0]), 1, -1)]
+        fields = (
+            self.kmp,
+            evr,
+            "x86_64",
+            "1795456711",
+            "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8",
+            os.path.dirname(self.file(evr)) + "\n" + self.file(evr) + "\n",
+            self.kmp + " = " + evr + "\n",
+            "\n".join(changes + ["- Initial livepatch"]) + "\n",
+        )
+        return "\x1f".join(fields) + "\x1e"
+
+
+@pytest.fixture
+def host(tmp_path: Any) -> Any:
+    """A host without anything: files come with put(), answers of tools with answers."""
+    return Directory(str(tmp_path))
+
+
+@pytest.fixture
+def machine(tmp_path: Any) -> Any:
+    """A host that behaves: unpatched, with levels 1, 2 and 3 on offer."""
+    return Machine(str(tmp_path))

@@ -1,0 +1,369 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _apply
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
+    InstallFailed,
+    LoadRefused,
+    NotDone,
+    TransitionStalled,
+)
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.kmp import Policy
+
+_ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
+_MODULE_2, _MODULE_3 = "livepatch_2_150400_2_1", "livepatch_3_150400_2_1"
+
+
+def _request(timeout: float = 60, on_stall: str = "reverse", check_mode: bool = False) -> _apply.Request:
+    return _apply.Request(Policy("if_older_than", 600, 60, False), timeout, on_stall, check_mode)
+
+
+def _changes(machine: Any) -> Any:
+    return [call[0] if call[0] != "zypper" else "install" for call in machine.calls if _is_change(call)]
+
+
+def _is_change(call: Any) -> bool:
+    return call[0] in ("insmod", "rmmod") or "install" in call
+
+
+def test_unpatched(machine: Any) -> None:
+    result = _apply.latest(machine, _request())
+    assert result["changed"] is True
+    assert result["before"] == {"state": "unpatched", "level": None, "patches": [], "kmp": None}
+    assert result["after"] == {"state": "patched", "level": 3, "patches": [_MODULE_3], "kmp": _THREE}
+    assert result["transition"]["by"] == "kernel log"
+    assert result["transition"]["seconds"] == pytest.approx(1.5, abs=0.11)
+    assert result["livepatch"]["state"] == "patched"
+    assert result["livepatch"]["transition"] == {"running": False, "patch": None}
+    assert result["livepatch"]["blockers"] == []
+    assert result["livepatch"]["compliance"]["cves_fixed"] == ["CVE-2099-0002", "CVE-2099-0003"]
+    assert result["livepatch"]["compliance"]["up_to_date"] is True
+    assert result["livepatch"]["evidence"]["module_build_id"] == "3" * 40
+    assert result["livepatch"]["patches"][0]["objects"] == {"vmlinux": 1}
+    assert "functions" not in result["livepatch"]["patches"][0]
+    assert "candidates" not in result["kmp"]
+    assert _changes(machine) == ["install", "insmod"]
+    assert machine.ran("insmod") == [["insmod", machine.file(_THREE)]]
+
+
+def test_check_mode(machine: Any) -> None:
+    result = _apply.latest(machine, _request(check_mode=True))
+    assert result["changed"] is True
+    assert result["after"] == dict(result["before"], state="patched", level=3, kmp=_THREE)
+    assert result["livepatch"]["state"] == "unpatched"
+    assert _changes(machine) == []
+    assert (machine.active(), machine.installed, machine.slept) == ([], [], 0)
+
+
+def test_check_mode_of_level_one(machine: Any) -> None:
+    del machine.levels[_TWO], machine.levels[_THREE]
+    assert _apply.latest(machine, _request(check_mode=True))["after"]["state"] == "baseline"
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_second_run_changes_nothing(machine: Any, check_mode: bool) -> None:
+    _apply.latest(machine, _request())
+    del machine.calls[:]
+    result = _apply.latest(machine, _request(check_mode=check_mode))
+    assert result["changed"] is False
+    assert result["before"] == result["after"]
+    assert result["after"]["state"] == "patched"
+    assert result["transition"] == {"seconds": None, "by": None}
+    assert _changes(machine) == []
+
+
+def test_level_two_active(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    result = _apply.latest(machine, _request())
+    assert (result["before"]["state"], result["before"]["level"]) == ("outdated", 2)
+    assert result["after"] == {"state": "patched", "level": 3, "patches": [_MODULE_3], "kmp": _THREE}
+    assert sorted(machine.installed) == [_TWO, _THREE]
+    assert _changes(machine) == ["install", "insmod"]
+
+
+def test_only_level_one(machine: Any) -> None:
+    del machine.levels[_TWO], machine.levels[_THREE]
+    result = _apply.latest(machine, _request())
+    assert (result["changed"], result["after"]["state"], result["after"]["level"]) == (True, "baseline", 1)
+    assert _apply.latest(machine, _request())["changed"] is False
+
+
+def test_installed_and_not_loaded(machine: Any) -> None:
+    machine.have(_THREE)
+    result = _apply.latest(machine, _request())
+    assert (result["before"]["state"], result["after"]["state"]) == ("installed", "patched")
+    assert _changes(machine) == ["insmod"]
+
+
+def test_packages_script_loads_it(machine: Any) -> None:
+    machine.scripts_load = True
+    result = _apply.latest(machine, _request())
+    assert result["after"]["state"] == "patched"
+    assert machine.ran("insmod") == []
+    assert machine.slept >= 1.5
+
+
+def test_script_cannot_load_it(machine: Any) -> None:
+    machine.scripts_load = True
+    machine.offer(_THREE, refused="Invalid parameters")
+    with pytest.raises(LoadRefused):
+        _apply.latest(machine, _request())
+
+
+def test_refused_by_the_kernel(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    machine.offer(_THREE, refused="Invalid parameters")
+    with pytest.raises(LoadRefused, match=r"Invalid parameters \(kernel log: livepatch: failed to enable") as caught:
+        _apply.latest(machine, _request())
+    result = caught.value.result
+    # Installed is not active: the old level still is, and that something changed is told
+    assert result["changed"] is True
+    assert result["after"] == {"state": "installed", "level": 2, "patches": [_MODULE_2], "kmp": _THREE}
+    assert result["before"]["state"] == "outdated"
+    assert "state is now installed" in str(caught.value)
+    # What level 2 fixes is not known of level 3's package
+    assert result["livepatch"]["compliance"]["cves_fixed"] is None
+    assert result["livepatch"]["unmeasured"]["compliance.cves_fixed"]
+
+
+def test_level_of_a_disabled_patch(machine: Any) -> None:
+    machine.have(_THREE)
+    machine.have_active(_THREE)
+    machine.put(f"/sys/kernel/livepatch/{_MODULE_3}/enabled", "0")
+    with pytest.raises(NotDone) as caught:
+        _apply.latest(machine, _request())
+    assert caught.value.result["before"] == {"state": "installed", "level": None, "patches": [_MODULE_3], "kmp": _THREE}
+
+
+def test_stalls_and_is_reversed(machine: Any) -> None:
+    machine.offer(_THREE, seconds=None)
+    with pytest.raises(TransitionStalled, match="did not complete within 10 s and was reversed") as caught:
+        _apply.latest(machine, _request(10))
+    result = caught.value.result
+    assert machine.active() == []
+    assert result["after"] == {"state": "installed", "level": None, "patches": [], "kmp": _THREE}
+    assert result["changed"] is True
+    assert result["livepatch"]["blockers"] == [
+        {"tid": 54, "command": "kworker/1:2+events", "kernel_thread": True, "state": "D"}
+    ]
+    assert machine.slept == pytest.approx(11, abs=0.4)
+
+
+def test_stalls_and_is_left(machine: Any) -> None:
+    machine.offer(_THREE, seconds=None)
+    with pytest.raises(TransitionStalled, match="and was left running") as caught:
+        _apply.latest(machine, _request(10, "leave"))
+    result = caught.value.result
+    assert machine.active() == [_MODULE_3]
+    assert machine.text(f"/sys/kernel/livepatch/{_MODULE_3}/enabled") == "1"
+    assert result["after"]["state"] == "stalled"
+    assert result["livepatch"]["transition"] == {"running": True, "patch": _MODULE_3}
+    assert [one["tid"] for one in result["livepatch"]["blockers"]] == [54]
+
+
+def test_reversal_stalls_as_well(machine: Any) -> None:
+    machine.offer(_THREE, seconds=None, back=None)
+    with pytest.raises(TransitionStalled, match="and neither did its reversal") as caught:
+        _apply.latest(machine, _request(10))
+    assert caught.value.result["after"]["state"] == "stalled"
+    assert machine.text(f"/sys/kernel/livepatch/{_MODULE_3}/enabled") == "0"
+    assert machine.slept == pytest.approx(20, abs=0.4)
+
+
+def test_tries_again_after_a_reversal(machine: Any) -> None:
+    machine.offer(_THREE, seconds=None)
+    with pytest.raises(TransitionStalled):
+        _apply.latest(machine, _request(10))
+    machine.offer(_THREE)
+    del machine.calls[:]
+    result = _apply.latest(machine, _request(10))
+    assert (result["before"]["state"], result["after"]["state"]) == ("installed", "patched")
+    assert _changes(machine) == ["rmmod", "insmod"]
+
+
+def test_leftover_module(machine: Any) -> None:
+    machine.have(_THREE)
+    machine.have_leftover(_THREE)
+    assert _apply.latest(machine, _request())["after"]["state"] == "patched"
+    assert _changes(machine) == ["rmmod", "insmod"]
+
+
+def test_leftover_module_that_stays(machine: Any) -> None:
+    machine.have(_THREE)
+    machine.have_leftover(_THREE, 1)
+    with pytest.raises(LoadRefused, match=f"inactive module {_MODULE_3} is in the kernel and cannot be removed"):
+        _apply.latest(machine, _request())
+    assert machine.slept == pytest.approx(15, abs=0.2)
+    assert machine.ran("insmod") == []
+
+
+def _let_go_after(machine: Any, monkeypatch: Any, seconds: float) -> None:
+    sleep = machine.sleep
+
+    def slept(interval: float) -> None:
+        sleep(interval)
+        if machine.slept >= seconds and machine.moving is None and not machine.active():
+            machine.put(f"/sys/module/{_MODULE_3}/refcnt", "0")
+
+    monkeypatch.setattr(machine, "sleep", slept)
+
+
+def test_leftover_module_that_is_let_go(machine: Any, monkeypatch: Any) -> None:
+    machine.have(_THREE)
+    machine.have_leftover(_THREE, 1)
+    _let_go_after(machine, monkeypatch, 3)
+    assert _apply.latest(machine, _request())["after"]["state"] == "patched"
+
+
+def test_waiting_before_is_not_the_migrations_time(machine: Any, monkeypatch: Any) -> None:
+    machine.have(_THREE)
+    machine.have_leftover(_THREE, 1)
+    _let_go_after(machine, monkeypatch, 9)
+    assert _apply.latest(machine, _request(10))["after"]["state"] == "patched"
+
+
+def test_built_for_another_release(machine: Any) -> None:
+    machine.offer(_THREE, target="6.1.0-55-cloud-amd64")
+    with pytest.raises(NotDone, match=r"was not loaded: its module was built for 6\.1\.0-55-cloud-amd64") as caught:
+        _apply.latest(machine, _request())
+    assert machine.ran("insmod") == []
+    assert caught.value.result["after"]["state"] == "mismatch"
+    assert caught.value.result["changed"] is True
+
+
+def test_scripts_loaded_what_was_built_for_another_release(machine: Any) -> None:
+    machine.scripts_load = True
+    machine.offer(_THREE, target="6.1.0-55-cloud-amd64", seconds=0.0)
+    with pytest.raises(NotDone) as caught:
+        _apply.latest(machine, _request())
+    assert caught.value.result["after"]["state"] == "mismatch"
+    assert caught.value.result["after"]["patches"] == [_MODULE_3]
+
+
+def test_zypper_says_yes_and_does_nothing(machine: Any) -> None:
+    machine.lies = True
+    with pytest.raises(NotDone, match="not installed, though the package manager reported success"):
+        _apply.latest(machine, _request())
+    assert machine.ran("insmod") == []
+
+
+def test_patch_goes_away_after_it_was_applied(machine: Any, monkeypatch: Any) -> None:
+    """The end of a transition is no success by itself: what is true afterwards is looked at."""
+    sleep = machine.sleep
+
+    def slept(seconds: float) -> None:
+        sleep(seconds)
+        machine.drop("/sys/kernel/livepatch/" + _MODULE_3)
+
+    monkeypatch.setattr(machine, "sleep", slept)
+    with pytest.raises(NotDone, match="was applied and the host is not patched, its state is installed") as caught:
+        _apply.latest(machine, _request())
+    assert caught.value.result["after"]["state"] == "installed"
+
+
+def test_install_fails(machine: Any, monkeypatch: Any, recorded: Any) -> None:
+    monkeypatch.setattr(machine, "_install", lambda wanted: recorded("zypper-6.1-install-down"))
+    with pytest.raises(InstallFailed, match="Couldn't connect to server") as caught:
+        _apply.latest(machine, _request())
+    assert (caught.value.result["changed"], caught.value.result["after"]["state"]) == (False, "unpatched")
+
+
+def test_locked(machine: Any) -> None:
+    machine.locked = True
+    with pytest.raises(NotDone, match="its state is unknown: zypper waited 60 s") as caught:
+        _apply.latest(machine, _request())
+    assert caught.value.result["changed"] is False
+    assert _changes(machine) == []
+
+
+@pytest.mark.parametrize(
+    "prepare, state",
+    [
+        pytest.param(lambda one: one.drop("/sys/kernel/livepatch"), "not_covered", id="no livepatch"),
+        pytest.param(lambda one: one.levels.clear(), "not_covered", id="no KMP"),
+        pytest.param(lambda one: one.put("/sys/kernel/notes", b"\4"), "unknown", id="no build ID"),
+        pytest.param(lambda one: one.have_active(_TWO), "unknown", id="patch of no package"),
+        pytest.param(
+            lambda one: [one.offer(evr, tag="f" * 40) for evr in list(one.levels)], "not_covered", id="rebuilt"
+        ),
+    ],
+)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_cannot(machine: Any, prepare: Any, state: str, check_mode: bool) -> None:
+    prepare(machine)
+    with pytest.raises(NotDone, match="cannot live patch this host, its state is " + state) as caught:
+        _apply.latest(machine, _request(check_mode=check_mode))
+    assert caught.value.result["before"]["state"] == state
+    assert caught.value.result["changed"] is False
+    assert _changes(machine) == []
+
+
+def test_waits_for_anothers_migration(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.start(_TWO)
+    result = _apply.latest(machine, _request())
+    assert (result["before"]["state"], result["after"]["state"]) == ("outdated", "patched")
+
+
+def test_anothers_migration_does_not_end(machine: Any) -> None:
+    machine.offer(_TWO, seconds=None)
+    machine.have(_TWO)
+    machine.start(_TWO)
+    with pytest.raises(NotDone, match="moving to " + _MODULE_2) as caught:
+        _apply.latest(machine, _request(10))
+    assert caught.value.result["changed"] is False
+    assert [one["tid"] for one in caught.value.result["livepatch"]["blockers"]] == [54]
+    assert _changes(machine) == []
+    assert machine.slept == pytest.approx(10, abs=0.2)
+
+
+def test_anothers_migration_that_exceeds_the_limit_is_stalled(machine: Any) -> None:
+    machine.offer(_TWO, seconds=None)
+    machine.have(_TWO)
+    machine.start(_TWO)
+    with pytest.raises(NotDone) as caught:
+        _apply.latest(machine, _request(10))
+    assert caught.value.result["before"]["state"] == "stalled"
+
+
+def test_check_mode_does_not_wait(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.start(_TWO)
+    with pytest.raises(NotDone, match="its state is transitioning"):
+        _apply.latest(machine, _request(check_mode=True))
+    assert machine.slept == 0
+
+
+def test_another_migration_begins_during_the_installation(machine: Any, monkeypatch: Any) -> None:
+    machine.offer(_TWO, seconds=None)
+    install = machine._install
+
+    def installs(wanted: str) -> Any:
+        machine.start(_TWO)
+        return install(wanted)
+
+    monkeypatch.setattr(machine, "_install", installs)
+    with pytest.raises(TransitionStalled, match=f"the transition of {_MODULE_2} did not end") as caught:
+        _apply.latest(machine, _request(10))
+    assert machine.ran("insmod") == []
+    assert caught.value.result["after"]["state"] == "stalled"
+
+
+def test_completes_while_blockers_are_looked_for(machine: Any, monkeypatch: Any) -> None:
+    machine.offer(_THREE, seconds=10.3)
+    names = machine.names
+
+    def slow(path: str) -> Any:
+        if path == "/proc":
+            machine.sleep(1.0)
+        return names(path)
+
+    monkeypatch.setattr(machine, "names", slow)
+    assert _apply.latest(machine, _request(10))["after"]["state"] == "patched"

@@ -1,0 +1,117 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+import importlib
+import json
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _options
+
+_THREE = "3-150400.2.1"
+
+
+@pytest.fixture
+def run(machine: Any, monkeypatch: Any, capsys: Any) -> Any:
+    """Runs a module's main on the machine: its exit code and the JSON that it prints."""
+
+    def running(module: str, **arguments: Any) -> Any:
+        sent = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", sent)
+        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        monkeypatch.setattr(_options, "Host", lambda: machine)
+        main = importlib.import_module("ansible_collections.fleet.livepatch.plugins.modules." + module).main
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, json.loads(capsys.readouterr().out)
+
+    return running
+
+
+def test_kernel_info(run: Any) -> None:
+    rc, printed = run("kernel_info")
+    assert rc == 0
+    assert printed["kernel"]["build_id"] == "3b43fad5034874490492495d552c0af6a5fab235"
+    assert not printed.get("changed")
+
+
+def test_kmp_info(run: Any, machine: Any) -> None:
+    rc, printed = run("kmp_info", refresh="always", lock_timeout=5)
+    assert rc == 0
+    assert printed["kmp"]["selected"]["evr"] == _THREE
+    assert len(printed["kmp"]["candidates"]) == 3
+    assert machine.ran("refresh")
+
+
+def test_livepatch_info(run: Any) -> None:
+    rc, printed = run("livepatch_info")
+    assert rc == 0
+    assert set(printed) >= {"kernel", "kmp", "livepatch"}
+    assert printed["livepatch"]["state"] == "unpatched"
+    assert printed["livepatch"]["compliance"]["wanted"] == 3
+    assert printed["livepatch"]["compliance"]["up_to_date"] is False
+    assert len(json.dumps(printed)) < 6000
+
+
+def test_livepatch(run: Any, machine: Any) -> None:
+    rc, printed = run("livepatch")
+    assert rc == 0
+    assert printed["changed"] is True
+    assert printed["before"]["state"] == "unpatched"
+    assert printed["after"] == {"state": "patched", "level": 3, "patches": ["livepatch_3_150400_2_1"], "kmp": _THREE}
+    assert printed["livepatch"]["state"] == "patched"
+    assert printed["transition"]["by"] == "kernel log"
+    assert "diff" not in printed
+    assert machine.active() == ["livepatch_3_150400_2_1"]
+    assert len(json.dumps(printed)) < 6000
+
+
+def test_livepatch_stalls(run: Any, machine: Any) -> None:
+    machine.offer(_THREE, seconds=None)
+    rc, printed = run("livepatch", timeout=5)
+    assert rc != 0
+    assert printed["failed"] is True
+    assert "did not complete within 5 s and was reversed" in printed["msg"]
+    assert printed["changed"] is True
+    assert (printed["before"]["state"], printed["after"]["state"]) == ("unpatched", "installed")
+    assert printed["livepatch"]["blockers"][0]["command"] == "kworker/1:2+events"
+    assert machine.slept < 7
+
+
+def test_livepatch_leaves(run: Any, machine: Any) -> None:
+    machine.offer(_THREE, seconds=None)
+    rc, printed = run("livepatch", timeout=5, on_stall="leave")
+    assert rc != 0
+    assert printed["livepatch"]["state"] == "stalled"
+    assert machine.active() == ["livepatch_3_150400_2_1"]
+
+
+def test_livepatch_check_mode_and_diff(run: Any, machine: Any) -> None:
+    rc, printed = run("livepatch", _ansible_check_mode=True, _ansible_diff=True)
+    assert (rc, printed["changed"]) == (0, True)
+    assert machine.active() == machine.installed == []
+    assert json.loads(printed["diff"]["before"])["state"] == "unpatched"
+    assert json.loads(printed["diff"]["after"])["state"] == "patched"
+
+
+def test_nothing_is_measured(run: Any, machine: Any) -> None:
+    machine.remove("/proc/sys/kernel/osrelease")
+    rc, printed = run("livepatch_info")
+    assert rc != 0
+    assert "Is /proc mounted" in printed["msg"]
+
+
+@pytest.mark.parametrize("allowed, state", [(False, "not_covered"), (True, "unpatched")])
+def test_allow_name_match(run: Any, machine: Any, allowed: bool, state: str) -> None:
+    for evr in list(machine.levels):
+        machine.offer(evr, tag=None)
+    assert run("livepatch_info", allow_name_match=allowed)[1]["livepatch"]["state"] == state
+
+
+def test_wrong_option(run: Any) -> None:
+    rc, printed = run("livepatch", on_stall="force")
+    assert rc != 0
+    assert "on_stall" in printed["msg"]
