@@ -32,11 +32,7 @@ class ActionModule(ActionBase):
         if number is None:
             raise AnsibleActionFail("no host of this batch is in a planned wave: " + ", ".join(sorted(batch)))
         members = options["waves"][number]
-        fleet = [host for host in run.fleet(task_vars) if host.name in members]
-        outcomes = run.outcomes(fleet, members, task_vars)
-        missing = set(members) - {one.host for one in outcomes}
-        if missing:
-            raise AnsibleActionFail("planned hosts are not part of the play any more: " + ", ".join(sorted(missing)))
+        outcomes = run.outcomes(run.fleet(members, task_vars), members, task_vars)
         verdict = outcome.gate(number, outcomes, options["budget"], self._task.check_mode)
         self._display.display(verdict.text)
         return {"changed": False, "passed": verdict.passed, "wave": number, "verdict": verdict.text}

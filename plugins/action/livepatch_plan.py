@@ -20,6 +20,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
+        task_vars = task_vars or {}
         _validation, options = self.validate_argument_spec(
             argument_spec={
                 "waves": {"type": "list", "elements": "str", "required": True},
@@ -27,7 +28,7 @@ class ActionModule(ActionBase):
             }
         )
         try:
-            planned = plan.make(run.fleet(task_vars or {}), options["waves"], options["seed"])
+            planned = plan.make(run.fleet(run.everybody(task_vars), task_vars), options["waves"], options["seed"])
         except plan.PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         self._display.display("\n".join(text.plan(planned)))

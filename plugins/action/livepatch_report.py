@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
                 "planned": {"type": "list", "elements": "str", "default": []},
             }
         )
-        fleet = run.fleet(task_vars)
+        fleet = run.fleet(run.everybody(task_vars), task_vars)
         if options["of"] == "status":
             self._display.display("\n".join(text.status(fleet)))
             return {"changed": False, "hosts": [dataclasses.asdict(host) for host in fleet]}

@@ -2,21 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A canary's KMP is refused by the kernel: the rollout stops, and no host outside of the canary wave is touched."""
+"""A canary's KMP is refused by the kernel: the rollout stops, and no host outside of the canary wave is touched.
+
+Not even where the control node's configuration and the command line are against it.
+"""
 
 from __future__ import annotations
+
+import pytest
 
 from tests.lab.fleet import Lab
 from tests.support import canary
 from tests.support.controller import Controller
 
 
-def test_the_kernel_refuses_the_module(fleet: Lab, controller: Controller, figures: dict[str, object]) -> None:
+def test_the_kernel_refuses_the_module(
+    fleet: Lab, controller: Controller, figures: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = fleet.kernels[0].release
     canary.add_repository(fleet, "refused", [host for host in fleet.hosts if host.kernel == old])
     before = {host.name: canary.snapshot(host) for host in fleet.hosts}
 
-    run = controller.playbook("rollout", fleet.inventory, *canary.ASK)
+    monkeypatch.setattr(controller, "settings", {"ANSIBLE_STRATEGY": "free", "ANSIBLE_ANY_ERRORS_FATAL": "true"})
+    run = controller.playbook("rollout", fleet.inventory, *canary.ASK, "--tags", "some", "--skip-tags", "others")
 
     wave = set(run.started("livepatch"))
     kernels = {host.name: host.kernel for host in fleet.hosts}

@@ -75,6 +75,13 @@ def test_the_others_go_on_and_the_run_does_not_end_well(run: Run) -> None:
     assert f"{len(TOLD) + 1} hosts: {len(TOLD)} skipped, 1 done" in run.output
 
 
+@pytest.mark.parametrize("playbook", ["status", "rollout"])
+def test_a_pattern_that_no_host_matches_does_not_end_well(fleet: Lab, controller: Controller, playbook: str) -> None:
+    typo = controller.playbook(playbook, fleet.inventory, "-e", "livepatch_targets=webb")
+    assert typo.rc == 2
+    assert "No host of the inventory matches livepatch_targets (webb)" in typo.output
+
+
 def test_a_wave_that_is_none_is_refused(fleet: Lab, controller: Controller) -> None:
     wrong = controller.playbook("rollout", fleet.inventory, "--limit", "lp4", "-e", '{"livepatch_waves": ["some"]}')
     assert wrong.rc == 2

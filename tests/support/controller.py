@@ -89,6 +89,8 @@ class Controller:
         self.folder = folder
         self._bin = bin_
         self._runs = 0
+        # Settings of Ansible's that a test wants, as environment variables
+        self.settings: dict[str, str] = {}
         (folder / "ansible.cfg").write_text(_CONFIG)
         artifact = folder / "artifact"
         self._galaxy("build", str(_STAGE), "--output-path", str(artifact))
@@ -108,6 +110,7 @@ class Controller:
             "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
             "ANSIBLE_HOME": str(self.folder / "home"),
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
+            **self.settings,
             "RECORDER_FILE": str(self.folder / f"events-{self._runs}.jsonl"),
         }
 

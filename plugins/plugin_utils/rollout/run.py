@@ -16,12 +16,15 @@ INSTALL = "install_result"
 VERIFY = "verify_result"
 
 
-def fleet(task_vars: t.Mapping[str, t.Any]) -> list[hosts.Host]:
-    """The play's hosts, unreachable and failed ones too, as they were when asked."""
+def everybody(task_vars: t.Mapping[str, t.Any]) -> list[str]:
+    """The play's hosts, unreachable and failed ones too."""
+    return list(task_vars["ansible_play_hosts_all"])
+
+
+def fleet(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> list[hosts.Host]:
+    """These hosts as they were when asked."""
     every = task_vars["hostvars"]
-    return [
-        hosts.from_result(name, every[name], every[name].get(ASKED)) for name in task_vars["ansible_play_hosts_all"]
-    ]
+    return [hosts.from_result(name, every[name], every[name].get(ASKED)) for name in names]
 
 
 def outcomes(
