@@ -99,6 +99,7 @@ lint-ansible: stage
 
 .PHONY: sanity
 sanity: stage ## ansible-test's sanity tests, on all Pythons at hand that it knows
+	@tests/tools/apt-ensure shellcheck
 	@$(STEP) "sanity: ansible-test" -- python tests/tools/sanity.py --color no
 
 .PHONY: unit

@@ -24,7 +24,7 @@ VERSIONS = {"2.16": ("3.12", "3.11", "3.10"), "2.19": ("3.13", "3.12", "3.11")}
 
 def _environment(version: str) -> Path:
     """A virtual environment with this ansible-core."""
-    found = subprocess.run([_TOOLS / "find-python", *VERSIONS[version]], capture_output=True, text=True)
+    found = subprocess.run([_TOOLS / "find-python", *VERSIONS[version]], capture_output=True, text=True, check=False)
     if found.returncode != 0:
         pytest.skip(f"no Python of {', '.join(VERSIONS[version])} is at hand for ansible-core {version}")
     folder = _CHECKOUT / f".cache/core-{version}"

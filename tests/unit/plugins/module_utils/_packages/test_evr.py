@@ -72,17 +72,17 @@ def _sign(number: int) -> int:
     return (number > 0) - (number < 0)
 
 
-@pytest.mark.parametrize("left, right, expected", _CASES, ids=["{} {}".format(*case) for case in _CASES])
-def test_parts(left: str, right: str, expected: str) -> None:
-    assert _sign(evr.compare_part(left, right)) == int(expected)
-    assert _sign(evr.compare_part(right, left)) == -int(expected)
+@pytest.mark.parametrize("one, other, expected", _CASES, ids=["{} {}".format(*case) for case in _CASES])
+def test_parts(one: str, other: str, expected: str) -> None:
+    assert _sign(evr.compare_part(one, other)) == int(expected)
+    assert _sign(evr.compare_part(other, one)) == -int(expected)
     # Versions decide before releases, and releases by the same rule
-    assert _sign(evr.compare("3:" + left + "-1", "3:" + right + "-1")) == int(expected)
-    assert _sign(evr.compare("7-" + left, "7-" + right)) == int(expected)
+    assert _sign(evr.compare("3:" + one + "-1", "3:" + other + "-1")) == int(expected)
+    assert _sign(evr.compare("7-" + one, "7-" + other)) == int(expected)
 
 
 @pytest.mark.parametrize(
-    "left, right, expected",
+    "one, other, expected",
     [
         # The release goes down while the level goes up
         ("1-150400.9.3.1", "14-150400.2.1", -1),
@@ -97,9 +97,9 @@ def test_parts(left: str, right: str, expected: str) -> None:
         ("1-0.amzn2023", "1-0.amzn2022", 1),
     ],
 )
-def test_compare(left: str, right: str, expected: int) -> None:
-    assert _sign(evr.compare(left, right)) == expected
-    assert _sign(evr.compare(right, left)) == -expected
+def test_compare(one: str, other: str, expected: int) -> None:
+    assert _sign(evr.compare(one, other)) == expected
+    assert _sign(evr.compare(other, one)) == -expected
 
 
 @pytest.mark.parametrize(
