@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import outcome, run
@@ -19,20 +18,19 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(
-            argument_spec={
-                "waves": {"type": "list", "elements": "list", "required": True},
-                "budget": {"type": "int", "default": 0},
-            }
-        )
-        # The wave is found by who is in the batch, and judged by who was planned: Ansible drops hosts from a batch.
-        batch = set(task_vars["ansible_play_batch"])
-        number = next((n for n, wave in enumerate(options["waves"]) if batch & set(wave)), None)
-        if number is None:
-            raise AnsibleActionFail("no host of this batch is in a planned wave: " + ", ".join(sorted(batch)))
-        members = options["waves"][number]
-        outcomes = run.outcomes(run.fleet(members, task_vars), members, task_vars)
-        verdict = outcome.gate(number, outcomes, options["budget"], self._task.check_mode)
+        _validation, options = self.validate_argument_spec(argument_spec={"plan": {"type": "dict", "required": True}})
+        try:
+            number, verdict = self._judge(options["plan"], task_vars or {})
+        except Exception as exc:  # whatever it is, a gate that cannot judge must not end the run without its report
+            number, verdict = None, outcome.Verdict(False, f"Gate: error: {exc!r}: no further host is touched")
         self._display.display(verdict.text)
         return {"changed": False, "passed": verdict.passed, "wave": number, "verdict": verdict.text}
+
+    def _judge(self, plan: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> tuple[int, outcome.Verdict]:
+        # The wave is found by who is in the batch, and judged by who was planned: Ansible drops hosts from a batch.
+        batch = set(task_vars["ansible_play_batch"])
+        number = next(n for n, wave in enumerate(plan["waves"]) if batch & set(wave))
+        members = plan["waves"][number]
+        check_mode = self._task.check_mode
+        outcomes = run.outcomes(run.fleet(members, task_vars), members, task_vars, check_mode)
+        return number, outcome.gate(number, outcomes, plan["budget"], check_mode)

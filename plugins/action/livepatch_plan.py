@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import plan, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
 
 
 class ActionModule(ActionBase):
@@ -25,11 +26,14 @@ class ActionModule(ActionBase):
             argument_spec={
                 "waves": {"type": "list", "elements": "str", "required": True},
                 "seed": {"type": "str", "default": ""},
+                "budget": {"type": "int", "default": 0},
             }
         )
+        names = run.everybody(task_vars)
         try:
-            planned = plan.make(run.fleet(run.everybody(task_vars), task_vars), options["waves"], options["seed"])
-        except plan.PlanError as exc:
+            run.insist_on_common(names, task_vars)
+            planned = plan.make(run.fleet(names, task_vars), options["waves"], options["seed"])
+        except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         self._display.display("\n".join(text.plan(planned)))
-        return {"changed": False, "plan": planned.as_result()}
+        return {"changed": False, "plan": {**planned.as_result(), "budget": options["budget"]}}

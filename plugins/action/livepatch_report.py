@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
             self._display.display("\n".join(text.status(fleet)))
             return {"changed": False, "hosts": [dataclasses.asdict(host) for host in fleet]}
 
-        outcomes = run.outcomes(fleet, set(options["planned"]), task_vars)
+        outcomes = run.outcomes(fleet, set(options["planned"]), task_vars, self._task.check_mode)
         self._display.display("\n".join(text.rollout(fleet, outcomes)))
         problem = text.attention(fleet, outcomes)
         if problem is not None and not self._task.check_mode:

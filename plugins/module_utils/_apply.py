@@ -12,6 +12,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     LoadRefused,
     NotDone,
     TransitionStalled,
+    Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
@@ -20,12 +21,14 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import k
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers
 
 
-# timeout: seconds a migration may take. on_stall: "reverse" or "leave".
+# timeout: seconds a migration may take. on_stall: "reverse" or "leave". expect: what a plan was made for, as far as it
+# says: "build_id" of the running kernel, "kmp" the EVR that is to be applied.
 class Request(NamedTuple):
     policy: packages.Policy
     timeout: float
     on_stall: str
     check_mode: bool
+    expect: Dict[str, str] = {}
 
 
 # A module that is replaced or reversed is let go by a work queue of the kernel a moment later; kpatch waits as long.
@@ -55,6 +58,9 @@ def latest(host: Host, request: Request) -> Dict[str, Any]:
             "cannot live patch this host, its state is {}: {}".format(state, observed["livepatch"]["reason"]),
             result=result,
         )
+    changed_since = _changed_since(request.expect, kernel, selected)
+    if changed_since is not None:
+        raise NotDone(changed_since + ". Nothing was done; plan again (run the rollout again)", result=result)
     if request.check_mode:
         expected = dict(
             before,
@@ -89,12 +95,20 @@ def latest(host: Host, request: Request) -> Dict[str, Any]:
     return result
 
 
+def _changed_since(expect: Dict[str, str], kernel: Dict[str, Any], selected: Dict[str, Any]) -> Optional[str]:
+    if expect.get("build_id", kernel["build_id"]) != kernel["build_id"]:
+        return "build ID {} runs, the plan was made for {}".format(kernel["build_id"], expect["build_id"])
+    if expect.get("kmp", selected["evr"]) != selected["evr"]:
+        return "the newest KMP is {}, the plan was made for {}".format(selected["evr"], expect["kmp"])
+    return None
+
+
 def _apply(host: Host, request: Request, kernel: Dict[str, Any], selected: Dict[str, Any]) -> transition.Migration:
-    installed = packages.installed(host, selected["name"])
-    if installed is None or installed["evr"] != selected["evr"]:
+    installed = _installed(host, selected)
+    if installed is None:
         managers.find(host, request.policy.lock_timeout).install(selected["name"], selected["evr"])
-        installed = packages.installed(host, selected["name"])
-    if installed is None or installed["evr"] != selected["evr"]:
+        installed = _installed(host, selected)
+    if installed is None:
         raise NotDone(
             "{}-{} is not installed, though the package manager reported success".format(
                 selected["name"], selected["evr"]
@@ -108,11 +122,18 @@ def _apply(host: Host, request: Request, kernel: Dict[str, Any], selected: Dict[
         )
 
     module = installed["module"]
-    if klp.in_transition(host, module) is None:  # else the package's own script has loaded it already
+    shown = klp.patch(host, module)
+    # Else the package's own script has loaded it already. Before Linux 5.1 a disabled patch is still shown.
+    if shown is None or not (shown.enabled or shown.transition):
         _load(host, request, module, installed["module_path"])
     started = host.clock()
     migration = transition.wait(host, module, started, request.timeout)
     return migration if migration.completed else _stalled(host, request, module, started)
+
+
+def _installed(host: Host, wanted: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """The KMP in just this version; another one may be installed beside it."""
+    return next((one for one in packages.installed(host, wanted["name"]) if one["evr"] == wanted["evr"]), None)
 
 
 def _load(host: Host, request: Request, module: str, path: str) -> None:
@@ -143,7 +164,10 @@ def _stalled(host: Host, request: Request, module: str, started: float) -> trans
     if not klp.in_transition(host, module):
         # It completed while we looked for what blocked it, and a reversal would take a good patch away.
         return transition.wait(host, module, started, request.timeout)
-    klp.reverse(host, module)
+    try:
+        klp.reverse(host, module)
+    except Unmeasured as exc:
+        raise TransitionStalled(f"{problem}, and {exc}", "Deal with the blockers", found) from exc
     back = transition.wait(host, module, host.clock(), request.timeout)
     if not back.completed:
         raise TransitionStalled(problem + ", and neither did its reversal", "Deal with the blockers", found)

@@ -9,7 +9,7 @@ The states and their order are the table "What is said of a host" in the docs: t
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr, names
 
 
 class Verdict(NamedTuple):
@@ -40,10 +40,12 @@ def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, A
     others = [one["name"] for one in patches if one is not ours and one["enabled"]]
 
     moving = next((one for one in patches if one["transition"]), None)
-    # While ours moves in, those that it replaces are still there.
-    if ours is not None and others and moving is None:
-        return Verdict("conflict", "{} is active beside {}".format(", ".join(others), ours["name"]))
-    mismatch = _mismatch(kernel, installed, ours)
+    # While ours moves in, those that it replaces are still there; before that, an older level of the same KMP may be.
+    foreign = others if ours is not None else [name for name in others if names.module_level(name) is None]
+    if installed is not None and foreign and moving is None:
+        return Verdict("conflict", "{} is active, which is not of {name}-{evr}".format(", ".join(foreign), **installed))
+    refused = next((one for one in kmp["rejected"] if installed and one["evr"] == installed["evr"]), None)
+    mismatch = _mismatch(kernel, installed, ours, refused)
     if mismatch is not None:
         return Verdict("mismatch", mismatch)
     if installed is None and selected is None:
@@ -57,13 +59,16 @@ def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, A
     package = "{}-{}".format(installed["name"], installed["evr"])
     if ours is None or not ours["enabled"]:
         still = "; {} is active".format(", ".join(others)) if others else ""
-        return Verdict("installed", f"{package} is installed and its module is not active{still}")
+        refusal = "; it is refused: {reason}".format(**refused) if refused and selected is None else ""
+        return Verdict("installed", f"{package} is installed and its module is not active{still}{refusal}")
     if selected is None or evr.compare(installed["evr"], selected["evr"]) > 0:
         return Verdict("unknown", f"{package} is active and is not among the KMPs that fit: {_refusal(kmp)}")
     if selected["evr"] != installed["evr"]:
         return Verdict("outdated", "{} is active, {} is the newest".format(package, selected["evr"]))
     if installed["level"] == 1:
         return Verdict("baseline", f"{package} is active; level 1 fixes nothing")
+    if kmp["match"]["basis"] != "build_id":
+        return Verdict("patched", f"{package} is active, and only its name says that it belongs to this kernel")
     return Verdict("patched", "{} is active on build ID {}".format(package, kernel["build_id"]))
 
 
@@ -73,6 +78,7 @@ def evidence(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str
     ours = next((one for one in patches if installed and one["name"] == installed["module"]), None)
     return {
         "build_id": kernel["build_id"],
+        "match": kmp["match"]["basis"] if kmp["match"] else None,
         "package": "{name}-{evr}.{arch}".format(**installed) if installed else None,
         "signature": installed["signed"] if installed else None,
         "target_release": installed["target_release"] if installed else None,
@@ -99,13 +105,18 @@ def _unknown(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str
 
 
 def _mismatch(
-    kernel: Dict[str, Any], installed: Optional[Dict[str, Any]], ours: Optional[Dict[str, Any]]
+    kernel: Dict[str, Any],
+    installed: Optional[Dict[str, Any]],
+    ours: Optional[Dict[str, Any]],
+    refused: Optional[Dict[str, str]],
 ) -> Optional[str]:
     """The kernel itself ignores the release in a module's vermagic (CONFIG_MODVERSIONS), so we must not."""
     if installed is not None and installed["target_release"] != kernel["release"]:
         return "{}-{} was built for {}, the kernel that runs is {}".format(
             installed["name"], installed["evr"], installed["target_release"], kernel["release"]
         )
+    if refused is not None and refused["code"] == "other_build":
+        return "{name}-{evr} is installed and was {reason}".format(**refused)
     if installed is not None and ours is not None:
         both = (ours["build_id"], installed["module_build_id"])
         if None not in both and both[0] != both[1]:

@@ -47,6 +47,18 @@ options:
     type: str
     choices: [reverse, leave]
     default: reverse
+  expect:
+    description:
+      - What a plan was made for. The module refuses before it changes anything when the host is another one now.
+    type: dict
+    default: {}
+    suboptions:
+      build_id:
+        description: The build ID of the running kernel.
+        type: str
+      kmp:
+        description: The version and release of the KMP that is to be applied.
+        type: str
 seealso:
   - module: fleet.livepatch.livepatch_info
 """
@@ -96,6 +108,7 @@ kmp:
 """
 
 import json
+import signal
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -110,11 +123,22 @@ def main() -> None:
             state={"type": "str", "choices": ["latest"], "default": "latest"},
             timeout={"type": "int", "default": 60},
             on_stall={"type": "str", "choices": ["reverse", "leave"], "default": "reverse"},
+            expect={
+                "type": "dict",
+                "default": {},
+                "options": {"build_id": {"type": "str"}, "kmp": {"type": "str"}},
+            },
         ),
         supports_check_mode=True,
     )
+    # ssh that goes away takes the terminal with it, and must not take a package manager in the middle of its work.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     request = _apply.Request(
-        _options.policy(module.params), module.params["timeout"], module.params["on_stall"], module.check_mode
+        _options.policy(module.params),
+        module.params["timeout"],
+        module.params["on_stall"],
+        module.check_mode,
+        {name: value for name, value in module.params["expect"].items() if value},
     )
 
     def work(host: Host) -> dict:

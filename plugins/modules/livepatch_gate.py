@@ -12,22 +12,17 @@ description:
     (C(run_once)), and changes nothing.
   - A host that failed, that was lost, or of which nothing is known is bad. The gate passes when no more hosts are
     bad than
-    O(budget) allows. Canaries have no budget.
+    the plan's budget allows. Canaries have no budget.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
 
 options:
-  waves:
-    description: The planned waves.
-    type: list
-    elements: list
+  plan:
+    description: The plan, as M(fleet.livepatch.livepatch_plan) returned it.
+    type: dict
     required: true
-  budget:
-    description: How many hosts of a wave may be bad. It does not hold for the canaries, none of which may be.
-    type: int
-    default: 0
 seealso:
   - module: fleet.livepatch.livepatch_plan
 """
@@ -35,7 +30,7 @@ seealso:
 EXAMPLES = r"""
 - name: Judge the wave
   fleet.livepatch.livepatch_gate:
-    waves: "{{ planned.plan.waves }}"
+    plan: "{{ planned.plan }}"
   run_once: true
   register: gate
 
@@ -51,7 +46,7 @@ passed:
   type: bool
   sample: true
 wave:
-  description: The number of the wave, 0 for the canaries.
+  description: The number of the wave, 0 for the canaries, null when the gate could not tell.
   returned: success
   type: int
   sample: 0

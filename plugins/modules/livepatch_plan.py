@@ -32,6 +32,10 @@ options:
     description: Another seed chooses other canaries; the same one chooses the same.
     type: str
     default: ''
+  budget:
+    description: How many hosts of a later wave may go wrong. It is kept with the plan; the canaries have none.
+    type: int
+    default: 0
 seealso:
   - module: fleet.livepatch.livepatch_gate
 """

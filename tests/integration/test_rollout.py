@@ -37,6 +37,8 @@ def first(fleet: Lab, controller: Controller) -> Run:
 
 def test_the_rollout_patches_all_hosts(fleet: Lab, first: Run) -> None:
     assert first.rc == 0, first.output
+    asked = {name: event.result["kernel"]["boot_id"] for name, event in first.ended("livepatch_survey").items()}
+    assert {host.name: host.ssh("cat /proc/sys/kernel/random/boot_id").strip() for host in fleet.hosts} == asked
     assert {name for name, event in first.ended("livepatch").items() if event.result["changed"]} == HOSTS
     verified = {name: event.result["livepatch"] for name, event in first.ended("livepatch_info").items()}
     assert {name: block["state"] for name, block in verified.items()} == dict.fromkeys(HOSTS, "patched")
@@ -63,13 +65,14 @@ def test_the_second_run_changes_nothing(fleet: Lab, controller: Controller, firs
 
 
 def test_check_mode_tells_and_does_nothing(fleet: Lab, controller: Controller, first: Run) -> None:
-    host = fleet.hosts[0]
-    host.ssh("sudo zypper -n ar {} slow".format(fleet.repository.url("slow")))
-    told = controller.playbook(
-        "rollout", fleet.inventory, "--check", "--limit", host.name, "-e", "livepatch_refresh=always"
-    )
-    host.ssh("sudo zypper -n rr slow")
+    for host in fleet.hosts:
+        host.ssh("sudo zypper -n ar {} slow".format(fleet.repository.url("slow")))
+    told = controller.playbook("rollout", fleet.inventory, "--check", "-e", "livepatch_refresh=always")
     assert told.rc == 0, told.output
-    after = told.ended("livepatch")[host.name].result["after"]
-    assert (after["state"], after["level"]) == ("patched", 4)
-    assert "livepatch level 3" in host.ssh("cat /proc/execdomains")
+    assert "4 hosts: 4 pending" in told.output
+    assert told.output.count(": pass (") == 3, "the canaries' wave and two more"
+    after = {name: event.result["after"] for name, event in told.ended("livepatch").items()}
+    assert {name: (block["state"], block["level"]) for name, block in after.items()} == dict.fromkeys(
+        HOSTS, ("patched", 4)
+    )
+    assert all("livepatch level 3" in host.ssh("cat /proc/execdomains") for host in fleet.hosts)

@@ -388,10 +388,8 @@ class Machine(Directory):
             self.kmp,
             evr,
             "x86_64",
-            "1795456711",
             "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8",
             os.path.dirname(self.file(evr)) + "\n" + self.file(evr) + "\n",
-            self.kmp + " = " + evr + "\n",
             "\n".join(changes + ["- Initial livepatch"]) + "\n",
         )
         return "\x1f".join(fields) + "\x1e"

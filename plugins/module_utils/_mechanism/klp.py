@@ -31,8 +31,15 @@ class Patch(NamedTuple):
 
 
 def supported(host: Host) -> bool:
-    """Whether this kernel can be live patched: the directory exists, maybe empty, if and only if it can."""
-    return host.is_dir(_SYSFS)
+    """Whether this kernel can be live patched: the directory exists, maybe empty, if and only if it can.
+
+    :raises Unmeasured: there is no sysfs to see it in.
+    """
+    if host.is_dir(_SYSFS):
+        return True
+    if not host.names("/sys/kernel"):
+        raise Unmeasured("/sys/kernel is empty", "Is sysfs mounted?")
+    return False
 
 
 def patches(host: Host) -> List[Patch]:
@@ -45,6 +52,11 @@ def patch(host: Host, name: str) -> Optional[Patch]:
     """One patch, None where the kernel does not show it (any more)."""
     base = f"{_SYSFS}/{name}"
     enabled, transition = host.text(base + "/enabled"), host.text(base + "/transition")
+    if enabled is not None and transition is None and host.is_dir(base):
+        raise Unmeasured(
+            f"{base}/transition is not there",
+            "This kernel is older than Linux 4.12, which the collection does not know",
+        )
     if enabled is None or transition is None:
         return None
     replace, stack_order = host.text(base + "/replace"), host.text(base + "/stack_order")

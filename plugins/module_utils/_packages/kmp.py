@@ -51,7 +51,9 @@ def ask(host: Host, kernel: Dict[str, Any], policy: Policy) -> Offer:
             age = manager.metadata_age()
         if age is None:
             raise Unmeasured(
-                "no repository's metadata is on this host",
+                "metadata of these repositories are not on this host: {}".format(
+                    ", ".join(manager.without_metadata()) or "none is enabled"
+                ),
                 "Set up a repository that holds KMPs, and refresh it (refresh: always)",
             )
         candidates = manager.named(names.kmp_name(kernel["release"]))
@@ -82,15 +84,20 @@ def block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> D
     }
     unmeasured = kmp["unmeasured"]
     try:
-        kmp["installed"] = installed(host, kmp["name"])
+        kmp["installed"] = next(iter(installed(host, kmp["name"])), None)
     except Unmeasured as exc:
         unmeasured["installed"] = str(exc)
     if offer.metadata_age is None:
-        unmeasured["metadata_age"] = "no repository's metadata is on this host"
+        unmeasured["metadata_age"] = "the metadata of an enabled repository are not on this host, or none is enabled"
     if offer.problem is not None:
         unmeasured["candidates"] = offer.problem
     elif kernel["build_id"] is None:
         unmeasured["candidates"] = "the running kernel's build ID is unknown"
+    elif offer.candidates and not any(candidate.repository for candidate in offer.candidates):
+        unmeasured["candidates"] = (
+            "no enabled repository offers {}, which is installed: whether there is a newer level is unknown. "
+            "Look at the repositories (zypper repos), and at the registration".format(kmp["name"])
+        )
     else:
         chosen = selection.select(
             kernel["release"],
@@ -114,35 +121,39 @@ def block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> D
     return kmp
 
 
-def installed(host: Host, name: str) -> Optional[Dict[str, Any]]:
-    """The newest installed KMP of this name, with what its module's file says.
+def installed(host: Host, name: str) -> List[Dict[str, Any]]:
+    """The installed KMPs of this name, newest first, with what their modules' files say.
 
-    :raises Unmeasured: the RPM database or the module's file cannot be read.
+    There may be several: where KMPs provide ``multiversion(kernel)`` they are installed beside each other.
+
+    :raises Unmeasured: the RPM database or a module's file cannot be read.
     """
     found = rpm.installed(host, name)
-    if not found:
-        return None
-    newest = max(found, key=lambda one: evr.key(one.package.evr))
-    modules = [path for path in newest.files if names.is_module(path)]
+    return [_installed(host, one) for one in sorted(found, key=lambda one: evr.key(one.package.evr), reverse=True)]
+
+
+def _installed(host: Host, found: rpm.Installed) -> Dict[str, Any]:
+    package = found.package
+    modules = [path for path in found.files if names.is_module(path)]
     if len(modules) != 1:
         raise Unmeasured(
-            f"{name}-{newest.package.evr} holds {len(modules)} livepatch modules, not one",
+            f"{package.name}-{package.evr} holds {len(modules)} livepatch modules, not one",
             "Report it to who built the KMP",
         )
     module = module_file.read(host, modules[0])
     return {
-        "name": newest.package.name,
-        "evr": newest.package.evr,
-        "arch": newest.package.arch,
-        "level": names.level(newest.package.evr),
+        "name": package.name,
+        "evr": package.evr,
+        "arch": package.arch,
+        "level": names.level(package.evr),
         "module": names.module_name(modules[0]),
         "module_path": modules[0],
         "module_build_id": module.build_id,
-        "cves": names.cves(newest.changelog),
+        "cves": names.cves(found.changelog),
         "severity": None,
         "issued": None,
         "repository": None,
-        "signed": newest.signature,
+        "signed": found.signature,
         "target_release": module.target_release,
     }
 

@@ -39,6 +39,11 @@ def read(host: Host, path: str) -> ModuleFile:
     data = host.read(path)
     if data is None:
         raise Unmeasured(f"{path} is not there, though its package is installed", "Reinstall the package")
+    if data[:4] == b"\x28\xb5\x2f\xfd":
+        raise Unmeasured(
+            f"{path} is compressed with zstd, which Python cannot read",
+            "Report it: this version reads plain, gzip and xz",
+        )
     try:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)

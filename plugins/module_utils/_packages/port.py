@@ -30,7 +30,14 @@ class PackageManager(abc.ABC):
 
     @abc.abstractmethod
     def metadata_age(self) -> Optional[int]:
-        """Seconds since the repositories' metadata were last checked, the oldest one's; None where there are none."""
+        """Seconds since the oldest of the enabled repositories' metadata were last checked.
+
+        None where one of them has none on the host, or no repository is enabled.
+        """
+
+    @abc.abstractmethod
+    def without_metadata(self) -> List[str]:
+        """The enabled repositories that have no metadata on the host."""
 
     @abc.abstractmethod
     def refresh(self) -> None:

@@ -19,13 +19,11 @@ class Package(NamedTuple):
     arch: str
 
 
-# built: seconds since the epoch. signature: None where the package carries none.
+# signature: None where the package carries none.
 class Installed(NamedTuple):
     package: Package
-    built: int
     signature: Optional[str]
     files: List[str]
-    provides: List[str]
     changelog: str
 
 
@@ -39,10 +37,8 @@ _ALL = (
     _FIELD.join(
         (
             _IDENTITY,
-            "%{BUILDTIME}",
             _SIGNATURE,
             "[%{FILENAMES}\n]",
-            "[%{PROVIDENAME} %{PROVIDEFLAGS:depflags} %{PROVIDEVERSION}\n]",
             "[%{CHANGELOGTEXT}\n]",
         )
     )
@@ -91,15 +87,13 @@ def _plain(evr: str) -> str:
 
 
 def _record(text: str) -> Installed:
-    fields = text.split(_FIELD, 7)
-    if len(fields) != 8:
+    fields = text.split(_FIELD, 5)
+    if len(fields) != 6:
         raise Unmeasured(f"rpm -q printed something that is not a package: {text[:80]!r}")
-    name, evr, arch, built, signature, files, provides, changelog = fields
+    name, evr, arch, signature, files, changelog = fields
     return Installed(
         Package(name, _plain(evr), arch),
-        int(built),
         None if signature == "(none)" else signature,
         files.splitlines(),
-        [line.strip() for line in provides.splitlines()],
         changelog,
     )

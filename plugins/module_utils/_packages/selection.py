@@ -4,7 +4,7 @@
 
 """Which KMP belongs to a kernel. PRIVATE to the collection: it may change at any time. Pure."""
 
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
@@ -37,16 +37,17 @@ def select(
     rejected: List[Dict[str, str]] = []
     fitting: List[Candidate] = []
     for candidate in sorted(candidates, key=lambda one: evr.key(one.evr), reverse=True):
-        reason = _refusal(candidate, arch, build_id, for_this_build, for_any_build, allow_name_match)
-        if reason is None and fitting:
+        refusal = _refusal(candidate, arch, build_id, for_this_build, for_any_build, allow_name_match)
+        if refusal is None and fitting:
             # The same package from another repository is the same choice.
             if candidate.evr == fitting[0].evr:
                 continue
-            reason = f"older level than {fitting[0].evr}"
-        if reason is None:
+            refusal = ("older", f"older level than {fitting[0].evr}")
+        if refusal is None:
             fitting.append(candidate)
         else:
-            rejected.append({"name": candidate.name, "evr": candidate.evr, "reason": reason})
+            code, reason = refusal
+            rejected.append({"name": candidate.name, "evr": candidate.evr, "code": code, "reason": reason})
     if not fitting:
         return Selection(None, None, [], rejected)
     selected = fitting[0]
@@ -69,13 +70,17 @@ def _refusal(
     for_this_build: Set[str],
     for_any_build: Set[str],
     allow_name_match: bool,
-) -> Optional[str]:
+) -> Optional[Tuple[str, str]]:
+    """A word for programs and a reason for people."""
     if candidate.arch not in (arch, "noarch"):
-        return f"other architecture: {candidate.arch}, the kernel's is {arch}"
+        return "other_arch", f"other architecture: {candidate.arch}, the kernel's is {arch}"
     if _key(candidate) in for_this_build:
         return None
     if _key(candidate) in for_any_build:
-        return f"built for another build of this kernel: it is not tagged for build ID {build_id}"
+        return "other_build", f"built for another build of this kernel: it is not tagged for build ID {build_id}"
     if allow_name_match:
         return None
-    return "only its name fits: it does not say which build it was made for (allow_name_match takes it all the same)"
+    return (
+        "name_only",
+        "only its name fits: it does not say which build it was made for (allow_name_match takes it all the same)",
+    )

@@ -9,7 +9,7 @@ It is asked for XML, in the C locale. Exit codes: zypper(8), "EXIT CODES".
 
 import configparser
 import re
-from typing import List, Optional, Set
+from typing import Dict, List, Optional, Set
 from xml.etree import ElementTree
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
@@ -44,15 +44,22 @@ class Zypper(port.PackageManager):
         self._lock_timeout = lock_timeout
 
     def metadata_age(self) -> Optional[int]:
-        # libzypp touches the index each time it has asked the repository, whether there was news or not.
-        times = [
-            self._host.modified(f"{_RAW}/{alias}/repodata/repomd.xml") or self._host.modified(f"{_RAW}/{alias}/cookie")
-            for alias in self._enabled()
-        ]
-        known = [moment for moment in times if moment is not None]
+        times = self._checked()
+        known = [moment for moment in times.values() if moment is not None]
         if not known or len(known) < len(times):
             return None
         return max(0, int(self._host.wall_clock() - min(known)))
+
+    def without_metadata(self) -> List[str]:
+        return [alias for alias, moment in self._checked().items() if moment is None]
+
+    def _checked(self) -> Dict[str, Optional[float]]:
+        """When each enabled repository was last asked: libzypp touches its index then, news or not."""
+        times = {}
+        for alias in self._enabled():
+            cache = "{}/{}".format(_RAW, alias.replace("/", "_"))  # as libzypp does
+            times[alias] = self._host.modified(cache + "/repodata/repomd.xml") or self._host.modified(cache + "/cookie")
+        return times
 
     def _enabled(self) -> List[str]:
         """The aliases of the enabled repositories."""

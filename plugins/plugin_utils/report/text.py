@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import PATCHABLE, UP_TO_DATE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import BAD, Outcome
@@ -21,8 +22,21 @@ _NAMES = 12
 
 # Worst first, for what a person reads at night.
 _OUTCOMES = ("failed", "lost", "pending", "skipped", "done", "unchanged")
-# States in which a host is left out of a rollout without anything being wrong with it.
-_NO_PROBLEM = ("not_covered", "patched", "baseline", "outdated", "unpatched", "installed")
+_STATES = (
+    "unknown",
+    "conflict",
+    "mismatch",
+    "stalled",
+    "transitioning",
+    "not_covered",
+    "installed",
+    "unpatched",
+    "outdated",
+    "baseline",
+    "patched",
+)
+# States that a rollout mends, if a KMP is there.
+_USUAL = (*UP_TO_DATE, *PATCHABLE)
 _LEGEND = "-"
 
 
@@ -35,12 +49,12 @@ def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> list[st
 
 def status(fleet: t.Sequence[Host]) -> list[str]:
     """One row per host, the reasons of those with a problem, and a line that sums up."""
-    ordered = sorted(fleet, key=lambda host: (host.state in _NO_PROBLEM, host.state, host.name))
+    ordered = sorted(fleet, key=lambda host: (_STATES.index(host.state), host.name))
     lines = table(
         ("HOST", "STATE", "KERNEL", "BUILD ID", "LEVEL", "NEWEST KMP"),
         [(h.name, h.state, h.release, (h.build_id or "")[:_SHORT] or None, h.level, h.kmp) for h in ordered],
     )
-    lines += _problems((h.name, f"{h.state}: {h.reason}") for h in ordered if h.state not in _NO_PROBLEM[1:])
+    lines += _problems((h.name, f"{h.state}: {h.reason}") for h in ordered if h.state not in _USUAL or h.refused)
     counts = collections.Counter(host.state for host in ordered)
     summed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     return [*lines, "", f"{len(ordered)} hosts: {summed}"]
@@ -74,7 +88,7 @@ def rollout(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> list[str]
                 one.outcome,
                 one.state,
                 (before[one.host].build_id or "")[:_SHORT] or None,
-                before[one.host].kmp,
+                one.kmp,
                 f"{_level(before[one.host].level)} -> {_level(one.level)}",
                 one.seconds,
             )
@@ -98,7 +112,7 @@ def attention(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> str | N
     before = {host.name: host for host in fleet}
     bad = [one.host for one in outcomes if one.outcome in BAD]
     open_ = [one.host for one in outcomes if one.outcome == "pending"]
-    odd = [one.host for one in outcomes if one.outcome == "skipped" and before[one.host].state not in _NO_PROBLEM]
+    odd = [one.host for one in outcomes if one.outcome == "skipped" and not before[one.host].settled]
     parts = []
     if bad:
         parts.append(f"{len(bad)} hosts did not get their patch ({_some(bad)})")

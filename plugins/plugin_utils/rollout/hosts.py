@@ -9,12 +9,22 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import PATCHABLE, UP_TO_DATE
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
+
+
+class PlanError(ValueError):
+    """What the operator asked for cannot be planned."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One host before the rollout. ``kmp`` is the one that would be applied, as name-evr; ``level`` the active one."""
+    """One host before the rollout. ``kmp`` is the one that would be applied, as name-evr; ``level`` the active one.
+
+    ``refused``: there are KMPs of the right name, and none of them was taken.
+    """
 
     name: str
     state: str
@@ -27,10 +37,16 @@ class Host:
     kmp: str | None = None
     boot_id: str | None = None
     canary: bool = False
+    refused: bool = False
 
     @property
     def up_to_date(self) -> bool:
         return self.state in UP_TO_DATE
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is left to do here, or nothing can be done, and nobody has to look at it."""
+        return self.up_to_date or (self.state == "not_covered" and not self.refused)
 
     @property
     def patchable(self) -> bool:
@@ -41,10 +57,15 @@ def from_result(name: str, variables: t.Mapping[str, t.Any], result: t.Mapping[s
     """Reads a result of ``livepatch_survey``; a host that gave no answer is ``unknown``, with the reason.
 
     :param variables: the host's variables: ``livepatch_canary`` is the operator's mark.
+    :raises PlanError: that mark is neither true nor false.
     """
-    canary = bool(variables.get("livepatch_canary", False))
+    try:
+        canary = boolean(variables.get("livepatch_canary", False))
+    except TypeError as exc:
+        raise PlanError(f"livepatch_canary of {name}: {exc}") from exc
     if result is None or "livepatch" not in result:
-        return Host(name, "unknown", (result or {}).get("problem", "it was not asked"), canary=canary)
+        problem = (result or {}).get("problem") or problems.of(result, variables) or "it was not asked"
+        return Host(name, "unknown", problem, canary=canary)
     kernel, kmp, livepatch = result["kernel"], result["kmp"], result["livepatch"]
     selected = kmp["selected"]
     return Host(
@@ -59,4 +80,5 @@ def from_result(name: str, variables: t.Mapping[str, t.Any], result: t.Mapping[s
         kmp=f"{selected['name']}-{selected['evr']}" if selected else None,
         boot_id=kernel["boot_id"],
         canary=canary,
+        refused=selected is None and bool(kmp["rejected"]),
     )

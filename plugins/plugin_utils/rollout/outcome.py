@@ -25,6 +25,7 @@ class Outcome:
     reason: str
     state: str
     level: int | None = None
+    kmp: str | None = None
     seconds: float | None = None
 
 
@@ -34,6 +35,7 @@ def judge(
     variables: t.Mapping[str, t.Any],
     install: t.Mapping[str, t.Any] | None,
     verify: t.Mapping[str, t.Any] | None,
+    check_mode: bool = False,
 ) -> Outcome:
     """What became of one host. Whatever does not prove success is none.
 
@@ -41,32 +43,46 @@ def judge(
     :param install: the result of the role install, None where it did not run.
     :param verify: the result of the role verify, None where it did not run.
     """
+    before = Outcome(host.name, "pending", "not started", host.state, host.level, host.kmp)
     if not planned:
-        kind = "unchanged" if host.up_to_date else "skipped"
-        return Outcome(host.name, kind, host.reason, host.state, host.level)
-    if install is None:
-        return Outcome(host.name, "pending", "not started", host.state, host.level)
+        return dataclasses.replace(before, outcome="unchanged" if host.up_to_date else "skipped", reason=host.reason)
+    if not install:
+        return before
     seconds = (install.get("transition") or {}).get("seconds")
+    after = dataclasses.replace(before, outcome="failed", state="unknown", level=None, seconds=seconds)
     problem = problems.of(install, variables)
     if problem is not None:
-        found = install.get("livepatch") or {}
-        kind = "lost" if install.get("unreachable") else "failed"
-        return Outcome(host.name, kind, problem, found.get("state", "unknown"), found.get("level"), seconds)
-    if install.get("changed") and verify is None:
-        # Only in check mode does a role end without verification and without an error.
-        return Outcome(host.name, "pending", "check mode: would be patched", host.state, host.level)
+        left = install.get("livepatch") or {}
+        return dataclasses.replace(
+            after,
+            outcome="lost" if install.get("unreachable") else "failed",
+            reason=problem,
+            state=left.get("state", "unknown"),
+            level=left.get("level"),
+        )
+    if check_mode:
+        return dataclasses.replace(before, reason="check mode: would be patched")
     problem = problems.of(verify, variables)
-    if verify is None or problem is not None:
-        lost = verify is None or bool(verify.get("unreachable"))
-        reason = problem or "it was not verified"
-        return Outcome(host.name, "lost" if lost else "failed", reason, "unknown", None, seconds)
-    livepatch = verify["livepatch"]
-    found = Outcome(host.name, "failed", livepatch["reason"], livepatch["state"], livepatch["level"], seconds)
-    if verify["kernel"]["boot_id"] != host.boot_id:
-        return dataclasses.replace(found, reason="it has rebooted since the rollout began: " + livepatch["reason"])
+    if not verify or problem is not None:
+        lost = not verify or bool(verify.get("unreachable"))
+        return dataclasses.replace(after, outcome="lost" if lost else "failed", reason=problem or "it was not verified")
+    return _verified(host, after, bool(install.get("changed")), verify)
+
+
+def _verified(host: Host, after: Outcome, changed: bool, verify: t.Mapping[str, t.Any]) -> Outcome:
+    kernel, livepatch, installed = verify["kernel"], verify["livepatch"], verify["kmp"]["installed"]
+    kmp = f"{installed['name']}-{installed['evr']}" if installed else None
+    found = dataclasses.replace(
+        after, reason=livepatch["reason"], state=livepatch["state"], level=livepatch["level"], kmp=kmp
+    )
+    if kernel["boot_id"] != host.boot_id:
+        return dataclasses.replace(found, reason="it has rebooted since the rollout began: " + found.reason)
+    if kernel["build_id"] != host.build_id or kmp != host.kmp:
+        planned = f"{host.kmp} on build ID {host.build_id} was planned"
+        return dataclasses.replace(found, reason=f"{planned}, which no canary tried as it is now: {found.reason}")
     if not livepatch["compliance"]["up_to_date"]:
         return found
-    return dataclasses.replace(found, outcome="done" if install.get("changed") else "unchanged")
+    return dataclasses.replace(found, outcome="done" if changed else "unchanged")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,14 +12,10 @@ import math
 import re
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host, PlanError
 
 # Hosts that behave alike: what runs, where it starts from, what is applied.
 CohortKey = tuple[str | None, ...]
-
-
-class PlanError(ValueError):
-    """What the operator asked for cannot be planned."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -67,9 +67,14 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "install Python 3, or correct ansible_python_interpreter",
     ),
     (
-        r"future feature annotations is not defined|No start of json char|SyntaxError",
+        r"future feature annotations is not defined|SyntaxError",
         "its Python is too old for this ansible-core",
         "set ansible_python_interpreter to a newer one, or use ansible-core 2.16 for Python 3.6",
+    ),
+    (
+        r"No start of json char|MODULE FAILURE",
+        "the module ended without an answer (killed, or out of memory?)",
+        "look at the journal of {address}",
     ),
     (
         r"Connection (?:reset|closed)|Broken pipe|Shared connection to .* closed|Connection aborted",

@@ -16,27 +16,65 @@ INSTALL = "install_result"
 VERIFY = "verify_result"
 
 
+# What holds for the rollout as a whole, and so must be the same for all of its hosts.
+COMMON = ("livepatch_targets", "livepatch_waves", "livepatch_seed", "livepatch_budget")
+
+
 def everybody(task_vars: t.Mapping[str, t.Any]) -> list[str]:
     """The play's hosts, unreachable and failed ones too."""
     return list(task_vars["ansible_play_hosts_all"])
 
 
+def insist_on_common(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> None:
+    """:raises PlanError: a variable that holds for the whole rollout is another one on some of the hosts."""
+    first: dict[str, tuple[str, t.Any]] = {}
+    for name in names:
+        variables = task_vars["hostvars"][name]
+        for variable in COMMON:
+            value = variables.get(variable)
+            other, theirs = first.setdefault(variable, (name, value))
+            if value != theirs:
+                raise hosts.PlanError(
+                    f"{variable} is {theirs!r} on {other} and {value!r} on {name}: it holds for the whole rollout. "
+                    "Set it for all hosts, best as an extra variable (-e)"
+                )
+
+
 def fleet(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> list[hosts.Host]:
-    """These hosts as they were when asked."""
-    every = task_vars["hostvars"]
-    return [hosts.from_result(name, every[name], every[name].get(ASKED)) for name in names]
+    """These hosts as they were when asked.
+
+    :raises PlanError: what the operator says of one of them cannot be understood.
+    """
+    rows = []
+    for name in names:
+        variables = task_vars["hostvars"][name]
+        rows.append(hosts.from_result(name, variables, variables.get(ASKED)))
+    return rows
 
 
 def outcomes(
-    fleet_: t.Iterable[hosts.Host], planned: t.Collection[str], task_vars: t.Mapping[str, t.Any]
+    fleet_: t.Iterable[hosts.Host], planned: t.Collection[str], task_vars: t.Mapping[str, t.Any], check_mode: bool
 ) -> list[outcome.Outcome]:
-    """What became of these hosts so far."""
-    every = task_vars["hostvars"]
+    """What became of these hosts so far. A result that cannot be understood is a failure, and stops nothing else."""
     judged = []
     for host in fleet_:
-        variables = every[host.name]
-        verify = variables.get(VERIFY)
-        if verify is not None and verify.get("skipped"):
-            verify = None
-        judged.append(outcome.judge(host, host.name in planned, variables, variables.get(INSTALL), verify))
+        variables = task_vars["hostvars"][host.name]
+        try:
+            judged.append(
+                outcome.judge(
+                    host,
+                    host.name in planned,
+                    variables,
+                    _ran(variables.get(INSTALL)),
+                    _ran(variables.get(VERIFY)),
+                    check_mode,
+                )
+            )
+        except (AttributeError, KeyError, TypeError) as exc:
+            reason = f"what it answered cannot be understood ({exc!r}): report it as a bug"
+            judged.append(outcome.Outcome(host.name, "failed", reason, "unknown"))
     return judged
+
+
+def _ran(result: t.Mapping[str, t.Any] | None) -> t.Mapping[str, t.Any] | None:
+    return None if not result or result.get("skipped") else result

@@ -137,9 +137,25 @@ def test_level_of_a_disabled_patch(machine: Any) -> None:
     machine.have(_THREE)
     machine.have_active(_THREE)
     machine.put(f"/sys/kernel/livepatch/{_MODULE_3}/enabled", "0")
-    with pytest.raises(NotDone) as caught:
+    # Before Linux 5.1 it stays like that, and is loaded anew; this one is still in use.
+    with pytest.raises(LoadRefused, match="cannot be removed") as caught:
         _apply.latest(machine, _request())
     assert caught.value.result["before"] == {"state": "installed", "level": None, "patches": [_MODULE_3], "kmp": _THREE}
+
+
+@pytest.mark.parametrize(
+    "expect, told",
+    [
+        ({"build_id": "0" * 40}, "the plan was made for " + "0" * 40),
+        ({"kmp": "4-1"}, "the newest KMP is 3-150400.2.1, the plan was made for 4-1"),
+    ],
+)
+def test_changed_since_it_was_planned(machine: Any, expect: Any, told: str) -> None:
+    with pytest.raises(NotDone, match=told) as caught:
+        _apply.latest(machine, _request()._replace(expect=expect))
+    assert caught.value.result["changed"] is False
+    assert machine.active() == []
+    assert caught.value.result["kmp"]["installed"] is None
 
 
 def test_stalls_and_is_reversed(machine: Any) -> None:

@@ -42,6 +42,7 @@ def _kmp(installed: Any = None, selected: Any = None, rejected: Any = (), unmeas
         "name": _NAME,
         "installed": _package(installed) if isinstance(installed, int) else installed,
         "selected": _package(selected) if selected else None,
+        "match": {"basis": "build_id", "witnesses": []} if selected else None,
         "rejected": list(rejected),
         "unmeasured": dict(unmeasured),
     }
@@ -62,7 +63,7 @@ def _patch(level: Any, enabled: bool = True, transition: bool = False, **more: A
     )
 
 
-_OTHER = {"name": _NAME, "evr": "4-1", "reason": "built for another build of this kernel"}
+_OTHER = {"name": _NAME, "evr": "4-1", "code": "other_build", "reason": "built for another build of this kernel"}
 
 
 @pytest.mark.parametrize(
@@ -264,12 +265,48 @@ _OTHER = {"name": _NAME, "evr": "4-1", "reason": "built for another build of thi
         ),
         pytest.param(
             _kernel(),
-            _kmp(3, 2, [dict(_OTHER, evr="3-150400.2.1")]),
+            _kmp(3, 2, [dict(_OTHER, evr="3-150400.2.1", code="name_only")]),
             [_patch(3)],
             False,
             "unknown",
             "3-150400.2.1",
             id="active one is newer than what belongs to the kernel",
+        ),
+        pytest.param(
+            _kernel(),
+            _kmp(3, 2, [dict(_OTHER, evr="3-150400.2.1")]),
+            [],
+            False,
+            "mismatch",
+            "was built for another build",
+            id="TRAP: installed for another build of the same release",
+        ),
+        pytest.param(
+            _kernel(),
+            _kmp(3, None, [dict(_OTHER, evr="3-150400.2.1", code="name_only", reason="only its name fits")]),
+            [],
+            False,
+            "installed",
+            "it is refused: only its name fits",
+            id="installed, and refused by its name",
+        ),
+        pytest.param(
+            _kernel(),
+            _kmp(3, 3),
+            [_patch("hotfix")],
+            False,
+            "conflict",
+            "hotfix is active, which is not of",
+            id="TRAP: somebody else's patch is active, and ours is not yet",
+        ),
+        pytest.param(
+            _kernel(),
+            dict(_kmp(3, 3), match={"basis": "name", "witnesses": []}),
+            [_patch(3)],
+            False,
+            "patched",
+            "only its name says",
+            id="matched by name alone",
         ),
     ],
 )
@@ -282,6 +319,7 @@ def test_judge(kernel: Any, kmp: Any, patches: Any, stalled: bool, state: str, w
 def test_evidence() -> None:
     assert _verdict.evidence(_kernel(), _kmp(3, 3), [_patch(2), _patch(3)]) == {
         "build_id": "3b43",
+        "match": "build_id",
         "package": _NAME + "-3-150400.2.1.x86_64",
         "signature": "RSA",
         "target_release": _RELEASE,
@@ -297,5 +335,5 @@ def test_evidence() -> None:
 
 def test_evidence_of_nothing() -> None:
     found = _verdict.evidence(_kernel(), _kmp(None, 3), [_patch(2)])
-    assert found.pop("build_id") == "3b43"
+    assert (found.pop("build_id"), found.pop("match")) == ("3b43", "build_id")
     assert set(found.values()) == {None}

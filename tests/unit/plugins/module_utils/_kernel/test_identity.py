@@ -90,6 +90,7 @@ def test_no_proc(host: Any) -> None:
 
 def test_image_that_no_package_owns(host: Any, recorded: Any) -> None:
     host.put("/proc/sys/kernel/osrelease", "6.18.44")
+    host.put("/sys/kernel/notes")
     host.put("/boot/vmlinuz-6.18.44")
     host.answers["rpm"] = recorded("rpm-6.1-unowned")
     kernel = identity.read(host)

@@ -118,6 +118,9 @@ def test_gone(host: Any) -> None:
     assert klp.patch(host, _NAME) is None
     assert klp.references(host, _NAME) is None
     assert klp.loaded(host, _NAME) is False
+    with pytest.raises(Unmeasured, match="Is sysfs mounted"):
+        klp.supported(host)
+    host.put("/sys/kernel/notes")
     assert klp.supported(host) is False
     host.put("/sys/kernel/livepatch/")
     assert klp.supported(host) is True
@@ -206,3 +209,9 @@ _END = "5,2,{},-;livepatch: 'x': patching complete\n"
 def test_logged_seconds(host: Any, log: Any, expected: Any) -> None:
     host.log = log
     assert klp.logged_seconds(host, "x") == expected
+
+
+def test_a_patch_without_transition_is_not_an_absent_one(host: Any) -> None:
+    host.put(f"/sys/kernel/livepatch/{_NAME}/enabled", "1")
+    with pytest.raises(Unmeasured, match=r"older than Linux 4\.12"):
+        klp.patch(host, _NAME)

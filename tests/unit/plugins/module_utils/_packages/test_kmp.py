@@ -48,7 +48,7 @@ def test_never_refreshed(machine: Any) -> None:
     machine.drop("/var/cache/zypp")
     block = _block(machine, _policy("never"))
     assert (block["selected"], block["metadata_age"]) == (None, None)
-    assert "no repository's metadata" in block["unmeasured"]["candidates"]
+    assert "not on this host: lab. " in block["unmeasured"]["candidates"]
     assert not machine.ran("search")
 
 
@@ -119,7 +119,7 @@ def test_side_by_side(machine: Any) -> None:
 def test_package_without_its_one_module(machine: Any, files: str, count: int, monkeypatch: Any) -> None:
     machine.have(_THREE)
     record = machine._record(_THREE).split("\x1f")
-    record[5] = files
+    record[4] = files
     monkeypatch.setattr(machine, "_record", lambda evr: "\x1f".join(record))
     with pytest.raises(Unmeasured, match=f"holds {count} livepatch modules"):
         kmp.installed(machine, machine.kmp)
@@ -150,3 +150,13 @@ def test_nothing_on_offer(machine: Any) -> None:
     assert "candidates" not in block["unmeasured"]
     # Tags are asked for where there is something that could carry them
     assert len(machine.ran("search")) == 1
+
+
+def test_installed_and_offered_by_no_repository(machine: Any, monkeypatch: Any) -> None:
+    machine.have(_THREE)
+    policy = _policy()
+    offer = kmp.ask(machine, identity.read(machine), policy)
+    alone = [one._replace(repository=None) for one in offer.candidates if one.evr == _THREE]
+    block = kmp.block(machine, identity.read(machine), offer._replace(candidates=alone), policy)
+    assert block["selected"] is None
+    assert "whether there is a newer level is unknown" in block["unmeasured"]["candidates"]

@@ -47,9 +47,6 @@ def test_installed(host: Any, recorded: Any, kernel: str, level: int, package: A
     assert found.signature.startswith("RSA/SHA512, ")
     assert path in found.files
     assert len(found.files) == 2
-    assert found.built > 1700000000
-    assert package[0] + " = " + package[1] in found.provides
-    assert "multiversion(kernel)" in found.provides
     assert found.changelog.count("CVE-") == fixes
     assert host.calls[0][:3] == ["rpm", "-q", "--qf"]
     assert host.calls[0][-1] == package[0]
@@ -95,7 +92,7 @@ def test_not_a_record(host: Any) -> None:
 
 def test_unsigned_and_epoch(host: Any, recorded: Any) -> None:
     fields = recorded("rpm-6.1-level3").out.split("\x1f")
-    fields[1], fields[4] = "1:3-150400.2.1", "(none)"
+    fields[1], fields[3] = "1:3-150400.2.1", "(none)"
     host.answers["rpm"] = Completed(0, "\x1f".join(fields), "")
     (found,) = rpm.installed(host, _NAME)
     assert (found.package.evr, found.signature) == ("1:3-150400.2.1", None)

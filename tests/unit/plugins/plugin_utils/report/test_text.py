@@ -34,7 +34,7 @@ def test_status_shows_the_worst_first_and_says_why():
 
 
 def test_rollout_shows_levels_and_seconds():
-    done = Outcome("web1", "done", "", "patched", 3, 1.5)
+    done = Outcome("web1", "done", "", "patched", 3, "klp-3-1", 1.5)
     skipped = Outcome("web2", "skipped", "unreachable: nothing listens", "unknown")
     assert text.rollout([WELL, LOST], [done, skipped]) == [
         "HOST  OUTCOME  STATE    BUILD ID      KMP      LEVEL   SECONDS",
@@ -56,6 +56,8 @@ def test_what_needs_attention_decides_how_the_run_ends():
     assert ends("unchanged")
     assert ends("skipped", NEVER), "nothing is wrong with a host that no KMP exists for"
     assert not ends("skipped", LOST)
+    assert not ends("skipped", dataclasses.replace(NEVER, refused=True)), "there is one, and it was refused"
+    assert not ends("skipped", dataclasses.replace(WELL, state="installed", refused=True))
     assert not ends("failed")
     assert not ends("lost")
     assert not ends("pending")

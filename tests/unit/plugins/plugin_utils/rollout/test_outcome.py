@@ -15,9 +15,16 @@ HOST = Host("web1", "unpatched", "", "6.1.0-56-default", "aa", "x86_64", "defaul
 APPLIED = {"changed": True, "transition": {"seconds": 1.2}}
 
 
-def verified(state: str = "patched", up_to_date: bool | None = True, boot_id: str = "boot-1") -> dict:
+def verified(
+    state: str = "patched",
+    up_to_date: bool | None = True,
+    boot_id: str = "boot-1",
+    build_id: str = "aa",
+    evr: str = "3",
+) -> dict:
     return {
-        "kernel": {"boot_id": boot_id},
+        "kernel": {"boot_id": boot_id, "build_id": build_id},
+        "kmp": {"installed": {"name": "klp", "evr": evr}},
         "livepatch": {"state": state, "reason": "why", "level": 3, "compliance": {"up_to_date": up_to_date}},
     }
 
@@ -46,6 +53,10 @@ REFUSED = {
         (APPLIED, verified("outdated", False), "failed"),
         (APPLIED, verified("unknown", None), "failed"),
         (APPLIED, verified(boot_id="boot-2"), "failed"),
+        (APPLIED, verified(build_id="bb"), "failed"),
+        (APPLIED, verified(evr="4"), "failed"),
+        ({}, {}, "pending"),
+        (APPLIED, {}, "lost"),
         ({"changed": False}, None, "lost"),
     ],
 )
@@ -86,6 +97,11 @@ def test_of_a_host_in_no_wave(state, expected):
 def test_gate(wave, outcomes, budget, passed):
     members = [outcome.Outcome(f"h{n}", kind, "", "patched") for n, kind in enumerate(outcomes)]
     assert outcome.gate(wave, members, budget, check_mode=False).passed is passed
+
+
+def test_in_check_mode_nothing_is_verified():
+    assert outcome.judge(HOST, True, {}, APPLIED, None, check_mode=True).outcome == "pending"
+    assert outcome.judge(HOST, True, {}, REFUSED, None, check_mode=True).outcome == "failed"
 
 
 def test_in_check_mode_what_would_be_patched_passes():

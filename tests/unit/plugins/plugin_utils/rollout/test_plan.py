@@ -12,7 +12,7 @@ import random
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import plan
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host, PlanError, from_result
 
 SIZES = ["1%", "5%", "25%"]
 
@@ -71,7 +71,7 @@ def test_sizes(count, sizes, expected):
 
 @pytest.mark.parametrize("size", ["a few", "-1", "12.5%", ""])
 def test_a_size_that_is_none_is_refused(size):
-    with pytest.raises(plan.PlanError, match="neither a number"):
+    with pytest.raises(PlanError, match="neither a number"):
         plan.make([host("a")], [size], "")
 
 
@@ -102,3 +102,20 @@ def test_every_host_is_in_exactly_one_wave_or_left_out():
         assert sorted(planned.hosts + list(planned.left_out)) == sorted(one.name for one in fleet)
         assert all(planned.waves)
         assert all(cohort[0] in planned.waves[0] for cohort in planned.cohorts)
+
+
+@pytest.mark.parametrize(
+    ("mark", "canary"), [("false", False), ("no", False), (False, False), ("yes", True), (1, True)]
+)
+def test_the_mark_is_a_word_in_an_ini_inventory(mark, canary):
+    assert from_result("a", {"livepatch_canary": mark}, None).canary is canary
+
+
+def test_a_mark_that_is_none_is_refused():
+    with pytest.raises(PlanError, match="livepatch_canary of a"):
+        from_result("a", {"livepatch_canary": "perhaps"}, None)
+
+
+def test_a_survey_that_failed_on_the_control_node_says_why():
+    told = from_result("a", {}, {"failed": True, "msg": "'livepatch_x' is undefined"})
+    assert (told.state, told.reason) == ("unknown", "'livepatch_x' is undefined")

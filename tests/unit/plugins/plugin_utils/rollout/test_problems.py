@@ -41,7 +41,9 @@ def test_why_a_host_is_unreachable(said, told):
         ("module_stderr", "sudo: a password is required", "sudo wants a password for ops"),
         ("module_stderr", "ops is not in the sudoers file.", "ops may not use sudo"),
         ("module_stderr", "/bin/sh: 1: /usr/bin/python3: not found", "it has no Python that Ansible can use"),
-        ("msg", "Module result deserialization failed: No start of json char found", "its Python is too old"),
+        ("module_stderr", "SyntaxError: future feature annotations is not defined", "its Python is too old"),
+        ("msg", "Module result deserialization failed: No start of json char found", "the module ended without"),
+        ("module_stderr", "Killed", "the module ended without an answer"),
     ],
 )
 def test_why_a_task_failed(key, said, told):

@@ -1,0 +1,213 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The halt: who is touched, by what happens to whom, on each ansible-core. The hosts are pretended: tests/support/pretended.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support import cores
+from tests.support.controller import Run
+from tests.support.pretended import Pretence, Pretended
+
+CANARIES = {"a1", "b1"}
+OTHERS = {"a2", "a3", "b2", "b3"}
+ALL = CANARIES | OTHERS
+NONE: set[str] = set()
+
+PASSED = "Gate after canaries: pass (2 of 2 well, budget 0)"
+FAILED = "Gate after canaries: fail (1 of 2 well, budget 0): no further host is touched"
+
+# What happens to a host
+REFUSES = {"from": {"apply": {"refusal": "the kernel refused it"}}}
+DIES = {"from": {"apply": {"gone": True}}}
+DIES_LATER = {"from": {"verify": {"gone": True}}}
+UNVERIFIED = {"from": {"verify": {"state": "installed", "level": None}}}
+REBOOTS = {"from": {"verify": {"boot_id": "second"}}}
+NEWER_KMP = {"from": {"apply": {"kmp": "4-1"}}}
+OTHER_BUILD = {"from": {"apply": {"build_id": "cccc"}}}
+DEAD = {"gone": True}
+NOT_TAGGED = {
+    "state": "not_covered",
+    "kmp": None,
+    "rejected": [{"evr": "3-1", "code": "name_only", "reason": "only its name fits"}],
+}
+
+# One host after the canaries, then the rest
+ONE = ("-e", '{"livepatch_waves": [1]}')
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """``touched`` are hosts, or how many; ``told`` is what the output must hold, the summary and the gate among it."""
+
+    touched: set[str] | int
+    rc: int
+    told: tuple[str, ...]
+    facts: Mapping[str, Mapping[str, t.Any]] = dataclasses.field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    hosts: set[str] = dataclasses.field(default_factory=lambda: ALL)
+    # of the inventory: one host's, and everybody's
+    variables: Mapping[str, Mapping[str, t.Any]] = dataclasses.field(default_factory=dict)
+    common: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+
+def _halted(bad: str, facts: Mapping[str, t.Any], *arguments: str, **settings: str) -> Case:
+    """One of two canaries goes wrong."""
+    told = (FAILED, f"6 hosts: 1 {bad}, 4 pending, 1 done")
+    return Case(CANARIES, 2, told, {"a1": facts}, arguments, settings)
+
+
+def _later(facts: Mapping[str, t.Any], budget: int, touched: int, *told: str) -> Case:
+    """All hosts but the canaries go wrong."""
+    arguments = (*ONE, "-e", f"livepatch_budget={budget}")
+    return Case(touched, 2, (PASSED, *told), dict.fromkeys(OTHERS, facts), arguments)
+
+
+CASES = {
+    "all is well": Case(ALL, 0, (PASSED, "6 hosts: 6 done")),
+    "a canary fails": _halted("failed", REFUSES),
+    "a canary fails to verify": _halted("failed", UNVERIFIED),
+    "a canary is lost": _halted("lost", DIES),
+    "a canary is lost when verified": _halted("lost", DIES_LATER),
+    "a canary reboots": _halted("failed", REBOOTS),
+    "the only canary is lost": Case(
+        {"a1"},
+        2,
+        ("Gate after canaries: fail (0 of 1 well", "3 hosts: 1 lost, 2 pending"),
+        {"a1": DIES},
+        hosts={"a1", "a2", "a3"},
+    ),
+    "all canaries are lost": Case(
+        CANARIES,
+        2,
+        ("Gate after canaries: fail (0 of 2 well", "6 hosts: 2 lost, 4 pending"),
+        dict.fromkeys(CANARIES, DIES),
+    ),
+    "a host fails, budget 0": _later(
+        REFUSES, 0, 3, "Gate after wave 1: fail (0 of 1 well, budget 0)", "6 hosts: 1 failed, 3 pending, 2 done"
+    ),
+    "a host fails, budget 1": _later(
+        REFUSES,
+        1,
+        6,
+        "Gate after wave 1: pass (0 of 1 well, budget 1)",
+        "Gate after wave 2: fail (0 of 3 well, budget 1)",
+        "6 hosts: 4 failed, 2 done",
+    ),
+    "a host is lost, budget 0": _later(
+        DIES, 0, 3, "Gate after wave 1: fail (0 of 1 well, budget 0)", "6 hosts: 1 lost, 3 pending, 2 done"
+    ),
+    "a host is lost, budget 1": _later(
+        DIES, 1, 6, "Gate after wave 1: pass (0 of 1 well, budget 1)", "6 hosts: 4 lost, 2 done"
+    ),
+    "1 fork": _halted("lost", DIES, "--forks", "1"),
+    "5 forks": _halted("lost", DIES, "--forks", "5"),
+    "50 forks": _halted("lost", DIES, "--forks", "50"),
+    "some of the hosts": Case({"a2", "b2"}, 0, (PASSED, "2 hosts: 2 done"), arguments=("--limit", "a2,b2")),
+    "some that are no target": Case(NONE, 2, (), arguments=("--limit", "b1", "-e", "livepatch_targets=a")),
+    "a host that does not answer": Case(
+        ALL - {"a2"}, 2, (PASSED, "6 hosts: 1 skipped, 5 done", "  a2: skipped: unreachable: "), {"a2": DEAD}
+    ),
+    "targets in the inventory": Case(NONE, 2, ("livepatch_targets",), common={"livepatch_targets": "a"}),
+    "a budget on one host": Case(NONE, 2, ("livepatch_budget",), variables={"a2": {"livepatch_budget": 5}}),
+    "a budget on a canary": Case(NONE, 2, ("livepatch_budget",), variables={"a1": {"livepatch_budget": 5}}),
+    "a share as budget": Case(NONE, 2, ("budget",), arguments=("-e", "livepatch_budget=10%")),
+    "another strategy": _halted("lost", DIES, ANSIBLE_STRATEGY="free", ANSIBLE_ANY_ERRORS_FATAL="true"),
+    "another strategy, a failure": _halted("failed", REFUSES, ANSIBLE_STRATEGY="free", ANSIBLE_ANY_ERRORS_FATAL="true"),
+    "another strategy, all is well": Case(
+        ALL, 0, (PASSED, "6 hosts: 6 done"), settings={"ANSIBLE_STRATEGY": "free", "ANSIBLE_ANY_ERRORS_FATAL": "true"}
+    ),
+    "a KMP that fits by name only": Case(
+        ALL - {"a2"}, 2, (PASSED, "6 hosts: 1 skipped, 5 done", "  a2: skipped: "), {"a2": NOT_TAGGED}
+    ),
+    "another KMP than planned": _later(
+        NEWER_KMP, 0, 2, "Gate after wave 1: fail (0 of 1 well", "6 hosts: 1 failed, 3 pending, 2 done"
+    ),
+    "another build than planned": _later(
+        OTHER_BUILD, 0, 2, "Gate after wave 1: fail (0 of 1 well", "6 hosts: 1 failed, 3 pending, 2 done"
+    ),
+    "check mode": Case(
+        NONE,
+        0,
+        (PASSED, "Gate after wave 1: pass (1 of 1 well", "Gate after wave 2: pass (1 of 1 well", "4 hosts: 4 pending"),
+        arguments=("--check", *ONE),
+        hosts={"a1", "a2", "b1", "b2"},
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=[*cores.VERSIONS, cores.NEWEST])
+def pretence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pretence:
+    bin_ = cores.environment(request.param)
+    return Pretence(tmp_path_factory.mktemp("pretence"), bin_)
+
+
+def _fleet(
+    names: set[str], facts: Mapping[str, Mapping[str, t.Any]], variables: Mapping[str, Mapping[str, t.Any]]
+) -> dict[str, Pretended]:
+    """Hosts with two kernels, of which the first ones are the canaries."""
+    return {
+        name: Pretended(
+            {"build_id": name[0] * 4, **facts.get(name, {})},
+            {"livepatch_canary": name in CANARIES, **variables.get(name, {})},
+        )
+        for name in sorted(names)
+    }
+
+
+def _rollout(pretence: Pretence, case: Case) -> Run:
+    hosts = _fleet(case.hosts, case.facts, case.variables)
+    return pretence.run(hosts, ["fleet.livepatch.rollout", *case.arguments], case.settings, common=case.common)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_halt(pretence: Pretence, name: str) -> None:
+    case = CASES[name]
+    run = _rollout(pretence, case)
+    touched = set(pretence.touched())
+    assert touched == case.touched if isinstance(case.touched, set) else len(touched) == case.touched, run.output
+    for told in case.told:
+        assert told in run.output, run.output
+    assert run.rc == case.rc, run.output
+
+
+def test_the_canaries_are_verified_before_any_other_host_is_started(pretence: Pretence) -> None:
+    run = _rollout(pretence, CASES["all is well"])
+    started = run.started("livepatch")
+    verified = run.ended("livepatch_info")
+    assert max(verified[name].time for name in CANARIES) < min(started[name] for name in OTHERS)
+
+
+def test_the_second_of_two_rollouts_has_results_of_its_own(pretence: Pretence, tmp_path: Path) -> None:
+    """A level 4 appears after the first rollout, and a canary does not survive it."""
+    path = tmp_path / "twice.yml"
+    path.write_text(json.dumps([{"import_playbook": "fleet.livepatch.rollout"}] * 2))
+    appears = {"from": {"ask": {}, "verify": {"from": {"ask": {"state": "outdated", "kmp": "4-1"}}}}}
+    dies = {"from": {"verify": {"from": {"ask": {"state": "outdated", "kmp": "4-1"}, "apply": {"gone": True}}}}}
+    hosts = _fleet(ALL, {**dict.fromkeys(ALL, appears), "a1": dies}, {})
+    run = pretence.run(hosts, [str(path)], {}, common={})
+    assert "6 hosts: 6 done" in run.output
+    assert "6 hosts: 1 lost, 4 pending, 1 done" in run.output, run.output
+    assert pretence.touched() == {name: ["3-1", "4-1"] if name in CANARIES else ["3-1"] for name in ALL}
+    assert run.rc == 2, run.output
+
+
+def test_what_an_ini_inventory_calls_false_is_no_canary(pretence: Pretence) -> None:
+    """There it is text, and not empty. Without the marks it would be a2 and b1, by the hashes of their names."""
+    marks = {"a1": "true", "b2": "true"}
+    hosts = _fleet(ALL, {}, {name: {"livepatch_canary": marks.get(name, "false")} for name in ALL})
+    run = pretence.run(hosts, ["fleet.livepatch.rollout"], {}, common={}, ini=True)
+    plan = run.ended("livepatch_plan").values()
+    (waves,) = [event.result["plan"]["waves"] for event in plan]
+    assert set(waves[0]) == set(marks), run.output
+    assert run.rc == 0, run.output
