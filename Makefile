@@ -20,6 +20,8 @@ export PYTHONPATH := $(CURDIR)/$(COLLECTIONS)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 # Ansible does not look for it in a directory that all may write to, as CI systems' workspaces often are
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Else its tools make directories in the user's home
+export ANSIBLE_HOME := $(CURDIR)/.cache/ansible-home
 # Tools that ask git in the staged copy must not be told about the checkout, which ignores .cache
 export GIT_CEILING_DIRECTORIES := $(CURDIR)/.cache
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
@@ -69,8 +71,6 @@ lint: stage ## all linters
 # The quick ones first
 LINTERS := lint-ruff lint-format lint-yaml lint-changelog lint-licences lint-types lint-docs lint-ansible
 .PHONY: $(LINTERS)
-# Their tools would make directories in the user's home
-lint-docs lint-ansible: export ANSIBLE_HOME := $(CURDIR)/.cache/ansible-home
 lint-ruff: stage
 	@$(STEP) "lint: ruff check" --only '*.py' --only pyproject.toml -- ruff check .
 
@@ -88,7 +88,7 @@ lint-licences: stage
 
 # The plugins as the package that they are at run time. The rest as `python -m tests.lab` has it.
 lint-types: stage
-	@$(STEP) "lint: mypy" --only '*.py' --only pyproject.toml -- tests/tools/types
+	@$(STEP) "lint: mypy" --only '*.py' --only pyproject.toml --only tests/tools/types -- tests/tools/types
 
 lint-docs: stage
 	@$(STEP) "lint: antsibull-docs" --skip 'tests/*' -- \
@@ -100,7 +100,8 @@ lint-ansible: stage
 .PHONY: sanity
 sanity: stage ## ansible-test's sanity tests, on all Pythons at hand that it knows
 	@tests/tools/apt-ensure shellcheck
-	@$(STEP) "sanity: ansible-test" -- python tests/tools/sanity.py --color no
+	@$(STEP) "sanity: ansible-test" --given "$$($(PY) tests/tools/sanity.py --pythons)" -- \
+		python tests/tools/sanity.py --color no
 
 .PHONY: unit
 unit: stage ## unit tests, then those of the patched host's code on Python 3.6
@@ -113,19 +114,20 @@ unit36: stage
 		echo "unit: Python 3.6 not at hand: skipped"; \
 	else \
 		$(MAKE) --silent .cache/venv36/.packages && \
-		$(STEP) "unit: Python 3.6" --only 'plugins/module*' --only 'tests/unit/*' --only pyproject.toml -- tests/tools/unit36; \
+		$(STEP) "unit: Python 3.6" --only 'plugins/module*' --only 'tests/unit/*' --only pyproject.toml \
+			--only tests/tools/unit36 -- tests/tools/unit36; \
 	fi
 
-# What must never break, so each change shows it
+# The acceptance tests of what must never break: `make test` runs them too, so that each change shows it
 CANARIES := tests/acceptance/canary_refused.py tests/acceptance/canary_killed.py
 
 .PHONY: test
-test: stage ## everything that is needed to trust a change: lint, sanity, unit, integration on the lab's machines
+test: stage ## what is needed to trust a change: lint, sanity, unit, integration on the lab (replaces, then ends what `make lab` has up)
 	@$(CHECKS) $(LINTERS) unit36 sanity
 	@$(PY) -m pytest tests/unit tests/integration $(CANARIES)
 
 .PHONY: acceptance
-acceptance: stage ## the long scenarios on the lab's machines; one of them: SCENARIO=name (tests/acceptance/name.py)
+acceptance: stage ## the long scenarios on the lab (as above); one of them: SCENARIO=name (tests/acceptance/name.py)
 	@$(PY) -m pytest $(if $(SCENARIO),tests/acceptance/$(SCENARIO).py,\
 		$(filter-out %/conftest.py %/__init__.py tests/acceptance/_%,$(wildcard tests/acceptance/*.py)))
 
@@ -161,5 +163,9 @@ build: stage ## the collection's archive, in .cache/build
 
 .PHONY: clean
 clean: ## removes .cache: environments, caches, the lab's machines
-	@[ ! -d .cache/lab ] || [ ! -x $(PY) ] || $(PY) -m tests.lab down
+	@# Whatever the environment is like: without its records nobody finds the lab's machines again
+	@[ ! -d .cache/lab ] || { \
+		python=$$($(PY) -c 'import sys; print(sys.executable)' 2>/dev/null || tests/tools/find-python $(PYTHONS)) || \
+			{ echo "No Python of $(PYTHONS) to end the lab's machines with. End them by hand, then: rm -rf .cache" >&2; exit 1; }; \
+		"$$python" -m tests.lab down; }
 	@rm -rf .cache

@@ -104,6 +104,8 @@ kmp:
       sample: {issued: this version reads no advisories}
 """
 
+from typing import Any, Dict
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _options
@@ -116,7 +118,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=_options.POLICY, supports_check_mode=True)
     policy = _options.policy(module.params)
 
-    def work(host: Host) -> dict:
+    def work(host: Host) -> Dict[str, Any]:
         kernel = identity.read(host)
         return {"kmp": kmp.block(host, kernel, kmp.ask(host, kernel, policy), policy)}
 

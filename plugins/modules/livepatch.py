@@ -109,6 +109,7 @@ kmp:
 
 import json
 import signal
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -141,7 +142,7 @@ def main() -> None:
         {name: value for name, value in module.params["expect"].items() if value},
     )
 
-    def work(host: Host) -> dict:
+    def work(host: Host) -> Dict[str, Any]:
         result = _apply.latest(host, request)
         if module._diff:
             result["diff"] = {

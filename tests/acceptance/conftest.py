@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -16,6 +16,17 @@ from tests.support.fixtures import controller, fleet, lab
 __all__ = ["controller", "figures", "fleet", "lab"]
 
 _LINES = pytest.StashKey[list[str]]()
+_OUTCOME = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call":
+        item.stash[_OUTCOME] = report.outcome
+    return report
 
 
 @pytest.fixture
@@ -24,11 +35,13 @@ def figures(request: pytest.FixtureRequest) -> Iterator[dict[str, object]]:
     measured: dict[str, object] = {}
     started = time.monotonic()
     yield measured
-    failed = request.session.testsfailed > 0 and request.node.nodeid in request.config.cache.get("cache/lastfailed", {})
+    # There is none where another fixture failed, so that the scenario never began.
+    outcome = request.node.stash.get(_OUTCOME, "failed")
+    mark = "" if outcome == "passed" else f" {outcome.upper()}"
     measured["seconds"] = round(time.monotonic() - started)
     told = ", ".join(f"{name} {value}" for name, value in measured.items())
     lines = request.config.stash.setdefault(_LINES, [])
-    lines.append(f"{request.path.stem}/{request.node.name.removeprefix('test_')}: {told}{' FAILED' if failed else ''}")
+    lines.append(f"{request.path.stem}/{request.node.name.removeprefix('test_')}: {told}{mark}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

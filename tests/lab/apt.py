@@ -33,6 +33,11 @@ def ensure(packages: Iterable[str]) -> None:
         raise LabError("packages are missing on this machine: install them as said above, then try again")
 
 
+def update() -> bool:
+    """Have the package lists made anew; False where that is not possible, and it was said why."""
+    return subprocess.run([CHECKOUT / "tests" / "tools" / "apt-ensure", "--update"], check=False).returncode == 0
+
+
 def sources() -> str:
     """Return the Debian package sources of this machine, as lines of a sources.list.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.lab import accelerator, apt, image, kernels, modules, root, rpms, snapshot
 from tests.lab.cache import Say, Store
+from tests.lab.errors import LabError
 from tests.lab.kernels import Kernel
 from tests.lab.keys import Keys
 from tests.lab.layout import Layout
@@ -40,12 +41,20 @@ class Built:
 def build(layout: Layout, keys: Keys, repository: Repository, say: Say, *, fresh: bool = False) -> Built:
     """Build whatever is missing. The repository server runs afterwards."""
     store = Store(layout.artifacts, say)
-    offered = _prepare(layout, say)
+    apt.ensure(apt.listed("packages.txt"))
+    # First, and before anything else is chosen: here it shows whether the package lists are any good.
+    try:
+        fetched = _kernels(store)
+    except LabError as error:
+        # Baked images often come without lists, and old ones name versions that the archive no longer has.
+        say(f"{error}; once more with new package lists")
+        if not apt.update():
+            raise
+        fetched = _kernels(store)
     keys.make()
     with ThreadPoolExecutor() as pool:
         rooted = pool.submit(root.make, store)
         base = pool.submit(rpms.base, store, keys)
-        fetched = list(pool.map(lambda each: kernels.fetch(store, *each), offered))
         probed = pool.submit(accelerator.choose, store, fetched[0].vmlinuz)
 
         def package(kernel: Kernel) -> Path:
@@ -67,9 +76,9 @@ def build(layout: Layout, keys: Keys, repository: Repository, say: Say, *, fresh
     return Built(guests, repositories, probed.result())
 
 
-def _prepare(layout: Layout, say: Say) -> list[tuple[str, str]]:
-    """Have the build machine's packages in place, and return the kernels that it offers."""
-    apt.ensure(apt.listed("packages.txt"))
+def _kernels(store: Store) -> list[Kernel]:
+    """Return the kernels that the build machine's package manager offers, with their headers in place."""
     offered = kernels.offered()
     apt.ensure(f"linux-headers-{release}" for release, _version in offered)
-    return offered
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda each: kernels.fetch(store, *each), offered))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import sys
 import time
 from pathlib import Path
@@ -71,18 +70,15 @@ class Repository:
         process.end(self._recorded()[0], self._folder)
 
     def _start(self, port: int) -> bool:
-        command = [sys.executable, str(SOURCE / "httpd.py"), str(self._files), str(port)]
+        command = [sys.executable, str(SOURCE / "httpd.py"), str(self._files), str(port), str(self._record)]
         child = process.spawn(command, cwd=self._folder, log=self.log)
         deadline = time.monotonic() + 20
+        # The server's own word: that something answers at the port does not say who.
         while child.poll() is None and time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-                continue
-            if child.poll() is None:
-                self._record.write_text(json.dumps({"pid": child.pid, "port": port}))
+            if self._recorded() == (child.pid, port):
                 return True
+            time.sleep(0.05)
+        process.end(child.pid, self._folder)
         return False
 
     def _recorded(self) -> tuple[int, int]:

@@ -37,8 +37,8 @@ def take(store: Store, keys: Keys, kernel: Kernel, image: Image, accelerator: st
             said = machine.monitor(folder, f"savevm {TAG}")
             if said:
                 raise LabError(f"QEMU could not freeze the guest: {said}")
-            with contextlib.suppress(ValueError):
-                # QEMU may close the monitor before it answers.
+            with contextlib.suppress(ValueError, OSError):
+                # QEMU may close the monitor before it answers, or reset it.
                 machine.monitor(folder, "quit")
         finally:
             machine.end(folder)

@@ -50,18 +50,18 @@ def kill_one(lab: Lab, controller: Controller) -> dict[str, object]:
     add_repository(lab, "slow", lab.hosts)  # its migration takes 20 s
     before = {host.name: snapshot(host) for host in lab.hosts}
 
-    running = controller.start(["fleet.livepatch.rollout", "-i", str(lab.inventory), *ASK])
-    deadline = time.monotonic() + 300
-    victim = None
-    while victim is None and time.monotonic() < deadline:
-        assert running.poll() is None, "the rollout ended before a canary migrated"
-        victim = next((one for one in lab.hosts if "starting patching transition" in one.console.read_text()), None)
-        time.sleep(0.05)
-    assert victim is not None
-    victim.kill()
-    killed = time.monotonic()
-    run = controller.finish(running)
-    ended = time.monotonic() - killed
+    with controller.start(["fleet.livepatch.rollout", "-i", str(lab.inventory), *ASK]) as running:
+        deadline = time.monotonic() + 300
+        victim = None
+        while victim is None and time.monotonic() < deadline:
+            assert running.poll() is None, "the rollout ended before a canary migrated"
+            victim = next((one for one in lab.hosts if "starting patching transition" in one.console.read_text()), None)
+            time.sleep(0.05)
+        assert victim is not None
+        victim.kill()
+        killed = time.monotonic()
+        run = controller.finish(running)
+        ended = time.monotonic() - killed
 
     wave = set(run.started("livepatch"))
     assert len(wave) == 2, "one canary for each kernel"

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).parent.parent.parent
@@ -78,6 +80,27 @@ class Run:
         return sum(counts["changed"] for counts in self.stats.values())
 
 
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends a run with its workers and their connections, which newer ansible-cores put into sessions of their own."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGSTOP)  # so that it starts no others meanwhile
+    for pid in [*_below(process.pid), process.pid]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+def _below(pid: int) -> list[int]:
+    """A process's children, and theirs."""
+    found: list[int] = []
+    for threads in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has just ended
+            for child in map(int, threads.read_text().split()):
+                found += [child, *_below(child)]
+    return found
+
+
 class Controller:
     """Runs playbooks of the collection.
 
@@ -114,8 +137,20 @@ class Controller:
             "RECORDER_FILE": str(self.folder / f"events-{self._runs}.jsonl"),
         }
 
-    def start(self, arguments: Iterable[str], *, show: bool = False) -> subprocess.Popen[str]:
-        """Starts a run of ``ansible-playbook``; its output goes to a file, or is shown to who runs us."""
+    @contextlib.contextmanager
+    def start(self, arguments: Iterable[str], *, show: bool = False) -> Iterator[subprocess.Popen[str]]:
+        """A run of ``ansible-playbook``; its output goes to a file, or is shown to who runs us.
+
+        It is over at the block's end, whatever happens there: what is left running would go on changing hosts that the
+        next test takes for its own.
+        """
+        process = self._spawn(arguments, show)
+        try:
+            yield process
+        finally:
+            _end(process)
+
+    def _spawn(self, arguments: Iterable[str], show: bool) -> subprocess.Popen[str]:
         self._runs += 1
         environment = self.environment()
         command = [str(self._bin / "ansible-playbook"), *arguments]
@@ -146,7 +181,12 @@ class Controller:
 
     def playbook(self, name: str, inventory: Path, *arguments: str, show: bool = False) -> Run:
         """Runs a playbook of the collection to its end."""
-        return self.finish(self.start([f"fleet.livepatch.{name}", "-i", str(inventory), *arguments], show=show))
+        return self.run([f"fleet.livepatch.{name}", "-i", str(inventory), *arguments], show=show)
+
+    def run(self, arguments: Iterable[str], *, show: bool = False) -> Run:
+        """Runs ``ansible-playbook`` to its end."""
+        with self.start(arguments, show=show) as process:
+            return self.finish(process)
 
     def module(self, name: str, inventory: Path, pattern: str = "all") -> dict[str, Mapping[str, t.Any]]:
         """Runs a module of the collection on hosts, as root; the results by host."""
@@ -160,6 +200,6 @@ class Controller:
         ]
         path = self.folder / "module.yml"
         path.write_text(json.dumps(play))
-        run = self.finish(self.start([str(path), "-i", str(inventory)]))
+        run = self.run([str(path), "-i", str(inventory)])
         assert run.rc == 0, run.output
         return {host: event.result for host, event in run.ended(name).items()}

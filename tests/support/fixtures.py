@@ -16,7 +16,7 @@ from tests.support.controller import Controller
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """The lab of this checkout; what the tests started of it is ended with them."""
+    """The lab of this checkout. Hosts that were up, as by `make lab`, are replaced; all of them end with the tests."""
     opened = Lab.open(print)
     yield opened
     opened.down()

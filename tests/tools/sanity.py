@@ -5,6 +5,7 @@
 """Runs ansible-test's sanity tests on the staged collection, in any network and without a trace in the user's home.
 
 usage: sanity.py [ARGUMENT]...   (from the staged copy; what ansible-test keeps goes to .cache/ansible-test-home)
+       sanity.py --pythons       (lists the Pythons that it would test with)
 
 ansible-test makes virtual environments of its own. It bootstraps pip into them with a script that it downloads from its
 developers' server, which closed networks do not reach. It looks for the script in its cache first, and there we put one
@@ -74,20 +75,29 @@ def write_pip_configuration(path: Path) -> None:
         configuration.write(stream)
 
 
+def pythons() -> dict[str, str]:
+    """The Pythons to test with, by version; an empty path where there is none."""
+    found = {}
+    for version in (f"3.{minor}" for minor in range(9, 15)):
+        command = [str(TOOLS / "find-python"), version]
+        found[version] = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    return found
+
+
 def link_pythons(directory: Path) -> None:
-    """The Pythons to test with. A version manager's shim on PATH would be taken for one and then not run."""
+    """Where ansible-test finds them. A version manager's shim on PATH would be taken for one and then not run."""
     directory.mkdir(parents=True, exist_ok=True)
-    for minor in range(9, 15):
-        link = directory / f"python3.{minor}"
-        found = subprocess.run(
-            [str(TOOLS / "find-python"), f"3.{minor}"], stdout=subprocess.PIPE, text=True, check=False
-        ).stdout.strip()
+    for version, found in pythons().items():
+        link = directory / f"python{version}"
         link.unlink(missing_ok=True)
         if found:
             link.symlink_to(found)
 
 
 def main() -> None:
+    if sys.argv[1:] == ["--pythons"]:
+        print("\n".join(pythons().values()))
+        return
     collection = Path.cwd()
     home = next(parent for parent in collection.parents if parent.name == ".cache") / "ansible-test-home"
     write_get_pip(home / ".ansible/test/cache")

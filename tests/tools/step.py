@@ -4,10 +4,11 @@
 
 """Runs one check and sums it up in a line; what the check printed is shown only if it fails.
 
-usage: step.py NAME [--only PATTERN]... [--skip PATTERN]... -- COMMAND...   (from the root of the checkout)
+usage: step.py NAME [--only PATTERN]... [--skip PATTERN]... [--given TEXT] -- COMMAND...   (from the checkout's root)
 
 COMMAND runs in the staged copy of the collection. A check that passed is not run again before something changes: the
-files it reads (all of the staged ones, or those that the patterns select; `*` matches `/` too), the command, the tools.
+files it reads (all of the staged ones, or those that the patterns select; `*` matches `/` too), the command, the tools,
+and the TEXT, which tells what else the outcome depends on.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ CACHE = Path(".cache").absolute()
 STAGE = CACHE / "stage/ansible_collections/fleet/livepatch"
 
 
-def inputs_of(command: list[str], only: list[str], skip: list[str]) -> str:
+def inputs_of(command: list[str], only: list[str], skip: list[str], given: str) -> str:
     """A hash of everything that the outcome depends on."""
 
     def is_one(pattern: str, name: str) -> bool:
         return fnmatch.fnmatchcase(name, pattern)
 
-    parts = [repr(command)]
+    parts = [repr(command), given]
     for line in (CACHE / "stage.list").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
         name = line.split("  ", 1)[1]
         if any(is_one(pattern, name) for pattern in only) and not any(is_one(pattern, name) for pattern in skip):
@@ -44,11 +45,12 @@ def main() -> int:
     parser.add_argument("name")
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--skip", action="append", default=[])
+    parser.add_argument("--given", default="")
     split = sys.argv.index("--")
     arguments, command = parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
 
     passed = CACHE / "steps" / arguments.name.replace(": ", "-").replace(" ", "-")
-    inputs = inputs_of(command, arguments.only or ["*"], arguments.skip)
+    inputs = inputs_of(command, arguments.only or ["*"], arguments.skip, arguments.given)
     if passed.is_file() and passed.read_text(encoding="utf-8") == inputs:
         print(f"{arguments.name} ok (nothing changed since it passed)", flush=True)
         return 0

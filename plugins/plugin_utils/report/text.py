@@ -57,12 +57,13 @@ def status(fleet: t.Sequence[Host]) -> list[str]:
     lines += _problems((h.name, f"{h.state}: {h.reason}") for h in ordered if h.state not in _USUAL or h.refused)
     counts = collections.Counter(host.state for host in ordered)
     summed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    return [*lines, "", f"{len(ordered)} hosts: {summed}"]
+    return [*lines, "", f"{_count(ordered, 'host')}: {summed}"]
 
 
 def plan(plan_: Plan) -> list[str]:
     """The waves, and who is in none of them."""
-    lines = [f"{len(plan_.hosts)} hosts in {len(plan_.cohorts)} cohorts, {len(plan_.waves)} waves"]
+    counts = (_count(plan_.hosts, "host"), _count(plan_.cohorts, "cohort"), _count(plan_.waves, "wave"))
+    lines = ["{} in {}, {}".format(*counts)]
     for number, wave in enumerate(plan_.waves):
         label = "wave 0 (canaries)" if number == 0 else f"wave {number}"
         more = f" and {len(wave) - _NAMES} more" if len(wave) > _NAMES else ""
@@ -104,7 +105,7 @@ def rollout(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> list[str]
 def summary(outcomes: t.Sequence[Outcome]) -> str:
     counts = collections.Counter(one.outcome for one in outcomes)
     told = ", ".join(f"{counts[kind]} {kind}" for kind in _OUTCOMES if counts[kind])
-    return f"{len(outcomes)} hosts: {told or 'none'}"
+    return f"{_count(outcomes, 'host')}: {told or 'none'}"
 
 
 def attention(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> str | None:
@@ -115,12 +116,16 @@ def attention(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> str | N
     odd = [one.host for one in outcomes if one.outcome == "skipped" and not before[one.host].settled]
     parts = []
     if bad:
-        parts.append(f"{len(bad)} hosts did not get their patch ({_some(bad)})")
+        parts.append(f"{_count(bad, 'host')} did not get their patch ({_some(bad)})")
     if open_:
-        parts.append(f"{len(open_)} hosts were not started ({_some(open_)})")
+        parts.append(f"{_count(open_, 'host')} not started ({_some(open_)})")
     if odd:
-        parts.append(f"{len(odd)} hosts could not be planned ({_some(odd)})")
+        parts.append(f"{_count(odd, 'host')} not planned ({_some(odd)})")
     return "; ".join(parts) or None
+
+
+def _count(things: t.Sized, word: str) -> str:
+    return f"{len(things)} {word}" + ("" if len(things) == 1 else "s")
 
 
 def _some(names: t.Sequence[str]) -> str:

@@ -1,0 +1,37 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The ansible-core versions that the collection supports, each in an environment of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_CHECKOUT = Path(__file__).parent.parent.parent
+_TOOLS = _CHECKOUT / "tests/tools"
+
+# By version: the Pythons that can run it.
+VERSIONS = {"2.16": ("3.12", "3.11", "3.10"), "2.19": ("3.13", "3.12", "3.11")}
+# What everything else runs with.
+NEWEST = "newest"
+
+
+def environment(version: str) -> Path:
+    """Where this version's programs are; the test is skipped where no Python can run it."""
+    if version == NEWEST:
+        return Path(sys.executable).parent
+    found = subprocess.run([_TOOLS / "find-python", *VERSIONS[version]], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        pytest.skip(f"no Python of {', '.join(VERSIONS[version])} is at hand for ansible-core {version}")
+    folder = _CHECKOUT / f".cache/core-{version}"
+    if not (folder / ".packages").exists():
+        requirements = _CHECKOUT / "meta/ee-requirements.txt"
+        command = [_TOOLS / "make-venv", folder, found.stdout.strip(), "pip", requirements]
+        wanted = [f"ansible-core ~= {version}.0", "PyYAML"]
+        subprocess.run([str(word) for word in command + wanted], check=True, cwd=_CHECKOUT)
+    return folder / "bin"

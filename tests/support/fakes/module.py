@@ -1,0 +1,118 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Stands in for the modules livepatch and livepatch_info: answers from a file, and acts on nothing else.
+
+The file is the pretended host, see tests/support/pretended.py for what it holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _options, _verdict
+
+
+class Host:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.facts: dict[str, t.Any] = json.loads((folder / "facts.json").read_text())
+
+    def enter(self, phase: str) -> None:
+        """What the test wants to happen from this phase on."""
+        self.facts.update(self.facts["from"].pop(phase, {}))
+
+    def save(self) -> None:
+        (self._folder / "facts.json").write_text(json.dumps(self.facts))
+
+    def touch(self) -> None:
+        with (self._folder / "touched").open("a") as file:
+            file.write(self.facts["kmp"] + "\n")
+
+    def vanish_if_wanted(self) -> None:
+        if self.facts["gone"]:
+            (self._folder / "gone").touch()
+            sys.exit(1)
+
+    def blocks(self) -> dict[str, t.Any]:
+        facts = self.facts
+        name = "kernel-livepatch-" + facts["release"]
+        selected, installed = (
+            {"name": name, "evr": evr, "arch": "x86_64", "level": _level(evr)} if evr else None
+            for evr in (facts["kmp"], facts["installed"])
+        )
+        return {
+            "kernel": {key: facts[key] for key in ("release", "build_id", "boot_id", "arch", "flavor")},
+            "kmp": {
+                "name": name,
+                "installed": installed,
+                "selected": selected,
+                "match": {"basis": "build_id", "witnesses": []} if selected else None,
+                "rejected": [{"name": name, **one} for one in facts["rejected"]],
+                "unmeasured": {},
+            },
+            "livepatch": {
+                "state": facts["state"],
+                "reason": "pretended",
+                "evidence": {},
+                "compliance": {
+                    "wanted": selected["level"] if selected else None,
+                    "up_to_date": facts["state"] in _verdict.UP_TO_DATE if selected else None,
+                },
+                "level": facts["level"],
+                "patches": [],
+                "transition": {"running": False, "patch": None},
+                "blockers": [],
+                "unmeasured": {},
+            },
+        }
+
+
+def _level(evr: str) -> int:
+    return int(evr.partition("-")[0])
+
+
+def ask(host: Host, module: AnsibleModule) -> None:
+    host.enter("verify" if host.facts.pop("applied", False) else "ask")
+    host.save()
+    host.vanish_if_wanted()
+    module.exit_json(**host.blocks())
+
+
+def apply(host: Host, module: AnsibleModule) -> None:
+    host.enter("apply")
+    facts = host.facts
+    before = {key: facts[key] for key in ("state", "level")}
+    for key, planned in module.params["expect"].items():
+        if planned and planned != facts[key]:
+            module.fail_json(msg=f"{key} is {facts[key]}, the plan was made for {planned}", **host.blocks())
+    after = {"state": "patched", "level": _level(facts["kmp"])}
+    if module.check_mode:
+        module.exit_json(changed=True, before=before, after=after, **host.blocks())
+    host.touch()
+    host.vanish_if_wanted()
+    if facts["refusal"]:
+        module.fail_json(msg=facts["refusal"], **host.blocks())
+    facts.update(after, installed=facts["kmp"], applied=True)
+    host.save()
+    transition = {"seconds": 0.1, "by": "watch"}
+    module.exit_json(changed=True, before=before, after=after, transition=transition, **host.blocks())
+
+
+def main() -> None:
+    host = Host(Path(os.environ["PRETENDED_HOST"]))
+    options = {"state": {}, "timeout": {}, "on_stall": {}, "expect": {"type": "dict", "default": {}}}
+    module = AnsibleModule(argument_spec=dict(_options.POLICY, **options), supports_check_mode=True)
+    # One file for both modules; Ansible tells by which name it was called.
+    (ask if module._name.endswith("_info") else apply)(host, module)
+
+
+if __name__ == "__main__":
+    main()

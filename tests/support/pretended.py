@@ -1,0 +1,104 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hosts that are pretended: real playbooks, gate and report, over ssh and modules that only answer from files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+import typing as t
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tests.support.controller import Controller, Run
+
+_FAKES = Path(__file__).parent / "fakes"
+# What is true of a host unless a test says otherwise. The state is what livepatch_info would conclude.
+_WELL: dict[str, t.Any] = {
+    "release": "6.4.0-150600.23.7-default",
+    "build_id": "aaaa",
+    "arch": "x86_64",
+    "flavor": "default",
+    "boot_id": "first",
+    "state": "unpatched",
+    "level": None,
+    "installed": None,
+    "kmp": "3-1",
+    "rejected": [],
+    "refusal": "",  # what the kernel says when the module is applied
+    "gone": False,  # the host does not answer any more
+    "from": {},  # what becomes true when it is asked, applied to or verified: facts by "ask", "apply", "verify"
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pretended:
+    """One host: what differs from one that is well, and its variables of the inventory."""
+
+    facts: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    variables: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+
+class Pretence:
+    """A control node whose hosts are pretended."""
+
+    def __init__(self, folder: Path, bin_: Path) -> None:
+        self._controller = Controller(folder, bin_)
+        modules = folder / "collections/ansible_collections/fleet/livepatch/plugins/modules"
+        for name in ("livepatch", "livepatch_info"):
+            shutil.copy(_FAKES / "module.py", modules / f"{name}.py")
+        self._hosts = folder / "hosts"
+
+    def run(
+        self,
+        hosts: Mapping[str, Pretended],
+        arguments: Iterable[str],
+        settings: Mapping[str, str],
+        *,
+        common: Mapping[str, t.Any],
+        ini: bool = False,
+    ) -> Run:
+        """Runs ``ansible-playbook`` over new hosts; each is in a group that its name's first letter names.
+
+        :param settings: of Ansible's, as environment variables.
+        :param common: variables of the group all.
+        :param ini: the inventory is an INI file, in which what is not a Python literal is text.
+        """
+        shutil.rmtree(self._hosts, ignore_errors=True)
+        for name, host in hosts.items():
+            folder = self._hosts / name
+            folder.mkdir(parents=True)
+            (folder / "facts.json").write_text(json.dumps({**_WELL, **host.facts}))
+        connection = {
+            "ansible_ssh_executable": str(_FAKES / "ssh"),
+            "ansible_become": False,
+            # Discovery would find the shims of version managers, and the environment's own path may contain blanks
+            "ansible_python_interpreter": str(Path(sys.executable).resolve()),
+        }
+        inventory = self._controller.folder / ("inventory.ini" if ini else "inventory.yml")
+        inventory.write_text((_ini if ini else _yaml)(hosts, {**connection, **common}))
+        self._controller.settings = {"PRETENDED_HOSTS": str(self._hosts), **settings}
+        return self._controller.run([*arguments, "-i", str(inventory)])
+
+    def touched(self) -> dict[str, list[str]]:
+        """The KMPs that were applied in the last run, successfully or not, by host."""
+        return {mark.parent.name: mark.read_text().split() for mark in self._hosts.glob("*/touched")}
+
+
+def _yaml(hosts: Mapping[str, Pretended], common: Mapping[str, t.Any]) -> str:
+    groups: dict[str, dict[str, t.Any]] = {}
+    for name, host in hosts.items():
+        groups.setdefault(name[0], {"hosts": {}})["hosts"][name] = dict(host.variables)
+    return json.dumps({"all": {"children": groups, "vars": dict(common)}})
+
+
+def _ini(hosts: Mapping[str, Pretended], common: Mapping[str, t.Any]) -> str:
+    def words(variables: Mapping[str, t.Any]) -> list[str]:
+        return [f"{key}={value}" for key, value in variables.items()]
+
+    lines = [" ".join([name, *words(host.variables)]) for name, host in hosts.items()]
+    return "\n".join([*lines, "[all:vars]", *words(common)]) + "\n"
