@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Dict, Generator, Iterator, List, NamedTuple, Optional, Sequence
+from typing import IO, Dict, Generator, Iterator, List, NamedTuple, Optional, Sequence, cast
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 
@@ -160,8 +160,7 @@ class Host:
         """
         deadline = self.clock() + seconds
         process = self._start(argv, None, subprocess.PIPE, subprocess.DEVNULL)
-        stdin, stdout = process.stdin, process.stdout
-        assert stdin is not None and stdout is not None
+        stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
         problems: List[Unmeasured] = []
 
         def feed() -> None:

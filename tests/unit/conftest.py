@@ -110,7 +110,7 @@ class Directory(Host):
         return Completed(*answer)
 
     def have_filter(self, tool: str, unpack: Any) -> None:
-        """A tool that unpacks."""
+        """A tool that unpacks: a function from all that it reads to the pieces that it prints."""
         self.put("/usr/bin/" + tool)
         os.chmod(self.path("/usr/bin/" + tool), 0o755)
         self.filters[tool] = unpack
@@ -118,7 +118,7 @@ class Directory(Host):
     def pipe(self, argv: Any, source: Any, seconds: float) -> Any:
         self.calls.append(list(argv))
         try:
-            yield self.filters[argv[0]](b"".join(source))
+            yield from self.filters[argv[0]](b"".join(source))
         except (ValueError, zlib.error) as exc:
             raise Unmeasured(f"{argv[0]} failed with exit code 1") from exc
 

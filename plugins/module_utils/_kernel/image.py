@@ -205,7 +205,7 @@ def _of_elf(stream: _Stream) -> str:
     order = "<" if byteorder == "little" else ">"
     (table,) = struct.unpack_from(order + "Q", ident, 0x20)
     size, count = struct.unpack_from(order + "HH", ident, 0x36)
-    if size != 56 or not 1 <= count <= 64 or table > _HEAD:
+    if size != 56 or not 1 <= count <= 64:
         raise ValueError("its program headers are not those of a kernel")
     headers = stream.at(table, size * count)
     segments = []
@@ -231,29 +231,27 @@ def _of_memory(pieces: Iterator[bytes], byteorder: str, expected: Optional[str])
     LTO_INFO is only in kernels, since 5.12. The build salt of those since 4.19 tells nothing: it is in vDSOs too.
     """
     found: Set[str] = set()
-    # Build IDs before ``done`` have been looked at; the others wait until all that is near them has come.
-    window, done, final = b"", 0, False
+    window, final = b"", False
     while not final:
         piece = next(pieces, b"")
         final = not piece
         window += piece
-        end = len(window) if final else max(done, len(window) - _AROUND)
-        for told, kinds in _candidates(window, byteorder, done, end).items():
+        for told, kinds in _candidates(window, byteorder).items():
             if _LTO_INFO in kinds and _VERSION_CODE not in kinds:
                 found.add(told)
         if expected in found:
             return str(expected)
-        passed = max(0, end - _AROUND)
-        window, done = window[passed:], end - passed
+        # What is near the end is looked at again when all that stands beside it has come.
+        window = window[-2 * _AROUND :]
     return _only(found, "none of the GNU build IDs in it stands beside a note that only kernels have")
 
 
-def _candidates(window: bytes, byteorder: str, begin: int, end: int) -> Dict[str, Set[int]]:
-    """The build IDs in a part of the window, each with the types of the Linux notes in the same row of notes."""
+def _candidates(window: bytes, byteorder: str) -> Dict[str, Set[int]]:
+    """The build IDs in the window, each with the types of the Linux notes in the same row of notes."""
     found: Dict[str, Set[int]] = {}
     mark = struct.pack("<I" if byteorder == "little" else ">I", notes.NT_GNU_BUILD_ID) + b"GNU\0"
-    at = window.find(mark, begin)
-    while 0 <= at < end:
+    at = window.find(mark)
+    while at >= 0:
         own = at - 8
         itself = notes.row(window[own : own + 64], byteorder)[:1] if own >= 0 else []
         if itself and 1 <= len(itself[0].description) <= notes.BUILD_ID_MAX:

@@ -43,12 +43,12 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self.needs_input = True
+
+    # As long as it has some to give, it gives some.
+    needs_input = True
 
     def decompress(self, data: bytes, limit: int) -> bytes:
-        piece = self._inner.decompress(self._inner.unconsumed_tail + data, limit)
-        self.needs_input = len(piece) < limit
-        return piece
+        return self._inner.decompress(self._inner.unconsumed_tail + data, limit)
 
     @property
     def eof(self) -> bool:

@@ -21,15 +21,16 @@ class Evr(NamedTuple):
     release: Optional[str]
 
 
-_EVR = re.compile(r"(?:([0-9]*):)?(.*?)(?:-([^-]*))?\Z", re.DOTALL)
 _TOKEN = re.compile(r"~|\^|[0-9]+|[A-Za-z]+")
 
 
 def parse(text: str) -> Evr:
     """Takes ``[epoch:]version[-release]`` apart."""
-    parts = _EVR.match(text)
-    assert parts is not None, "it matches anything"
-    return Evr(int(parts.group(1) or 0), parts.group(2), parts.group(3))
+    epoch, colon, rest = text.partition(":")
+    if not colon or not re.match(r"[0-9]*\Z", epoch):
+        epoch, rest = "", text
+    version, dash, release = rest.rpartition("-")
+    return Evr(int(epoch or 0), version if dash else rest, release if dash else None)
 
 
 def compare_part(left: str, right: str) -> int:
