@@ -82,8 +82,8 @@ kernel:
           sample: /boot/vmlinuz-6.1.0-56-cloud-amd64
         build_id:
           description:
-            - Hex of the image's C(NT_GNU_BUILD_ID) note. It is read from C(vmlinux-*.gz) or C(vmlinux-*.xz) where the
-              kernel's package ships one beside the image, as SUSE's does.
+            - Hex of the image's C(NT_GNU_BUILD_ID) note. C(vmlinux-*.gz) or C(vmlinux-*.xz) may stand in for the image
+              where the kernel's package ships one beside it, as SUSE's does.
             - Null where it cannot be read. Images that are compressed with zstd, lz4 or lzo need the tool C(zstd),
               C(lz4) or C(lzop) on the host.
           returned: always

@@ -7,7 +7,7 @@
 The build ID is read from the unpacked kernel as it streams by: of an ELF file its headers tell where the notes are, so
 that the rest need not be unpacked; of a raw memory image (s390x, aarch64) the notes themselves are looked for.
 
-Nothing is remembered from one run to the next. It would save a tenth of a second and cost a file on the host whose
+Nothing is remembered from one run to the next. It would save some tenths of a second and cost a file on the host whose
 content decides what we say of its kernel.
 """
 

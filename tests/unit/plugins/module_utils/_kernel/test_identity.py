@@ -223,6 +223,8 @@ def test_image(
         ("/boot/vmlinux-{}.gz", gzip.compress(made.vmlinux(_OTHER)), None, _OTHER, False),
         # What is beside it was left from another build: what boots decides
         ("/boot/vmlinux-{}.gz", gzip.compress(made.vmlinux(_OTHER)), made.BUILD_ID, made.BUILD_ID, True),
+        ("/boot/vmlinux-{}.xz", lzma.compress(made.vmlinux()), _OTHER, _OTHER, False),
+        ("/boot/vmlinux-{}.xz", b"\xfd7zXZ\0 never read", made.BUILD_ID, made.BUILD_ID, True),
         ("/boot/vmlinux-{}.gz", b"\x1f\x8b\x08 damaged", made.BUILD_ID, made.BUILD_ID, True),
         ("/boot/vmlinux-{}.gz", b"\x1f\x8b\x08 damaged", _OTHER, _OTHER, False),
     ],
