@@ -10,10 +10,12 @@ can be tested with a directory and a table of recorded outputs in its place.
 
 import errno
 import os
+import select
 import subprocess
 import sys
+import threading
 import time
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import IO, Dict, Generator, Iterator, List, NamedTuple, Optional, Sequence, cast
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 
@@ -27,6 +29,9 @@ class Completed(NamedTuple):
 # A file or directory of sysfs that goes away between two reads answers with one of these: the thing is gone, and
 # that is an answer, not an error (klp_free_patch_async removes objects first, then the patch's directory).
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
+
+# Large files pass through memory in pieces of this size
+_PIECE = 1 << 18
 
 
 class Host:
@@ -56,6 +61,24 @@ class Host:
             if exc.errno in _GONE:
                 return None
             raise Unmeasured(f"cannot read {path}: {exc.strerror}", "Run as root (become: true)") from exc
+
+    def pieces(self, path: str, start: int = 0, size: Optional[int] = None) -> Iterator[bytes]:
+        """The file's bytes from ``start`` on, ``size`` of them at most, piece by piece.
+
+        :raises Unmeasured: it is not there, or cannot be read.
+        """
+        try:
+            with open(self.path(path), "rb") as stream:
+                stream.seek(start)
+                while size is None or size > 0:
+                    data = stream.read(_PIECE if size is None else min(_PIECE, size))
+                    if not data:
+                        return
+                    size = None if size is None else size - len(data)
+                    yield data
+        except OSError as exc:
+            todo = "" if exc.errno in _GONE else "Run as root (become: true)"
+            raise Unmeasured(f"cannot read {path}: {exc.strerror}", todo) from exc
 
     def text(self, path: str) -> Optional[str]:
         """The file's text without white space round it, None where there is no such file (any more)."""
@@ -126,23 +149,66 @@ class Host:
 
         :raises Unmeasured: the tool is not there.
         """
+        process = self._start(argv, environment, subprocess.DEVNULL, subprocess.PIPE)
+        out, err = process.communicate()
+        return Completed(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+    def pipe(self, argv: Sequence[str], source: Iterator[bytes], seconds: float) -> Generator[bytes, None, None]:
+        """What a tool prints, piece by piece, while it is fed from the source. Who stops asking ends the tool.
+
+        :raises Unmeasured: the tool is not there, fails, or takes longer than this many seconds.
+        """
+        deadline = self.clock() + seconds
+        process = self._start(argv, None, subprocess.PIPE, subprocess.DEVNULL)
+        stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+        problems: List[Unmeasured] = []
+
+        def feed() -> None:
+            try:
+                with stdin:
+                    for data in source:
+                        stdin.write(data)
+            except OSError:  # it wants no more: its exit code tells whether that is well
+                pass
+            except Unmeasured as exc:
+                problems.append(exc)
+
+        # A tool that prints while it reads blocks whoever only writes.
+        feeder = threading.Thread(target=feed, daemon=True)
+        feeder.start()
+        try:
+            while True:
+                ready = select.select([stdout], [], [], max(0.0, deadline - self.clock()))[0]
+                if not ready:
+                    raise Unmeasured(f"{argv[0]} took longer than {seconds:.0f} s")
+                data = os.read(stdout.fileno(), _PIECE)
+                if not data:
+                    break
+                yield data
+            rc = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            feeder.join()
+            stdout.close()
+        if problems:
+            raise problems[0]
+        if rc != 0:
+            raise Unmeasured(f"{argv[0]} failed with exit code {rc}")
+
+    def _start(
+        self, argv: Sequence[str], environment: Optional[Dict[str, str]], stdin: int, stderr: int
+    ) -> "subprocess.Popen[bytes]":
         variables = dict(os.environ, LC_ALL="C", LANGUAGE="C", **(environment or {}))
         # A module may be started with a PATH that lacks the places where a system's own tools are.
         variables["PATH"] = variables.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin"
         try:
             # Not run_command: it belongs to AnsibleModule, which the logic does not know.
-            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=variables,
-                cwd="/",
+            return subprocess.Popen(  # pylint: disable=ansible-bad-function
+                list(argv), stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=variables, cwd="/"
             )
         except OSError as exc:
             raise Unmeasured(f"cannot run {argv[0]}: {exc.strerror}") from exc
-        out, err = process.communicate()
-        return Completed(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
     def wall_clock(self) -> float:
         """Seconds since the epoch."""

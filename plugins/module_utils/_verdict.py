@@ -79,6 +79,7 @@ def evidence(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str
     return {
         "build_id": kernel["build_id"],
         "match": kmp["match"]["basis"] if kmp["match"] else None,
+        "image_matches_running": kernel["image"]["matches_running"],
         "package": "{name}-{evr}.{arch}".format(**installed) if installed else None,
         "signature": installed["signed"] if installed else None,
         "target_release": installed["target_release"] if installed else None,
@@ -123,6 +124,13 @@ def _mismatch(
             return "the module {} in the kernel (build ID {}) is not the one in {} (build ID {})".format(
                 ours["name"], both[0], installed["module_path"], both[1]
             )
+    image = kernel["image"]
+    if image["matches_running"] is False:
+        what = "build ID {build_id}" if image["basis"] == "build_id" else "{version}"
+        return (
+            "the kernel that runs (build ID {}) is not the installed one: {} holds {}; its package was probably "
+            "rebuilt and updated without a reboot. Boot the installed kernel"
+        ).format(kernel["build_id"], image["path"], what.format(**image))
     return None
 
 

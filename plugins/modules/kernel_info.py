@@ -65,10 +65,50 @@ kernel:
       type: dict
       sample: {name: kernel-default, evr: 5.14.21-150400.24.103.1, arch: x86_64}
     image:
-      description: The installed image of the same release.
+      description: The installed image of the same release, as read from its file.
       returned: always
       type: dict
-      sample: {path: /boot/vmlinuz-6.1.0-56-cloud-amd64, build_id: null, matches_running: null}
+      sample:
+        path: /boot/vmlinuz-6.1.0-56-cloud-amd64
+        build_id: 3b43fad5034874490492495d552c0af6a5fab235
+        version: "6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP Debian 6.1.192-2 (2026-11-16)"
+        matches_running: true
+        basis: build_id
+      contains:
+        path:
+          description: The file that the boot loader starts. Null where there is none, and then so is the rest.
+          returned: always
+          type: str
+          sample: /boot/vmlinuz-6.1.0-56-cloud-amd64
+        build_id:
+          description:
+            - Hex of the image's C(NT_GNU_BUILD_ID) note. C(vmlinux-*.gz) or C(vmlinux-*.xz) may stand in for the image
+              where the kernel's package ships one beside it, as SUSE's does.
+            - Null where it cannot be read. Images that are compressed with zstd, lz4 or lzo need the tool C(zstd),
+              C(lz4) or C(lzop) on the host.
+          returned: always
+          type: str
+          sample: 3b43fad5034874490492495d552c0af6a5fab235
+        version:
+          description: The version string in the image's boot header, null where it has none. Only x86 has them.
+          returned: always
+          type: str
+          sample: "6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP Debian 6.1.192-2 (2026-11-16)"
+        matches_running:
+          description:
+            - Whether the installed image is the kernel that runs. It is not when a kernel package was replaced by
+              another build of the same release, and the host was not rebooted.
+            - Null where it could not be found out.
+          returned: always
+          type: bool
+          sample: true
+        basis:
+          description:
+            - What RV(kernel.image.matches_running) rests on. V(build_id), or V(version) where the build ID cannot be
+              read and the boot header's version was compared with C(/proc/version).
+          returned: always
+          type: str
+          sample: build_id
     boot_id:
       description: Another one after each boot.
       returned: always

@@ -5,10 +5,11 @@
 """What the tests of the patched host's code share: recorded outputs, and hosts that are a directory. Python 3.6."""
 
 import base64
+import gzip
 import json
 import os
 import shutil
-import struct
+import zlib
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -16,9 +17,10 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
+from tests.unit.plugins.module_utils import made
 
 _RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "plugins", "module_utils", "recorded")
-_RELEASE = "6.1.0-56-cloud-amd64"
+_RELEASE = made.RELEASE
 _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
 
 
@@ -55,59 +57,14 @@ def recorded_tree() -> Any:
     return _load
 
 
-def _note(owner: bytes, number: int, description: bytes, order: str = "<") -> bytes:
-    def padded(data: bytes) -> bytes:
-        return data + b"\0" * (-len(data) % 4)
-
-    return struct.pack(order + "III", len(owner), len(description), number) + padded(owner) + padded(description)
-
-
 @pytest.fixture(scope="session")
 def note() -> Any:
-    return _note
-
-
-def _elf(
-    vermagic: Any = _RELEASE + " SMP preempt mod_unload modversions ",
-    build_id: Any = "aa" * 20,
-    livepatch: Any = "Y",
-    byteorder: str = "little",
-    table_first: bool = False,
-) -> bytes:
-    """A relocatable ELF64 file with the sections that matter, and its table of sections at the end or the start."""
-    order = "<" if byteorder == "little" else ">"
-    modinfo = b"license=GPL\0"
-    for key, value in (("livepatch", livepatch), ("vermagic", vermagic)):
-        if value is not None:
-            modinfo += key.encode() + b"=" + value.encode() + b"\0"
-    sections = [(b"", b""), (b".shstrtab", b""), (b".text", b"\x90" * 7)]
-    if build_id is not None:
-        sections.append((b".note.gnu.build-id", _note(b"GNU\0", 3, bytes.fromhex(build_id), order)))
-    sections.append((b".modinfo", modinfo))
-    names = b""
-    starts = []
-    for name, _content in sections:
-        starts.append(len(names))
-        names += name + b"\0"
-    sections[1] = (b".shstrtab", names)
-
-    table_size = 64 * len(sections)
-    offset = 64 + (table_size if table_first else 0)
-    content = b""
-    headers = b""
-    for number, (_name, data) in enumerate(sections):
-        place = (offset + len(content), len(data))
-        headers += struct.pack(order + "IIQQQQIIQQ", starts[number], 1, 0, 0, *place, 0, 0, 1, 0)
-        content += data
-    table = 64 if table_first else offset + len(content)
-    ident = b"\x7fELF\x02" + (b"\x01" if byteorder == "little" else b"\x02") + b"\x01" + b"\0" * 9
-    header = ident + struct.pack(order + "HHIQQQIHHHHHH", 1, 62, 1, 0, 0, table, 0, 64, 0, 0, 64, len(sections), 1)
-    return header + headers + content if table_first else header + content + headers
+    return made.note
 
 
 @pytest.fixture(scope="session")
 def elf() -> Any:
-    return _elf
+    return made.module
 
 
 class Directory(Host):
@@ -122,6 +79,7 @@ class Directory(Host):
         self.answers = {}  # type: Any
         self.calls = []  # type: Any
         self.environments = []  # type: Any
+        self.filters = {}  # type: Any
         self.log = []  # type: Any
         self.slept = 0.0
 
@@ -150,6 +108,19 @@ class Directory(Host):
             raise Unmeasured(f"cannot run {argv[0]}: No such file or directory")
         answer: Any = self.answers[max(fitting, key=lambda key: len(key.split("|")))]
         return Completed(*answer)
+
+    def have_filter(self, tool: str, unpack: Any) -> None:
+        """A tool that unpacks: a function from all that it reads to the pieces that it prints."""
+        self.put("/usr/bin/" + tool)
+        os.chmod(self.path("/usr/bin/" + tool), 0o755)
+        self.filters[tool] = unpack
+
+    def pipe(self, argv: Any, source: Any, seconds: float) -> Any:
+        self.calls.append(list(argv))
+        try:
+            yield from self.filters[argv[0]](b"".join(source))
+        except (ValueError, zlib.error) as exc:
+            raise Unmeasured(f"{argv[0]} failed with exit code 1") from exc
 
     def ran(self, tool: str) -> Any:
         return [call for call in self.calls if call[0] == tool or tool in call]
@@ -199,7 +170,8 @@ class Machine(Directory):
         self.put("/sys/kernel/livepatch/")
         self.put("/sys/kernel/notes", notes)
         self.put("/sys/kernel/security/lockdown", "[none] integrity confidentiality")
-        self.put("/boot/vmlinuz-" + self.release)
+        self.put("/proc/version", made.PROC_VERSION)
+        self.put("/boot/vmlinuz-" + self.release, made.bzimage(gzip.compress(made.vmlinux(self.build_id))))
         self.put("/usr/bin/zypper")
         os.chmod(self.path("/usr/bin/zypper"), 0o755)
         self.put("/etc/zypp/repos.d/lab.repo", "[lab]\nname=lab\nenabled=1\nbaseurl=http://192.0.2.1/main")
@@ -236,7 +208,9 @@ class Machine(Directory):
         """The package is installed."""
         self.installed.append(evr)
         level = self.levels[evr]
-        self.put(self.file(evr), _elf(level["target"] + " SMP preempt mod_unload modversions ", level["module_id"]))
+        self.put(
+            self.file(evr), made.module(level["target"] + " SMP preempt mod_unload modversions ", level["module_id"])
+        )
 
     def have_active(self, evr: str) -> None:
         """Its module is active, and has been for long."""
@@ -268,7 +242,7 @@ class Machine(Directory):
         self.put(f"/sys/module/{self.module(evr)}/refcnt", "1")
         self.put(
             f"/sys/module/{self.module(evr)}/notes/.note.gnu.build-id",
-            _note(b"GNU\0", 3, bytes.fromhex(self.levels[evr]["module_id"])),
+            made.note(b"GNU\0", 3, bytes.fromhex(self.levels[evr]["module_id"])),
         )
 
     def _states(self, sshd: str) -> None:

@@ -5,10 +5,11 @@
 """Which kernel runs on the host. PRIVATE to the collection: it may change at any time."""
 
 import re
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import image as image_file
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import notes, release, taint
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import klp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
@@ -17,10 +18,18 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import r
 _IMAGES = (
     "/boot/vmlinuz-{0}",
     "/boot/image-{0}",
+    "/boot/Image-{0}",
     "/boot/vmlinux-{0}",
     "/usr/lib/modules/{0}/vmlinuz",
+    "/usr/lib/modules/{0}/image",
+    "/usr/lib/modules/{0}/Image",
     "/lib/modules/{0}/vmlinuz",
 )
+# The same kernel as SUSE ships it besides, for debuggers: an ELF file that Python can unpack by itself.
+_BESIDE = ("/boot/vmlinux-{0}", "/usr/lib/modules/{0}/vmlinux", "/lib/modules/{0}/vmlinux")
+_BESIDE_GZIP = tuple(place + ".gz" for place in _BESIDE)
+# It takes four times as long as gzip, and so only comes where the image cannot be read.
+_BESIDE_XZ = tuple(place + ".xz" for place in _BESIDE)
 
 
 def read(host: Host) -> Dict[str, Any]:
@@ -35,7 +44,7 @@ def read(host: Host) -> Dict[str, Any]:
         raise Unmeasured("/proc/sys/kernel/osrelease is not there", "Is /proc mounted?")
     parsed = release.parse(name, host.machine)
     supported = klp.supported(host)
-    image = next((path.format(name) for path in _IMAGES if host.modified(path.format(name)) is not None), None)
+    image = _first(host, _IMAGES, name)
 
     kernel: Dict[str, Any] = {
         "release": name,
@@ -44,7 +53,7 @@ def read(host: Host) -> Dict[str, Any]:
         "flavor": parsed.flavor,
         "build_id": None,
         "package": None,
-        "image": {"path": image, "build_id": None, "matches_running": None},
+        "image": {"path": image, "build_id": None, "version": None, "matches_running": None, "basis": None},
         "boot_id": host.text("/proc/sys/kernel/random/boot_id"),
         "livepatch_supported": supported,
         "mechanism": "klp" if supported else None,
@@ -68,8 +77,7 @@ def read(host: Host) -> Dict[str, Any]:
     if image is None:
         unmeasured["image"] = f"no image of {name} found under /boot or /lib/modules"
     else:
-        unmeasured["image.build_id"] = "this version does not read the image's build ID"
-        unmeasured["image.matches_running"] = unmeasured["image.build_id"]
+        _read_image(host, kernel, _first(host, _BESIDE_GZIP, name), _first(host, _BESIDE_XZ, name))
     unmeasured["reboot_pending"] = "this version does not find out which kernel the next boot starts"
 
     value = host.text("/proc/sys/kernel/tainted")
@@ -91,6 +99,58 @@ def read(host: Host) -> Dict[str, Any]:
     else:
         kernel["module_signature_enforced"] = enforced in ("Y", "1")
     return kernel
+
+
+def _first(host: Host, places: Sequence[str], name: str) -> Optional[str]:
+    return next((path.format(name) for path in places if host.modified(path.format(name)) is not None), None)
+
+
+def _read_image(host: Host, kernel: Dict[str, Any], quicker: Optional[str], slower: Optional[str]) -> None:
+    """What the installed image says of itself, and whether it is the kernel that runs.
+
+    :param quicker: a file of the same package that holds the same kernel, and is read with less effort.
+    :param slower: one that is read with more.
+    """
+    found, unmeasured = kernel["image"], kernel["unmeasured"]
+    for path in (quicker, found["path"], slower):
+        # What boots has the last word when the file beside it is not what runs.
+        known = found["build_id"] is not None
+        if path is None or (known and (found["build_id"] == kernel["build_id"] or path == slower)):
+            continue
+        try:
+            found["build_id"] = image_file.build_id(host, path, kernel["build_id"])
+        except Unmeasured as exc:
+            unmeasured["image.build_id"] = str(exc)
+    if found["build_id"] is not None:
+        unmeasured.pop("image.build_id", None)
+    try:
+        found["version"] = image_file.version(host, found["path"])
+    except Unmeasured as exc:
+        unmeasured["image.version"] = str(exc)
+
+    running = host.text("/proc/version")
+    same_id = same_version = None
+    if None not in (found["build_id"], kernel["build_id"]):
+        same_id = found["build_id"] == kernel["build_id"]
+    if running and found["version"]:
+        same_version = image_file.is_version(found["version"], running)
+    if same_id and same_version is False:
+        # The build ID may be that of a file beside the image.
+        unmeasured["image.matches_running"] = (
+            "the build ID of {} is the running one, and its version ({}) is not that of /proc/version".format(
+                found["path"], found["version"]
+            )
+        )
+    elif same_id is not None:
+        found["matches_running"], found["basis"] = same_id, "build_id"
+    elif same_version is not None:
+        found["matches_running"], found["basis"] = same_version, "version"
+    else:
+        unmeasured["image.matches_running"] = "neither build IDs nor versions can be compared: {}".format(
+            unmeasured.get("image.build_id") or unmeasured.get("build_id")
+        )
+    if found["basis"] is None:
+        unmeasured["image.basis"] = unmeasured["image.matches_running"]
 
 
 def build_id(host: Host) -> str:

@@ -8,8 +8,9 @@ A note is three 32 bit words in the host's byte order (name size, description si
 description, each padded to 4 bytes (Linux include/linux/elfnote.h; the kernel pads to 4 on 64 bit machines too).
 """
 
+import re
 import struct
-from typing import Iterator, NamedTuple
+from typing import Iterable, Iterator, List, NamedTuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 
@@ -22,7 +23,7 @@ class Note(NamedTuple):
 
 NT_GNU_BUILD_ID = 3
 # lib/buildid.c: BUILD_ID_SIZE_MAX
-_BUILD_ID_MAX = 20
+BUILD_ID_MAX = 20
 
 
 def _padded(size: int) -> int:
@@ -50,14 +51,36 @@ def walk(data: bytes, byteorder: str) -> Iterator[Note]:
         offset = description_at + _padded(description_size)
 
 
+def row(data: bytes, byteorder: str) -> List[Note]:
+    """The notes at the start of data that hold more than notes: as far as they look like such."""
+    found = []
+    try:
+        for note in walk(data, byteorder):
+            if not re.match(rb"[A-Za-z][ -~]{0,31}\Z", note.owner):
+                break
+            found.append(note)
+    except Unmeasured:
+        pass
+    return found
+
+
+def build_ids(notes: Iterable[Note]) -> Iterator[str]:
+    """The build IDs in hex: owner GNU *and* type 3, since others (Xen) use the same number for something else.
+
+    :raises Unmeasured: one cannot be a build ID.
+    """
+    for note in notes:
+        if note.owner == b"GNU" and note.type == NT_GNU_BUILD_ID:
+            if not 1 <= len(note.description) <= BUILD_ID_MAX:
+                raise Unmeasured(f"the GNU build ID note holds {len(note.description)} bytes")
+            yield note.description.hex()
+
+
 def build_id(data: bytes, byteorder: str) -> str:
-    """The build ID in hex: owner GNU *and* type 3, since others (Xen) use the same number for something else.
+    """The first build ID.
 
     :raises Unmeasured: there is none, or the notes cannot be read.
     """
-    for note in walk(data, byteorder):
-        if note.owner == b"GNU" and note.type == NT_GNU_BUILD_ID:
-            if not 1 <= len(note.description) <= _BUILD_ID_MAX:
-                raise Unmeasured(f"the GNU build ID note holds {len(note.description)} bytes")
-            return note.description.hex()
+    for found in build_ids(walk(data, byteorder)):
+        return found
     raise Unmeasured("the ELF notes hold no GNU build ID")

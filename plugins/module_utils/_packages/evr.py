@@ -11,13 +11,14 @@ end, and before any other suffix.
 
 import functools
 import re
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Optional
 
 
+# release: None where the text has none, which is less than any release
 class Evr(NamedTuple):
     epoch: int
     version: str
-    release: str
+    release: Optional[str]
 
 
 _TOKEN = re.compile(r"~|\^|[0-9]+|[A-Za-z]+")
@@ -26,10 +27,10 @@ _TOKEN = re.compile(r"~|\^|[0-9]+|[A-Za-z]+")
 def parse(text: str) -> Evr:
     """Takes ``[epoch:]version[-release]`` apart."""
     epoch, colon, rest = text.partition(":")
-    if not colon:
-        epoch, rest = "0", text
-    version, _dash, release = rest.partition("-")
-    return Evr(int(epoch) if epoch.isdigit() else 0, version, release)
+    if not colon or not re.match(r"[0-9]*\Z", epoch):
+        epoch, rest = "", text
+    version, dash, release = rest.rpartition("-")
+    return Evr(int(epoch or 0), version if dash else rest, release if dash else None)
 
 
 def compare_part(left: str, right: str) -> int:
@@ -63,11 +64,12 @@ def compare_part(left: str, right: str) -> int:
 def compare(left: str, right: str) -> int:
     """Compares two EVRs (``[epoch:]version[-release]``): negative, 0 or positive."""
     ours, theirs = parse(left), parse(right)
-    return (
-        ours.epoch - theirs.epoch
-        or compare_part(ours.version, theirs.version)
-        or compare_part(ours.release, theirs.release)
-    )
+    difference = ours.epoch - theirs.epoch or compare_part(ours.version, theirs.version)
+    if difference:
+        return difference
+    if ours.release is None or theirs.release is None:
+        return (ours.release is not None) - (theirs.release is not None)
+    return compare_part(ours.release, theirs.release)
 
 
 key: Callable[[str], Any] = functools.cmp_to_key(compare)

@@ -73,6 +73,64 @@ def test_run_what_is_not_there() -> None:
         Host().run(["no-such-tool-here"])
 
 
+def test_pieces(real: Host) -> None:
+    assert list(real.pieces("/file")) == [b" text\n"]
+    assert list(real.pieces("/file", 1, 3)) == [b"tex"]
+    assert list(real.pieces("/file", 4, 9)) == [b"t\n"]
+    assert list(real.pieces("/file", 99)) == []
+    assert list(real.pieces("/file", 0, 0)) == []
+    large = bytes(range(256)) * 3000
+    with open(real.path("/large"), "wb") as stream:
+        stream.write(large)
+    assert [len(one) for one in real.pieces("/large")] == [262144, 262144, 243712]
+    assert b"".join(real.pieces("/large", 5, 600000)) == large[5:600005]
+
+
+def test_pieces_of_nothing(real: Host) -> None:
+    with pytest.raises(Unmeasured, match=r"cannot read /nothing: No such file or directory$"):
+        list(real.pieces("/nothing"))
+    with pytest.raises(Unmeasured, match="Run as root"):
+        list(real.pieces("/directory"))
+
+
+_COPY = "import shutil, sys; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"
+
+
+def test_pipe() -> None:
+    sent = [bytes([number]) * 100000 for number in range(30)]
+    told = Host().pipe([sys.executable, "-c", _COPY], iter(sent), 60)
+    assert b"".join(told) == b"".join(sent)
+
+
+def test_pipe_ends_when_nobody_asks() -> None:
+    def endless() -> Any:
+        while True:
+            yield b"x" * 65536
+
+    told = Host().pipe([sys.executable, "-c", _COPY], endless(), 60)
+    assert next(told)
+    told.close()
+
+
+@pytest.mark.parametrize(
+    "program, seconds, problem",
+    [
+        ("import sys; sys.stdin.buffer.read(9); sys.exit(7)", 60, "failed with exit code 7"),
+        ("import time; time.sleep(60)", 0.3, "took longer than 0 s"),
+    ],
+)
+def test_pipe_fails(program: str, seconds: float, problem: str) -> None:
+    with pytest.raises(Unmeasured, match=problem):
+        list(Host().pipe([sys.executable, "-c", program], iter([b"x" * 300000] * 9), seconds))
+
+
+def test_pipe_of_what_cannot_be_read(real: Host) -> None:
+    with pytest.raises(Unmeasured, match="cannot read /nothing"):
+        list(Host().pipe([sys.executable, "-c", _COPY], real.pieces("/nothing"), 60))
+    with pytest.raises(Unmeasured, match="cannot run no-such-tool-here"):
+        list(Host().pipe(["no-such-tool-here"], iter([b"x"]), 60))
+
+
 def test_clock_goes_forward() -> None:
     host = Host()
     before = host.clock()

@@ -14,7 +14,19 @@ _EVRS = {1: "1-150400.9.3.1", 2: "2-150400.2.1", 3: "3-150400.2.1", 14: "14-1504
 
 
 def _kernel(**more: Any) -> Dict[str, Any]:
-    return dict({"release": _RELEASE, "build_id": "3b43", "livepatch_supported": True, "unmeasured": {}}, **more)
+    image = {"path": "/boot/vmlinuz", "build_id": "3b43", "version": None, "matches_running": True, "basis": "build_id"}
+    return dict(
+        {"release": _RELEASE, "build_id": "3b43", "image": image, "livepatch_supported": True, "unmeasured": {}}, **more
+    )
+
+
+_REBUILT = {
+    "path": "/boot/vmlinuz",
+    "build_id": "7f76",
+    "version": "6.1 #2",
+    "matches_running": False,
+    "basis": "build_id",
+}
 
 
 def _package(level: int, **more: Any) -> Dict[str, Any]:
@@ -147,6 +159,72 @@ _OTHER = {"name": _NAME, "evr": "4-1", "code": "other_build", "reason": "built f
         ),
         pytest.param(
             _kernel(), _kmp(3, 3), [_patch(3, build_id="zz")], False, "mismatch", "is not the one in", id="other module"
+        ),
+        pytest.param(
+            _kernel(image=_REBUILT),
+            _kmp(3, 3),
+            [_patch(3)],
+            False,
+            "mismatch",
+            "(build ID 3b43) is not the installed one: /boot/vmlinuz holds build ID 7f76",
+            id="the kernel package was rebuilt",
+        ),
+        pytest.param(
+            _kernel(image=dict(_REBUILT, basis="version")),
+            _kmp(None, 3),
+            [],
+            False,
+            "mismatch",
+            "holds 6.1 #2; its package was probably rebuilt",
+            id="the kernel package was rebuilt, by its version",
+        ),
+        pytest.param(
+            _kernel(image=_REBUILT), _kmp(), [], False, "mismatch", "Boot the", id="mismatch goes before not_covered"
+        ),
+        pytest.param(
+            _kernel(image=_REBUILT),
+            _kmp(3, 3),
+            [_patch(3, True, True)],
+            True,
+            "mismatch",
+            "Boot the",
+            id="mismatch goes before stalled",
+        ),
+        pytest.param(
+            _kernel(image=_REBUILT),
+            _kmp(3, 3),
+            [_patch("kpatch_x"), _patch(3)],
+            False,
+            "conflict",
+            "kpatch_x is active",
+            id="conflict goes before another build",
+        ),
+        pytest.param(
+            _kernel(image=_REBUILT),
+            _kmp(3, unmeasured={"candidates": "lab is down"}),
+            [_patch(3)],
+            False,
+            "unknown",
+            "lab is down",
+            id="unknown goes before another build",
+        ),
+        pytest.param(
+            _kernel(image=_REBUILT, livepatch_supported=False),
+            _kmp(),
+            [],
+            False,
+            "not_covered",
+            "CONFIG_LIVEPATCH",
+            id="another build, which cannot be patched either",
+        ),
+        pytest.param(
+            _kernel(image=dict(_REBUILT, matches_running=None)),
+            _kmp(3, 3),
+            [_patch(3)],
+            False,
+            "patched",
+            "is active",
+            id="not known whether it is the installed one",
         ),
         # transitioning, stalled
         pytest.param(
@@ -320,6 +398,7 @@ def test_evidence() -> None:
     assert _verdict.evidence(_kernel(), _kmp(3, 3), [_patch(2), _patch(3)]) == {
         "build_id": "3b43",
         "match": "build_id",
+        "image_matches_running": True,
         "package": _NAME + "-3-150400.2.1.x86_64",
         "signature": "RSA",
         "target_release": _RELEASE,
@@ -336,4 +415,5 @@ def test_evidence() -> None:
 def test_evidence_of_nothing() -> None:
     found = _verdict.evidence(_kernel(), _kmp(None, 3), [_patch(2)])
     assert (found.pop("build_id"), found.pop("match")) == ("3b43", "build_id")
+    assert found.pop("image_matches_running") is True
     assert set(found.values()) == {None}

@@ -2,12 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import gzip
+import lzma
+import zlib
 from typing import Any
 
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
+from tests.unit.plugins.module_utils import made
+
+_IMAGE = "/boot/vmlinuz-" + made.RELEASE
+_OTHER = "cd" * 20
+_ALWAYS = {"module_signature_enforced", "reboot_pending"}
+_REBUILT = made.VERSION.replace("6.1.192-2", "6.1.192-3")
 
 
 def test_all(machine: Any) -> None:
@@ -22,7 +31,13 @@ def test_all(machine: Any) -> None:
         "flavor": "cloud-amd64",
         "build_id": "3b43fad5034874490492495d552c0af6a5fab235",
         "package": {"name": "kernel-cloud-amd64", "evr": "6.1.0-56.1", "arch": "x86_64"},
-        "image": {"path": "/boot/vmlinuz-6.1.0-56-cloud-amd64", "build_id": None, "matches_running": None},
+        "image": {
+            "path": _IMAGE,
+            "build_id": made.BUILD_ID,
+            "version": made.VERSION,
+            "matches_running": True,
+            "basis": "build_id",
+        },
         "boot_id": "5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11",
         "livepatch_supported": True,
         "mechanism": "klp",
@@ -31,7 +46,7 @@ def test_all(machine: Any) -> None:
         "module_signature_enforced": False,
         "reboot_pending": None,
     }
-    assert sorted(unmeasured) == ["image.build_id", "image.matches_running", "reboot_pending"]
+    assert sorted(unmeasured) == ["reboot_pending"]
 
 
 @pytest.mark.parametrize(
@@ -40,8 +55,8 @@ def test_all(machine: Any) -> None:
         ("/sys/kernel/notes", "build_id", None),
         ("/proc/sys/kernel/tainted", "taint", None),
         ("/sys/kernel/security/lockdown", "lockdown", None),
-        ("/boot/vmlinuz-6.1.0-56-cloud-amd64", "package", None),
-        ("/boot/vmlinuz-6.1.0-56-cloud-amd64", "image", {"path": None, "build_id": None, "matches_running": None}),
+        (_IMAGE, "package", None),
+        (_IMAGE, "image", dict.fromkeys(("path", "build_id", "version", "matches_running", "basis"))),
     ],
 )
 def test_what_is_missing_is_told(machine: Any, gone: str, key: str, empty: Any) -> None:
@@ -97,3 +112,131 @@ def test_image_that_no_package_owns(host: Any, recorded: Any) -> None:
     assert kernel["package"] is None
     assert kernel["unmeasured"]["package"] == "no RPM package owns /boot/vmlinuz-6.18.44"
     assert "flavor" in kernel["unmeasured"]
+
+
+def _zstd(data: bytes) -> bytes:
+    return b"\x28\xb5\x2f\xfd" + zlib.compress(data) + b"size"
+
+
+@pytest.mark.parametrize(
+    "image, running, build_id, matches, basis, unmeasured",
+    [
+        pytest.param(
+            made.bzimage(gzip.compress(made.vmlinux(_OTHER))), "", _OTHER, False, "build_id", [], id="another build"
+        ),
+        pytest.param(
+            made.bzimage(gzip.compress(made.vmlinux(_OTHER)), version=_REBUILT),
+            "",
+            _OTHER,
+            False,
+            "build_id",
+            [],
+            id="another build that says so",
+        ),
+        pytest.param(
+            made.bzimage(_zstd(made.vmlinux())),
+            "",
+            None,
+            True,
+            "version",
+            ["image.build_id"],
+            id="no zstd: the version",
+        ),
+        pytest.param(
+            made.bzimage(_zstd(made.vmlinux()), version=_REBUILT),
+            "",
+            None,
+            False,
+            "version",
+            ["image.build_id"],
+            id="no zstd: another version",
+        ),
+        pytest.param(
+            made.bzimage(_zstd(made.vmlinux()), version=None),
+            "",
+            None,
+            None,
+            None,
+            ["image.basis", "image.build_id", "image.matches_running", "image.version"],
+            id="neither",
+        ),
+        pytest.param(
+            made.bzimage(gzip.compress(made.vmlinux()), version=_REBUILT),
+            "",
+            made.BUILD_ID,
+            None,
+            None,
+            ["image.basis", "image.matches_running"],
+            id="the witnesses disagree",
+        ),
+        pytest.param(
+            made.bzimage(gzip.compress(made.vmlinux())),
+            "/proc/version",
+            made.BUILD_ID,
+            True,
+            "build_id",
+            [],
+            id="no proc",
+        ),
+        pytest.param(
+            made.bzimage(_zstd(made.vmlinux())),
+            "/proc/version",
+            None,
+            None,
+            None,
+            ["image.basis", "image.build_id", "image.matches_running"],
+            id="no zstd, no proc",
+        ),
+        pytest.param(
+            made.bzimage(gzip.compress(made.vmlinux())),
+            "/sys/kernel/notes",
+            made.BUILD_ID,
+            True,
+            "version",
+            ["build_id"],
+            id="the running build ID is unknown",
+        ),
+        pytest.param(made.vmlinux(), "", made.BUILD_ID, True, "build_id", ["image.version"], id="ppc64le: ELF"),
+    ],
+)
+def test_image(
+    machine: Any, image: bytes, running: str, build_id: Any, matches: Any, basis: Any, unmeasured: Any
+) -> None:
+    machine.put(_IMAGE, image)
+    if running:
+        machine.remove(running)
+    kernel = identity.read(machine)
+    told = kernel["image"]
+    assert (told["build_id"], told["matches_running"], told["basis"]) == (build_id, matches, basis)
+    assert sorted(set(kernel["unmeasured"]) - _ALWAYS) == unmeasured
+    assert all(kernel["unmeasured"].values())
+    if "image.build_id" in unmeasured:
+        assert "the host has no zstd to unpack it. Install zstd" in kernel["unmeasured"]["image.build_id"]
+
+
+@pytest.mark.parametrize(
+    "beside, content, image_id, build_id, matches",
+    [
+        ("/boot/vmlinux-{}.gz", gzip.compress(made.vmlinux()), None, made.BUILD_ID, True),
+        ("/boot/vmlinux-{}.xz", lzma.compress(made.vmlinux()), None, made.BUILD_ID, True),
+        ("/usr/lib/modules/{}/vmlinux.xz", lzma.compress(made.vmlinux()), None, made.BUILD_ID, True),
+        ("/boot/vmlinux-{}.gz", gzip.compress(made.vmlinux(_OTHER)), None, _OTHER, False),
+        # What is beside it was left from another build: what boots decides
+        ("/boot/vmlinux-{}.gz", gzip.compress(made.vmlinux(_OTHER)), made.BUILD_ID, made.BUILD_ID, True),
+        ("/boot/vmlinux-{}.xz", lzma.compress(made.vmlinux()), _OTHER, _OTHER, False),
+        ("/boot/vmlinux-{}.xz", b"\xfd7zXZ\0 never read", made.BUILD_ID, made.BUILD_ID, True),
+        ("/boot/vmlinux-{}.gz", b"\x1f\x8b\x08 damaged", made.BUILD_ID, made.BUILD_ID, True),
+        ("/boot/vmlinux-{}.gz", b"\x1f\x8b\x08 damaged", _OTHER, _OTHER, False),
+    ],
+)
+def test_vmlinux_beside_the_image(
+    machine: Any, beside: str, content: bytes, image_id: Any, build_id: str, matches: bool
+) -> None:
+    """SUSE ships it; the image itself needs a tool that the host has not got, where no ID is named."""
+    packed = _zstd(made.vmlinux()) if image_id is None else gzip.compress(made.vmlinux(image_id))
+    machine.put(_IMAGE, made.bzimage(packed))
+    machine.put(beside.format(made.RELEASE), content)
+    kernel = identity.read(machine)
+    assert kernel["image"]["path"] == _IMAGE
+    assert (kernel["image"]["build_id"], kernel["image"]["matches_running"]) == (build_id, matches)
+    assert set(kernel["unmeasured"]) == _ALWAYS

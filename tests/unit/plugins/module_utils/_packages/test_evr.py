@@ -95,6 +95,10 @@ def test_parts(one: str, other: str, expected: str) -> None:
         ("1.0~rc1-9", "1.0-1", -1),
         ("1.0-1", "1.0-1.1", -1),
         ("1-0.amzn2023", "1-0.amzn2022", 1),
+        # No release is less than any release, even one that is less than nothing
+        ("1.0", "1.0-1", -1),
+        ("1.0", "1.0-~rc1", -1),
+        ("1.0", "1.0-", -1),
     ],
 )
 def test_compare(one: str, other: str, expected: int) -> None:
@@ -107,8 +111,13 @@ def test_compare(one: str, other: str, expected: int) -> None:
     [
         ("3-150400.2.1", (0, "3", "150400.2.1")),
         ("2:3-1", (2, "3", "1")),
-        ("1.0", (0, "1.0", "")),
+        ("1.0", (0, "1.0", None)),
+        ("1.0-", (0, "1.0", "")),
         (":1-1", (0, "1", "1")),
+        ("1-2-3", (0, "1-2", "3")),
+        ("a:1-1", (0, "a:1", "1")),
+        ("\u00b2:1-1", (0, "\u00b2:1", "1")),
+        ("", (0, "", None)),
     ],
 )
 def test_parse(text: str, expected: Any) -> None:

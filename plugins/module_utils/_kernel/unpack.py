@@ -1,0 +1,111 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Unpacking what a kernel is compressed with, piece by piece. PRIVATE to the collection: it may change at any time.
+
+Nothing holds a whole kernel: a piece goes in, pieces come out, and who has seen enough stops asking.
+"""
+
+import bz2
+import lzma
+import re
+import zlib
+from typing import Any, Callable, Generator, Iterator, NamedTuple, Optional, Tuple
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+
+# It can be closed: what it has started is ended then
+Pieces = Generator[bytes, None, None]
+
+# A piece is never larger than this, whatever a bomb would unpack to.
+PIECE = 1 << 18
+# The kernel's own Makefiles allow xz a dictionary of 128 MiB; the decoder holds that, and little besides.
+_XZ_MEMORY = 192 << 20
+_SECONDS = 60.0
+
+
+class ToolMissing(Unmeasured):
+    """The host lacks the tool that unpacks the image."""
+
+
+# decoder: makes the standard library's decompressor; command: what to run instead.
+class Format(NamedTuple):
+    name: str
+    magic: Any
+    decoder: Optional[Callable[[], Any]]
+    command: Tuple[str, ...] = ()
+
+
+class _Gzip:
+    """zlib's decompressor with the face of those of bz2 and lzma."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    # As long as it has some to give, it gives some.
+    needs_input = True
+
+    def decompress(self, data: bytes, limit: int) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, limit)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+
+# An lzma stream of the kernel's build does not tell its size: eight times ff. The others have magic numbers.
+FORMATS = (
+    Format("gzip", re.compile(rb"\x1f\x8b\x08"), _Gzip),
+    Format("xz", re.compile(rb"\xfd7zXZ\0"), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)),
+    Format("bzip2", re.compile(rb"BZh[1-9]1AY&SY"), bz2.BZ2Decompressor),
+    Format(
+        "lzma",
+        re.compile(rb"\x5d\0\0..\xff{8}", re.DOTALL),
+        lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_XZ_MEMORY),
+    ),
+    Format("zstd", re.compile(rb"\x28\xb5\x2f\xfd"), None, ("zstd", "-d", "-c", "-q")),
+    Format("lz4", re.compile(rb"\x02\x21\x4c\x18"), None, ("lz4", "-d", "-c", "-q")),
+    Format("lzo", re.compile(rb"\x89LZO\0\r\n\x1a\n"), None, ("lzop", "-d", "-c", "-q")),
+)
+
+
+def recognise(start: bytes) -> Optional[Format]:
+    """What data that begin like this are compressed with, None if with nothing that we know."""
+    return next((one for one in FORMATS if one.magic.match(start)), None)
+
+
+def unpack(host: Host, kind: Format, packed: Iterator[bytes]) -> Pieces:
+    """The unpacked content; to ask for all of it is to check it, since most formats end with a checksum.
+
+    :raises Unmeasured: it is damaged or cut off, takes too long, or the host lacks the tool for it.
+    """
+    if kind.decoder is None:
+        if host.which(kind.command[0]) is None:
+            raise ToolMissing(
+                f"the image is compressed with {kind.name}, and the host has no {kind.command[0]} to unpack it",
+                f"Install {kind.command[0]}",
+            )
+        return host.pipe(kind.command, packed, _SECONDS)
+    return _decode(host, kind, kind.decoder(), packed)
+
+
+def _decode(host: Host, kind: Format, decoder: Any, packed: Iterator[bytes]) -> Pieces:
+    deadline = host.clock() + _SECONDS
+    try:
+        for data in packed:
+            piece = decoder.decompress(data, PIECE)
+            while piece or not (decoder.eof or decoder.needs_input):
+                if piece:
+                    yield piece
+                if host.clock() > deadline:
+                    raise Unmeasured(f"unpacking the image took longer than {_SECONDS:.0f} s")
+                if decoder.eof:
+                    break
+                piece = decoder.decompress(b"", PIECE)
+            if decoder.eof:
+                return
+    except (EOFError, OSError, ValueError, MemoryError, lzma.LZMAError, zlib.error) as exc:
+        raise Unmeasured(f"the image's {kind.name} data are damaged: {exc}") from exc
+    raise Unmeasured(f"the image's {kind.name} data are cut off")
