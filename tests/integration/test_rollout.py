@@ -26,6 +26,7 @@ def test_build_ids_are_those_of_the_unpacked_images(fleet: Lab, controller: Cont
         host.name: expected[host.kernel] for host in fleet.hosts
     }
     assert len(set(expected.values())) == 2
+    assert all(result["kernel"]["image"]["matches_running"] is True for result in told.values()), told
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,12 @@ def newest(pattern: str) -> tuple[str, str]:
     return max(versions.items(), key=functools.cmp_to_key(order))
 
 
+def dependencies(package: str, version: str) -> dict[str, str]:
+    """Return the packages that one depends on, alternatives left out, each with the version that apt would install."""
+    (line,) = re.findall(r"^Depends: (.*)$", text(["apt-cache", "show", f"{package}={version}"]), re.MULTILINE)
+    return candidates(re.split(r"[ (|]", one, maxsplit=1)[0] for one in line.split(", "))
+
+
 def unpack(package: str, version: str, folder: Path) -> None:
     """Fetch a package and unpack its files into the folder, without installing it."""
     run(["apt-get", "download", f"{package}={version}"], cwd=folder)

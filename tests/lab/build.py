@@ -77,8 +77,7 @@ def build(layout: Layout, keys: Keys, repository: Repository, say: Say, *, fresh
 
 
 def _kernels(store: Store) -> list[Kernel]:
-    """Return the kernels that the build machine's package manager offers, with their headers in place."""
+    """Return the kernels that the build machine's package manager offers."""
     offered = kernels.offered()
-    apt.ensure(f"linux-headers-{release}" for release, _version in offered)
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda each: kernels.fetch(store, *each), offered))

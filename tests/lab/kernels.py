@@ -44,7 +44,7 @@ class Kernel:
     @property
     def headers(self) -> Path:
         """The folder that livepatch modules are built against."""
-        return Path("/usr/src") / f"linux-headers-{self.release}"
+        return self.folder / "usr" / "src" / f"linux-headers-{self.release}"
 
     @property
     def kmp_name(self) -> str:
@@ -74,6 +74,23 @@ def offered() -> list[tuple[str, str]]:
     return found
 
 
+def _unpack_headers(release: str, package_version: str, folder: Path) -> None:
+    """Have the headers without installing them: that would bring a kernel into the build machine's own /boot."""
+    headers = f"linux-headers-{release}"
+    needed = apt.dependencies(headers, package_version)
+    parts = {name: version for name, version in needed.items() if re.match(r"linux-(headers-.*-common|kbuild-)", name)}
+    if len(parts) != 2:
+        raise LabError(f"{headers} does not depend on the packages that the lab knows, but on: {', '.join(needed)}")
+    apt.unpack(headers, package_version, folder)
+    for name, version in parts.items():
+        apt.unpack(name, version, folder)
+    makefile = folder / "usr" / "src" / headers / "Makefile"
+    # The one place where the path of an installation is written down; the links between the parts are relative.
+    makefile.write_text(
+        makefile.read_text().replace("include /usr/src/", "include $(dir $(lastword $(MAKEFILE_LIST)))../")
+    )
+
+
 def fetch(store: Store, release: str, package_version: str) -> Kernel:
     """Return the unpacked kernel."""
     version, source, flavor = names(release)
@@ -83,6 +100,7 @@ def fetch(store: Store, release: str, package_version: str) -> Kernel:
         vmlinux = folder / "vmlinux"
         bzimage.extract(folder / "boot" / f"vmlinuz-{release}", vmlinux)
         (folder / "build-id").write_text(bzimage.build_id(vmlinux))
+        _unpack_headers(release, package_version, folder)
 
     line = ".".join(release.split(".")[:2])
     inputs = [release, package_version, sources("kernels.py", "bzimage.py", "apt.py")]
