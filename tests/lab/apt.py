@@ -68,8 +68,8 @@ def candidates(packages: Iterable[str]) -> dict[str, str]:
     return versions
 
 
-def newest(pattern: str) -> tuple[str, str]:
-    """Return name and version of the newest package whose whole name matches, by the order of Debian's versions."""
+def offered(pattern: str) -> list[tuple[str, str]]:
+    """Return name and version of the packages whose whole name matches, newest last, by Debian's order of versions."""
     names = [line.split()[0] for line in text(["apt-cache", "search", "--names-only", f"^{pattern}$"]).splitlines()]
     versions = candidates(name for name in names if re.fullmatch(pattern, name)) if names else {}
     if not versions:
@@ -79,7 +79,7 @@ def newest(pattern: str) -> tuple[str, str]:
         compared = subprocess.run(["dpkg", "--compare-versions", left[1], "lt", right[1]], check=False)
         return -1 if compared.returncode == 0 else 1
 
-    return max(versions.items(), key=functools.cmp_to_key(order))
+    return sorted(versions.items(), key=functools.cmp_to_key(order))
 
 
 def dependencies(package: str, version: str) -> dict[str, str]:

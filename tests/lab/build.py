@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.lab import accelerator, apt, image, kernels, modules, root, rpms, snapshot
 from tests.lab.cache import Say, Store
+from tests.lab.editions import EDITIONS
 from tests.lab.errors import LabError
 from tests.lab.kernels import Kernel
 from tests.lab.keys import Keys
@@ -22,11 +23,12 @@ from tests.lab.repositories import Repository
 
 @dataclass(frozen=True)
 class Guest:
-    """What the clones of one kernel start from."""
+    """What the clones of one kernel start from. ``repository`` is the one that they know."""
 
     kernel: Kernel
     image: Image
     snapshot: Path
+    repository: str = "main"
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,10 @@ def build(layout: Layout, keys: Keys, repository: Repository, say: Say, *, fresh
         probed = pool.submit(accelerator.choose, store, fetched[0].vmlinuz)
 
         def package(kernel: Kernel) -> Path:
-            return rpms.packages(store, keys, kernel, modules.build(store, kernel))
+            return rpms.packages(store, keys, kernel, modules.build(store, kernel, EDITIONS))
 
         packages = list(pool.map(package, fetched))
-        repositories = rpms.repositories(store, keys, base.result(), packages)
+        repositories = rpms.build_repositories(store, keys, base.result(), fetched, packages)
         repository.fill(repositories, fresh=fresh)
         repository.start()
 
@@ -74,6 +76,20 @@ def build(layout: Layout, keys: Keys, repository: Repository, say: Say, *, fresh
 
         guests = list(pool.map(guest, range(len(fetched))))
     return Built(guests, repositories, probed.result())
+
+
+def extras(layout: Layout, keys: Keys, repository: Repository, say: Say, built: Built) -> Guest:
+    """Build and serve what only some tests need, unless it is there; return the guest of the older kernel."""
+    store = Store(layout.artifacts, say)
+    kernel = built.guests[0].kernel
+    older = kernels.fetch(store, *kernels.older(), "older")
+    packages = rpms.packages(store, keys, older, modules.build(store, older, EDITIONS))
+    odd = rpms.oddities(store, keys, kernel, older, packages)
+    repository.add(odd)
+    rooted, base = root.make(store), rpms.base(store, keys)
+    disk = image.disk(store, keys, older, rooted, [base, packages])
+    frozen = snapshot.take(store, keys, older, disk, built.accelerator, repository.url("older"), odd.name)
+    return Guest(older, disk, frozen, "older")
 
 
 def _kernels(store: Store) -> list[Kernel]:

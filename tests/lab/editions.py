@@ -6,28 +6,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _FIXES = {
     2: "- Fix for CVE-2099-0002 ('execdomains: show the patch level')",
     3: "- Fix for CVE-2099-0003 ('execdomains: show the right patch level')",
 }
+ISSUED = {2: "2026-03-10", 3: "2026-05-12", 4: "2026-07-14"}
+SEVERITIES = {2: "moderate", 3: "important", 4: "critical"}
 _DATES = {1: "Tue Jan 13 2026", 2: "Tue Mar 10 2026", 3: "Tue May 12 2026", 4: "Tue Jul 14 2026"}
+
+
+# What all of the lab's packages name as their vendor, but for those that are there to differ.
+VENDOR = "fleet.livepatch lab"
 
 
 @dataclass(frozen=True)
 class Edition:
-    """One KMP: the repository that holds it, its version and release, and the C file of its module."""
+    """One KMP: the repository that holds it, its version and release, and the C file of its module.
+
+    ``signature`` is one of lab, none, stranger (a key that no guest trusts), damaged. ``tag`` says which kernel's
+    build ID it carries: own, other, none. ``alien``: its module was built for another kernel. ``extra``: more lines of
+    its spec.
+    """
 
     repository: str
     level: int
     release: str
     source: str
+    signature: str = "lab"
+    vendor: str = VENDOR
+    tag: str = "own"
+    alien: bool = False
+    extra: str = ""
+    named: str = ""
 
     @property
     def file(self) -> str:
-        """The name of the module's file without its ending, as SUSE makes it."""
-        return f"livepatch-{self.level}-{self.release.replace('.', '_')}"
+        """The name of the module's file without its ending, as SUSE makes it unless it is ``named`` otherwise."""
+        return self.named or f"livepatch-{self.level}-{self.release.replace('.', '_')}"
 
     @property
     def changelog(self) -> str:
@@ -48,4 +66,40 @@ EDITIONS = (
     Edition("stalling", 4, "150400.2.1", "stalling.c"),
     Edition("slow", 4, "150400.2.1", "slow.c"),
 )
-REPOSITORIES = tuple(dict.fromkeys(edition.repository for edition in EDITIONS))
+
+
+def repositories(editions: Iterable[Edition]) -> list[str]:
+    """Return the names of the repositories that hold these editions."""
+    return list(dict.fromkeys(edition.repository for edition in editions))
+
+
+def _odd(repository: str, **what: object) -> Edition:
+    return Edition(repository, 4, "150400.2.1", "cumulative.c", **what)  # type: ignore[arg-type]
+
+
+# What must be refused, each for its own reason; each in a repository of its own, so that a test takes just what it
+# wants.
+ODDITIES = (
+    _odd("unsigned", signature="none"),
+    _odd("missigned", signature="stranger"),
+    _odd("damaged", signature="damaged"),
+    _odd("wrongkernel", alien=True),
+    _odd("otherbuild", tag="other"),
+    _odd("retracted"),
+    _odd("othervendor", vendor="Somebody Else"),
+    _odd("pullskernel", extra="Requires: kernel-@FLAVOR@ >= 99"),
+    _odd("removes", extra="Obsoletes: lab-tool < 9"),
+    Edition("untagged", 2, "150400.2.1", "cumulative.c", tag="none"),
+    Edition("untagged", 3, "150400.2.1", "cumulative.c", tag="none"),
+    _odd("untagged", tag="none"),
+)
+
+
+def foreign(kernel: str) -> tuple[Edition, ...]:
+    """Return what Red Hat's and Amazon's repositories have for a kernel (its V-R): the release is the level."""
+    plain = kernel.replace(".", "_").replace("-", "_")
+    return tuple(
+        Edition(vendor, level, str(level), "cumulative.c", named=f"kpatch-{plain}-{version}-{level}")
+        for vendor, version in (("kpatch", "1"), ("amazon", "1_0"))
+        for level in (1, 2)
+    )

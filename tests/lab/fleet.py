@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import shutil
 import time
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.lab import inventory, machine
-from tests.lab.build import Built, build
+from tests.lab.build import Built, Guest, build, extras
 from tests.lab.cache import Say
 from tests.lab.errors import LabError
 from tests.lab.host import Host, clone
@@ -48,7 +49,7 @@ class Lab:
     def hosts(self) -> list[Host]:
         """The hosts that were started, the dead ones among them too."""
         found = [Host.read(folder, self._keys) for folder in self._layout.hosts.iterdir()]
-        return sorted((host for host in found if host), key=lambda host: int(host.name.removeprefix("lp")))
+        return sorted((host for host in found if host), key=lambda host: (len(host.name), host.name))
 
     @property
     def inventory(self) -> Path:
@@ -89,6 +90,31 @@ class Lab:
                     list(pool.map(lambda number: self._start(built, number), missing))
             self.inventory.write_text(inventory.render([host for host in self.hosts if host.alive()], self._keys))
 
+    def extras(self) -> Kernel:
+        """Have the repositories of what must be refused, and return the older kernel of the first line."""
+        with self._locked():
+            built = self._ready()
+            return extras(self._layout, self._keys, self.repository, self._say, built).kernel
+
+    def start_older(self, name: str) -> Host:
+        """Start a host of that name with the older kernel of the first line; it ends with the others."""
+        with self._locked():
+            built = self._ready()
+            guest = extras(self._layout, self._keys, self.repository, self._say, built)
+            self._clone(built, guest, name, "a")
+            self.inventory.write_text(inventory.render([host for host in self.hosts if host.alive()], self._keys))
+        return self.host(name)
+
+    def start_dnf(self, name: str, repository: str) -> Host:
+        """Start a host of that name with dnf; ``repository`` says whose names its KMPs have: kpatch or amazon."""
+        with self._locked():
+            built = self._ready()
+            extras(self._layout, self._keys, self.repository, self._say, built)
+            guest = dataclasses.replace(built.guests[0], repository=repository)
+            self._clone(built, guest, name, "a", "dnf")
+            self.inventory.write_text(inventory.render([host for host in self.hosts if host.alive()], self._keys))
+        return self.host(name)
+
     def down(self) -> None:
         """End all the lab's processes, and forget its hosts."""
         with self._locked():
@@ -106,14 +132,16 @@ class Lab:
         raise LabError(f"there is no host {name} (there are: {known}); start more by: python -m tests.lab up")
 
     def _start(self, built: Built, number: int) -> None:
-        started = time.monotonic()
-        guest = built.guests[(number - 1) % len(built.guests)]
         # Each kernel in domain a, then each in domain b, then again.
         domain = "ab"[(number - 1) // len(built.guests) % 2]
-        folder = self._layout.hosts / f"lp{number}"
-        url = self.repository.url("main")
+        self._clone(built, built.guests[(number - 1) % len(built.guests)], f"lp{number}", domain)
+
+    def _clone(self, built: Built, guest: Guest, name: str, domain: str, manager: str = "zypper") -> None:
+        started = time.monotonic()
+        folder = self._layout.hosts / name
+        url = self.repository.url(guest.repository)
         release = guest.kernel.release
-        host = clone(folder, self._keys, guest.image, guest.snapshot, built.accelerator, release, domain, url)
+        host = clone(folder, self._keys, guest.image, guest.snapshot, built.accelerator, release, domain, url, manager)
         seconds = time.monotonic() - started
         self._say(f"{host.name}: up on 127.0.0.1:{host.port} ({release}, domain {domain}) in {seconds:.0f} s")
 

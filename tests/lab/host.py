@@ -67,7 +67,15 @@ class Host:
 
 
 def clone(
-    folder: Path, keys: Keys, image: Image, snapshot: Path, accelerator: str, kernel: str, domain: str, url: str
+    folder: Path,
+    keys: Keys,
+    image: Image,
+    snapshot: Path,
+    accelerator: str,
+    kernel: str,
+    domain: str,
+    url: str,
+    manager: str = "zypper",
 ) -> Host:
     """Start a host from a snapshot, in a folder of its own."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -77,7 +85,7 @@ def clone(
     host = Host(folder.name, port, pid, kernel, domain, folder, keys)
     try:
         ssh.wait(port, host.alive, _ANSWER_SECONDS)
-        words = [host.name, f"{time.time():.3f}", uuid.uuid4().hex, str(uuid.uuid4()), url, _LOADING[domain]]
+        words = [host.name, f"{time.time():.3f}", uuid.uuid4().hex, str(uuid.uuid4()), url, _LOADING[domain], manager]
         script = (SOURCE / "guest" / "personalize.sh").read_text()
         runs = ssh.run(keys, port, f"sudo sh -s {' '.join(words)}", stdin=script).strip()
         if runs != kernel:

@@ -21,7 +21,7 @@ _RELEASE = re.compile(r"(?P<version>\d+\.\d+\.\d+)[-+](?P<source>[^-]+)-(?P<flav
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel, as Debian ships it and as its RPM names it."""
+    """One kernel, as Debian ships it and as its RPM names it. ``short`` is what it is called in the lab: its line."""
 
     release: str
     version: str
@@ -30,6 +30,7 @@ class Kernel:
     flavor: str
     build_id: str
     folder: Path
+    short: str
 
     @property
     def vmlinuz(self) -> Path:
@@ -51,11 +52,6 @@ class Kernel:
         """The name of the kernel's KMP: SUSE's rule."""
         return "kernel-livepatch-" + self.release.replace(".", "_")
 
-    @property
-    def short(self) -> str:
-        """A word for file names: the kernel's line."""
-        return ".".join(self.release.split(".")[:2])
-
 
 def names(release: str) -> tuple[str, str, str]:
     """Split a release (uname -r) into RPM version, source release and flavor."""
@@ -67,11 +63,19 @@ def names(release: str) -> tuple[str, str, str]:
 
 def offered() -> list[tuple[str, str]]:
     """Return release and package version of the newest kernel of each line."""
-    found = []
-    for line in LINES:
-        package, version = apt.newest(line)
-        found.append((package.removeprefix("linux-image-"), version))
-    return found
+    return [_release(*apt.offered(line)[-1]) for line in LINES]
+
+
+def older() -> tuple[str, str]:
+    """Return the same of the kernel before the newest of the first line: a near miss of its name, and another build."""
+    found = apt.offered(LINES[0])
+    if len(found) < 2:
+        raise LabError(f"apt offers only one kernel {LINES[0]}: there is none that could be mistaken for it")
+    return _release(*found[-2])
+
+
+def _release(package: str, version: str) -> tuple[str, str]:
+    return package.removeprefix("linux-image-"), version
 
 
 def _unpack_headers(release: str, package_version: str, folder: Path) -> None:
@@ -91,8 +95,8 @@ def _unpack_headers(release: str, package_version: str, folder: Path) -> None:
     )
 
 
-def fetch(store: Store, release: str, package_version: str) -> Kernel:
-    """Return the unpacked kernel."""
+def fetch(store: Store, release: str, package_version: str, short: str = "") -> Kernel:
+    """Return the unpacked kernel; ``short`` is what it is called in the lab, by default its line."""
     version, source, flavor = names(release)
 
     def build(folder: Path) -> None:
@@ -102,8 +106,8 @@ def fetch(store: Store, release: str, package_version: str) -> Kernel:
         (folder / "build-id").write_text(bzimage.build_id(vmlinux))
         _unpack_headers(release, package_version, folder)
 
-    line = ".".join(release.split(".")[:2])
+    short = short or ".".join(release.split(".")[:2])
     inputs = [release, package_version, sources("kernels.py", "bzimage.py", "apt.py")]
-    path = store.get(f"kernel-{line}", inputs, build)
+    path = store.get(f"kernel-{short}", inputs, build)
     build_id = (path / "build-id").read_text()
-    return Kernel(release, version, source, package_version, flavor, build_id, path)
+    return Kernel(release, version, source, package_version, flavor, build_id, path, short)

@@ -49,6 +49,11 @@ class Keys:
         """The GPG key that packages and metadata are signed with."""
         return self.folder / "rpm-secret.asc"
 
+    @property
+    def stranger(self) -> Path:
+        """A secret GPG key that no guest trusts."""
+        return self.folder / "stranger-secret.asc"
+
     def make(self) -> None:
         """Make what is missing."""
         for path in (self.client, self.host):
@@ -58,25 +63,30 @@ class Keys:
         # One line for all: ports change from run to run, the key does not.
         self.known_hosts.write_text(f"[127.0.0.1]:* {kind} {key}\n")
         if not self.public.exists():
-            self._make_gpg()
-
-    def _make_gpg(self) -> None:
-        with _gnupg_home() as home:
-            env = {"GNUPGHOME": str(home)}
-            gpg = ["gpg", "--batch", "--quiet"]
-            run([*gpg, "--passphrase", "", "--quick-gen-key", NAME, "rsa3072", "sign", "never"], env=env)
-            self.secret.write_bytes(run([*gpg, "--armor", "--export-secret-keys", NAME], env=env))
-            self.secret.chmod(0o600)
             # Last, since its presence says that both are there.
-            self.public.write_bytes(run([*gpg, "--armor", "--export", NAME], env=env))
+            self.public.write_bytes(_make_gpg(self.secret))
+        if not self.stranger.exists():
+            _make_gpg(self.stranger)
 
     @contextmanager
-    def signing(self) -> Iterator[dict[str, str]]:
-        """Give an environment in which gpg signs with the lab's key."""
+    def signing(self, *, stranger: bool = False) -> Iterator[dict[str, str]]:
+        """Give an environment in which gpg signs with the lab's key, or with the stranger's of the same name."""
         with _gnupg_home() as home:
             env = {"GNUPGHOME": str(home)}
-            run(["gpg", "--batch", "--quiet", "--import", self.secret], env=env)
+            run(["gpg", "--batch", "--quiet", "--import", self.stranger if stranger else self.secret], env=env)
             yield env
+
+
+def _make_gpg(secret: Path) -> bytes:
+    """Write a new secret key, and return its public half."""
+    with _gnupg_home() as home:
+        env = {"GNUPGHOME": str(home)}
+        gpg = ["gpg", "--batch", "--quiet"]
+        run([*gpg, "--passphrase", "", "--quick-gen-key", NAME, "rsa3072", "sign", "never"], env=env)
+        public = run([*gpg, "--armor", "--export", NAME], env=env)
+        secret.write_bytes(run([*gpg, "--armor", "--export-secret-keys", NAME], env=env))
+        secret.chmod(0o600)
+        return public
 
 
 @contextmanager

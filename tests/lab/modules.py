@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab.cache import Store, sources
-from tests.lab.editions import EDITIONS, Edition
+from tests.lab.editions import Edition, repositories
 from tests.lab.kernels import Kernel
 from tests.lab.layout import SOURCE
 from tests.lab.process import run
@@ -28,15 +29,15 @@ def module(folder: Path, edition: Edition) -> Path:
     return folder / edition.repository / f"{edition.file}.ko"
 
 
-def build(store: Store, kernel: Kernel) -> Path:
+def build(store: Store, kernel: Kernel, editions: Sequence[Edition], name: str = "modules") -> Path:
     """Return the folder of the kernel's modules."""
 
     def make(folder: Path) -> None:
-        for repository in dict.fromkeys(edition.repository for edition in EDITIONS):
-            _make(kernel, folder / repository, [each for each in EDITIONS if each.repository == repository])
+        for repository in repositories(editions):
+            _make(kernel, folder / repository, [each for each in editions if each.repository == repository])
 
-    inputs = [kernel.release, kernel.build_id, sources("modules.py", "editions.py", "sources")]
-    return store.get(f"modules-{kernel.short}", inputs, make)
+    inputs = [kernel.release, kernel.build_id, repr(editions), sources("modules.py", "sources")]
+    return store.get(f"{name}-{kernel.short}", inputs, make)
 
 
 def _make(kernel: Kernel, folder: Path, editions: list[Edition]) -> None:

@@ -55,6 +55,12 @@ class Repository:
         shutil.copytree(built, self._files)
         marker.write_text(built.name)
 
+    def add(self, built: Path) -> None:
+        """Copy more repositories there, but for those that are there: tests may have changed them."""
+        for folder in built.iterdir():
+            if not self.path(folder.name).exists():
+                shutil.copytree(folder, self.path(folder.name))
+
     def start(self) -> None:
         """Start the server unless it runs, on the port it had before: running guests know it by that."""
         if self.running():

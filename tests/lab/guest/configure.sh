@@ -37,6 +37,9 @@ baseurl=http://10.0.2.2:1/main
 type=rpm-md
 gpgcheck=1
 EOF
+# dnf: only hosts that are started as its use it, see personalize.sh.
+mkdir -p /etc/yum.repos.d /etc/dnf
+printf '[main]\ngpgcheck=1\nbest=True\nskip_if_unavailable=False\ninstall_weak_deps=True\n' >/etc/dnf/dnf.conf
 mkdir -p /etc/sysconfig
 echo 'LIVEPATCH_KERNEL="auto"' >/etc/sysconfig/livepatching
 
