@@ -73,11 +73,89 @@ options:
     description: How many seconds to wait while another program holds the package manager's lock.
     type: int
     default: 60
-  allow_name_match:
+  policy:
     description:
-      - Also take a KMP that does not say which build of the kernel it was made for, because its name fits.
-      - The kernel itself does not refuse a module that was built for another build with the same release,
-        so leave this off where KMPs carry the tag C(livepatch-target(build-id)).
-    type: bool
-    default: false
+      - Which KMPs may be used, and which of these is wanted. By default the newest one that surely belongs to the
+        running kernel.
+    type: dict
+    suboptions:
+      allow_name_match:
+        description:
+          - Also take a KMP that nothing but its name ties to the build of the kernel that runs.
+          - Without it a KMP must carry the tag C(livepatch-target(build-id)) with the running build ID, or the running
+            kernel must be traced to it. That is so when the installed image is the kernel that runs, the image is as
+            the RPM database has it, and the kernel's package and the KMP are signed by the same vendor.
+          - The kernel itself does not refuse a module that was built for another build with the same release.
+        type: bool
+        default: false
+      allow_unsigned:
+        description:
+          - Names of KMPs, or C(NAME-VERSION-RELEASE), that may be without a signature. Wildcards are allowed.
+        type: list
+        elements: str
+        default: []
+      allow_dependencies:
+        description:
+          - Names of packages, with wildcards, that may be installed together with a KMP, besides the vendors' own
+            tools for KMPs. A transaction that would do anything else is refused.
+        type: list
+        elements: str
+        default: []
+      vendors:
+        description:
+          - Vendors, as RPM's tag C(Vendor) names them, whose KMPs are taken besides those of the kernel's own vendor.
+        type: list
+        elements: str
+        default: []
+      kmp_version:
+        description:
+          - Take just this version, V(3) or V(3-150400.2.1), instead of the newest.
+        type: str
+      max_version:
+        description:
+          - Take no version that is newer than this one, V(3) or V(3-150400.2.1).
+        type: str
+      issued_before:
+        description:
+          - Take no KMP whose advisory was issued after this day (C(YYYY-MM-DD)), nor one without an advisory.
+        type: str
+      cves:
+        description:
+          - Take only KMPs whose advisory is about one of these CVEs. Where no repository has an advisory of a KMP, the
+            changelog of the package counts, as far as it is on the host.
+        type: list
+        elements: str
+        default: []
+      severity:
+        description:
+          - Take only KMPs whose advisory is at least that severe.
+        type: str
+        choices: [low, moderate, important, critical]
+      min_age:
+        description:
+          - Take only KMPs whose advisory was issued at least so many days ago.
+        type: int
+        default: 0
+      exclude:
+        description:
+          - KMPs that must not be taken, by name, by version (C(3-150400.2.1)) or by both (C(NAME-VERSION-RELEASE)).
+            Wildcards are allowed.
+        type: list
+        elements: str
+        default: []
+      quarantine:
+        description:
+          - KMPs that are barred, and why. They are told as such, and otherwise treated as O(policy.exclude) does.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          kmp:
+            description: The KMP, as in O(policy.exclude).
+            type: str
+            required: true
+          reason:
+            description: Why it is barred.
+            type: str
+            required: true
 """

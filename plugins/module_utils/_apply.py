@@ -4,7 +4,7 @@
 
 """Brings a host to the newest level: the use case of the module ``livepatch``. PRIVATE to the collection."""
 
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _observe, _verdict
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
@@ -18,13 +18,14 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, klp, transition
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers, names, selection
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
 
 # timeout: seconds a migration may take. on_stall: "reverse" or "leave". expect: what a plan was made for, as far as it
 # says: "build_id" of the running kernel, "kmp" the EVR that is to be applied.
 class Request(NamedTuple):
-    policy: packages.Policy
+    policy: Policy
     timeout: float
     on_stall: str
     check_mode: bool
@@ -36,9 +37,9 @@ _LET_GO = 15.0
 
 
 def latest(host: Host, request: Request) -> Dict[str, Any]:
-    """Installs and loads the newest KMP of the running kernel, watches the migration, and verifies.
+    """Installs and loads the KMP that is wanted for the running kernel, watches the migration, and verifies.
 
-    :returns: the blocks of ``_observe``, and ``before``, ``after``, ``changed``, ``transition``.
+    :returns: the blocks of ``_observe``, and ``before``, ``after``, ``changed``, ``transition``, ``transaction``.
     :raises LivepatchError: the host is not up to date now; its ``result`` holds the same keys as far as they are known.
     """
     kernel = identity.read(host)
@@ -47,28 +48,27 @@ def latest(host: Host, request: Request) -> Dict[str, Any]:
     busy = None if request.check_mode else transition.wait_for_others(host, request.timeout)
     observed = _observe.conclude(host, kernel, offer, request.policy, stalled=busy is not None)
     before = _observe.levels(observed)
-    result = dict(observed, before=before, after=before, changed=False, transition=_told(None))
-    state = observed["livepatch"]["state"]
+    result = dict(observed, before=before, after=before, changed=False, transition=_told(None), transaction=None)
 
-    if state in _verdict.UP_TO_DATE:
+    if observed["livepatch"]["compliance"]["up_to_date"]:
         return result
-    selected = observed["kmp"]["selected"]
-    if state not in _verdict.PATCHABLE or selected is None:
-        raise NotDone(
-            "cannot live patch this host, its state is {}: {}".format(state, observed["livepatch"]["reason"]),
-            result=result,
-        )
-    changed_since = _changed_since(request.expect, kernel, selected)
-    if changed_since is not None:
-        raise NotDone(changed_since + ". Nothing was done; plan again (run the rollout again)", result=result)
+    selected = _selected(observed, request.expect, result)
     if request.check_mode:
-        expected = dict(
-            before,
-            state="baseline" if selected["level"] == 1 else "patched",
-            level=selected["level"],
-            kmp=selected["evr"],
-        )
-        return dict(result, changed=True, after=expected)
+        return dict(result, changed=True, after=dict(before, **_expected(observed["kmp"])))
+
+    try:
+        offer = packages.examine(host, kernel, offer, request.policy)
+    except LivepatchError as exc:
+        exc.result = dict(result, **exc.result)
+        raise
+    if offer.transaction is not None:
+        # What was seen in the package may have turned the choice.
+        observed = _observe.conclude(host, kernel, offer, request.policy)
+        result.update(observed, transaction=offer.transaction, warnings=_alarms(observed["kmp"]))
+        _insist_on(request.expect, observed, result)
+        if observed["livepatch"]["compliance"]["up_to_date"]:
+            return result
+        selected = _selected(observed, request.expect, result)
 
     problem: Optional[LivepatchError] = None
     migration: Optional[transition.Migration] = None
@@ -78,14 +78,14 @@ def latest(host: Host, request: Request) -> Dict[str, Any]:
         problem = exc
     observed = _observe.conclude(host, kernel, offer, request.policy, stalled=isinstance(problem, TransitionStalled))
     after = _observe.levels(observed)
-    result = dict(observed, before=before, after=after, changed=after != before, transition=_told(migration))
+    result.update(observed, after=after, changed=after != before, transition=_told(migration))
     if problem is not None:
         result["livepatch"]["blockers"] = problem.result.get("blockers") or result["livepatch"]["blockers"]
         raise type(problem)(
             "{} (the host's state is now {}: {})".format(problem, after["state"], observed["livepatch"]["reason"]),
             result=result,
         )
-    if after["state"] not in _verdict.UP_TO_DATE:
+    if not observed["livepatch"]["compliance"]["up_to_date"]:
         raise NotDone(
             "{}-{} was applied and the host is not patched, its state is {}: {}".format(
                 selected["name"], selected["evr"], after["state"], observed["livepatch"]["reason"]
@@ -95,18 +95,70 @@ def latest(host: Host, request: Request) -> Dict[str, Any]:
     return result
 
 
-def _changed_since(expect: Dict[str, str], kernel: Dict[str, Any], selected: Dict[str, Any]) -> Optional[str]:
+def _selected(observed: Dict[str, Any], expect: Dict[str, str], result: Dict[str, Any]) -> Dict[str, Any]:
+    """The KMP that is to be applied.
+
+    :raises NotDone: there is none, or not the one that a plan was made for.
+    """
+    state, reason, kmp = observed["livepatch"]["state"], observed["livepatch"]["reason"], observed["kmp"]
+    if state not in (*_verdict.PATCHABLE, *_verdict.ACTIVE):
+        raise NotDone(f"cannot live patch this host, its state is {state}: {reason}", result=result)
+    selected = kmp["selected"]
+    if selected is None:
+        told = ["{evr} ({reason})".format(**one) for one in kmp["rejected"]]
+        raise NotDone(
+            f"nothing was done, since the policy admits no KMP ({state}: {reason})",
+            "Refused are: {}".format(", ".join(told) or "none"),
+            result,
+        )
+    _insist_on(expect, observed, result)
+    return dict(selected)
+
+
+def _insist_on(expect: Dict[str, str], observed: Dict[str, Any], result: Dict[str, Any]) -> None:
+    """That this is the host, and the KMP, that a plan was made for."""
+    kernel, kmp = observed["kernel"], observed["kmp"]
+    evr = kmp["selected"]["evr"] if kmp["selected"] else None
+    problem = None
     if expect.get("build_id", kernel["build_id"]) != kernel["build_id"]:
-        return "build ID {} runs, the plan was made for {}".format(kernel["build_id"], expect["build_id"])
-    if expect.get("kmp", selected["evr"]) != selected["evr"]:
-        return "the newest KMP is {}, the plan was made for {}".format(selected["evr"], expect["kmp"])
-    return None
+        problem = "build ID {} runs, the plan was made for {}".format(kernel["build_id"], expect["build_id"])
+    elif expect.get("kmp", evr) != evr:
+        refused = _refused(kmp, expect["kmp"])
+        problem = "the newest KMP is {}, the plan was made for {}{}".format(
+            evr or "none", expect["kmp"], f" ({refused})" if refused else ""
+        )
+    if problem is not None:
+        raise NotDone(problem + ". Nothing was done; plan again (run the rollout again)", result=result)
+
+
+def _refused(kmp: Dict[str, Any], evr: str) -> Optional[str]:
+    """Why this version was not selected."""
+    return next(
+        ("{name}-{evr} is refused: {reason}".format(**one) for one in kmp["rejected"] if one["evr"] == evr),
+        None,
+    )
+
+
+def _expected(kmp: Dict[str, Any]) -> Dict[str, Any]:
+    """What the host would be told by when the selected KMP is active."""
+    selected, newest = kmp["selected"], kmp["newest"]
+    state = "outdated"
+    if selected["evr"] == newest["evr"]:
+        state = "baseline" if names.fixes_nothing(selected["name"], selected["level"]) else "patched"
+    return {"state": state, "level": selected["level"], "kmp": selected["evr"]}
+
+
+def _alarms(kmp: Dict[str, Any]) -> List[str]:
+    """What a person should know of even though another KMP was taken, or none was needed."""
+    return [
+        "{name}-{evr} is refused: {reason}".format(**one) for one in kmp["rejected"] if one["code"] in selection.ALARMS
+    ]
 
 
 def _apply(host: Host, request: Request, kernel: Dict[str, Any], selected: Dict[str, Any]) -> transition.Migration:
     installed = _installed(host, selected)
     if installed is None:
-        managers.find(host, request.policy.lock_timeout).install(selected["name"], selected["evr"])
+        managers.find(host, request.policy).install(selected["name"], selected["evr"])
         installed = _installed(host, selected)
     if installed is None:
         raise NotDone(

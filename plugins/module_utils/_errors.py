@@ -18,6 +18,10 @@ class LivepatchError(Exception):
         self.result = result or {}
 
 
+class BadOption(LivepatchError):
+    """What the operator asked for makes no sense."""
+
+
 class Unmeasured(LivepatchError):
     """Something that decides the host's state could not be measured."""
 
@@ -32,6 +36,10 @@ class PackageManagerMissing(Unmeasured):
 
 class PackageManagerLocked(Unmeasured):
     """Another program holds the package manager's lock for longer than we were told to wait."""
+
+
+class TransactionRefused(LivepatchError):
+    """Installing the KMP would do something to the host that a live patch must not do."""
 
 
 class InstallFailed(LivepatchError):

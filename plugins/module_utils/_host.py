@@ -102,6 +102,26 @@ class Host:
                 return []
             raise Unmeasured(f"cannot list {path}: {exc.strerror}", "Run as root (become: true)") from exc
 
+    def files(self, path: str) -> Iterator[str]:
+        """The paths of all files below a directory; none where it is not there, or may not be read."""
+        top = self.path(path)
+        for folder, _folders, names in os.walk(top):
+            for name in names:
+                yield path + os.path.join(folder, name)[len(top) :]
+
+    def link(self, path: str) -> Optional[str]:
+        """What a symbolic link says, None where there is none."""
+        try:
+            return os.readlink(self.path(path))
+        except OSError:
+            return None
+
+    def is_read_only(self, mount_point: str) -> bool:
+        """Whether a file system is mounted read-only (proc(5), ``mounts``); what is mounted last counts."""
+        mounts = [line.split() for line in (self.text("/proc/mounts") or "").splitlines()]
+        options = [words[3].split(",") for words in mounts if len(words) > 3 and words[1] == mount_point]
+        return bool(options) and "ro" in options[-1]
+
     def is_dir(self, path: str) -> bool:
         return os.path.isdir(self.path(path))
 

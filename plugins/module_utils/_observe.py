@@ -11,12 +11,13 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, klp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, selection
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
 _LATER = "this version does not find it out"
 
 
-def observe(host: Host, policy: packages.Policy) -> Dict[str, Any]:
+def observe(host: Host, policy: Policy) -> Dict[str, Any]:
     """The blocks ``kernel``, ``kmp`` and ``livepatch`` of a result."""
     kernel = identity.read(host)
     offer = packages.ask(host, kernel, policy)
@@ -24,22 +25,24 @@ def observe(host: Host, policy: packages.Policy) -> Dict[str, Any]:
 
 
 def conclude(
-    host: Host, kernel: Dict[str, Any], offer: packages.Offer, policy: packages.Policy, stalled: bool = False
+    host: Host, kernel: Dict[str, Any], offer: packages.Offer, policy: Policy, stalled: bool = False
 ) -> Dict[str, Any]:
     """The same, when kernel and repositories have been asked already: what may have changed is read again."""
     kmp = packages.block(host, kernel, offer, policy)
     patches = [_patch(one) for one in klp.patches(host)]
     verdict = _verdict.judge(kernel, kmp, patches, stalled)
     moving = next((one for one in patches if one["transition"]), None)
-    unmeasured = dict.fromkeys(
-        ("compliance.cves_open", "compliance.pinned_by", "compliance.covered_until", "persistent", "next_boot"), _LATER
-    )
-    active = verdict.state in ("patched", "baseline", "outdated")
-    if patches and not active:
-        unmeasured["compliance.cves_fixed"] = "what is active is not the newest installed KMP"
-    installed, selected = kmp["installed"], kmp["selected"]
-    # A host's result is small: who wants all there is to choose from asks kmp_info.
-    del kmp["candidates"]
+    active = verdict.state in _verdict.ACTIVE
+    compliance = _verdict.compliance(verdict.state, kmp, patches, policy.kmp_version)
+    unmeasured = dict.fromkeys(("persistent", "next_boot"), _LATER)
+    for key in ("cves_open", "cves_fixed", "covered_until", "kernel_fixed"):
+        if compliance[key] is None:
+            unmeasured["compliance." + key] = (
+                kmp["unmeasured"].get(key) or "what is active is not the newest installed KMP"
+            )
+    # A host's result is small: who wants all there is to choose from, or all that a kernel fixes, asks kmp_info.
+    del kmp["candidates"], kmp["kernel_fixed"]
+    kmp["rejected"] = [one for one in kmp["rejected"] if one["code"] not in selection.ELSEWHERE]
     return {
         "kernel": kernel,
         "kmp": kmp,
@@ -47,15 +50,8 @@ def conclude(
             "state": verdict.state,
             "reason": verdict.reason,
             "evidence": _verdict.evidence(kernel, kmp, patches),
-            "compliance": {
-                "cves_open": None,
-                "cves_fixed": _cves_fixed(active, installed, patches),
-                "wanted": selected["level"] if selected else None,
-                "up_to_date": verdict.state in _verdict.UP_TO_DATE if selected else None,
-                "pinned_by": None,
-                "covered_until": None,
-            },
-            "level": installed["level"] if active else _level(patches),
+            "compliance": compliance,
+            "level": kmp["installed"]["level"] if active else _level(patches),
             "persistent": None,
             "patches": patches,
             "transition": _transition(moving),
@@ -69,14 +65,6 @@ def conclude(
 def _level(patches: List[Dict[str, Any]]) -> Optional[int]:
     """The level of a patch that is active and not of the newest installed KMP, by its name."""
     return next((names.module_level(one["name"]) for one in patches if one["enabled"] and not one["transition"]), None)
-
-
-def _cves_fixed(
-    active: bool, installed: Optional[Dict[str, Any]], patches: List[Dict[str, Any]]
-) -> Optional[List[str]]:
-    if active and installed is not None:
-        return list(installed["cves"])
-    return None if patches else []
 
 
 def _transition(moving: Optional[Dict[str, Any]]) -> Dict[str, Any]:

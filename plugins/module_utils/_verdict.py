@@ -9,7 +9,7 @@ The states and their order are the table "What is said of a host" in the docs: t
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr, names
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr, names, selection
 
 
 class Verdict(NamedTuple):
@@ -17,14 +17,21 @@ class Verdict(NamedTuple):
     reason: str
 
 
-# States in which nothing is left to do for the newest level.
-UP_TO_DATE = ("patched", "baseline")
+# States in which a KMP of the running kernel is active, whichever level.
+ACTIVE = ("patched", "baseline", "outdated")
 # States from which a KMP can be applied.
 PATCHABLE = ("installed", "unpatched", "outdated")
 
 
 def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, Any]], stalled: bool) -> Verdict:
     """:param stalled: whoever watched the running transition saw it exceed its limit."""
+    if kernel["confinement"] is not None:
+        return Verdict(
+            "not_covered",
+            "this is {}: the kernel is not this system's own. Patch the machine that it runs on".format(
+                "WSL" if kernel["confinement"] == "wsl" else "a container"
+            ),
+        )
     if not kernel["livepatch_supported"]:
         return Verdict(
             "not_covered",
@@ -34,8 +41,8 @@ def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, A
     if unknown is not None:
         return Verdict("unknown", unknown)
 
-    installed, selected = kmp["installed"], kmp["selected"]
-    ours = next((one for one in patches if installed and one["name"] == installed["module"]), None)
+    installed, newest = kmp["installed"], kmp["newest"]
+    ours = _ours(installed, patches)
     # One that is replaced shows 0 and 0 for a moment before it goes.
     others = [one["name"] for one in patches if one is not ours and one["enabled"]]
 
@@ -48,37 +55,77 @@ def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, A
     mismatch = _mismatch(kernel, installed, ours, refused)
     if mismatch is not None:
         return Verdict("mismatch", mismatch)
-    if installed is None and selected is None:
+    if installed is None and newest is None:
         return Verdict("not_covered", "no KMP fits {}: {}".format(kernel["release"], _refusal(kmp)))
     if moving is not None:
         direction = "to" if moving["enabled"] else "from"
         text = "tasks are moving {} {}".format(direction, moving["name"])
         return Verdict("stalled", text + ", for longer than the limit") if stalled else Verdict("transitioning", text)
     if installed is None:
-        return Verdict("unpatched", "{}-{} exists and is not installed".format(selected["name"], selected["evr"]))
+        return Verdict("unpatched", "{}-{evr} exists and is not installed".format(kmp["name"], **newest))
     package = "{}-{}".format(installed["name"], installed["evr"])
     if ours is None or not ours["enabled"]:
         still = "; {} is active".format(", ".join(others)) if others else ""
-        refusal = "; it is refused: {reason}".format(**refused) if refused and selected is None else ""
+        refusal = "; it is refused: {reason}".format(**refused) if refused and newest is None else ""
         return Verdict("installed", f"{package} is installed and its module is not active{still}{refusal}")
-    if selected is None or evr.compare(installed["evr"], selected["evr"]) > 0:
+    if newest is None or evr.compare(installed["evr"], newest["evr"]) > 0:
         return Verdict("unknown", f"{package} is active and is not among the KMPs that fit: {_refusal(kmp)}")
-    if selected["evr"] != installed["evr"]:
-        return Verdict("outdated", "{} is active, {} is the newest".format(package, selected["evr"]))
-    if installed["level"] == 1:
-        return Verdict("baseline", f"{package} is active; level 1 fixes nothing")
-    if kmp["match"]["basis"] != "build_id":
-        return Verdict("patched", f"{package} is active, and only its name says that it belongs to this kernel")
-    return Verdict("patched", "{} is active on build ID {}".format(package, kernel["build_id"]))
+    if newest["evr"] != installed["evr"]:
+        return Verdict("outdated", "{} is active, {} is the newest".format(package, newest["evr"]))
+    if names.fixes_nothing(installed["name"], installed["level"]):
+        return Verdict("baseline", "{} is active; level {} fixes nothing".format(package, installed["level"]))
+    on_what = {
+        "build_id": "{} is active on build ID {}",
+        "signed_image": "{} is active on build ID {}, as its vendor's signed kernel package holds it",
+        "name": "{} is active, and only its name says that it belongs to this kernel",
+    }
+    return Verdict("patched", on_what[newest["basis"]].format(package, kernel["build_id"]))
+
+
+def compliance(
+    state: str, kmp: Dict[str, Any], patches: List[Dict[str, Any]], version: Optional[str]
+) -> Dict[str, Any]:
+    """What the state means for the operator; what cannot be told is None.
+
+    :param version: the KMP version that he asks for, None where it is the newest that his policy admits.
+    """
+    installed, selected = kmp["installed"], kmp["selected"]
+    fixed: Optional[List[str]] = None
+    if not patches:
+        fixed = []
+    elif state in ACTIVE:
+        fixed = installed["cves"]
+    fixes = kmp["newest"]["cves"] if kmp["newest"] else None
+    kernel_fixed = kmp["kernel_fixed"]
+    return {
+        "cves_fixed": fixed,
+        "cves_open": None if fixed is None or fixes is None else [cve for cve in fixes if cve not in fixed],
+        "kernel_fixed": None if kernel_fixed is None else len(kernel_fixed),
+        "wanted": selected["level"] if selected else None,
+        "up_to_date": _up_to_date(state, kmp, version),
+        "pinned_by": kmp["pinned_by"],
+        "covered_until": kmp["covered_until"],
+    }
+
+
+def _up_to_date(state: str, kmp: Dict[str, Any], version: Optional[str]) -> Optional[bool]:
+    if state in PATCHABLE and state not in ACTIVE:
+        return False
+    if state not in ACTIVE:
+        return None
+    if kmp["selected"] is None:
+        # All that the policy admits is older than what is active, or it admits nothing.
+        return version is None
+    return bool(kmp["installed"]["evr"] == kmp["selected"]["evr"])
 
 
 def evidence(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, Any]]) -> Dict[str, Any]:
     """What the verdict rests on: as read from the kernel, the module's file and the RPM database."""
     installed = kmp["installed"]
-    ours = next((one for one in patches if installed and one["name"] == installed["module"]), None)
+    ours = _ours(installed, patches)
     return {
         "build_id": kernel["build_id"],
-        "match": kmp["match"]["basis"] if kmp["match"] else None,
+        "match": kmp["newest"]["basis"] if kmp["newest"] else None,
         "image_matches_running": kernel["image"]["matches_running"],
         "package": "{name}-{evr}.{arch}".format(**installed) if installed else None,
         "signature": installed["signed"] if installed else None,
@@ -91,6 +138,11 @@ def evidence(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str
         "replace": ours["replace"] if ours else None,
         "functions": sum(ours["objects"].values()) if ours else None,
     }
+
+
+def _ours(installed: Optional[Dict[str, Any]], patches: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+    """The patch in the kernel whose module is that of the installed KMP."""
+    return next((one for one in patches if installed and one["name"] == installed["module"]), None)
 
 
 def _unknown(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, Any]]) -> Optional[str]:
@@ -112,7 +164,7 @@ def _mismatch(
     refused: Optional[Dict[str, str]],
 ) -> Optional[str]:
     """The kernel itself ignores the release in a module's vermagic (CONFIG_MODVERSIONS), so we must not."""
-    if installed is not None and installed["target_release"] != kernel["release"]:
+    if installed is not None and installed["target_release"] not in (None, kernel["release"]):
         return "{}-{} was built for {}, the kernel that runs is {}".format(
             installed["name"], installed["evr"], installed["target_release"], kernel["release"]
         )
@@ -136,6 +188,8 @@ def _mismatch(
 
 def _refusal(kmp: Dict[str, Any]) -> str:
     """Why the newest candidate that was refused was, or that there is none."""
-    if not kmp["rejected"]:
-        return "no repository offers {}".format(kmp["name"])
-    return "{name}-{evr} is refused: {reason}".format(**kmp["rejected"][0])
+    first = next((one for one in kmp["rejected"] if one["code"] not in selection.ELSEWHERE), None)
+    if first is not None:
+        return "{name}-{evr} is refused: {reason}".format(**first)
+    others = len(kmp["rejected"])
+    return "no repository offers {}".format(kmp["name"]) + (f", but {others} for other kernels" if others else "")

@@ -109,6 +109,13 @@ kernel:
           returned: always
           type: str
           sample: build_id
+    confinement:
+      description:
+        - V(wsl), or V(container:) and its kind, where the kernel is not this system's own. What is installed here then
+          says nothing of it.
+      returned: always
+      type: str
+      sample: null
     boot_id:
       description: Another one after each boot.
       returned: always
@@ -139,16 +146,23 @@ kernel:
       returned: always
       type: bool
       sample: false
+    next_boot:
+      description:
+        - Which kernel the next boot starts, and what says so. V(bls), V(grub) and V(extlinux) are the boot loader's own
+          configuration, V(link) is SUSE's link in C(/boot), V(newest_installed) is a guess.
+      returned: always
+      type: dict
+      sample: {release: 6.1.0-57-cloud-amd64, basis: grub}
     reboot_pending:
-      description: Whether the next boot starts a newer kernel. Not measured by this version.
+      description: Whether the next boot starts a newer kernel, or another build of this one.
       returned: always
       type: bool
-      sample: null
+      sample: true
     unmeasured:
       description: Why a key is null, key by key.
       returned: always
       type: dict
-      sample: {reboot_pending: this version does not find out which kernel the next boot starts}
+      sample: {lockdown: /sys/kernel/security/lockdown is not there}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -9,7 +9,9 @@ short_description: Tell which KMP belongs to the running kernel
 description:
   - Asks the host's package manager which kernel module packages with live patches (KMPs) there are for the kernel
     that
-    runs, selects the newest one that belongs to it, and says why the others do not.
+    runs, selects the newest one that belongs to it and that O(policy) admits, and says why the others are not taken.
+  - Nothing is downloaded. What lies in the package manager's cache is looked into, signature and module; what is not on
+    the host yet is looked into by M(fleet.livepatch.livepatch), before it is installed.
   - What could not be measured is null, and RV(kmp.unmeasured) says why. A repository that does not answer is told
     there, as the reason why nothing is known of RV(kmp.candidates).
 author: fleet.livepatch contributors (@fleet-livepatch)
@@ -46,13 +48,39 @@ kmp:
       returned: always
       type: str
       sample: kernel-livepatch-6_1_0-56-cloud-amd64
+    newest:
+      description:
+        - The newest KMP that belongs to the running kernel, whatever O(policy) wants, with what ties it to the kernel
+          (see RV(kmp.match)). Null where there is none.
+      returned: always
+      type: dict
+      sample: {evr: 3-150400.2.1, level: 3, basis: build_id, cves: [CVE-2099-0002, CVE-2099-0003]}
+    pinned_by:
+      description: Why RV(kmp.newest) is not RV(kmp.selected), null where it is.
+      returned: always
+      type: str
+      sample: null
+    kernel_fixed:
+      description: CVEs that newer kernel packages fix, by their advisories, and that RV(kmp.selected) does not.
+      returned: always
+      type: list
+      elements: str
+      sample: [CVE-2099-0004]
+    covered_until:
+      description: The last day on which the vendor patches this kernel, if a C(lifecycle-data) package says so.
+      returned: always
+      type: str
+      sample: "2027-03-31"
     installed:
-      description: The installed KMP of this name, null where there is none.
+      description: The newest installed KMP of this kernel, null where there is none.
       returned: always
       type: dict
       sample: null
     selected:
-      description: The newest KMP that belongs to the running kernel, null where there is none.
+      description:
+        - The newest KMP that belongs to the running kernel and that O(policy) admits, null where there is none.
+        - C(cves), C(severity) and C(issued) are those of its advisory. Without one C(cves) are those of its changelog.
+          C(module), C(signed), C(vendor) and C(target_release) are told of what is on the host, installed or not.
       returned: always
       type: dict
       sample:
@@ -61,15 +89,21 @@ kmp:
         arch: x86_64
         level: 3
         module: null
-        cves: null
-        severity: null
-        issued: null
+        module_path: null
+        module_build_id: null
+        cves: [CVE-2099-0002, CVE-2099-0003]
+        severity: important
+        issued: "2026-05-12"
         repository: updates
         signed: null
+        vendor: null
         target_release: null
     match:
       description:
-        - On what basis RV(kmp.selected) belongs to the running kernel, V(build_id) or V(name), and what says so.
+        - On what basis RV(kmp.selected) belongs to the running kernel, what says so, and what is not known yet.
+        - V(build_id) when it is tagged for the build that runs. V(signed_image) when the running kernel was traced to
+          the installed image, that to its package, and this to the vendor that signs the KMP. V(name) when O(policy)
+          allows that.
       returned: always
       type: dict
       sample:
@@ -77,6 +111,8 @@ kmp:
         witnesses:
           - name carries the running release 6.1.0-56-cloud-amd64
           - package is tagged for the running build ID 3b43fad5034874490492495d552c0af6a5fab235
+        pending:
+          - signature, vendor and module of the package are seen when it has been downloaded
     candidates:
       description: All versions of the KMP that are installed or offered.
       returned: always
@@ -84,13 +120,20 @@ kmp:
       elements: dict
       sample: []
     rejected:
-      description: The candidates that were not selected, each with its reason.
+      description:
+        - The candidates that were not selected, each with a word for programs and a reason for people. Those for other
+          kernels come last, once for each name.
+        - C(code) is C(other_kernel), C(other_flavor), C(other_arch), C(other_build), C(name_only), C(retracted),
+          C(empty), C(unsigned), C(unknown_key), C(bad_signature), C(wrong_kernel), C(other_requires), C(other_vendor),
+          C(unloadable), C(locked), C(quarantined), C(excluded), C(other_version), C(cut_off), C(too_young),
+          C(not_admitted), C(older) or C(downgrade).
       returned: always
       type: list
       elements: dict
       sample:
         - name: kernel-livepatch-6_1_0-56-cloud-amd64
           evr: 2-150400.2.1
+          code: older
           reason: older level than 3-150400.2.1
     metadata_age:
       description: Seconds since the oldest of the repositories' metadata were last checked.
@@ -101,7 +144,7 @@ kmp:
       description: Why a key is null, key by key.
       returned: always
       type: dict
-      sample: {issued: this version reads no advisories}
+      sample: {issued: no repository has an advisory of it}
 """
 
 from typing import Any, Dict
@@ -116,9 +159,9 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import k
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_options.POLICY, supports_check_mode=True)
-    policy = _options.policy(module.params)
 
     def work(host: Host) -> Dict[str, Any]:
+        policy = _options.policy(module.params, host)
         kernel = identity.read(host)
         return {"kmp": kmp.block(host, kernel, kmp.ask(host, kernel, policy), policy)}
 

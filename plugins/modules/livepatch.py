@@ -89,6 +89,15 @@ transition:
   returned: when they could be told
   type: dict
   sample: {seconds: 1.204, by: kernel log}
+transaction:
+  description:
+    - What installing the KMP does, step by step, as the package manager computed it beforehand. It is refused if it
+      does anything but install the KMP and a few dependencies.
+    - Null where nothing had to be installed.
+  returned: when they could be told
+  type: list
+  elements: str
+  sample: [install kernel-livepatch-6_1_0-56-cloud-amd64-3-150400.2.1.x86_64]
 livepatch:
   description: What is true of the host's live patch afterwards, with the keys that M(fleet.livepatch.livepatch_info)
     returns.
@@ -134,15 +143,15 @@ def main() -> None:
     )
     # ssh that goes away takes the terminal with it, and must not take a package manager in the middle of its work.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    request = _apply.Request(
-        _options.policy(module.params),
-        module.params["timeout"],
-        module.params["on_stall"],
-        module.check_mode,
-        {name: value for name, value in module.params["expect"].items() if value},
-    )
 
     def work(host: Host) -> Dict[str, Any]:
+        request = _apply.Request(
+            _options.policy(module.params, host),
+            module.params["timeout"],
+            module.params["on_stall"],
+            module.check_mode,
+            {name: value for name, value in module.params["expect"].items() if value},
+        )
         result = _apply.latest(host, request)
         if module._diff:
             result["diff"] = {

@@ -68,13 +68,52 @@ livepatch:
       description: What the state means for the operator.
       returned: always
       type: dict
+      contains:
+        cves_fixed:
+          description: What the active KMP fixes, by its advisories, or by its changelog where there are none.
+          returned: always
+          type: list
+          elements: str
+          sample: [CVE-2099-0002]
+        cves_open:
+          description: What the newest KMP fixes and the active one does not.
+          returned: always
+          type: list
+          elements: str
+          sample: [CVE-2099-0003]
+        kernel_fixed:
+          description: How many CVEs newer kernel packages fix that no KMP does. M(fleet.livepatch.kmp_info) names them.
+          returned: always
+          type: int
+          sample: 1
+        wanted:
+          description: The level that O(policy) selects, null where it admits none that is newer.
+          returned: always
+          type: int
+          sample: 3
+        up_to_date:
+          description: Whether what is active is what O(policy) wants, null where that cannot be told.
+          returned: always
+          type: bool
+          sample: false
+        pinned_by:
+          description: Which part of O(policy) holds the newest KMP back, null where none does.
+          returned: always
+          type: str
+          sample: null
+        covered_until:
+          description: The last day on which the vendor patches this kernel, if a C(lifecycle-data) package says so.
+          returned: always
+          type: str
+          sample: "2027-03-31"
       sample:
-        cves_open: null
-        cves_fixed: [CVE-2099-0002, CVE-2099-0003]
+        cves_open: [CVE-2099-0003]
+        cves_fixed: [CVE-2099-0002]
+        kernel_fixed: 1
         wanted: 3
-        up_to_date: true
+        up_to_date: false
         pinned_by: null
-        covered_until: null
+        covered_until: "2027-03-31"
     level:
       description: The level that is active, null where none is.
       returned: always
@@ -125,7 +164,8 @@ kernel:
   type: dict
   sample: {release: 6.1.0-56-cloud-amd64, build_id: 3b43fad5034874490492495d552c0af6a5fab235}
 kmp:
-  description: The KMPs for it, with the keys that M(fleet.livepatch.kmp_info) returns but for C(candidates).
+  description: The KMPs for it, with the keys that M(fleet.livepatch.kmp_info) returns. To keep it
+    small, without C(candidates), C(kernel_fixed) and what is for other kernels.
   returned: success
   type: dict
   sample: {name: kernel-livepatch-6_1_0-56-cloud-amd64, metadata_age: 812}
@@ -138,8 +178,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import _observe, _
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_options.POLICY, supports_check_mode=True)
-    policy = _options.policy(module.params)
-    _options.run(module, lambda host: _observe.observe(host, policy))
+    _options.run(module, lambda host: _observe.observe(host, _options.policy(module.params, host)))
 
 
 if __name__ == "__main__":

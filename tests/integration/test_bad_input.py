@@ -26,7 +26,7 @@ TOLD = {
     "no_python": "it has no Python that Ansible can use; install Python 3",
     "lp1": "this kernel cannot be live patched: /sys/kernel/livepatch is not there",
     "lp2": "repository lab does not answer: ",
-    "lp3": "this host has no zypper",
+    "lp3": "this host has neither zypper nor dnf",
 }
 
 
@@ -39,7 +39,7 @@ def inventory(fleet: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # How a kernel without live patching looks: its other files, and no directory of that name.
     one.ssh("sudo sh -c 'cp /sys/kernel/notes /run/; mount -t tmpfs none /sys/kernel; cp /run/notes /sys/kernel/'")
     two.ssh("sudo sed -i s,^baseurl=.*,baseurl=http://10.0.2.2:1/main, /etc/zypp/repos.d/lab.repo")
-    three.ssh("sudo mv /usr/bin/zypper /usr/bin/zypper.away")
+    three.ssh("sudo mv /usr/bin/zypper /usr/bin/zypper.away; sudo mv /usr/bin/dnf /usr/bin/dnf.away")
 
     content = yaml.safe_load(fleet.inventory.read_text())
     hosts = content["lab"]["hosts"]

@@ -6,6 +6,7 @@
 
 import base64
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from tests.unit.plugins.module_utils import made
 _RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "plugins", "module_utils", "recorded")
 _RELEASE = made.RELEASE
 _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
+_SIGNATURE = "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8"
 
 
 def _load(name: str) -> Any:
@@ -151,7 +153,8 @@ class Machine(Directory):
         super().__init__(root)
         notes, self.build_id = base64.b64decode(_load("notes-6.1")["notes"]), _load("notes-6.1")["build_id"]
         # By EVR: what the package says of itself. tag: the build ID that it was made for, None for no tag.
-        # seconds: how long its migration takes, None for ever. back: the same of its reversal.
+        # signer: of its module, None where that is not signed. seconds: how long its migration takes, None for ever.
+        # back: the same of its reversal.
         self.levels = {}  # type: Any
         for evr in ("1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"):
             self.offer(evr)
@@ -171,7 +174,18 @@ class Machine(Directory):
         self.put("/sys/kernel/notes", notes)
         self.put("/sys/kernel/security/lockdown", "[none] integrity confidentiality")
         self.put("/proc/version", made.PROC_VERSION)
-        self.put("/boot/vmlinuz-" + self.release, made.bzimage(gzip.compress(made.vmlinux(self.build_id))))
+        self.put("/etc/zypp/locks", "type: package")
+        image = made.bzimage(gzip.compress(made.vmlinux(self.build_id)))
+        self.put("/boot/vmlinuz-" + self.release, image)
+        # The kernel's package, None where no package owns its image
+        self.package = {
+            "evr": "6.1.0-56.1",
+            "vendor": "the lab",
+            "signature": _SIGNATURE,
+            "digest": hashlib.sha256(image).hexdigest(),
+            "provides": "kernel\x1d=\x1d6.1.0-56\nkernel-cloud-amd64\x1d=\x1d6.1.0-56\n",
+        }  # type: Any
+        self.keys = {"b1d712c8": "the lab's key"}
         self.put("/usr/bin/zypper")
         os.chmod(self.path("/usr/bin/zypper"), 0o755)
         self.put("/etc/zypp/repos.d/lab.repo", "[lab]\nname=lab\nenabled=1\nbaseurl=http://192.0.2.1/main")
@@ -186,6 +200,19 @@ class Machine(Directory):
                 "back": 1.0,
                 "refused": "",
                 "module_id": evr[:1] * 40,
+                # "good", "unsigned", "unknown_key" or "bad"
+                "signature": "good",
+                "vendor": "the lab",
+                "requires": "kernel-cloud-amd64\x1d=\x1d6.1.0-56\n",
+                "arch": "x86_64",
+                "name": self.kmp,
+                # What else a transaction would do: the summary's groups and their packages
+                "besides": (),
+                "locked": False,
+                "modules": 1,
+                "signer": None,
+                # Installed is what was built for this release, whatever was downloaded
+                "installs": None,
             },
             **what,
         )
@@ -207,10 +234,20 @@ class Machine(Directory):
     def have(self, evr: str) -> None:
         """The package is installed."""
         self.installed.append(evr)
+        self.put(self.file(evr), self._module_file(evr, True))
+
+    def advise(self, text: str, repository: str = "lab") -> None:
+        """The repository has advisories: what is in its updateinfo."""
+        folder = f"/var/cache/zypp/raw/{repository}/repodata/"
+        self.put(folder + "0abc-updateinfo.xml.gz", gzip.compress(text.encode()))
+        index = "<data type='updateinfo'><location href='repodata/0abc-updateinfo.xml.gz'/></data>"
+        self._index(repository, f"<repomd xmlns='http://linux.duke.edu/metadata/repo'>{index}</repomd>")
+
+    def _module_file(self, evr: str, installed: bool = False) -> bytes:
         level = self.levels[evr]
-        self.put(
-            self.file(evr), made.module(level["target"] + " SMP preempt mod_unload modversions ", level["module_id"])
-        )
+        target = level["installs"] if installed and level["installs"] else level["target"]
+        module = made.module(target + " SMP preempt mod_unload modversions ", level["module_id"])
+        return made.signed(module, level["signer"]) if level["signer"] else module
 
     def have_active(self, evr: str) -> None:
         """Its module is active, and has been for long."""
@@ -301,8 +338,11 @@ class Machine(Directory):
     # The tools
 
     def _refresh(self) -> None:
-        index = "/var/cache/zypp/raw/lab/repodata/repomd.xml"
-        self.put(index)
+        self._index("lab", "<repomd/>")
+
+    def _index(self, repository: str, text: str) -> None:
+        index = f"/var/cache/zypp/raw/{repository}/repodata/repomd.xml"
+        self.put(index, text)
         os.utime(self.path(index), (self.wall_clock(), self.wall_clock()))
 
     def run(self, argv: Any, environment: Any = None) -> Completed:
@@ -310,18 +350,21 @@ class Machine(Directory):
         tool, last = argv[0], argv[-1]
         if tool == "zypper":
             if self.locked:
-                return _completed("zypper-6.1-named-locked")
+                return _completed("zypper-6.1-offered-locked")
             if "refresh" in argv:
                 self._refresh()
                 return Completed(
                     0, "<stream><message type='info'>All repositories have been refreshed.</message></stream>", ""
                 )
+            if "--dry-run" in argv:
+                return self._preview(last)
+            if "download" in argv:
+                return self._download(last)
+            if "locks" in argv:
+                return self._locks()
             return self._install(last) if "install" in argv else self._search(argv)
-        if tool == "rpm" and "-qf" in argv:
-            return Completed(0, "kernel-cloud-amd64\x1f6.1.0-56.1\x1fx86_64\x1e", "")
         if tool == "rpm":
-            records = [self._record(evr) for evr in self.installed]
-            return Completed(0, "".join(records), "") if records else _completed("rpm-6.1-none")
+            return self._rpm(argv)
         if tool == "insmod":
             return self._insmod(last)
         assert tool == "rmmod", argv
@@ -329,6 +372,68 @@ class Machine(Directory):
             return Completed(1, "", f"rmmod: ERROR: Module {last} is in use\n")
         self.drop("/sys/module/" + last)
         return Completed(0, "", "")
+
+    def _rpm(self, argv: Any) -> Completed:
+        last = argv[-1]
+        if "-Kv" in argv:
+            return _completed("rpm-6.1-check-" + self._of(last)["signature"].replace("bad", "damaged"))
+        if "-qp" in argv:
+            return Completed(0, self._record(self._evr_of(last)), "")
+        if last == "gpg-pubkey":
+            return Completed(0, "".join(f"{key}\x1f{owner}\x1e" for key, owner in self.keys.items()), "")
+        if "-qf" in argv:
+            if self.package is None:
+                return _completed("rpm-6.1-unowned")
+            fields = ["kernel-cloud-amd64", self.package["evr"], "x86_64"]
+            # Who asks for more than the name asks for the kernel's package
+            if "VENDOR" in argv[3]:
+                image = "/boot/vmlinuz-" + self.release
+                fields += [self.package["vendor"], self.package["signature"], self.package["provides"], "8"]
+                fields.append("{}\x1d{}\n".format(image, self.package["digest"]))
+            return Completed(0, "\x1f".join(fields) + "\x1e", "")
+        records = [self._record(evr) for evr in self.installed if self.levels[evr]["name"] == last]
+        return Completed(0, "".join(records), "") if records else _completed("rpm-6.1-none")
+
+    def _evr_of(self, path: str) -> str:
+        return next(evr for evr in self.levels if f"-{evr}." in path)
+
+    def _of(self, path: str) -> Any:
+        return self.levels[self._evr_of(path)]
+
+    def pipe(self, argv: Any, source: Any, seconds: float) -> Any:
+        if argv[0] != "rpm2cpio":
+            yield from super().pipe(argv, source, seconds)
+            return
+        evr = self._evr_of(argv[1])
+        paths = [self.file(evr), self.file(evr) + ".xz"][: self.levels[evr]["modules"]]
+        archive = made.cpio(
+            dict([("/usr/share/doc/README", b"hello"), *((path, self._module_file(evr)) for path in paths)])
+        )
+        for at in range(0, len(archive), 100):
+            yield archive[at : at + 100]
+
+    def _preview(self, wanted: str) -> Completed:
+        evr = wanted.partition("=")[2]
+        row = "<solvable type='package' name={} edition={} arch={}/>"
+        groups = [("install", self.levels[evr]["name"], evr, "x86_64"), *self.levels[evr]["besides"]]
+        told = "".join("<to-{0}>{1}</to-{0}>".format(one[0], row.format(*map(quoteattr, one[1:]))) for one in groups)
+        return Completed(0, f"<stream><install-summary>{told}</install-summary></stream>", "")
+
+    def _download(self, wanted: str) -> Completed:
+        name, _equals, evr = wanted.partition("=")
+        path = f"/var/cache/zypp/packages/lab/{name}-{evr}.{self.levels[evr]['arch']}.rpm"
+        self.put(path, "packed")
+        return Completed(
+            0, f"<stream><download-result><localfile path={quoteattr(path)}/></download-result></stream>", ""
+        )
+
+    def _locks(self) -> Completed:
+        rows = [
+            "<match kind='package' name={} edition={}/>".format(quoteattr(self.levels[evr]["name"]), quoteattr(evr))
+            for evr in self.levels
+            if self.levels[evr]["locked"]
+        ]
+        return Completed(0, "<stream><locks>{}</locks></stream>".format("".join(rows)), "")
 
     def _search(self, argv: Any) -> Completed:
         words = argv[-1].split(" = ")
@@ -339,10 +444,10 @@ class Machine(Directory):
                 continue
             row = {
                 "status": "installed" if evr in self.installed else "not-installed",
-                "name": self.kmp,
+                "name": self.levels[evr]["name"],
                 "edition": evr,
             }
-            row.update(kind="package", arch="x86_64", repository="lab")
+            row.update(kind="package", arch=self.levels[evr]["arch"], repository="lab")
             rows.append("<solvable {}/>".format(" ".join(f"{key}={quoteattr(row[key])}" for key in sorted(row))))
         return Completed(0 if rows else 104, "<stream>{}</stream>".format("".join(rows)), "")
 
@@ -358,11 +463,14 @@ class Machine(Directory):
 
     def _record(self, evr: str) -> str:
         changes = [f"- Fix for CVE-2099-000{number} (x)" for number in range(int(evr[0]), 1, -1)]
+        level = self.levels[evr]
         fields = (
-            self.kmp,
+            level["name"],
             evr,
-            "x86_64",
-            "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8",
+            level["arch"],
+            level["vendor"],
+            "(none)" if level["signature"] == "unsigned" else level.get("key", _SIGNATURE),
+            level["requires"],
             os.path.dirname(self.file(evr)) + "\n" + self.file(evr) + "\n",
             "\n".join(changes + ["- Initial livepatch"]) + "\n",
         )

@@ -9,8 +9,8 @@ from typing import Any, Dict, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot, confinement, notes, release, taint
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import image as image_file
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import notes, release, taint
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import klp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
 
@@ -54,12 +54,14 @@ def read(host: Host) -> Dict[str, Any]:
         "build_id": None,
         "package": None,
         "image": {"path": image, "build_id": None, "version": None, "matches_running": None, "basis": None},
+        "confinement": confinement.find(host, name),
         "boot_id": host.text("/proc/sys/kernel/random/boot_id"),
         "livepatch_supported": supported,
         "mechanism": "klp" if supported else None,
         "taint": None,
         "lockdown": None,
         "module_signature_enforced": None,
+        "next_boot": None,
         "reboot_pending": None,
         "unmeasured": unmeasured,
     }
@@ -78,7 +80,7 @@ def read(host: Host) -> Dict[str, Any]:
         unmeasured["image"] = f"no image of {name} found under /boot or /lib/modules"
     else:
         _read_image(host, kernel, _first(host, _BESIDE_GZIP, name), _first(host, _BESIDE_XZ, name))
-    unmeasured["reboot_pending"] = "this version does not find out which kernel the next boot starts"
+    _look_ahead(host, kernel)
 
     value = host.text("/proc/sys/kernel/tainted")
     if value is None:
@@ -151,6 +153,26 @@ def _read_image(host: Host, kernel: Dict[str, Any], quicker: Optional[str], slow
         )
     if found["basis"] is None:
         unmeasured["image.basis"] = unmeasured["image.matches_running"]
+
+
+def _look_ahead(host: Host, kernel: Dict[str, Any]) -> None:
+    """Which kernel the next boot starts, and whether that would be another one."""
+    unmeasured = kernel["unmeasured"]
+    try:
+        found = boot.find(host)
+    except Unmeasured as exc:
+        unmeasured["next_boot"] = unmeasured["reboot_pending"] = str(exc)
+        return
+    kernel["next_boot"] = found._asdict()
+    matches = kernel["image"]["matches_running"]
+    if boot.is_newer(found.release, kernel["release"]):
+        kernel["reboot_pending"] = True
+    elif found.release != kernel["release"]:
+        kernel["reboot_pending"] = False
+    elif matches is None:
+        unmeasured["reboot_pending"] = f"it starts {found.release}, and whether that is the kernel that runs is unknown"
+    else:
+        kernel["reboot_pending"] = not matches
 
 
 def build_id(host: Host) -> str:

@@ -4,66 +4,127 @@
 
 """The ``kmp`` block of a result. PRIVATE to the collection: it may change at any time."""
 
+import datetime
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
+    advisories,
     evr,
+    guard,
+    inside,
+    lifecycle,
     managers,
-    module_file,
     names,
+    origin,
     rpm,
     selection,
 )
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate, PackageManager
 
 
-# What the operator allows when repositories are asked. max_age: seconds.
-class Policy(NamedTuple):
-    refresh: str
-    max_age: int
-    lock_timeout: int
-    allow_name_match: bool
-
-
-# What the repositories offer for one kernel: asked once, used before and after a change. problem: why it is unknown.
+# What is known of the KMPs for one kernel: asked once, used before and after a change. problem: why it is unknown.
+# keys: whom the host trusts with packages. files: what was seen in those that were downloaded, by name-evr.
+# transaction: what installing the last of these would do, None where that was not asked.
 class Offer(NamedTuple):
-    candidates: List[Candidate]
-    for_this_build: Set[str]
-    for_any_build: Set[str]
-    metadata_age: Optional[int]
-    problem: Optional[str]
+    kmp_names: List[str]
+    problem: Optional[str] = None
+    metadata_age: Optional[int] = None
+    candidates: List[Candidate] = []
+    for_this_build: Set[str] = set()
+    for_any_build: Set[str] = set()
+    advised: List[advisories.Advisory] = []
+    keys: Dict[str, str] = {}
+    traced: origin.Origin = origin.Origin("it was not traced", [])
+    files: Dict[str, inside.Inside] = {}
+    transaction: Optional[List[str]] = None
 
 
-_NOT_INSTALLED = "told only of an installed KMP: the package manager does not show it for others"
-_NO_ADVISORY = "this version reads no advisories"
+_NOT_SEEN = "told only of a KMP that is installed or downloaded: the package manager does not show it of others"
+_NO_ADVISORY = "no repository has an advisory of it"
+_NOTHING = "there is no KMP for this kernel"
 
 
 def ask(host: Host, kernel: Dict[str, Any], policy: Policy) -> Offer:
-    """Asks the package manager what there is for this kernel."""
-    age: Optional[int] = None
+    """Asks the package manager what there is for this kernel, and looks into what of it is on the host already."""
+    offer = Offer([names.suse(kernel["release"])])
     try:
-        manager = managers.find(host, policy.lock_timeout)
-        age = manager.metadata_age()
-        if policy.refresh == "always" or (policy.refresh == "if_older_than" and (age is None or age > policy.max_age)):
+        manager = managers.find(host, policy)
+        offer = offer._replace(kmp_names=manager.kmp_names(kernel["release"]), metadata_age=manager.metadata_age())
+        if policy.refresh == "always" or (policy.refresh == "if_older_than" and _is_old(offer.metadata_age, policy)):
             manager.refresh()
-            age = manager.metadata_age()
-        if age is None:
+            offer = offer._replace(metadata_age=manager.metadata_age())
+        if offer.metadata_age is None:
             raise Unmeasured(
                 "metadata of these repositories are not on this host: {}".format(
                     ", ".join(manager.without_metadata()) or "none is enabled"
                 ),
                 "Set up a repository that holds KMPs, and refresh it (refresh: always)",
             )
-        candidates = manager.named(names.kmp_name(kernel["release"]))
-        for_this_build = manager.targeting(kernel["build_id"]) if candidates and kernel["build_id"] else set()
-        # Whether a KMP is tagged for another build, or not at all, matters only where one does not fit.
-        unfit = any(one.name + "-" + one.evr not in for_this_build for one in candidates)
-        for_any_build = manager.targeting(None) if unfit else for_this_build
-        return Offer(candidates, for_this_build, for_any_build, age, None)
+        return _ask(host, kernel, manager, offer)
     except Unmeasured as exc:
-        return Offer([], set(), set(), age, str(exc))
+        return offer._replace(problem=str(exc))
+
+
+def _is_old(age: Optional[int], policy: Policy) -> bool:
+    return age is None or age > policy.max_age
+
+
+def _ask(host: Host, kernel: Dict[str, Any], manager: PackageManager, offer: Offer) -> Offer:
+    offer = offer._replace(candidates=manager.offered(kernel["release"]))
+    ours = [one for one in offer.candidates if one.name in offer.kmp_names]
+    if not ours or kernel["build_id"] is None:
+        return offer
+    for_this_build = manager.targeting(kernel["build_id"])
+    # Whether a KMP is tagged for another build, or not at all, matters only where one does not fit.
+    unfit = any(_key(one) not in for_this_build for one in ours)
+    wanted = {one.name for one in ours} | ({kernel["package"]["name"]} if kernel["package"] else set())
+    keys = rpm.keys(host)
+    offer = offer._replace(
+        for_this_build=for_this_build,
+        for_any_build=manager.targeting(None) if unfit else for_this_build,
+        advised=advisories.read(host, manager.metadata(), wanted),
+        keys=keys,
+        traced=origin.trace(host, kernel, keys),
+    )
+    for one in ours:
+        path = manager.cached(one.name, one.evr, one.arch)
+        if path is not None:
+            offer = _looked_into(host, kernel, offer, one, path)
+    return offer
+
+
+def _looked_into(host: Host, kernel: Dict[str, Any], offer: Offer, candidate: Candidate, path: str) -> Offer:
+    package = rpm.Package(candidate.name, candidate.evr, candidate.arch)
+    seen = inside.of_file(host, path, package, kernel, offer.keys)
+    return offer._replace(files=dict(offer.files, **{_key(candidate): seen}))
+
+
+def examine(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> Offer:
+    """Looks into the KMP that is to be installed before it is: its transaction, its signature, its module.
+
+    What speaks against it is in the offer then, so that another one may be selected, which is looked into as well.
+
+    :raises TransactionRefused: installing it would do more than that.
+    :raises InstallFailed: the package manager does not want to install it.
+    :raises Unmeasured: it cannot be downloaded, or not be read.
+    """
+    manager = managers.find(host, policy)
+    examined: Set[str] = set()
+    while True:
+        kmp = block(host, kernel, offer, policy)
+        selected = kmp["selected"]
+        if selected is None or selected["evr"] in examined or selected["evr"] == (kmp["installed"] or {}).get("evr"):
+            return offer
+        name, version = selected["name"], selected["evr"]
+        examined.add(version)
+        steps = manager.preview(name, version)
+        offer = offer._replace(transaction=guard.describe(steps))
+        guard.check(steps, name, version, policy.allow_dependencies)
+        candidate = next(one for one in offer.candidates if (one.name, one.evr) == (name, version))
+        offer = _looked_into(host, kernel, offer, candidate, manager.download(name, version))
 
 
 def block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> Dict[str, Any]:
@@ -72,52 +133,42 @@ def block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> D
     ``unmeasured`` says why a key is None. With ``candidates`` in it nothing is known of newer levels, with
     ``installed`` in it nothing of the host's own package.
     """
-    kmp: Dict[str, Any] = {
-        "name": names.kmp_name(kernel["release"]),
-        "installed": None,
-        "selected": None,
-        "match": None,
-        "candidates": [_offered(candidate) for candidate in offer.candidates],
-        "rejected": [],
-        "metadata_age": offer.metadata_age,
-        "unmeasured": {},
-    }
-    unmeasured = kmp["unmeasured"]
+    unmeasured: Dict[str, str] = {}
+    own: Dict[str, inside.Inside] = {}
     try:
-        kmp["installed"] = next(iter(installed(host, kmp["name"])), None)
+        own = {
+            _key_of(one.content.package): one for name in offer.kmp_names for one in _installed(host, name, offer.keys)
+        }
     except Unmeasured as exc:
         unmeasured["installed"] = str(exc)
+    newest = max(own.values(), key=lambda one: evr.key(one.content.package.evr), default=None)
+    known = _known(offer, own)
+    kmp: Dict[str, Any] = {
+        "name": _name(offer, newest),
+        "installed": None if newest is None else _shown(offer, newest.content.package, None, newest),
+        "selected": None,
+        "newest": None,
+        "match": None,
+        "pinned_by": None,
+        "kernel_fixed": None,
+        "covered_until": None,
+        "candidates": [_shown_known(offer, one) for one in known if one.candidate.name in offer.kmp_names],
+        "rejected": [],
+        "metadata_age": offer.metadata_age,
+        "unmeasured": unmeasured,
+    }
     if offer.metadata_age is None:
         unmeasured["metadata_age"] = "the metadata of an enabled repository are not on this host, or none is enabled"
-    if offer.problem is not None:
-        unmeasured["candidates"] = offer.problem
-    elif kernel["build_id"] is None:
-        unmeasured["candidates"] = "the running kernel's build ID is unknown"
-    elif offer.candidates and not any(candidate.repository for candidate in offer.candidates):
-        unmeasured["candidates"] = (
-            "no enabled repository offers {}, which is installed: whether there is a newer level is unknown. "
-            "Look at the repositories (zypper repos), and at the registration".format(kmp["name"])
-        )
+    problem = _problem(kernel, offer, kmp["name"])
+    if problem is not None:
+        unmeasured["candidates"] = problem
     else:
-        chosen = selection.select(
-            kernel["release"],
-            kernel["arch"],
-            kernel["build_id"],
-            offer.candidates,
-            offer.for_this_build,
-            offer.for_any_build,
-            policy.allow_name_match,
+        running = selection.Kernel(
+            kernel["release"], kernel["flavor"], kernel["arch"], kernel["build_id"], offer.kmp_names, offer.traced
         )
-        kmp["rejected"] = chosen.rejected
-        if chosen.selected is not None:
-            kmp["match"] = {"basis": chosen.basis, "witnesses": chosen.witnesses}
-            kmp["selected"] = _offered(chosen.selected)
-            if kmp["installed"] is not None and kmp["installed"]["evr"] == chosen.selected.evr:
-                kmp["selected"] = dict(kmp["installed"], repository=chosen.selected.repository)
-    for key in ("module", "cves", "signed", "target_release"):
-        unmeasured[key] = _NOT_INSTALLED
-    for key in ("severity", "issued"):
-        unmeasured[key] = _NO_ADVISORY
+        today = datetime.datetime.fromtimestamp(host.wall_clock(), datetime.timezone.utc).date()
+        _choose(kmp, offer, running, selection.select(running, known, policy, today, _evr_of(newest)))
+    _tell_more(host, kernel, offer, kmp)
     return kmp
 
 
@@ -128,47 +179,141 @@ def installed(host: Host, name: str) -> List[Dict[str, Any]]:
 
     :raises Unmeasured: the RPM database or a module's file cannot be read.
     """
-    found = rpm.installed(host, name)
-    return [_installed(host, one) for one in sorted(found, key=lambda one: evr.key(one.package.evr), reverse=True)]
+    found = sorted(_installed(host, name, {}), key=lambda one: evr.key(one.content.package.evr), reverse=True)
+    return [_shown(Offer([name]), one.content.package, None, one) for one in found]
 
 
-def _installed(host: Host, found: rpm.Installed) -> Dict[str, Any]:
-    package = found.package
-    modules = [path for path in found.files if names.is_module(path)]
-    if len(modules) != 1:
-        raise Unmeasured(
-            f"{package.name}-{package.evr} holds {len(modules)} livepatch modules, not one",
-            "Report it to who built the KMP",
+def _installed(host: Host, name: str, keys: Dict[str, str]) -> List[inside.Inside]:
+    return [inside.of_installed(host, one, keys) for one in rpm.installed(host, name)]
+
+
+def _known(offer: Offer, own: Dict[str, inside.Inside]) -> List[selection.Known]:
+    """The candidates, with all that is known of each."""
+    known = []
+    for candidate in offer.candidates:
+        key = _key(candidate)
+        tag = "this" if key in offer.for_this_build else "other" if key in offer.for_any_build else None
+        advisory = advisories.of(offer.advised, candidate.name, candidate.evr)
+        seen = own.get(key) or offer.files.get(key)
+        # What is installed is there, and no lock changes that.
+        one = selection.Known(candidate._replace(locked=candidate.locked and key not in own), tag, seen)
+        if advisory is not None:
+            one = one._replace(
+                retracted=advisory.id if advisory.retracted else None,
+                cves=advisory.cves,
+                severity=advisory.severity,
+                issued=advisory.issued,
+            )
+        elif seen is not None:
+            one = one._replace(cves=tuple(names.cves(seen.content.changelog)))
+        known.append(one)
+    return known
+
+
+def _problem(kernel: Dict[str, Any], offer: Offer, name: str) -> Optional[str]:
+    """Why nothing can be said of what the repositories offer."""
+    if offer.problem is not None:
+        return offer.problem
+    if kernel["build_id"] is None:
+        return "the running kernel's build ID is unknown"
+    ours = [one for one in offer.candidates if one.name in offer.kmp_names]
+    if ours and not any(one.repository for one in ours):
+        return (
+            f"no enabled repository offers {name}, which is installed: whether there is a newer level is unknown. "
+            "Look at the repositories, and at the registration"
         )
-    module = module_file.read(host, modules[0])
+    return None
+
+
+def _choose(kmp: Dict[str, Any], offer: Offer, kernel: selection.Kernel, chosen: selection.Selection) -> None:
+    kmp["rejected"] = chosen.rejected
+    kmp["pinned_by"] = chosen.pinned_by
+    if chosen.newest is not None:
+        newest = _shown_known(offer, chosen.newest)
+        basis = selection.match(kernel, chosen.newest).basis
+        kmp["newest"] = {"evr": newest["evr"], "level": newest["level"], "basis": basis, "cves": newest["cves"]}
+    if chosen.selected is not None:
+        kmp["selected"] = _shown_known(offer, chosen.selected)
+        kmp["match"] = selection.match(kernel, chosen.selected)._asdict()
+
+
+def _tell_more(host: Host, kernel: Dict[str, Any], offer: Offer, kmp: Dict[str, Any]) -> None:
+    """What follows from advisories and lifecycle data, and why a key is None."""
+    unmeasured, shown = kmp["unmeasured"], kmp["selected"] or kmp["installed"]
+    package = kernel["package"]
+    advised = {name for advisory in offer.advised for name, _evr in advisory.packages}
+    if package is None:
+        unmeasured["kernel_fixed"] = "the running kernel's package is unknown"
+    elif package["name"] not in advised:
+        unmeasured["kernel_fixed"] = "no repository has advisories of {}".format(package["name"])
+    elif shown is None or shown["cves"] is None:
+        unmeasured["kernel_fixed"] = _NOTHING if shown is None else "which CVEs the KMP fixes is unknown"
+    else:
+        newer = advisories.fixed_after(offer.advised, package["name"], package["evr"])
+        kmp["kernel_fixed"] = [cve for cve in newer if cve not in shown["cves"]]
+    if shown is None:
+        unmeasured["covered_until"] = _NOTHING
+        return
+    try:
+        kmp["covered_until"] = lifecycle.until(host, shown["name"], shown["evr"])
+    except Unmeasured as exc:
+        unmeasured["covered_until"] = str(exc)
+    for key in ("module", "signed", "target_release", "vendor"):
+        if shown[key] is None:
+            unmeasured[key] = _NOT_SEEN
+    for key in ("cves", "severity", "issued"):
+        if shown[key] is None:
+            unmeasured[key] = _NO_ADVISORY
+
+
+def _shown_known(offer: Offer, known: selection.Known) -> Dict[str, Any]:
+    package = rpm.Package(known.candidate.name, known.candidate.evr, known.candidate.arch)
+    return _shown(offer, package, known.candidate.repository, known.inside)
+
+
+def _shown(
+    offer: Offer, package: rpm.Package, repository: Optional[str], seen: Optional[inside.Inside]
+) -> Dict[str, Any]:
+    """One KMP for a result."""
+    advisory = advisories.of(offer.advised, package.name, package.evr)
+    cves: Optional[List[str]] = None
+    if advisory is not None:
+        cves = advisories.fixed_up_to(offer.advised, package.name, package.evr)
+    elif seen is not None and seen.signature != "bad":
+        cves = names.cves(seen.content.changelog)
+    module = seen.module if seen is not None else None
     return {
         "name": package.name,
         "evr": package.evr,
         "arch": package.arch,
-        "level": names.level(package.evr),
-        "module": names.module_name(modules[0]),
-        "module_path": modules[0],
-        "module_build_id": module.build_id,
-        "cves": names.cves(found.changelog),
-        "severity": None,
-        "issued": None,
-        "repository": None,
-        "signed": found.signature,
-        "target_release": module.target_release,
+        "level": names.level(package.name, package.evr),
+        "module": names.module_name(seen.path) if seen is not None and seen.path else None,
+        "module_path": seen.path if seen is not None else None,
+        "module_build_id": module.build_id if module else None,
+        "cves": cves,
+        "severity": advisory.severity if advisory else None,
+        "issued": advisory.issued if advisory else None,
+        "repository": repository,
+        "signed": seen.content.signature if seen is not None else None,
+        "vendor": seen.content.vendor if seen is not None else None,
+        "target_release": module.target_release if module else None,
     }
 
 
-def _offered(candidate: Candidate) -> Dict[str, Any]:
-    return {
-        "name": candidate.name,
-        "evr": candidate.evr,
-        "arch": candidate.arch,
-        "level": names.level(candidate.evr),
-        "module": None,
-        "cves": None,
-        "severity": None,
-        "issued": None,
-        "repository": candidate.repository,
-        "signed": None,
-        "target_release": None,
-    }
+def _name(offer: Offer, newest: Optional[inside.Inside]) -> str:
+    """The name of the KMP here: of the installed one, else of one that is offered, else the usual one."""
+    if newest is not None:
+        return newest.content.package.name
+    return next((one.name for one in offer.candidates if one.name in offer.kmp_names), offer.kmp_names[0])
+
+
+def _evr_of(seen: Optional[inside.Inside]) -> Optional[str]:
+    return seen.content.package.evr if seen is not None else None
+
+
+def _key(candidate: Candidate) -> str:
+    return candidate.name + "-" + candidate.evr
+
+
+def _key_of(package: rpm.Package) -> str:
+    return package.name + "-" + package.evr

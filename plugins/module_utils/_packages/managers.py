@@ -6,15 +6,26 @@
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import PackageManagerMissing
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import PackageManager
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
 
 
-def find(host: Host, lock_timeout: int) -> PackageManager:
-    """:raises PackageManagerMissing: the host has none that the collection knows."""
+def find(host: Host, policy: Policy) -> PackageManager:
+    """:raises PackageManagerMissing: the host has none that the collection knows, or may use as others do."""
+    if host.modified("/run/ostree-booted") is not None:
+        raise PackageManagerMissing(
+            "this is an image-based system (rpm-ostree): packages come with the next image and a reboot",
+            "Leave it out, and put the KMP into its image",
+        )
     if host.which("zypper"):
-        return Zypper(host, lock_timeout)
+        return Zypper(host, policy.lock_timeout)
+    if host.which("dnf"):
+        if (host.link("/usr/bin/dnf") or "").startswith("dnf5"):
+            raise PackageManagerMissing("this host has dnf 5, and the collection knows dnf up to 4", "Leave it out")
+        return Dnf(host, policy.lock_timeout)
     raise PackageManagerMissing(
-        "this host has no zypper, and the collection knows no other package manager yet",
-        "Install zypper, or leave the host out",
+        "this host has neither zypper nor dnf, and the collection knows no other package manager",
+        "Install one of them, or leave the host out",
     )

@@ -12,19 +12,32 @@ import gzip
 import lzma
 import struct
 import zlib
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import notes
 
 
-# target_release: the first word of vermagic, the ``uname -r`` that the module was built for.
+# target_release: the first word of vermagic, the ``uname -r`` that the module was built for. signed: whether a
+# signature is appended; signer: the name of the certificate that it can be verified with, None where it cannot be
+# read.
 class ModuleFile(NamedTuple):
     build_id: Optional[str]
     vermagic: str
     target_release: str
     livepatch: bool
+    signed: bool = False
+    signer: Optional[str] = None
+
+
+# Appended to a signed module, after the signature and this description of it (include/linux/module_signature.h):
+# algorithm, hash, type, lengths of signer and key ID, and, big-endian, of the signature.
+_MAGIC = b"~Module signature appended~\n"
+_DESCRIPTION = struct.Struct(">BBBBBxxxI")
+_PKCS7 = 2
+# X.509's commonName (2.5.4.3) as DER writes it
+_COMMON_NAME = b"\x06\x03\x55\x04\x03"
 
 
 # A section that takes no room in the file, whatever its size says
@@ -39,6 +52,11 @@ def read(host: Host, path: str) -> ModuleFile:
     data = host.read(path)
     if data is None:
         raise Unmeasured(f"{path} is not there, though its package is installed", "Reinstall the package")
+    return unpacked(data, path)
+
+
+def unpacked(data: bytes, path: str) -> ModuleFile:
+    """The same of a file's content; the path is for what is told."""
     if data[:4] == b"\x28\xb5\x2f\xfd":
         raise Unmeasured(
             f"{path} is compressed with zstd, which Python cannot read",
@@ -70,7 +88,28 @@ def parse(data: bytes) -> ModuleFile:
     if ".note.gnu.build-id" in sections:
         build_id = notes.build_id(sections[".note.gnu.build-id"], byteorder)
     vermagic = fields["vermagic"]
-    return ModuleFile(build_id, vermagic, vermagic.split(" ")[0], fields.get("livepatch") == "Y")
+    signed, signer = _signature(data)
+    return ModuleFile(build_id, vermagic, vermagic.split(" ")[0], fields.get("livepatch") == "Y", signed, signer)
+
+
+def _signature(data: bytes) -> Tuple[bool, Optional[str]]:
+    """Whether a signature is appended, and the name of its certificate."""
+    if not data.endswith(_MAGIC):
+        return False, None
+    end = len(data) - len(_MAGIC) - _DESCRIPTION.size
+    if end < 0:
+        return True, None
+    _algorithm, _hash, kind, _signer, _key, size = _DESCRIPTION.unpack_from(data, end)
+    if kind != _PKCS7 or size > end:
+        return True, None
+    # The kernel looks for the certificate by issuer and serial number; modules' signatures carry no certificates, so
+    # the only common name in them is the issuer's, who signs himself.
+    signature = data[end - size : end]
+    at = signature.find(_COMMON_NAME) + len(_COMMON_NAME)
+    if at < len(_COMMON_NAME) or at + 2 > len(signature) or signature[at + 1] > 127:
+        return True, None
+    name = signature[at + 2 : at + 2 + signature[at + 1]]
+    return True, name.decode("utf-8", "replace")
 
 
 def _sections(data: bytes, order: str) -> Dict[str, bytes]:

@@ -12,11 +12,28 @@ from typing import List, NamedTuple, Optional, Set
 
 
 # repository: None for a package that is installed and that no repository offers any more.
+# locked: the administrator has told the package manager to leave it alone.
 class Candidate(NamedTuple):
     name: str
     evr: str
     arch: str
     repository: Optional[str]
+    locked: bool = False
+
+
+# One thing that a transaction does. action: "install", "upgrade", "downgrade", "reinstall", "remove", "change-vendor",
+# "change-arch", or another word of the package manager's, which is as good as a refusal.
+class Step(NamedTuple):
+    action: str
+    name: str
+    evr: str
+    arch: str
+
+
+# Where the package manager keeps the metadata of a repository: the folder that holds repodata/repomd.xml.
+class Metadata(NamedTuple):
+    repository: str
+    folder: str
 
 
 # The tag that ties a KMP to the build of the kernel that it patches: "Provides: livepatch-target(build-id) = <hex>".
@@ -40,6 +57,10 @@ class PackageManager(abc.ABC):
         """The enabled repositories that have no metadata on the host."""
 
     @abc.abstractmethod
+    def metadata(self) -> List[Metadata]:
+        """Where the metadata of the enabled repositories lie on the host."""
+
+    @abc.abstractmethod
     def refresh(self) -> None:
         """Checks the repositories for news.
 
@@ -47,12 +68,39 @@ class PackageManager(abc.ABC):
         """
 
     @abc.abstractmethod
-    def named(self, name: str) -> List[Candidate]:
-        """All versions of the package with exactly this name, those installed included."""
+    def kmp_names(self, release: str) -> List[str]:
+        """The names that a KMP for the kernel with this ``uname -r`` can have here, most usual first."""
+
+    @abc.abstractmethod
+    def offered(self, release: str) -> List[Candidate]:
+        """All versions of the KMPs for the kernel with this ``uname -r``, those installed and those locked included.
+
+        KMPs for other kernels may be among them, so that it can be told why they are none for this one.
+        """
 
     @abc.abstractmethod
     def targeting(self, build_id: Optional[str]) -> Set[str]:
         """``name-evr`` of the packages tagged as built for this build ID, or for any when it is None."""
+
+    @abc.abstractmethod
+    def preview(self, name: str, evr: str) -> List[Step]:
+        """What installing exactly this version would do, computed and not done.
+
+        :raises InstallFailed: it cannot be installed, with the package manager's own words.
+        :raises PackageManagerLocked: another program holds the lock.
+        """
+
+    @abc.abstractmethod
+    def download(self, name: str, evr: str) -> str:
+        """Has exactly this version's file on the host, where ``install`` finds it again; its path.
+
+        :raises RepositoryDown: it cannot be fetched.
+        :raises InstallFailed: the package manager does not want it, with its own words.
+        """
+
+    @abc.abstractmethod
+    def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
+        """The path of this version's file where it has been downloaded before, None where it has not."""
 
     @abc.abstractmethod
     def install(self, name: str, evr: str) -> None:

@@ -9,7 +9,7 @@ It is asked for XML, in the C locale. Exit codes: zypper(8), "EXIT CODES".
 
 import configparser
 import re
-from typing import Dict, List, Optional, Set
+from typing import Dict, List, Optional, Set, Tuple
 from xml.etree import ElementTree
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
@@ -19,10 +19,12 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, port
 
 _REPOSITORIES = "/etc/zypp/repos.d"
+_LOCKS = "/etc/zypp/locks"
 _RAW = "/var/cache/zypp/raw"
+_PACKAGES = "/var/cache/zypp/packages"
 
 _PRIVILEGES = 5
 _LOCKED = 7
@@ -55,11 +57,14 @@ class Zypper(port.PackageManager):
 
     def _checked(self) -> Dict[str, Optional[float]]:
         """When each enabled repository was last asked: libzypp touches its index then, news or not."""
-        times = {}
-        for alias in self._enabled():
-            cache = "{}/{}".format(_RAW, alias.replace("/", "_"))  # as libzypp does
-            times[alias] = self._host.modified(cache + "/repodata/repomd.xml") or self._host.modified(cache + "/cookie")
-        return times
+        return {
+            alias: self._host.modified(folder + "/repodata/repomd.xml") or self._host.modified(folder + "/cookie")
+            for alias, folder in self.metadata()
+        }
+
+    def metadata(self) -> List[port.Metadata]:
+        # The slash is what libzypp replaces, too.
+        return [port.Metadata(alias, "{}/{}".format(_RAW, alias.replace("/", "_"))) for alias in self._enabled()]
 
     def _enabled(self) -> List[str]:
         """The aliases of the enabled repositories."""
@@ -80,16 +85,58 @@ class Zypper(port.PackageManager):
         if answer.rc != 0:
             raise RepositoryDown(f"zypper refresh ended with {answer.rc}: {_errors(answer)}")
 
-    def named(self, name: str) -> List[port.Candidate]:
-        found = self._search("--match-exact", name)
-        return [one for one in found if one.name == name]
+    def kmp_names(self, release: str) -> List[str]:
+        return [names.suse(release), names.kgraft(release)]
+
+    def offered(self, release: str) -> List[port.Candidate]:
+        found = [one for one in self._search("kernel-livepatch-*", "kgraft-patch-*") if names.is_kmp(one.name)]
+        held = self._held() if found else set()
+        return [one._replace(locked=(one.name, one.evr) in held) for one in found]
+
+    def _held(self) -> Set[Tuple[str, str]]:
+        """Name and EVR of what the administrator has locked (zypper addlock)."""
+        if not self._host.text(_LOCKS):
+            return set()
+        answer = self._zypper("--no-refresh", "locks", "--solvables")
+        if answer.rc != 0:
+            raise Unmeasured(f"zypper locks ended with {answer.rc}: {_errors(answer)}")
+        return {(_attribute(match, "name"), _attribute(match, "edition")) for match in _parse(answer).iter("match")}
 
     def targeting(self, build_id: Optional[str]) -> Set[str]:
         tag = port.TARGET_TAG if build_id is None else f"{port.TARGET_TAG} = {build_id}"
         return {one.name + "-" + one.evr for one in self._search("--provides", "--match-exact", tag)}
 
+    def preview(self, name: str, evr: str) -> List[port.Step]:
+        if self._host.which("transactional-update") and self._host.is_read_only("/"):
+            raise InstallFailed(
+                f"this is a transactional system: {name}-{evr} would be there after the next boot only",
+                "Install it with transactional-update, and reboot; or leave the host out",
+            )
+        answer = self._zypper("--no-refresh", "install", "--dry-run", *_exactly(name, evr))
+        if answer.rc not in _INSTALLED:
+            raise InstallFailed(
+                f"zypper cannot install {name}-{evr} (exit code {answer.rc}): {_errors(answer)}",
+                f"Try it by hand: zypper install {name}={evr}",
+            )
+        summary = _parse(answer).find("install-summary")
+        return [] if summary is None else _steps(summary)
+
+    def download(self, name: str, evr: str) -> str:
+        answer = self._zypper("--no-refresh", "download", f"{name}={evr}")
+        found = _parse(answer).find("download-result/localfile")
+        if answer.rc != 0 or found is None:
+            raise RepositoryDown(
+                f"{name}-{evr} cannot be fetched (zypper's exit code is {answer.rc}): {_errors(answer)}",
+                "Mend the repository, and refresh it (refresh: always)",
+            )
+        return _attribute(found, "path")
+
+    def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
+        wanted = "{}-{}.{}.rpm".format(name, evr.rpartition(":")[2], arch)
+        return next((path for path in self._host.files(_PACKAGES) if path.rsplit("/", 1)[-1] == wanted), None)
+
     def install(self, name: str, evr: str) -> None:
-        answer = self._zypper("--no-refresh", "install", "--no-recommends", f"{name}={evr}")
+        answer = self._zypper("--no-refresh", "install", *_exactly(name, evr))
         if answer.rc not in _INSTALLED:
             raise InstallFailed(
                 f"zypper could not install {name}-{evr} (exit code {answer.rc}): {_errors(answer)}",
@@ -103,11 +150,11 @@ class Zypper(port.PackageManager):
             raise Unmeasured(f"zypper search ended with {answer.rc}: {_errors(answer)}")
         return [
             port.Candidate(
-                solvable.attrib["name"],
-                solvable.attrib["edition"],
-                solvable.attrib["arch"],
+                _attribute(solvable, "name"),
+                _attribute(solvable, "edition"),
+                _attribute(solvable, "arch"),
                 # What only the RPM database knows is listed under a name in brackets, no repository's.
-                None if solvable.attrib["repository"].startswith("(") else solvable.attrib["repository"],
+                None if _attribute(solvable, "repository").startswith("(") else _attribute(solvable, "repository"),
             )
             for solvable in _parse(answer).iter("solvable")
         ]
@@ -127,6 +174,21 @@ class Zypper(port.PackageManager):
         return answer
 
 
+def _exactly(name: str, evr: str) -> Tuple[str, ...]:
+    return ("--no-recommends", f"{name}={evr}")
+
+
+def _steps(summary: ElementTree.Element) -> List[port.Step]:
+    """What the summary of a transaction lists: ``to-install``, ``to-remove``, ``to-change-vendor`` and so on."""
+    return [
+        port.Step(group.tag[len("to-") :], _attribute(one, "name"), _attribute(one, "edition"), _attribute(one, "arch"))
+        for group in summary
+        if group.tag.startswith("to-")
+        for one in group.iter("solvable")
+        if one.attrib.get("type", "package") == "package"
+    ]
+
+
 def _true(word: str) -> bool:
     """As libzypp reads a truth value (str::strToTrue)."""
     return word.strip().lower() in ("1", "true", "yes", "on", "always")
@@ -135,8 +197,15 @@ def _true(word: str) -> bool:
 def _parse(answer: Completed) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(answer.out)
-    except ElementTree.ParseError as exc:
+    except (ElementTree.ParseError, LookupError, ValueError) as exc:  # the latter two for unknown encodings
         raise Unmeasured(f"zypper printed XML that cannot be read ({exc})") from exc
+
+
+def _attribute(element: ElementTree.Element, name: str) -> str:
+    value = element.get(name)
+    if value is None:
+        raise Unmeasured(f"zypper printed XML that cannot be read (a {element.tag} without {name})")
+    return value
 
 
 def _insist_on_repositories(answer: Completed) -> None:
@@ -161,7 +230,9 @@ def _messages(answer: Completed, *kinds: str) -> str:
 def _errors(answer: Completed) -> str:
     """What zypper said was wrong, on one line."""
     try:
-        said = _messages(answer, "error") or _messages(answer, "warning")
+        problems = [(one.text or "").strip() for one in _parse(answer).iter("description")]
+        asked = "\n".join(one for one in problems if one.startswith("Problem"))
+        said = _messages(answer, "error") or asked or _messages(answer, "warning")
     except Unmeasured:
         said = answer.out
     return re.sub(r"\s+", " ", said or answer.err).strip()[:_MOST] or "it said nothing"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import PATCHABLE, UP_TO_DATE
+from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import ACTIVE, PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import BAD, Outcome
@@ -36,13 +36,13 @@ _STATES = (
     "patched",
 )
 # States that a rollout mends, if a KMP is there.
-_USUAL = (*UP_TO_DATE, *PATCHABLE)
-_LEGEND = "-"
+_USUAL = (*ACTIVE, *PATCHABLE)
+_NOTHING = "-"
 
 
 def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> list[str]:
     """Columns as wide as they need to be; None is shown as a dash."""
-    cells = [list(head)] + [[_LEGEND if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [list(head)] + [[_NOTHING if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
@@ -133,7 +133,7 @@ def _some(names: t.Sequence[str]) -> str:
 
 
 def _level(level: int | None) -> str:
-    return _LEGEND if level is None else str(level)
+    return _NOTHING if level is None else str(level)
 
 
 def _problems(found: t.Iterable[tuple[str, str]]) -> list[str]:

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import PATCHABLE, UP_TO_DATE
+from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 
 
@@ -21,7 +21,7 @@ class PlanError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One host before the rollout. ``kmp`` is the one that would be applied, as name-evr; ``level`` the active one.
+    """One host before the rollout. ``kmp`` is the one that is wanted, as name-evr; ``level`` the active one.
 
     ``refused``: there are KMPs of the right name, and none of them was taken.
     """
@@ -38,10 +38,7 @@ class Host:
     boot_id: str | None = None
     canary: bool = False
     refused: bool = False
-
-    @property
-    def up_to_date(self) -> bool:
-        return self.state in UP_TO_DATE
+    up_to_date: bool = False
 
     @property
     def settled(self) -> bool:
@@ -50,7 +47,7 @@ class Host:
 
     @property
     def patchable(self) -> bool:
-        return self.state in PATCHABLE and self.kmp is not None
+        return self.state in PATCHABLE and self.kmp is not None and not self.up_to_date
 
 
 def from_result(name: str, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None) -> Host:
@@ -81,4 +78,5 @@ def from_result(name: str, variables: t.Mapping[str, t.Any], result: t.Mapping[s
         boot_id=kernel["boot_id"],
         canary=canary,
         refused=selected is None and bool(kmp["rejected"]),
+        up_to_date=livepatch["compliance"]["up_to_date"] is True,
     )

@@ -4,6 +4,8 @@
 
 """Damaged notes, images and modules: what reads them answers right, or says that it cannot tell. Python 3.6.
 
+What tools print and what repositories hold is damaged as well: it is read, or refused with an exception that is ours.
+
 A build ID is right when it is the one that was put in. Where no checksum protects it, damage to its own note makes
 another one of it, and nobody can tell: such an answer is not judged. That of a vDSO or a decompressor is always wrong.
 """
@@ -16,11 +18,22 @@ import lzma
 import os
 import random
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from xml.etree import ElementTree
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import image, notes
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import module_file
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError, Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot, image, notes
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
+    advisories,
+    lifecycle,
+    module_file,
+    names,
+    payload,
+    port,
+    rpm,
+)
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
 from tests.unit.plugins.module_utils import made
 
 _RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded")
@@ -147,6 +160,109 @@ def damage(chance: random.Random, data: bytes, places: List[int]) -> bytes:
         elif chance.random() < 0.3:
             del damaged[at:]
     return bytes(damaged)
+
+
+# What a tool printed, or what a file holds, and what reads it: its answer cannot be judged, its exceptions can.
+class Text(NamedTuple):
+    name: str
+    data: bytes
+    read: Callable[[bytes], Any]
+
+
+class _Tool(_Memory):
+    """A host on which all tools print the same, and all files hold it."""
+
+    def __init__(self, data: bytes, rc: int = 0) -> None:
+        super().__init__(data, "little")
+        self._answer = Completed(rc, data.decode("utf-8", "replace"), "")
+
+    def run(self, argv: Any, environment: Any = None) -> Completed:
+        return self._answer
+
+    def pipe(self, argv: Any, source: Any, seconds: float) -> Any:
+        yield self._data
+
+    def names(self, path: str) -> List[str]:
+        return ["file.lifecycle", "file.conf", "vmlinuz-6.1"]
+
+    def link(self, path: str) -> None:
+        return None
+
+
+def _recorded_bytes(name: str) -> bytes:
+    with open(os.path.join(_RECORDED, name + ".json"), encoding="utf-8") as stream:
+        return "\n".join(json.load(stream)["out"]).encode()
+
+
+def _zypper(name: str, read: Callable[[Zypper], Any]) -> Text:
+    return Text(name, _recorded_bytes(name), lambda damaged: read(Zypper(_Tool(damaged), 1)))
+
+
+def _rpm(name: str, read: Callable[[Host], Any]) -> Text:
+    return Text(name, _recorded_bytes(name), lambda damaged: read(_Tool(damaged)))
+
+
+def texts() -> List[Text]:
+    update = (
+        "<updates><update status='stable'><id>A-1</id><severity>low</severity><issued date='1772442000'/><references>"
+        "<reference type='cve' id='CVE-2099-0001'/></references><pkglist><collection><package name='kmp' version='1'"
+        " release='1' epoch='0'/></collection></pkglist></update></updates>"
+    )
+    record = "kpatch-patch-6_1_0-56\x1f0\x1f1-1\x1fx86_64\x1flab\x1flivepatch-target(build-id) = 3b43\nkpatch = 1\x1e"
+    table = (
+        "Dependencies resolved.\n====\n Package  Architecture  Version  Repository  Size\n====\nInstalling:\n"
+        " kpatch-patch-6_1_0-56\n     x86_64  1-2  lab  93 k\n     replacing  lab-tool.noarch 1-1\nRemoving:\n"
+        " vital  noarch  1-1  @lab  0\n\nTransaction Summary\n====\nInstall  1 Package\n"
+    )
+    menu = "menuentry 'a' $menuentry_id_option 'b' {\n linux /boot/vmlinuz-6.1 root=/dev/vda\n}\nsaved_entry=b\n"
+    line = b"kernel-livepatch-*, 3-*, 2026-12-31\n/^k.*$/, *, 31 Dec 2026\n"
+    return [
+        _zypper("zypper-6.1-offered-level321", lambda zypper: zypper.offered(made.RELEASE)),
+        _zypper("zypper-6.1-targeting", lambda zypper: zypper.targeting(made.BUILD_ID)),
+        _zypper("zypper-6.1-preview-removes", lambda zypper: zypper.preview("kmp", "4-1")),
+        _zypper("zypper-6.1-download", lambda zypper: zypper.download("kmp", "4-1")),
+        _zypper("zypper-6.1-locks", lambda zypper: zypper.offered(made.RELEASE)),
+        _zypper("zypper-6.1-refresh-down", lambda zypper: zypper.refresh()),
+        Text("dnf repoquery", record.encode() * 3, lambda damaged: Dnf(_Tool(damaged), 1).targeting(None)),
+        Text("dnf install", table.encode(), lambda damaged: Dnf(_Tool(damaged, 1), 1).preview("kmp", "1-2")),
+        _rpm("rpm-6.1-level3", lambda host: rpm.installed(host, "kmp")),
+        _rpm("rpm-6.1-kernel", lambda host: rpm.kernel(host, "/boot/vmlinuz")),
+        _rpm("rpm-6.1-keys", rpm.keys),
+        _rpm("rpm-6.1-check-damaged", lambda host: rpm.check(host, "/x.rpm")),
+        Text("updateinfo", update.encode(), lambda damaged: _advisories(_Tool(damaged))),
+        Text("payload", made.cpio({"/a/livepatch/b.ko": b"b" * 99}), lambda damaged: _payload(_Tool(damaged))),
+        Text("boot loader", menu.encode() * 2, lambda damaged: boot.find(_Tool(damaged))),
+        Text("lifecycle", line * 3, lambda damaged: lifecycle.until(_Tool(damaged), "kernel-livepatch-1", "3-1")),
+    ]
+
+
+def _advisories(host: Host) -> Any:
+    try:
+        return advisories.parse(host.pieces("/updateinfo.xml"), {"kmp"})
+    except (ValueError, LookupError, OverflowError, ElementTree.ParseError):
+        # As they are told, with the repository's name
+        return advisories.read(host, [port.Metadata("lab", "/")], {"kmp"})
+
+
+def _payload(host: Host) -> Any:
+    return payload.files(host, "/x.rpm", names.is_module)
+
+
+def run_texts(count: int, seed: int) -> Dict[str, Any]:
+    """The same for what is printed: how many were read and how many refused, by case."""
+    chance = random.Random(seed)
+    every = [(text, _places(text.data), {"read": 0, "refused": 0}) for text in texts()]
+    for number in range(count):
+        text, near, told = every[number % len(every)]
+        damaged = damage(chance, text.data, near)
+        try:
+            text.read(damaged)
+            told["read"] += 1
+        except LivepatchError:
+            told["refused"] += 1
+        except Exception as exc:
+            raise AssertionError(f"{text.name}: {exc!r} for {base64.b64encode(damaged)!r}") from exc
+    return {text.name: told for text, _near, told in every}
 
 
 def _is_of_damaged_note(case: Case, damaged: bytes, answer: Optional[str]) -> bool:

@@ -62,6 +62,25 @@ def module(
     return header + headers + content if table_first else header + content + headers
 
 
+def cpio(files: Any) -> bytes:
+    """An archive as rpm2cpio prints it (cpio(5), "New ASCII Format"), from contents by path."""
+    archive = b""
+    for path, content in [*files.items(), ("/TRAILER!!!", b"")]:
+        name = (path[1:] if path == "/TRAILER!!!" else "." + path).encode() + b"\0"
+        header = b"070701" + b"".join(b"%08x" % number for number in (1, 0o100644, 0, 0, 1, 0, len(content)))
+        header += b"".join(b"%08x" % number for number in (0, 0, 0, 0, len(name), 0))
+        archive += header + name + b"\0" * (-(len(header) + len(name)) % 4) + content + b"\0" * (-len(content) % 4)
+    return archive
+
+
+def signed(module_: bytes, signer: str = "Somebody's kernel key") -> bytes:
+    """A module with a signature appended, of which only the certificate's name can be read (PKCS#7, DER)."""
+    name = signer.encode()
+    signature = b"\x30\x82\x01\x00" + b"\x06\x03\x55\x04\x03\x0c" + bytes([len(name)]) + name + b"\0" * 40
+    description = struct.pack(">BBBBBxxxI", 0, 0, 2, 0, 0, len(signature))
+    return module_ + signature + description + b"~Module signature appended~\n"
+
+
 def salt(order: str = "<") -> bytes:
     return note(b"Linux\0", 0x100, RELEASE.encode() + b"\0", order)
 

@@ -11,9 +11,10 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     InstallFailed,
     LoadRefused,
     NotDone,
+    TransactionRefused,
     TransitionStalled,
 )
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.kmp import Policy
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
 _ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
 _MODULE_2, _MODULE_3 = "livepatch_2_150400_2_1", "livepatch_3_150400_2_1"
@@ -28,7 +29,7 @@ def _changes(machine: Any) -> Any:
 
 
 def _is_change(call: Any) -> bool:
-    return call[0] in ("insmod", "rmmod") or "install" in call
+    return call[0] in ("insmod", "rmmod") or ("install" in call and "--dry-run" not in call)
 
 
 def test_unpatched(machine: Any) -> None:
@@ -245,8 +246,41 @@ def test_waiting_before_is_not_the_migrations_time(machine: Any, monkeypatch: An
     assert _apply.latest(machine, _request(10))["after"]["state"] == "patched"
 
 
-def test_built_for_another_release(machine: Any) -> None:
+@pytest.mark.parametrize("scripts_load", [True, False])
+def test_what_is_seen_in_the_package_turns_the_choice(machine: Any, scripts_load: bool) -> None:
+    machine.scripts_load = scripts_load
     machine.offer(_THREE, target="6.1.0-55-cloud-amd64")
+    result = _apply.latest(machine, _request())
+    assert (result["after"]["state"], result["after"]["level"]) == ("patched", 2)
+    assert machine.installed == [_TWO]
+    (warning,) = result["warnings"]
+    assert warning.startswith(f"{machine.kmp}-{_THREE} is refused: its module was built for 6.1.0-55-cloud-amd64")
+    again = _apply.latest(machine, _request())
+    assert again["changed"] is False
+    assert again["kmp"]["newest"]["level"] == 2, "the file is still there, and what is in it is still known"
+
+
+def test_plan_was_made_for_what_turned_out_wrong(machine: Any) -> None:
+    machine.offer(_THREE, signature="unsigned")
+    with pytest.raises(NotDone, match=r"newest KMP is 2-.*was made for 3-.*is refused: it is not signed") as caught:
+        _apply.latest(machine, _request()._replace(expect={"kmp": _THREE}))
+    assert caught.value.result["changed"] is False
+    assert _changes(machine) == []
+
+
+def test_transaction_is_refused(machine: Any) -> None:
+    machine.offer(_THREE, besides=[("remove", "vital", "1-1", "noarch")])
+    with pytest.raises(TransactionRefused, match=r"would also remove vital-1-1.noarch") as caught:
+        _apply.latest(machine, _request())
+    assert "remove vital-1-1.noarch" in caught.value.result["transaction"]
+    assert caught.value.result["livepatch"]["state"] == "unpatched"
+    assert not machine.ran("download")
+    assert _changes(machine) == []
+
+
+def test_installed_is_not_what_was_downloaded(machine: Any) -> None:
+    """Another repository may have another package of the same name and version."""
+    machine.offer(_THREE, installs="6.1.0-55-cloud-amd64")
     with pytest.raises(NotDone, match=r"was not loaded: its module was built for 6\.1\.0-55-cloud-amd64") as caught:
         _apply.latest(machine, _request())
     assert machine.ran("insmod") == []
@@ -254,13 +288,34 @@ def test_built_for_another_release(machine: Any) -> None:
     assert caught.value.result["changed"] is True
 
 
-def test_scripts_loaded_what_was_built_for_another_release(machine: Any) -> None:
-    machine.scripts_load = True
-    machine.offer(_THREE, target="6.1.0-55-cloud-amd64", seconds=0.0)
-    with pytest.raises(NotDone) as caught:
-        _apply.latest(machine, _request())
-    assert caught.value.result["after"]["state"] == "mismatch"
-    assert caught.value.result["after"]["patches"] == [_MODULE_3]
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"kmp_version": "7"}, r"policy admits no KMP .unpatched.*3-150400.2.1 \(kmp_version asks for 7\)"),
+        ({"severity": "critical"}, r"2-150400.2.1 \(its severity is not told, and the least is critical\)"),
+    ],
+)
+def test_policy_admits_none(machine: Any, options: Any, words: str) -> None:
+    request = _request()
+    with pytest.raises(NotDone, match=words):
+        _apply.latest(machine, request._replace(policy=request.policy._replace(**options)))
+    assert _changes(machine) == []
+
+
+def test_pinned(machine: Any) -> None:
+    request = _request()
+    request = request._replace(policy=request.policy._replace(kmp_version="2"))
+    result = _apply.latest(machine, request)
+    assert (result["after"]["state"], result["after"]["level"]) == ("outdated", 2)
+    assert result["livepatch"]["compliance"]["up_to_date"] is True
+    assert result["livepatch"]["compliance"]["wanted"] == 2
+    assert "kmp_version asks for 2" in result["livepatch"]["compliance"]["pinned_by"]
+    assert result["livepatch"]["compliance"]["cves_open"] is None, "nobody says what level 3 fixes"
+    assert _apply.latest(machine, request)["changed"] is False
+    # Without the pin it goes on, and with it there is no way back.
+    assert _apply.latest(machine, _request())["after"]["level"] == 3
+    with pytest.raises(NotDone, match=r"older than 3-150400.2.1, which is installed"):
+        _apply.latest(machine, request)
 
 
 def test_zypper_says_yes_and_does_nothing(machine: Any) -> None:

@@ -16,7 +16,15 @@ _EVRS = {1: "1-150400.9.3.1", 2: "2-150400.2.1", 3: "3-150400.2.1", 14: "14-1504
 def _kernel(**more: Any) -> Dict[str, Any]:
     image = {"path": "/boot/vmlinuz", "build_id": "3b43", "version": None, "matches_running": True, "basis": "build_id"}
     return dict(
-        {"release": _RELEASE, "build_id": "3b43", "image": image, "livepatch_supported": True, "unmeasured": {}}, **more
+        {
+            "release": _RELEASE,
+            "build_id": "3b43",
+            "image": image,
+            "livepatch_supported": True,
+            "confinement": None,
+            "unmeasured": {},
+        },
+        **more,
     )
 
 
@@ -49,12 +57,15 @@ def _package(level: int, **more: Any) -> Dict[str, Any]:
     )
 
 
-def _kmp(installed: Any = None, selected: Any = None, rejected: Any = (), unmeasured: Any = ()) -> Dict[str, Any]:
+def _kmp(
+    installed: Any = None, selected: Any = None, rejected: Any = (), unmeasured: Any = (), basis: str = "build_id"
+) -> Dict[str, Any]:
+    newest = _package(selected) if selected else None
     return {
         "name": _NAME,
         "installed": _package(installed) if isinstance(installed, int) else installed,
         "selected": _package(selected) if selected else None,
-        "match": {"basis": "build_id", "witnesses": []} if selected else None,
+        "newest": newest and {"evr": newest["evr"], "level": selected, "basis": basis, "cves": []},
         "rejected": list(rejected),
         "unmeasured": dict(unmeasured),
     }
@@ -379,7 +390,7 @@ _OTHER = {"name": _NAME, "evr": "4-1", "code": "other_build", "reason": "built f
         ),
         pytest.param(
             _kernel(),
-            dict(_kmp(3, 3), match={"basis": "name", "witnesses": []}),
+            _kmp(3, 3, basis="name"),
             [_patch(3)],
             False,
             "patched",

@@ -108,7 +108,8 @@ def test_nothing_is_measured(run: Any, machine: Any) -> None:
 def test_allow_name_match(run: Any, machine: Any, allowed: bool, state: str) -> None:
     for evr in list(machine.levels):
         machine.offer(evr, tag=None)
-    assert run("livepatch_info", allow_name_match=allowed)[1]["livepatch"]["state"] == state
+    machine.package = None
+    assert run("livepatch_info", policy={"allow_name_match": allowed})[1]["livepatch"]["state"] == state
 
 
 def test_wrong_option(run: Any) -> None:

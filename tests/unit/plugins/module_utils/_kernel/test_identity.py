@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import confinement, identity
 from tests.unit.plugins.module_utils import made
 
 _IMAGE = "/boot/vmlinuz-" + made.RELEASE
 _OTHER = "cd" * 20
-_ALWAYS = {"module_signature_enforced", "reboot_pending"}
+_ALWAYS = {"module_signature_enforced"}
 _REBUILT = made.VERSION.replace("6.1.192-2", "6.1.192-3")
 
 
@@ -29,6 +29,7 @@ def test_all(machine: Any) -> None:
         "version": "6.1.0",
         "arch": "x86_64",
         "flavor": "cloud-amd64",
+        "confinement": None,
         "build_id": "3b43fad5034874490492495d552c0af6a5fab235",
         "package": {"name": "kernel-cloud-amd64", "evr": "6.1.0-56.1", "arch": "x86_64"},
         "image": {
@@ -44,9 +45,29 @@ def test_all(machine: Any) -> None:
         "taint": {"value": 45056, "flags": ["O", "E", "K"]},
         "lockdown": "none",
         "module_signature_enforced": False,
-        "reboot_pending": None,
+        "next_boot": {"release": "6.1.0-56-cloud-amd64", "basis": "newest_installed"},
+        "reboot_pending": False,
     }
-    assert sorted(unmeasured) == ["reboot_pending"]
+    assert unmeasured == {}
+
+
+@pytest.mark.parametrize(
+    "files, release, expected",
+    [
+        ({}, "5.14.21-150400.24.103-default", None),
+        ({}, "5.15.153.1-microsoft-standard-WSL2", "wsl"),
+        ({"/run/systemd/container": "podman"}, "5.14.21-default", "container:podman"),
+        ({"/.dockerenv": ""}, "5.14.21-default", "container:docker"),
+        ({"/run/.containerenv": ""}, "5.14.21-default", "container:podman"),
+        ({"/proc/1/environ": b"PATH=/bin\0container=lxc\0HOME=/"}, "5.14.21-default", "container:lxc"),
+        ({"/proc/1/environ": b"mycontainer=lxc\0"}, "5.14.21-default", None),
+    ],
+    ids=["bare", "WSL", "systemd", "docker", "podman", "lxc", "another variable"],
+)
+def test_confinement(host: Any, files: Any, release: str, expected: Any) -> None:
+    for path, content in files.items():
+        host.put(path, content)
+    assert confinement.find(host, release) == expected
 
 
 @pytest.mark.parametrize(
@@ -208,7 +229,8 @@ def test_image(
     kernel = identity.read(machine)
     told = kernel["image"]
     assert (told["build_id"], told["matches_running"], told["basis"]) == (build_id, matches, basis)
-    assert sorted(set(kernel["unmeasured"]) - _ALWAYS) == unmeasured
+    assert sorted(set(kernel["unmeasured"]) - _ALWAYS - {"reboot_pending"}) == unmeasured
+    assert ("reboot_pending" in kernel["unmeasured"]) is (matches is None)
     assert all(kernel["unmeasured"].values())
     if "image.build_id" in unmeasured:
         assert "the host has no zstd to unpack it. Install zstd" in kernel["unmeasured"]["image.build_id"]

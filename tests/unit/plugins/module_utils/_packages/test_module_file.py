@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import module_file
+from tests.unit.plugins.module_utils import made
 
 _PATH = "/lib/modules/6.1.0-56-cloud-amd64/livepatch/livepatch-3-150400_2_1.ko"
 _RELEASE = "6.1.0-56-cloud-amd64"
@@ -33,11 +34,29 @@ def _target(host: Any, data: bytes) -> Any:
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress], ids=["plain", "gzip", "xz"])
 def test_read(host: Any, elf: Any, byteorder: str, table_first: bool, compress: Any) -> None:
     found = _read(host, compress(elf(byteorder=byteorder, table_first=table_first)))
-    assert found == ("aa" * 20, _RELEASE + " SMP preempt mod_unload modversions ", _RELEASE, True)
+    assert found == ("aa" * 20, _RELEASE + " SMP preempt mod_unload modversions ", _RELEASE, True, False, None)
 
 
-def test_signature_at_the_end(host: Any, elf: Any) -> None:
-    assert _read(host, elf() + b"sig" * 99 + b"~Module signature appended~\n").target_release == _RELEASE
+@pytest.mark.parametrize(
+    "tail, signer",
+    [
+        (made.signed(b""), "Somebody's kernel key"),
+        (made.signed(b"", "x" * 100), "x" * 100),
+        (b"sig" * 99 + b"~Module signature appended~\n", None),
+        (made.signed(b"")[-60:], None),
+        (made.signed(b"").replace(b"\x55\x04\x03", b"\x55\x04\x0a"), None),
+        (made.signed(b"").replace(b"\0\0\2\0\0", b"\0\0\1\0\0"), None),
+    ],
+    ids=["signed", "long name", "no description", "cut off", "no name", "not PKCS#7"],
+)
+def test_signature_at_the_end(host: Any, elf: Any, tail: bytes, signer: Any) -> None:
+    found = _read(host, elf() + tail)
+    assert (found.target_release, found.signed, found.signer) == (_RELEASE, True, signer)
+
+
+def test_signature_and_nothing_else(host: Any) -> None:
+    with pytest.raises(Unmeasured):
+        _read(host, b"~Module signature appended~\n")
 
 
 @pytest.mark.parametrize(

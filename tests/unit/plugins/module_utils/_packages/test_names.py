@@ -10,33 +10,82 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import n
 
 
 @pytest.mark.parametrize(
-    "release, expected",
+    "release, suse, kgraft, kpatch, amazon",
     [
-        ("6.1.0-56-cloud-amd64", "kernel-livepatch-6_1_0-56-cloud-amd64"),
-        ("6.12.117+deb12-cloud-amd64", "kernel-livepatch-6_12_117+deb12-cloud-amd64"),
-        ("5.14.21-150400.24.21-default", "kernel-livepatch-5_14_21-150400_24_21-default"),
-        ("4.12.14-195-default", "kernel-livepatch-4_12_14-195-default"),
-        ("6.12.0-160000.5-rt", "kernel-livepatch-6_12_0-160000_5-rt"),
+        (
+            "6.1.0-56-cloud-amd64",
+            "kernel-livepatch-6_1_0-56-cloud-amd64",
+            "kgraft-patch-6_1_0-56-cloud-amd64",
+            "kpatch-patch-6_1_0-56",
+            "kernel-livepatch-6.1.0-56",
+        ),
+        (
+            "6.12.117+deb12-cloud-amd64",
+            "kernel-livepatch-6_12_117+deb12-cloud-amd64",
+            "kgraft-patch-6_12_117+deb12-cloud-amd64",
+            "kpatch-patch-6_12_117+deb12-cloud-amd64",
+            "kernel-livepatch-6.12.117+deb12-cloud-amd64",
+        ),
+        (
+            "5.14.21-150400.24.21-default",
+            "kernel-livepatch-5_14_21-150400_24_21-default",
+            "kgraft-patch-5_14_21-150400_24_21-default",
+            "kpatch-patch-5_14_21-150400_24_21",
+            "kernel-livepatch-5.14.21-150400.24.21",
+        ),
+        (
+            "4.18.0-348.12.2.el8_5.x86_64",
+            "kernel-livepatch-4_18_0-348_12_2_el8_5_x86_64",
+            "kgraft-patch-4_18_0-348_12_2_el8_5_x86_64",
+            "kpatch-patch-4_18_0-348_12_2",
+            "kernel-livepatch-4.18.0-348.12.2",
+        ),
+        (
+            "6.12.94-123.174.amzn2023.x86_64",
+            "kernel-livepatch-6_12_94-123_174_amzn2023_x86_64",
+            "kgraft-patch-6_12_94-123_174_amzn2023_x86_64",
+            "kpatch-patch-6_12_94-123_174",
+            "kernel-livepatch-6.12.94-123.174",
+        ),
+        (
+            "4.18.0-305.el8.x86_64",
+            "kernel-livepatch-4_18_0-305_el8_x86_64",
+            "kgraft-patch-4_18_0-305_el8_x86_64",
+            "kpatch-patch-4_18_0-305",
+            "kernel-livepatch-4.18.0-305",
+        ),
     ],
 )
-def test_kmp_name(release: str, expected: str) -> None:
-    assert names.kmp_name(release) == expected
+def test_names_of_the_vendors(release: str, suse: str, kgraft: str, kpatch: str, amazon: str) -> None:
+    found = names.suse(release), names.kgraft(release), names.kpatch(release), names.amazon(release)
+    assert found == (suse, kgraft, kpatch, amazon)
+
+
+SUSE, KGRAFT = "kernel-livepatch-6_1_0-56-cloud-amd64", "kgraft-patch-4_12_14-122_80-default"
+KPATCH, AMAZON = "kpatch-patch-4_18_0-305", "kernel-livepatch-6.12.94-123.174"
 
 
 @pytest.mark.parametrize(
-    "evr, expected",
+    "name, evr, expected, initial",
     [
-        ("1-150400.9.3.1", 1),
-        ("14-150400.2.1", 14),
-        ("1:3-1", 3),
-        ("1.0-0.amzn2023", 1),
-        ("10~rc1-1", 10),
-        ("git-1", None),
-        ("", None),
+        (SUSE, "1-150400.9.3.1", 1, True),
+        (SUSE, "14-150400.2.1", 14, False),
+        (SUSE, "1:3-1", 3, False),
+        (SUSE, "10~rc1-1", 10, False),
+        (SUSE, "git-1", None, False),
+        (SUSE, "", None, False),
+        (KGRAFT, "1-2.2", 1, True),
+        (KGRAFT, "7-2.2", 7, False),
+        (KPATCH, "0-0.el8", 0, True),
+        (KPATCH, "1-1.el8", 1, False),
+        (KPATCH, "1-4.el8_2", 4, False),
+        (AMAZON, "1.0-0.amzn2023", 0, True),
+        (AMAZON, "1.0-12.amzn2023", 12, False),
     ],
 )
-def test_level(evr: str, expected: Any) -> None:
-    assert names.level(evr) == expected
+def test_level(name: str, evr: str, expected: Any, initial: bool) -> None:
+    found = names.level(name, evr)
+    assert (found, names.fixes_nothing(name, found)) == (expected, initial)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +110,9 @@ def test_module_name(path: str, expected: str) -> None:
         ("kgraft_patch_1_2_2", 1),
         ("livepatch_sample", None),
         ("my_livepatch_3_1", None),
-        ("kpatch_4_18_0_348_12_2_1_2", None),
+        ("kpatch_4_18_0_348_12_2_1_2", 2),
+        ("kpatch_meminfo", None),
+        ("kpatch_1", None),
         ("livepatch_3", None),
     ],
 )
@@ -75,6 +126,7 @@ def test_module_level(name: str, expected: Any) -> None:
         ("/lib/modules/6.1.0-56-cloud-amd64/livepatch/livepatch-3-150400_2_1.ko", True),
         ("/usr/lib/modules/x/livepatch/livepatch-3-150400_2_1.ko.xz", True),
         ("/lib/modules/x/kgraft/kgraft-patch-1-2_2.ko", True),
+        ("/usr/lib/kpatch/4.18.0-305.el8.x86_64/kpatch-4_18_0-305-1-1.ko", True),
         ("/lib/modules/x/livepatch", False),
         ("/lib/modules/x/livepatch/README", False),
         ("/lib/modules/x/kernel/fs/ext4.ko", False),

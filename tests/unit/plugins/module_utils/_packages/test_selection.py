@@ -2,137 +2,156 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-from typing import Any, Dict
+"""What the truth table of hosts (test_truth.py) does not show."""
+
+import datetime
+from typing import Any, Dict, List
 
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import selection
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.inside import Inside
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.module_file import ModuleFile
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.origin import Origin
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Content, Dependency, Package
 
+_RELEASE = "6.1.0-56-cloud-amd64"
 _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
 _ID = "3b43fad5034874490492495d552c0af6a5fab235"
-_ONE, _TWO, _THREE, _FOURTEEN = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1", "14-150400.2.1"
+_ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
+_TRACED = Origin(None, ["the image is the kernel's"], "the lab", "the lab's key", [])
+_UNTRACED = Origin("no RPM package owns the image", [], "the lab")
+_TODAY = datetime.date(2026, 11, 24)
 
 
-def _one(evr: str, arch: str = "x86_64", repository: Any = "lab") -> Candidate:
-    return Candidate(_NAME, evr, arch, repository)
+def _known(evr: str, tag: Any = "this", **more: Any) -> selection.Known:
+    candidate = Candidate(_NAME, evr, "x86_64", more.pop("repository", "lab"), more.pop("locked", False))
+    return selection.Known(candidate, tag, **more)
 
 
-def _keys(*evrs: str) -> Any:
-    return {_NAME + "-" + evr for evr in evrs}
+def _inside(**more: Any) -> Inside:
+    content = Content(Package(_NAME, _THREE, "x86_64"), "the lab", "RSA", more.pop("requires", []), [], "")
+    module = ModuleFile(None, _RELEASE, _RELEASE, True)
+    return Inside(content, "good", more.pop("signer", "the lab's key"), "/x.ko", module)
 
 
-def _select(candidates: Any, this: Any, any_build: Any, by_name: bool = False) -> selection.Selection:
-    return selection.select("6.1.0-56-cloud-amd64", "x86_64", _ID, candidates, this, any_build, by_name)
+def _select(
+    offered: List[selection.Known], origin: Origin = _TRACED, installed: Any = None, **policy: Any
+) -> selection.Selection:
+    kernel = selection.Kernel(_RELEASE, "cloud-amd64", "x86_64", _ID, [_NAME], origin)
+    return selection.select(kernel, offered, Policy("never", 600, 60, **policy), _TODAY, installed)
 
 
-def _reasons(chosen: selection.Selection) -> Dict[str, str]:
-    return {one["evr"]: one["reason"].split(":")[0] for one in chosen.rejected}
+def _codes(chosen: selection.Selection) -> Dict[str, str]:
+    return {one["evr"]: one["code"] for one in chosen.rejected}
 
 
-@pytest.mark.parametrize(
-    "candidates, this, any_build, by_name, expected, basis, reasons",
-    [
-        pytest.param([], (), (), False, None, None, {}, id="nothing on offer"),
-        pytest.param(
-            [_one(_ONE), _one(_THREE), _one(_TWO)],
-            (_ONE, _TWO, _THREE),
-            (_ONE, _TWO, _THREE),
-            False,
-            _THREE,
-            "build_id",
-            {_ONE: "older level than " + _THREE, _TWO: "older level than " + _THREE},
-            id="newest",
-        ),
-        pytest.param(
-            [_one(_TWO), _one(_FOURTEEN)],
-            (_TWO, _FOURTEEN),
-            (_TWO, _FOURTEEN),
-            False,
-            _FOURTEEN,
-            "build_id",
-            {_TWO: "older level than " + _FOURTEEN},
-            id="14 is newer than 2",
-        ),
-        pytest.param(
-            [_one(_TWO), _one(_THREE)],
-            (_TWO,),
-            (_TWO, _THREE),
-            False,
-            _TWO,
-            "build_id",
-            {_THREE: "built for another build of this kernel"},
-            id="newest is for another build",
-        ),
-        pytest.param(
-            [_one(_THREE)],
-            (),
-            (_THREE,),
-            True,
-            None,
-            None,
-            {_THREE: "built for another build of this kernel"},
-            id="another build is refused by name as well",
-        ),
-        pytest.param(
-            [_one(_THREE)], (), (), False, None, None, {_THREE: "only its name fits"}, id="no tag is not enough"
-        ),
-        pytest.param([_one(_THREE)], (), (), True, _THREE, "name", {}, id="no tag, allowed by name"),
-        pytest.param(
-            [_one(_TWO), _one(_THREE)],
-            (_TWO,),
-            (_TWO,),
-            False,
-            _TWO,
-            "build_id",
-            {_THREE: "only its name fits"},
-            id="the tagged one before the newer one without tag",
-        ),
-        pytest.param(
-            [_one(_TWO), _one(_THREE, "s390x")],
-            (_TWO, _THREE),
-            (_TWO, _THREE),
-            True,
-            _TWO,
-            "build_id",
-            {_THREE: "other architecture"},
-            id="other architecture",
-        ),
-        pytest.param([_one(_TWO, "noarch")], (_TWO,), (_TWO,), False, _TWO, "build_id", {}, id="noarch"),
-        pytest.param(
-            [_one(_THREE, repository=None)], (_THREE,), (_THREE,), False, _THREE, "build_id", {}, id="only installed"
-        ),
-    ],
-)
-def test_select(
-    candidates: Any, this: Any, any_build: Any, by_name: bool, expected: Any, basis: Any, reasons: Any
-) -> None:
-    chosen = _select(candidates, _keys(*this), _keys(*any_build), by_name)
-    assert (chosen.selected.evr if chosen.selected else None) == expected
-    assert chosen.basis == basis
-    assert _reasons(chosen) == reasons
+def _evr(known: Any) -> Any:
+    return known.candidate.evr if known else None
 
 
-def test_witnesses() -> None:
-    by_tag = _select([_one(_TWO)], _keys(_TWO), _keys(_TWO))
-    assert by_tag.witnesses == [
-        "name carries the running release 6.1.0-56-cloud-amd64",
-        "package is tagged for the running build ID " + _ID,
-    ]
-    assert _select([_one(_TWO)], set(), set(), True).witnesses == by_tag.witnesses[:1]
+def test_nothing_on_offer() -> None:
+    assert _select([]) == (None, None, [], None)
 
 
 def test_same_package_in_two_repositories() -> None:
-    chosen = _select([_one(_TWO, repository="a"), _one(_TWO, repository="b")], _keys(_TWO), _keys(_TWO))
-    assert chosen.selected is not None
-    assert (chosen.selected.evr, chosen.rejected) == (_TWO, [])
+    chosen = _select([_known(_TWO, repository="a"), _known(_TWO, repository="b")])
+    assert (_evr(chosen.selected), chosen.rejected) == (_TWO, [])
 
 
 def test_which_repository_does_not_depend_on_hashes() -> None:
     repositories = [f"repository-{number}" for number in range(30)]
     for first in range(30):
         order = repositories[first:] + repositories[:first]
-        chosen = _select([_one(_TWO, repository=one) for one in order], _keys(_TWO), _keys(_TWO))
+        chosen = _select([_known(_TWO, repository=one) for one in order])
         assert chosen.selected is not None
-        # The first that zypper lists, or the first by name: either would do
-        assert chosen.selected.repository in (order[0], min(repositories))
+        assert chosen.selected.candidate.repository == order[0], "the first that the package manager lists"
+
+
+def test_match_by_tag() -> None:
+    kernel = selection.Kernel(_RELEASE, "cloud-amd64", "x86_64", _ID, [_NAME], _UNTRACED)
+    found = selection.match(kernel, _known(_TWO))
+    assert found.basis == "build_id"
+    assert found.witnesses == [
+        "name carries the running release 6.1.0-56-cloud-amd64",
+        "package is tagged for the running build ID " + _ID,
+    ]
+    assert len(found.pending) == 1
+    seen = selection.match(kernel, _known(_TWO, inside=_inside()))
+    assert "module was built for 6.1.0-56-cloud-amd64" in seen.witnesses
+    assert seen.pending == []
+
+
+@pytest.mark.parametrize(
+    "origin, inside, basis",
+    [(_TRACED, None, "signed_image"), (_TRACED, _inside(), "signed_image"), (_UNTRACED, _inside(), "name")],
+    ids=["not seen yet", "seen", "untraced"],
+)
+def test_match_without_a_tag(origin: Origin, inside: Any, basis: str) -> None:
+    kernel = selection.Kernel(_RELEASE, "cloud-amd64", "x86_64", _ID, [_NAME], origin)
+    found = selection.match(kernel, _known(_TWO, None, inside=inside))
+    assert found.basis == basis
+    assert ("the image is the kernel's" in found.witnesses) is (basis == "signed_image")
+
+
+def test_who_signs_it_must_be_who_signs_the_kernel() -> None:
+    chosen = _select([_known(_THREE, None, inside=_inside(signer="somebody else"))])
+    assert _codes(chosen) == {_THREE: "name_only"}
+    assert "signed by somebody else, the kernel's package by the lab's key" in chosen.rejected[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    "requires, provides, code",
+    [
+        # The kernel's release has one component more than what KMPs ask for
+        (
+            [("kernel-default", "=", "5-103")],
+            [("kernel-default", "=", "5-103"), ("kernel-default", "=", "5-103.1")],
+            None,
+        ),
+        ([("kernel-default", "=", "5-102")], [("kernel-default", "=", "5-103")], "other_requires"),
+        ([("kernel-default", "=", "5")], [("kernel-default", "=", "5-103")], None),
+        ([("kernel-default", ">=", "6")], [("kernel-default", "=", "5-103")], None),
+        ([("kernel-uname-r", "=", "5-103-default")], [("kernel-default", "=", "5-103")], None),
+        ([("/bin/sh", "", "")], [("kernel-default", "=", "5-103")], None),
+    ],
+    ids=["met", "another", "any release", "not just one", "of another package", "no kernel"],
+)
+def test_requires(requires: Any, provides: Any, code: Any) -> None:
+    origin = _TRACED._replace(provides=[Dependency(*one) for one in provides])
+    inside = _inside(requires=[Dependency(*one) for one in requires])
+    assert _codes(_select([_known(_THREE, inside=inside)], origin)).get(_THREE) == code
+
+
+def test_newest_whatever_the_policy() -> None:
+    chosen = _select([_known(_ONE), _known(_TWO), _known(_THREE)], max_version="2")
+    assert (_evr(chosen.selected), _evr(chosen.newest)) == (_TWO, _THREE)
+    assert chosen.pinned_by == f"{_NAME}-{_THREE}: newer than max_version, which is 2"
+
+
+def test_not_pinned_when_the_newest_is_selected() -> None:
+    chosen = _select([_known(_TWO), _known(_THREE)], exclude=(_TWO,))
+    assert (_evr(chosen.selected), chosen.pinned_by) == (_THREE, None)
+    assert _codes(chosen) == {_TWO: "excluded"}
+
+
+def test_no_way_back() -> None:
+    chosen = _select([_known(_ONE), _known(_TWO), _known(_THREE)], installed=_THREE, kmp_version="2")
+    assert (_evr(chosen.selected), _evr(chosen.newest)) == (None, _THREE)
+    assert _codes(chosen) == {_THREE: "other_version", _TWO: "downgrade", _ONE: "other_version"}
+
+
+def test_other_kernels_are_told_once_each_and_last() -> None:
+    others = [
+        _known(evr)._replace(candidate=Candidate(name, evr, "x86_64", "lab"))
+        for name in ("kernel-livepatch-6_1_0-55-cloud-amd64", "kernel-livepatch-6_1_0-56-rt-amd64")
+        for evr in (_ONE, _THREE)
+    ]
+    chosen = _select([*others, _known(_TWO)])
+    assert _evr(chosen.selected) == _TWO
+    assert [(one["name"][-10:], one["evr"], one["code"]) for one in chosen.rejected] == [
+        ("loud-amd64", _THREE, "other_kernel"),
+        ("6-rt-amd64", _THREE, "other_flavor"),
+    ]

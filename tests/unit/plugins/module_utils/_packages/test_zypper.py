@@ -16,10 +16,13 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
 
 _NAMES = {"6.1": "kernel-livepatch-6_1_0-56-cloud-amd64", "6.12": "kernel-livepatch-6_12_117+deb12-cloud-amd64"}
+_RELEASES = {"6.1": "6.1.0-56-cloud-amd64", "6.12": "6.12.117+deb12-cloud-amd64"}
 _IDS = {"6.1": "3b43fad5034874490492495d552c0af6a5fab235", "6.12": "7f76f39faf07f34cfa9fadd801e131bfa8cb6dc3"}
+_POLICY = Policy("never", 600, 60)
 _EVRS = ["3-150400.2.1", "2-150400.2.1", "1-150400.9.3.1"]
 
 
@@ -30,9 +33,10 @@ def zypper(host: Any) -> Zypper:
 
 @pytest.mark.parametrize("kernel", ["6.1", "6.12"])
 @pytest.mark.parametrize("case", ["nothing", "level2", "level3", "level321"])
-def test_named(host: Any, zypper: Zypper, recorded: Any, kernel: str, case: str) -> None:
-    host.answers["zypper"] = recorded(f"zypper-{kernel}-named-{case}")
-    assert zypper.named(_NAMES[kernel]) == [(_NAMES[kernel], evr, "x86_64", "lab") for evr in _EVRS]
+def test_offered(host: Any, zypper: Zypper, recorded: Any, kernel: str, case: str) -> None:
+    host.answers["zypper"] = recorded(f"zypper-{kernel}-offered-{case}")
+    found = zypper.offered(_RELEASES[kernel])
+    assert sorted(found) == sorted((name, evr, "x86_64", "lab", False) for name in _NAMES.values() for evr in _EVRS)
     assert host.calls == [
         [
             "zypper",
@@ -43,25 +47,112 @@ def test_named(host: Any, zypper: Zypper, recorded: Any, kernel: str, case: str)
             "--details",
             "--type",
             "package",
-            "--match-exact",
-            _NAMES[kernel],
+            "kernel-livepatch-*",
+            "kgraft-patch-*",
         ]
     ]
     assert host.environments == [{"ZYPP_LOCK_TIMEOUT": "42"}]
 
 
-def test_named_like_another(host: Any, zypper: Zypper, recorded: Any) -> None:
-    # zypper's search does not mind upper and lower case
-    host.answers["zypper"] = recorded("zypper-6.1-named-nothing")
-    assert zypper.named(_NAMES["6.1"].upper()) == []
+@pytest.mark.parametrize(
+    "name",
+    [
+        "kernel-livepatch-tools",
+        "kernel-livepatch-tools-devel",
+        "kernel-livepatch-SLE15-SP4_Update_22-debugsource",
+        "kernel-livepatch-6_1_0-56-cloud-amd64-debuginfo",
+    ],
+)
+def test_not_a_kmp(host: Any, zypper: Zypper, recorded: Any, name: str) -> None:
+    answer = recorded("zypper-6.1-offered-nothing")
+    host.answers["zypper"] = answer._replace(out=answer.out.replace(_NAMES["6.1"], name))
+    assert {one.name for one in zypper.offered(_RELEASES["6.1"])} == {_NAMES["6.12"]}
+
+
+@pytest.mark.parametrize("kernel", ["6.1", "6.12"])
+def test_locked_by_the_administrator(host: Any, zypper: Zypper, recorded: Any, kernel: str) -> None:
+    # zypper addlock 'kernel-livepatch-... > 2'
+    host.put("/etc/zypp/locks", "type: package")
+    host.answers["zypper|search"] = recorded(f"zypper-{kernel}-offered-nothing")
+    host.answers["zypper|locks"] = recorded(f"zypper-{kernel}-locks")
+    locked = [(one.name, one.evr) for one in zypper.offered(_RELEASES[kernel]) if one.locked]
+    assert locked == [(_NAMES[kernel], _EVRS[0])]
 
 
 def test_installed_that_no_repository_offers(host: Any, zypper: Zypper, recorded: Any) -> None:
-    answer = recorded("zypper-6.1-named-level3")
+    answer = recorded("zypper-6.1-offered-level3")
     host.answers["zypper"] = answer._replace(
         out=answer.out.replace('repository="lab"', 'repository="(System Packages)"')
     )
-    assert [one.repository for one in zypper.named(_NAMES["6.1"])] == [None, None, None]
+    assert {one.repository for one in zypper.offered(_RELEASES["6.1"])} == {None}
+
+
+def test_names(zypper: Zypper) -> None:
+    assert zypper.kmp_names(_RELEASES["6.1"]) == [_NAMES["6.1"], "kgraft-patch-6_1_0-56-cloud-amd64"]
+
+
+@pytest.mark.parametrize(
+    "case, besides",
+    [
+        ("preview", []),
+        ("preview-pullskernel", [("install", "kernel-cloud-amd64", "99-1.1", "x86_64")]),
+        ("preview-removes", [("remove", "lab-tool", "1-1", "noarch")]),
+    ],
+)
+def test_preview(host: Any, zypper: Zypper, recorded: Any, case: str, besides: Any) -> None:
+    evr = "2-150400.2.1" if case == "preview" else "4-150400.2.1"
+    host.answers["zypper"] = recorded("zypper-6.1-" + case)
+    steps = zypper.preview(_NAMES["6.1"], evr)
+    assert sorted(steps) == sorted([("install", _NAMES["6.1"], evr, "x86_64"), *besides])
+    assert host.calls[0][-4:] == ["install", "--dry-run", "--no-recommends", _NAMES["6.1"] + "=" + evr]
+
+
+def test_preview_of_nothing(host: Any, zypper: Zypper) -> None:
+    host.answers["zypper"] = Completed(0, "<stream><message type='info'>Nothing to do.</message></stream>", "")
+    assert zypper.preview(_NAMES["6.1"], _EVRS[0]) == []
+
+
+def test_preview_that_the_solver_refuses(host: Any, zypper: Zypper) -> None:
+    # As zypper 1.14 asks about a locked package
+    text = "Problem: conflicting requests\n Solution 1: remove lock to allow installation"
+    host.answers["zypper"] = Completed(4, f"<stream><prompt><description>{text}</description></prompt></stream>", "")
+    with pytest.raises(InstallFailed, match=r"exit code 4.*conflicting requests Solution 1: remove lock"):
+        zypper.preview(_NAMES["6.1"], _EVRS[0])
+
+
+def test_transactional_system(host: Any, zypper: Zypper, recorded: Any) -> None:
+    host.answers["zypper"] = recorded("zypper-6.1-preview")
+    host.put("/usr/sbin/transactional-update")
+    os.chmod(host.path("/usr/sbin/transactional-update"), 0o755)
+    host.put("/proc/mounts", "/dev/sda2 / btrfs rw,relatime 0 0\n/dev/sda2 /.snapshots btrfs ro 0 0")
+    zypper.preview(_NAMES["6.1"], "2-150400.2.1")
+    host.put("/proc/mounts", "rootfs / rootfs rw 0 0\n/dev/sda2 / btrfs ro,relatime 0 0")
+    with pytest.raises(InstallFailed, match=r"transactional system.*after the next boot only"):
+        zypper.preview(_NAMES["6.1"], "2-150400.2.1")
+
+
+@pytest.mark.parametrize("case", ["download", "download-unsigned", "download-missigned", "download-damaged"])
+def test_download(host: Any, zypper: Zypper, recorded: Any, case: str) -> None:
+    # TRAP: zypper downloads what is not signed, not trusted, or damaged, and says nothing
+    host.answers["zypper"] = recorded("zypper-6.1-" + case)
+    assert zypper.download(_NAMES["6.1"], "2-150400.2.1").endswith(".x86_64.rpm")
+    assert host.calls[0][-2:] == ["download", _NAMES["6.1"] + "=2-150400.2.1"]
+
+
+def test_download_fails(host: Any, zypper: Zypper) -> None:
+    host.answers["zypper"] = Completed(0, "<stream><message type='error'>File not found.</message></stream>", "")
+    with pytest.raises(RepositoryDown, match=r"cannot be fetched.*File not found"):
+        zypper.download(_NAMES["6.1"], _EVRS[0])
+
+
+def test_cached(host: Any, zypper: Zypper) -> None:
+    assert zypper.cached(_NAMES["6.1"], "1:" + _EVRS[0], "x86_64") is None
+    path = f"/var/cache/zypp/packages/lab/x86_64/{_NAMES['6.1']}-{_EVRS[0]}.x86_64.rpm"
+    host.put(path, "x")
+    host.put(path.replace(_EVRS[0], _EVRS[1]), "x")
+    # The epoch is not in a file's name
+    assert zypper.cached(_NAMES["6.1"], "1:" + _EVRS[0], "x86_64") == path
+    assert zypper.cached(_NAMES["6.1"], _EVRS[0], "s390x") is None
 
 
 @pytest.mark.parametrize(
@@ -85,15 +176,17 @@ def test_targeting(
 
 def _work(zypper: Zypper, what: str) -> Any:
     return {
-        "named": lambda: zypper.named(_NAMES["6.1"]),
+        "offered": lambda: zypper.offered(_RELEASES["6.1"]),
+        "preview": lambda: zypper.preview(_NAMES["6.1"], _EVRS[0]),
+        "download": lambda: zypper.download(_NAMES["6.1"], _EVRS[0]),
         "targeting": lambda: zypper.targeting(None),
         "refresh": zypper.refresh,
         "install": lambda: zypper.install(_NAMES["6.1"], _EVRS[0]),
     }[what]
 
 
-@pytest.mark.parametrize("what", ["named", "targeting", "refresh", "install"])
-@pytest.mark.parametrize("case", ["named-locked", "install-locked"])
+@pytest.mark.parametrize("what", ["offered", "targeting", "refresh", "preview", "download", "install"])
+@pytest.mark.parametrize("case", ["offered-locked", "install-locked"])
 def test_locked(host: Any, zypper: Zypper, recorded: Any, what: str, case: str) -> None:
     host.answers["zypper"] = recorded("zypper-6.1-" + case)
     with pytest.raises(
@@ -102,7 +195,7 @@ def test_locked(host: Any, zypper: Zypper, recorded: Any, what: str, case: str) 
         _work(zypper, what)()
 
 
-@pytest.mark.parametrize("what", ["named", "targeting", "refresh", "install"])
+@pytest.mark.parametrize("what", ["offered", "targeting", "refresh", "preview", "download", "install"])
 def test_not_root(host: Any, zypper: Zypper, what: str) -> None:
     host.answers["zypper"] = Completed(
         5, "<stream><message type='error'>Root privileges are required.</message></stream>", ""
@@ -137,27 +230,27 @@ def test_refresh_fails_otherwise(host: Any, zypper: Zypper) -> None:
 
 
 def test_search_while_down_takes_what_is_cached(host: Any, zypper: Zypper, recorded: Any) -> None:
-    host.answers["zypper"] = recorded("zypper-6.1-named-down")
-    assert len(zypper.named(_NAMES["6.1"])) == 3
+    host.answers["zypper"] = recorded("zypper-6.1-offered-down")
+    assert len(zypper.offered(_RELEASES["6.1"])) == 3
 
 
 def test_search_without_a_cache(host: Any, zypper: Zypper, recorded: Any) -> None:
-    host.answers["zypper"] = recorded("zypper-6.1-named-no-cache")
+    host.answers["zypper"] = recorded("zypper-6.1-offered-no-cache")
     with pytest.raises(Unmeasured):
-        zypper.named(_NAMES["6.1"])
+        zypper.offered(_RELEASES["6.1"])
 
 
 @pytest.mark.parametrize("rc", [1, 4, 8, 106])
 def test_search_fails(host: Any, zypper: Zypper, rc: int) -> None:
     host.answers["zypper"] = Completed(rc, "<stream><message type='error'>So it\n goes.</message></stream>", "")
     with pytest.raises(Unmeasured, match=f"ended with {rc}: So it goes"):
-        zypper.named(_NAMES["6.1"])
+        zypper.offered(_RELEASES["6.1"])
 
 
 def test_no_xml(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(0, "Loading repository data...", "")
     with pytest.raises(Unmeasured, match="XML that cannot be read"):
-        zypper.named(_NAMES["6.1"])
+        zypper.offered(_RELEASES["6.1"])
 
 
 @pytest.mark.parametrize("rc", [0, 102, 103, 107])
@@ -227,8 +320,8 @@ def test_metadata_age_of_a_broken_file(host: Any, zypper: Zypper) -> None:
 
 
 def test_found_where_it_is(host: Any) -> None:
-    with pytest.raises(PackageManagerMissing, match="no zypper"):
-        managers.find(host, 60)
+    with pytest.raises(PackageManagerMissing, match="neither zypper nor dnf"):
+        managers.find(host, _POLICY)
     host.put("/usr/bin/zypper")
     os.chmod(host.path("/usr/bin/zypper"), 0o755)
-    assert isinstance(managers.find(host, 60), Zypper)
+    assert isinstance(managers.find(host, _POLICY), Zypper)

@@ -74,10 +74,17 @@ def test_a_reboot_in_the_middle_is_told():
 
 
 @pytest.mark.parametrize(
-    ("state", "expected"), [("patched", "unchanged"), ("baseline", "unchanged"), ("unknown", "skipped")]
+    ("state", "up_to_date", "expected"),
+    [
+        ("patched", True, "unchanged"),
+        ("baseline", True, "unchanged"),
+        ("outdated", True, "unchanged"),
+        ("unknown", False, "skipped"),
+    ],
 )
-def test_of_a_host_in_no_wave(state, expected):
-    assert outcome.judge(Host("web1", state, "why"), False, {}, None, None).outcome == expected
+def test_of_a_host_in_no_wave(state, up_to_date, expected):
+    host = Host("web1", state, "why", up_to_date=up_to_date)
+    assert outcome.judge(host, False, {}, None, None).outcome == expected
 
 
 @pytest.mark.parametrize(

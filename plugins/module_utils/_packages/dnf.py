@@ -1,0 +1,296 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""dnf, up to version 4. PRIVATE to the collection: it may change at any time.
+
+It has no output for programs but ``repoquery --queryformat``; what a transaction would do is read from the table that
+it shows to people. It works with the metadata that are on the host (``--cacheonly``) unless it is told to refresh.
+"""
+
+import configparser
+import re
+from typing import Dict, List, NamedTuple, Optional, Set
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
+    InstallFailed,
+    PackageManagerLocked,
+    RepositoryDown,
+    Unmeasured,
+)
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, port, rpm
+
+_REPOSITORIES = "/etc/yum.repos.d"
+_CONFIGURATION = "/etc/dnf/dnf.conf"
+_VERSION_LOCKS = "/etc/dnf/plugins/versionlock.list"
+_CACHE = "/var/cache/dnf"
+# dnf's own (dnf.conf(5), "exit_on_lock"); others that end with 1 tell why in words
+_LOCKED = 200
+_MOST = 300
+_BETWEEN_TRIES = 2.0
+
+# Control characters that no package may carry in its fields separate what we ask for.
+_FIELD, _RECORD = "\x1f", "\x1e"
+_WANTED = ("%{name}", "%{epoch}", "%{version}-%{release}", "%{arch}", "%{repoid}", "%{provides}")
+_FORMAT = _FIELD.join(_WANTED) + _RECORD
+# What the table of a transaction calls its groups
+_ACTIONS = {
+    "Installing": "install",
+    "Installing dependencies": "install",
+    "Installing weak dependencies": "install",
+    "Upgrading": "upgrade",
+    "Downgrading": "downgrade",
+    "Reinstalling": "reinstall",
+    "Removing": "remove",
+    "Removing dependent packages": "remove",
+    "Removing unused dependencies": "remove",
+}
+
+
+# One package of one repository, with what it provides.
+class _Found(NamedTuple):
+    candidate: port.Candidate
+    provides: List[str]
+
+
+class Dnf(port.PackageManager):
+    """:param lock_timeout: seconds to wait for another program's lock."""
+
+    name = "dnf"
+
+    def __init__(self, host: Host, lock_timeout: int) -> None:
+        self._host = host
+        self._lock_timeout = lock_timeout
+        self._offered: Optional[List[_Found]] = None
+
+    def metadata_age(self) -> Optional[int]:
+        times = self._checked()
+        known = [moment for moment in times.values() if moment is not None]
+        if not known or len(known) < len(times):
+            return None
+        return max(0, int(self._host.wall_clock() - min(known)))
+
+    def without_metadata(self) -> List[str]:
+        return [name for name, moment in self._checked().items() if moment is None]
+
+    def _checked(self) -> Dict[str, Optional[float]]:
+        """When each enabled repository was last asked: dnf touches one of the files then, news or not."""
+        folders = dict(self.metadata())
+        times: Dict[str, Optional[float]] = {}
+        for name in self._enabled():
+            folder = folders.get(name)
+            moments = [self._host.modified(path) for path in self._host.files(folder + "/repodata")] if folder else []
+            times[name] = max((moment for moment in moments if moment is not None), default=None)
+        return times
+
+    def metadata(self) -> List[port.Metadata]:
+        # The folder's name ends with a hash of the repository's address: after it was changed there are several.
+        found = []
+        for name in self._enabled():
+            pattern = re.compile(re.escape(name) + r"-[0-9a-f]{16}\Z")
+            folders = [f"{self._cache}/{one}" for one in self._host.names(self._cache) if pattern.match(one)]
+            times = [(self._host.modified(folder + "/repodata/repomd.xml"), folder) for folder in folders]
+            folder = max(((moment, folder) for moment, folder in times if moment is not None), default=None)
+            if folder is not None:
+                found.append(port.Metadata(name, folder[1]))
+        return found
+
+    @property
+    def _cache(self) -> str:
+        settings = self._read(_CONFIGURATION)
+        return settings.get("main", "cachedir", fallback=_CACHE) if settings.has_section("main") else _CACHE
+
+    def _enabled(self) -> List[str]:
+        """The IDs of the enabled repositories."""
+        files = [one for one in self._host.names(_REPOSITORIES) if one.endswith(".repo")]
+        parsed = [self._read(f"{_REPOSITORIES}/{file}") for file in files]
+        return [
+            name
+            for settings in parsed
+            for name in settings.sections()
+            if name != "main" and _true(settings.get(name, "enabled", fallback="1"))
+        ]
+
+    def _read(self, path: str) -> configparser.ConfigParser:
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            parser.read_string(self._host.text(path) or "", source=path)
+        except configparser.Error as exc:
+            raise Unmeasured(f"{path} cannot be read: {exc.message.splitlines()[0]}", "Mend the file") from exc
+        return parser
+
+    def refresh(self) -> None:
+        self._offered = None
+        # Else a repository that is down is left out in silence, where its settings say so.
+        answer = self._dnf("--setopt=*.skip_if_unavailable=False", "--refresh", "makecache")
+        if answer.rc != 0:
+            raise RepositoryDown(
+                f"a repository does not answer (dnf's exit code is {answer.rc}): {_errors(answer)}",
+                "Mend or disable it (dnf repolist -v), or work with what is cached (refresh: never)",
+            )
+
+    def kmp_names(self, release: str) -> List[str]:
+        found = [names.kpatch(release), names.amazon(release)]
+        return found[::-1] if ".amzn" in release else found
+
+    def offered(self, release: str) -> List[port.Candidate]:
+        everything = self._query("--disableexcludes=all", "--disableplugin=versionlock")
+        self._offered = everything
+        allowed = None
+        if everything and self._has_excludes():
+            allowed = {one.candidate for one in self._query()}
+        offered = [
+            one.candidate._replace(locked=allowed is not None and one.candidate not in allowed) for one in everything
+        ]
+        known = {(one.name, one.evr) for one in offered}
+        alone = [
+            port.Candidate(*one.package, repository=None)
+            for name in self.kmp_names(release)
+            for one in rpm.installed(self._host, name)
+            if one.package[:2] not in known
+        ]
+        return offered + alone
+
+    def _has_excludes(self) -> bool:
+        files = [_CONFIGURATION, *(f"{_REPOSITORIES}/{file}" for file in self._host.names(_REPOSITORIES))]
+        texts = [self._host.text(file) or "" for file in files]
+        return bool(self._host.text(_VERSION_LOCKS)) or any("exclude" in text for text in texts)
+
+    def _query(self, *options: str) -> List[_Found]:
+        """All versions of all KMPs that the repositories have."""
+        arguments = ("--showduplicates", "--queryformat", _FORMAT, "kpatch-patch-*", "kernel-livepatch-*")
+        answer = self._dnf("--cacheonly", *options, "repoquery", *arguments)
+        if answer.rc != 0:
+            raise RepositoryDown(
+                f"dnf repoquery ended with {answer.rc}: {_errors(answer)}", "Refresh the repositories (refresh: always)"
+            )
+        found = [_found(record) for record in answer.out.split(_RECORD) if record.strip()]
+        return [one for one in found if names.is_kmp(one.candidate.name)]
+
+    def targeting(self, build_id: Optional[str]) -> Set[str]:
+        if self._offered is None:
+            self._offered = self._query("--disableexcludes=all", "--disableplugin=versionlock")
+        tag = port.TARGET_TAG if build_id is None else f"{port.TARGET_TAG} = {build_id}"
+        return {
+            one.candidate.name + "-" + one.candidate.evr
+            for one in self._offered
+            if any(text == tag or (build_id is None and text.startswith(tag + " ")) for text in one.provides)
+        }
+
+    def preview(self, name: str, evr: str) -> List[port.Step]:
+        answer = self._dnf("--cacheonly", "--assumeno", *_exactly(name, evr), quiet=False)
+        table = answer.out.partition("Transaction Summary")
+        if not table[1]:
+            if "Nothing to do" in answer.out:
+                return []
+            raise InstallFailed(
+                f"dnf cannot install {name}-{evr} (exit code {answer.rc}): {_errors(answer)}",
+                f"Try it by hand: dnf install {name}-{evr}",
+            )
+        return _steps(table[0])
+
+    def download(self, name: str, evr: str) -> str:
+        answer = self._dnf("--assumeyes", "--downloadonly", *_exactly(name, evr))
+        found = next(
+            (path for path in self._host.files(self._cache) if path.rpartition("/")[2] in _files(name, evr)), None
+        )
+        if answer.rc != 0 or found is None:
+            raise RepositoryDown(
+                f"{name}-{evr} cannot be fetched (dnf's exit code is {answer.rc}): {_errors(answer)}",
+                "Mend the repository, and refresh it (refresh: always)",
+            )
+        return found
+
+    def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
+        wanted = "{}-{}.{}.rpm".format(name, evr.rpartition(":")[2], arch)
+        return next((path for path in self._host.files(self._cache) if path.rpartition("/")[2] == wanted), None)
+
+    def install(self, name: str, evr: str) -> None:
+        answer = self._dnf("--assumeyes", *_exactly(name, evr))
+        if answer.rc != 0:
+            raise InstallFailed(
+                f"dnf could not install {name}-{evr} (exit code {answer.rc}): {_errors(answer)}",
+                f"Try it by hand: dnf install {name}-{evr}",
+            )
+
+    def _dnf(self, *arguments: str, quiet: bool = True) -> Completed:
+        """Runs dnf, and waits for whoever holds its lock: by itself it would wait for ever."""
+        deadline = self._host.clock() + self._lock_timeout
+        words = ["dnf", *(["--quiet"] if quiet else []), "--setopt=exit_on_lock=True", *arguments]
+        while True:
+            answer = self._host.run(words)
+            if answer.rc != _LOCKED:
+                break
+            if self._host.clock() >= deadline:
+                raise PackageManagerLocked(
+                    f"dnf waited {self._lock_timeout} s: {self._holder() or _errors(answer)}",
+                    "Try again when that program has ended",
+                )
+            self._host.sleep(_BETWEEN_TRIES)
+        if "superuser privileges" in answer.err:
+            raise Unmeasured(f"dnf needs root: {_errors(answer)}", "Run as root (become: true)")
+        return answer
+
+    def _holder(self) -> Optional[str]:
+        """Who holds one of dnf's locks, by the process that is written down in it."""
+        for folder in (self._cache, "/var/lib/dnf", "/var/run"):
+            for file in self._host.names(folder):
+                pid = self._host.text(f"{folder}/{file}") if file.endswith("_lock.pid") or file == "dnf.pid" else None
+                program = self._host.text(f"/proc/{pid}/comm") if pid and pid.isdigit() else None
+                if program:
+                    return f"its lock is held by process {pid} ({program})"
+        return None
+
+
+def _exactly(name: str, evr: str) -> List[str]:
+    return ["--setopt=install_weak_deps=False", "install", f"{name}-{evr}"]
+
+
+def _files(name: str, evr: str) -> List[str]:
+    base = "{}-{}".format(name, evr.rpartition(":")[2])
+    return [f"{base}.{arch}.rpm" for arch in ("x86_64", "aarch64", "ppc64le", "s390x", "noarch")]
+
+
+def _true(word: str) -> bool:
+    return word.strip().lower() in ("1", "true", "yes", "on", "enabled")
+
+
+def _found(record: str) -> _Found:
+    fields = record.lstrip("\n").split(_FIELD)
+    if len(fields) != len(_WANTED):
+        raise Unmeasured(f"dnf repoquery printed something that is not a package: {record[:80]!r}")
+    name, epoch, version, arch, repository, provides = fields
+    evr = version if epoch in ("", "0", "(none)") else f"{epoch}:{version}"
+    return _Found(port.Candidate(name, evr, arch, repository), [line.strip() for line in provides.split("\n")])
+
+
+def _steps(table: str) -> List[port.Step]:
+    """What the table of a transaction lists: groups under their headings, a package on a line.
+
+    What leaves no room in its column goes on in the next line, further to the right.
+    """
+    rows: List[List[str]] = []
+    for line in table.split("\n"):
+        heading = re.match(r"(\S.*):\s*\Z", line)
+        words = line.split()
+        if heading:
+            action = _ACTIONS.get(heading.group(1), heading.group(1).lower())
+            rows.append([action])
+        elif not rows or not words:
+            continue
+        elif words[0] == "replacing" and len(words) >= 3:
+            replaced, _dot, arch = words[1].rpartition(".")
+            rows += [["remove", replaced, arch, words[2]], [action]]
+        elif re.match(r" \S", line):
+            rows.append([action, *words])
+        else:
+            rows[-1] += words
+    if any(1 < len(row) < 4 for row in rows):
+        raise Unmeasured("dnf showed a transaction that cannot be read")
+    return [port.Step(row[0], row[1], row[3], row[2]) for row in rows if len(row) > 1]
+
+
+def _errors(answer: Completed) -> str:
+    """What dnf said was wrong, on one line."""
+    return re.sub(r"\s+", " ", answer.err or answer.out).strip()[:_MOST] or "it said nothing"

@@ -1,0 +1,240 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+import bz2
+import gzip
+import lzma
+from typing import Any, List
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import advisories
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Metadata
+
+_NAME = "kernel-livepatch-5_14_21-150400_24_103-default"
+_KERNEL = "kernel-default"
+_FOLDER = "/var/cache/zypp/raw/updates"
+_REPOSITORY = [Metadata("updates", _FOLDER)]
+# As SUSE, Red Hat and Amazon write them
+_SUSE = """<update from="maint-coord@suse.de" status="stable" type="security" version="1">
+  <id>SUSE-SLE-Module-Live-Patching-15-SP4-2026-1234</id>
+  <title>Security update for the Linux Kernel (Live Patch 22 for SLE 15 SP4)</title>
+  <severity>important</severity><release>SUSE Updates SLE-Module-Live-Patching 15-SP4 x86 64</release>
+  <issued date="1772442000"/>
+  <references>
+    <reference href="https://bugzilla.suse.com/1" id="1" title="VUL-0: CVE-2026-1111: kernel" type="bugzilla"/>
+    <reference href="https://example.com/CVE-2026-1111" id="CVE-2026-1111" title="CVE-2026-1111" type="cve"/>
+    <reference href="https://example.com/CVE-2026-999" id="CVE-2026-0999" title="CVE-2026-0999" type="cve"/>
+  </references>
+  <description>This update fixes several issues. CVE-2026-7777 is only mentioned.</description>
+  <pkglist><collection><package name="{0}" epoch="0" version="7" release="150400.2.1" arch="x86_64"
+    src="{0}-7.src.rpm"><filename>{0}-7-150400.2.1.x86_64.rpm</filename></package></collection></pkglist></update>"""
+_RED_HAT = """<update from="release-engineering@redhat.com" status="final" type="security" version="2">
+  <id>RHSA-2026:1111</id><title>Important: kpatch-patch security update</title>
+  <severity>Important</severity><issued date="2026-03-02 09:00:00"/><updated date="2026-03-03 00:00:00"/>
+  <description>kernel: use after free (CVE-2026-2222)</description>
+  <pkglist><collection short=""><package name="{0}" epoch="1" version="1" release="7.el9" arch="x86_64"/>
+  </collection></pkglist></update>"""
+_AMAZON = """<update status="final" version="1.4" author="linux-security@amazon.com" type="security" from="x">
+  <id>ALASLIVEPATCH-2026-001</id><issued date="2026-03-02T09:00:00Z"/><severity>medium</severity>
+  <references><reference href="" id="CVE-2026-3333" title="" type="cve"/></references>
+  <pkglist><collection><package name="{0}" version="1.0" release="7.amzn2023" epoch="0" arch="x86_64"/>
+  </collection></pkglist></update>"""
+
+
+def _parse(*updates: str, **more: Any) -> List[advisories.Advisory]:
+    text = "<?xml version='1.0' encoding='UTF-8'?><updates>{}</updates>".format("".join(updates))
+    data = text.encode()
+    step = more.get("step", 1000)
+    return advisories.parse((data[at : at + step] for at in range(0, len(data), step)), more.get("wanted", {_NAME}))
+
+
+@pytest.mark.parametrize("step", [1, 7, 100000])
+@pytest.mark.parametrize(
+    "update, expected",
+    [
+        pytest.param(
+            _SUSE,
+            (
+                "SUSE-SLE-Module-Live-Patching-15-SP4-2026-1234",
+                False,
+                "important",
+                "2026-03-02",
+                ("CVE-2026-0999", "CVE-2026-1111"),
+                ((_NAME, "7-150400.2.1"),),
+            ),
+            id="SUSE",
+        ),
+        pytest.param(
+            _SUSE.replace("stable", "retracted"),
+            (
+                "SUSE-SLE-Module-Live-Patching-15-SP4-2026-1234",
+                True,
+                "important",
+                "2026-03-02",
+                ("CVE-2026-0999", "CVE-2026-1111"),
+                ((_NAME, "7-150400.2.1"),),
+            ),
+            id="SUSE, retracted",
+        ),
+        pytest.param(
+            _RED_HAT,
+            ("RHSA-2026:1111", False, "important", "2026-03-02", ("CVE-2026-2222",), ((_NAME, "1:1-7.el9"),)),
+            id="Red Hat",
+        ),
+        pytest.param(
+            _AMAZON,
+            (
+                "ALASLIVEPATCH-2026-001",
+                False,
+                "moderate",
+                "2026-03-02",
+                ("CVE-2026-3333",),
+                ((_NAME, "1.0-7.amzn2023"),),
+            ),
+            id="Amazon",
+        ),
+    ],
+)
+def test_parse(update: str, expected: Any, step: int) -> None:
+    assert _parse(update.format(_NAME), _SUSE.format("bash"), step=step) == [expected]
+
+
+@pytest.mark.parametrize(
+    "change, severity, issued",
+    [
+        (("<severity>important</severity>", ""), None, "2026-03-02"),
+        (("important", "dreadful"), None, "2026-03-02"),
+        (('<issued date="1772442000"/>', ""), "important", None),
+        (("1772442000", "yesterday"), "important", None),
+        (("1772442000", "2026-13-41"), "important", None),
+        (("1772442000", ""), "important", None),
+    ],
+)
+def test_what_is_not_told(change: Any, severity: Any, issued: Any) -> None:
+    (found,) = _parse(_SUSE.format(_NAME).replace(*change))
+    assert (found.severity, found.issued) == (severity, issued)
+
+
+def _put(host: Any, content: bytes, file: str = "0abc-updateinfo.xml.gz", kind: str = "updateinfo") -> None:
+    host.put(
+        _FOLDER + "/repodata/repomd.xml",
+        "<repomd xmlns='http://linux.duke.edu/metadata/repo'><data type='primary'><location href='repodata/p'/></data>"
+        f"<data type='{kind}'><location href='repodata/{file}'/></data></repomd>",
+    )
+    host.put(f"{_FOLDER}/repodata/{file}", content)
+
+
+_DOCUMENT = f"<updates>{_SUSE.format(_NAME)}</updates>".encode()
+
+
+@pytest.mark.parametrize(
+    "content", [_DOCUMENT, gzip.compress(_DOCUMENT), lzma.compress(_DOCUMENT), bz2.compress(_DOCUMENT)]
+)
+def test_read(host: Any, content: bytes) -> None:
+    # What lies beside it from an earlier refresh does not count
+    host.put(_FOLDER + "/repodata/0000-updateinfo.xml.gz", b"stale")
+    _put(host, content)
+    (found,) = advisories.read(host, _REPOSITORY, {_NAME})
+    assert found.packages == ((_NAME, "7-150400.2.1"),)
+
+
+def test_no_advisories(host: Any) -> None:
+    assert advisories.read(host, _REPOSITORY, {_NAME}) == []
+    _put(host, b"", kind="filelists")
+    assert advisories.read(host, _REPOSITORY, {_NAME}) == []
+
+
+def test_never_outside_of_its_folder(host: Any) -> None:
+    host.put("/etc/secret", "<updates/>")
+    _put(host, b"", file="../../../../../../etc/secret")
+    with pytest.raises(Unmeasured, match="cannot read /var/cache/zypp/raw/updates/etc/secret"):
+        advisories.read(host, _REPOSITORY, {_NAME})
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_cut_off_anywhere(host: Any, packed: Any) -> None:
+    whole = packed(_DOCUMENT)
+    for end in range(1, len(whole) - 1, 29):
+        _put(host, whole[:end])
+        with pytest.raises(Unmeasured, match=r"repository updates cannot be read.*refresh: always"):
+            advisories.read(host, _REPOSITORY, {_NAME})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<!DOCTYPE updates [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]><updates>&b;</updates>",
+        b" " * 3000 + b"<!DOCTYPE updates SYSTEM 'file:///etc/passwd'><updates/>",
+        b"<updates>\xff\xfe</updates>",
+        b"<updates><update></updates>",
+        b"\x28\xb5\x2f\xfd packed with a tool that the host has not got",
+    ],
+)
+def test_hostile(host: Any, content: bytes) -> None:
+    _put(host, content)
+    with pytest.raises(Unmeasured, match="repository updates cannot be read"):
+        advisories.read(host, _REPOSITORY, {_NAME})
+
+
+def test_index_is_damaged(host: Any) -> None:
+    host.put(_FOLDER + "/repodata/repomd.xml", "<repomd><data type='updateinfo'>")
+    with pytest.raises(Unmeasured, match="repository updates cannot be read"):
+        advisories.read(host, _REPOSITORY, {_NAME})
+
+
+def _advisory(name: str, version: str, *cves: str, retracted: bool = False) -> advisories.Advisory:
+    return advisories.Advisory("A-" + version, retracted, None, None, cves, ((name, version),))
+
+
+_ALL = [
+    _advisory(_NAME, "2-1", "CVE-2026-0002"),
+    _advisory(_NAME, "3-1", "CVE-2026-0003"),
+    _advisory(_NAME, "10-1", "CVE-2026-0010", "CVE-2026-0003"),
+    _advisory(_NAME, "11-1", "CVE-2026-0011", retracted=True),
+    _advisory(_KERNEL, "5.14-9", "CVE-2026-0002"),
+    _advisory(_KERNEL, "5.14-10", "CVE-2026-0002", "CVE-2026-0099"),
+]
+
+
+@pytest.mark.parametrize(
+    "version, expected",
+    [
+        ("1-1", []),
+        ("2-1", ["CVE-2026-0002"]),
+        ("3-2", ["CVE-2026-0002", "CVE-2026-0003"]),
+        ("10-1", ["CVE-2026-0002", "CVE-2026-0003", "CVE-2026-0010"]),
+        # What was retracted is not fixed
+        ("11-1", ["CVE-2026-0002", "CVE-2026-0003", "CVE-2026-0010"]),
+    ],
+)
+def test_fixed_up_to(version: str, expected: Any) -> None:
+    assert advisories.fixed_up_to(_ALL, _NAME, version) == expected
+
+
+@pytest.mark.parametrize(
+    "version, expected", [("5.14-9", ["CVE-2026-0002", "CVE-2026-0099"]), ("5.14-10", []), ("5.14-10.1", [])]
+)
+def test_fixed_after(version: str, expected: Any) -> None:
+    assert advisories.fixed_after(_ALL, _KERNEL, version) == expected
+
+
+def test_of() -> None:
+    found = advisories.of(_ALL, _NAME, "10-1")
+    assert found is not None
+    assert found.id == "A-10-1"
+    assert advisories.of(_ALL, _NAME, "10-2") is None
+    assert advisories.of(_ALL, _KERNEL, "10-1") is None
+    both = [_advisory(_NAME, "3-1"), _advisory(_NAME, "3-1", retracted=True)]
+    taken_back = advisories.of(both, _NAME, "3-1")
+    assert taken_back is not None
+    assert taken_back.retracted, "one repository's word is enough"
+
+
+def test_large(host: Any) -> None:
+    """Ten thousand updates of other packages pass by, and none of them is kept."""
+    text = "<updates>{}{}</updates>".format(_RED_HAT.format("bash") * 10000, _SUSE.format(_NAME))
+    _put(host, gzip.compress(text.encode()))
+    assert len(advisories.read(host, _REPOSITORY, {_NAME})) == 1

@@ -1,0 +1,255 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+import os
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
+    InstallFailed,
+    PackageManagerLocked,
+    PackageManagerMissing,
+    RepositoryDown,
+    Unmeasured,
+)
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
+
+_NAME = "kpatch-patch-6_1_0-56"
+_RELEASE = "6.1.0-56-cloud-amd64"
+_ID = "3b43fad5034874490492495d552c0af6a5fab235"
+_CACHE = "/var/cache/dnf/lab-3979fcb1c805b6d3"
+
+
+@pytest.fixture
+def dnf(host: Any) -> Dnf:
+    host.answers["rpm"] = Completed(1, f"package {_NAME} is not installed\n", "")
+    return Dnf(host, 42)
+
+
+def test_offered(host: Any, dnf: Dnf, recorded: Any) -> None:
+    host.answers["dnf"] = recorded("dnf-kpatch-query")
+    expected = [(_NAME, evr, "x86_64", "lab", False) for evr in ("0-0", "1-1", "1-2")]
+    assert dnf.offered(_RELEASE) == expected
+    (asked,) = [call for call in host.calls if call[0] == "dnf"]
+    assert "--cacheonly" in asked
+    assert asked[-2:] == ["kpatch-patch-*", "kernel-livepatch-*"]
+
+
+def test_tags_come_with_the_same_answer(host: Any, dnf: Dnf, recorded: Any) -> None:
+    host.answers["dnf"] = recorded("dnf-kpatch-query")
+    dnf.offered(_RELEASE)
+    everything = {f"{_NAME}-{evr}" for evr in ("0-0", "1-1", "1-2")}
+    assert dnf.targeting(_ID) == everything
+    assert dnf.targeting(None) == everything
+    assert dnf.targeting("0" * 40) == set()
+    assert len(host.ran("dnf")) == 1
+    assert Dnf(host, 42).targeting(_ID) == everything, "asks by itself where nobody has"
+
+
+def test_held(host: Any, dnf: Dnf, recorded: Any) -> None:
+    host.put("/etc/dnf/dnf.conf", "[main]\nexcludepkgs=kpatch-patch-*-1-2\n")
+    host.answers["dnf"] = recorded("dnf-kpatch-query-excluded")
+    host.answers["dnf|--disableexcludes=all"] = recorded("dnf-kpatch-query")
+    assert [one.evr for one in dnf.offered(_RELEASE) if one.locked] == ["1-2"]
+
+
+def test_installed_that_no_repository_offers(host: Any, dnf: Dnf, recorded: Any) -> None:
+    host.answers["dnf"] = Completed(0, "", "")
+    name = "kernel-livepatch-6_1_0-56-cloud-amd64"
+    record = recorded("rpm-6.1-level3").out.replace(name, _NAME).replace("3-150400.2.1", "1-3")
+    host.answers["rpm|" + _NAME] = Completed(0, record, "")
+    assert dnf.offered(_RELEASE) == [(_NAME, "1-3", "x86_64", None, False)]
+
+
+def test_epoch_and_hostile_words(host: Any, dnf: Dnf) -> None:
+    record = "\x1f".join(("kernel-livepatch-6.1.0-56", "1", "1.0-2", "x86_64", "lab", "a = 1\nb\n\nc"))
+    host.answers["dnf"] = Completed(
+        0, record + "\x1e\n" + record.replace("kernel-livepatch-6", "kernel-livepatch-x"), ""
+    )
+    assert dnf.offered(_RELEASE) == [("kernel-livepatch-6.1.0-56", "1:1.0-2", "x86_64", "lab", False)]
+    host.answers["dnf"] = Completed(0, "Last metadata expiration check\x1e", "")
+    with pytest.raises(Unmeasured, match="not a package"):
+        dnf.offered(_RELEASE)
+
+
+def test_names(dnf: Dnf) -> None:
+    assert dnf.kmp_names(_RELEASE) == [_NAME, "kernel-livepatch-6.1.0-56"]
+    assert dnf.kmp_names("6.12.94-123.174.amzn2023.x86_64")[0] == "kernel-livepatch-6.12.94-123.174"
+
+
+def test_preview(host: Any, dnf: Dnf, recorded: Any) -> None:
+    host.answers["dnf"] = recorded("dnf-kpatch-preview")
+    assert dnf.preview(_NAME, "1-2") == [("install", _NAME, "1-2", "x86_64")]
+    assert "--assumeno" in host.calls[0]
+    assert host.calls[0][-1] == _NAME + "-1-2"
+
+
+_TABLE = """\
+Dependencies resolved.
+================================================================================
+ Package                    Arch    Version          Repository            Size
+================================================================================
+Installing:
+ kpatch-patch-4_18_0-305_25_1_el8_with_a_long_name
+                            x86_64  1-2.el8          rhel-8-for-x86_64-baseos-rpms
+                                                                           93 k
+     replacing  lab-tool.noarch 1-1
+Upgrading:
+ kpatch                     noarch  0.9.7-2.el8      baseos                17 k
+Installing dependencies:
+ kernel                     x86_64  4.18.0-513.el8   baseos               9.9 M
+Removing dependent packages:
+ vital                      x86_64  1:1-1            @System               1 k
+Something new:
+ other                      x86_64  1-1              baseos                1 k
+
+Transaction Summary
+================================================================================
+Install  2 Packages
+"""
+
+
+def test_preview_of_much(host: Any, dnf: Dnf) -> None:
+    host.answers["dnf"] = Completed(1, _TABLE, "Operation aborted.")
+    steps = dnf.preview("kpatch-patch", "1-2.el8")
+    assert ("install", "kpatch-patch-4_18_0-305_25_1_el8_with_a_long_name", "1-2.el8", "x86_64") in steps
+    assert ("remove", "lab-tool", "1-1", "noarch") in steps
+    assert ("upgrade", "kpatch", "0.9.7-2.el8", "noarch") in steps
+    assert ("install", "kernel", "4.18.0-513.el8", "x86_64") in steps
+    assert ("remove", "vital", "1:1-1", "x86_64") in steps
+    assert ("something new", "other", "1-1", "x86_64") in steps
+
+
+def test_preview_of_nothing(host: Any, dnf: Dnf) -> None:
+    host.answers["dnf"] = Completed(0, "Dependencies resolved.\nNothing to do.\nComplete!\n", "")
+    assert dnf.preview(_NAME, "1-2") == []
+
+
+@pytest.mark.parametrize("case", ["preview-unknown", "preview-excluded"])
+def test_preview_that_dnf_refuses(host: Any, dnf: Dnf, recorded: Any, case: str) -> None:
+    host.answers["dnf"] = recorded("dnf-kpatch-" + case)
+    with pytest.raises(InstallFailed, match=r"exit code 1.*Unable to find a match: kpatch-patch-6_1_0-56"):
+        dnf.preview(_NAME, "1-2")
+
+
+def test_download(host: Any, dnf: Dnf, recorded: Any) -> None:
+    host.answers["dnf"] = recorded("dnf-kpatch-download")
+    with pytest.raises(RepositoryDown, match="cannot be fetched"):
+        dnf.download(_NAME, "1-2")
+    host.put(f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm", "x")
+    assert dnf.download(_NAME, "1-2") == f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm"
+    assert dnf.cached(_NAME, "5:1-2", "x86_64") is not None
+    assert dnf.cached(_NAME, "1-2", "s390x") is None
+    assert "--downloadonly" in host.calls[0]
+
+
+@pytest.mark.parametrize("case", ["refresh-down"])
+def test_repository_down(host: Any, dnf: Dnf, recorded: Any, case: str) -> None:
+    host.answers["dnf"] = recorded("dnf-kpatch-" + case)
+    with pytest.raises(RepositoryDown, match="Failed to download metadata for repo 'lab'"):
+        dnf.refresh()
+    assert "--setopt=*.skip_if_unavailable=False" in host.calls[0]
+
+
+def test_no_cache(host: Any, dnf: Dnf, recorded: Any) -> None:
+    host.answers["dnf"] = recorded("dnf-kpatch-query-no-cache")
+    with pytest.raises(RepositoryDown, match=r"no cache for 'lab'.*refresh: always"):
+        dnf.offered(_RELEASE)
+
+
+def test_install(host: Any, dnf: Dnf) -> None:
+    host.answers["dnf"] = Completed(0, "", "")
+    dnf.install(_NAME, "1-2")
+    assert host.calls[0][-2:] == ["install", _NAME + "-1-2"]
+    host.answers["dnf"] = Completed(1, "", "Error: GPG check FAILED\n")
+    with pytest.raises(InstallFailed, match="GPG check FAILED"):
+        dnf.install(_NAME, "1-2")
+
+
+def test_locked(host: Any, dnf: Dnf) -> None:
+    """dnf would wait for ever; who holds the lock is in the file."""
+    host.answers["dnf"] = Completed(200, "", "Failed to obtain the transaction lock")
+    host.put("/var/cache/dnf/metadata_lock.pid", "1864")
+    host.put("/proc/1864/comm", "dnf-automatic")
+    with pytest.raises(PackageManagerLocked, match=r"waited 42 s: its lock is held by process 1864 \(dnf-automatic\)"):
+        dnf.refresh()
+    assert 42 <= host.slept < 46
+    host.drop("/proc/1864")
+    with pytest.raises(PackageManagerLocked, match="Failed to obtain the transaction lock"):
+        dnf.refresh()
+
+
+def test_not_root(host: Any, dnf: Dnf) -> None:
+    words = "Error: This command has to be run with superuser privileges (under the root user on most systems)."
+    host.answers["dnf"] = Completed(1, "", words)
+    with pytest.raises(Unmeasured, match="needs root"):
+        dnf.install(_NAME, "1-2")
+
+
+def _repository(host: Any, name: str, age: Any, enabled: str = "enabled=1", folder: str = "0123456789abcdef") -> None:
+    host.put(f"/etc/yum.repos.d/{name}.repo", f"[{name}]\nname={name}\n{enabled}")
+    if age is not None:
+        for file, older in (("repomd.xml", 5000), ("abc-primary.xml.gz", 0)):
+            path = f"/var/cache/dnf/{name}-{folder}/repodata/{file}"
+            host.put(path)
+            os.utime(host.path(path), (host.wall_clock() - age - older, host.wall_clock() - age - older))
+
+
+@pytest.mark.parametrize(
+    "repositories, expected, without",
+    [
+        pytest.param([], None, [], id="none"),
+        pytest.param([("a", 100)], 100, [], id="TRAP: repomd.xml is as old as its content"),
+        pytest.param([("a", 100), ("b", 7000)], 7000, [], id="the oldest counts"),
+        pytest.param([("a", 100), ("b", None)], None, ["b"], id="one was never refreshed"),
+        pytest.param([("a", 100), ("b", None, "enabled=0")], 100, [], id="disabled"),
+        pytest.param([("a", 9000, "", "f" * 16), ("a", 100)], 100, [], id="two folders of one"),
+        pytest.param([("a", 100), ("a-b", None)], None, ["a-b"], id="names that begin alike"),
+    ],
+)
+def test_metadata(host: Any, dnf: Dnf, repositories: Any, expected: Any, without: Any) -> None:
+    for repository in repositories:
+        _repository(host, *repository)
+    assert dnf.metadata_age() == expected
+    assert dnf.without_metadata() == without
+
+
+def test_where_metadata_are(host: Any, dnf: Dnf) -> None:
+    host.put("/etc/dnf/dnf.conf", "[main]\ncachedir=/srv/dnf\n")
+    _repository(host, "a", None)
+    assert dnf.metadata() == []
+    host.put("/srv/dnf/a-0123456789abcdef/repodata/repomd.xml")
+    assert dnf.metadata() == [("a", "/srv/dnf/a-0123456789abcdef")]
+
+
+def test_broken_file(host: Any, dnf: Dnf) -> None:
+    host.put("/etc/yum.repos.d/x.repo", "no section\n")
+    with pytest.raises(Unmeasured, match=r"/etc/yum.repos.d/x.repo cannot be read"):
+        dnf.metadata_age()
+
+
+def _tool(host: Any, name: str) -> None:
+    host.put("/usr/bin/" + name)
+    os.chmod(host.path("/usr/bin/" + name), 0o755)
+
+
+def test_found_where_it_is(host: Any) -> None:
+    policy = Policy("never", 600, 60)
+    _tool(host, "dnf-3")
+    os.symlink("dnf-3", host.path("/usr/bin/dnf"))
+    assert isinstance(managers.find(host, policy), Dnf)
+    host.put("/run/ostree-booted")
+    with pytest.raises(PackageManagerMissing, match="image-based system"):
+        managers.find(host, policy)
+
+
+def test_dnf5_is_another_one(host: Any) -> None:
+    _tool(host, "dnf5")
+    os.symlink("dnf5", host.path("/usr/bin/dnf"))
+    with pytest.raises(PackageManagerMissing, match="dnf 5"):
+        managers.find(host, Policy("never", 600, 60))
