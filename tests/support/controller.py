@@ -188,18 +188,21 @@ class Controller:
         with self.start(arguments, show=show) as process:
             return self.finish(process)
 
-    def module(self, name: str, inventory: Path, pattern: str = "all") -> dict[str, Mapping[str, t.Any]]:
-        """Runs a module of the collection on hosts, as root; the results by host."""
+    def module(
+        self, name: str, inventory: Path, pattern: str = "all", options: Mapping[str, t.Any] | None = None
+    ) -> dict[str, Mapping[str, t.Any]]:
+        """Runs a module of the collection on hosts, as root; the results by host, those of failures too."""
         play = [
             {
                 "hosts": pattern,
                 "gather_facts": False,
                 "become": True,
-                "tasks": [{f"fleet.livepatch.{name}": {}}],
+                "tasks": [{f"fleet.livepatch.{name}": dict(options or {})}],
             }
         ]
         path = self.folder / "module.yml"
         path.write_text(json.dumps(play))
         run = self.run([str(path), "-i", str(inventory)])
-        assert run.rc == 0, run.output
-        return {host: event.result for host, event in run.ended(name).items()}
+        ended = run.ended(name)
+        assert ended, run.output
+        return {host: event.result for host, event in ended.items()}

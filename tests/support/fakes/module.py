@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _options, _verdict
+from ansible_collections.fleet.livepatch.plugins.module_utils import _options
 
 
 class Host:
@@ -64,7 +64,7 @@ class Host:
                 "evidence": {},
                 "compliance": {
                     "wanted": selected["level"] if selected else None,
-                    "up_to_date": facts["state"] in _verdict.UP_TO_DATE if selected else None,
+                    "up_to_date": facts["state"] in ("patched", "baseline"),
                 },
                 "level": facts["level"],
                 "patches": [],
