@@ -102,6 +102,42 @@ def test_transaction(odd: Ask, repository: str, words: str, figures: dict[str, o
     figures.update({"refused": words})
 
 
+def test_advisories(first: Ask, figures: dict[str, object]) -> None:
+    asked = first("kmp_info", refresh="always")["kmp"]
+    told = {key: asked["selected"][key] for key in ("cves", "severity", "issued")}
+    assert told == {"cves": ["CVE-2099-0002", "CVE-2099-0003"], "severity": "important", "issued": "2026-05-12"}
+    assert asked["kernel_fixed"] == ["CVE-2099-0004"]
+    compliance = first("livepatch_info")["livepatch"]["compliance"]
+    assert compliance["cves_fixed"] == told["cves"]
+    assert (compliance["cves_open"], compliance["kernel_fixed"], compliance["up_to_date"]) == ([], 1, True)
+    figures.update({"fixed": 2, "fixed only by a newer kernel": 1})
+
+
+def test_damaged_metadata(first: Ask, extended: Lab, figures: dict[str, object]) -> None:
+    """Cut off in the middle on the host: that a KMP was retracted might be in the other half."""
+    first.host.ssh(
+        "cd /var/cache/zypp/raw/lab/repodata && sudo cp *updateinfo* /tmp/ && sudo truncate -s 200 *updateinfo*"
+    )
+    result = first("livepatch", refresh="never")
+    assert "the advisories of repository lab cannot be read" in result["msg"]
+    assert result["livepatch"]["state"] == "unknown"
+    first.host.ssh("sudo cp /tmp/*updateinfo* /var/cache/zypp/raw/lab/repodata/")
+    assert first("livepatch_info", refresh="never")["livepatch"]["state"] == "patched"
+    figures.update({"state": "unknown"})
+
+
+def test_locked(first: Ask, figures: dict[str, object]) -> None:
+    """Another program holds zypper's lock for longer than we wait: it is named."""
+    first.host.ssh("sudo systemd-run --unit=holder python3 -c 'import time; time.sleep(300)'")
+    pid = first.host.ssh("systemctl show --property=MainPID --value holder").strip()
+    first.host.ssh(f"echo {pid} | sudo tee /run/zypp.pid")
+    result = first("livepatch_info", lock_timeout=3)
+    first.host.ssh("sudo systemctl stop holder; sudo rm -f /run/zypp.pid")
+    assert result["livepatch"]["state"] == "unknown"
+    assert f"locked by the application with pid {pid}" in result["livepatch"]["reason"]
+    figures.update({"state": "unknown"})
+
+
 def test_another_vendor_is_shown_with_its_transaction(odd: Ask) -> None:
     odd.add("othervendor")
     result = odd("livepatch", refresh="always")

@@ -268,6 +268,16 @@ def test_plan_was_made_for_what_turned_out_wrong(machine: Any) -> None:
     assert _changes(machine) == []
 
 
+def test_plan_was_made_for_what_turned_out_wrong_and_all_else_is_done(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    machine.offer(_THREE, signature="unsigned")
+    assert _apply.latest(machine, _request())["changed"] is False
+    machine.drop("/var/cache/zypp/packages")
+    with pytest.raises(NotDone, match=r"newest KMP is 2-.*was made for 3-"):
+        _apply.latest(machine, _request()._replace(expect={"kmp": _THREE}))
+
+
 def test_transaction_is_refused(machine: Any) -> None:
     machine.offer(_THREE, besides=[("remove", "vital", "1-1", "noarch")])
     with pytest.raises(TransactionRefused, match=r"would also remove vital-1-1.noarch") as caught:
