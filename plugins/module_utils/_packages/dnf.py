@@ -8,7 +8,6 @@ It has no output for programs but ``repoquery --queryformat``; what a transactio
 it shows to people. It works with the metadata that are on the host (``--cacheonly``) unless it is told to refresh.
 """
 
-import configparser
 import re
 from typing import Dict, List, NamedTuple, Optional, Set
 
@@ -19,7 +18,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, port, rpm
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, port, repo_files, rpm
 
 _REPOSITORIES = "/etc/yum.repos.d"
 _CONFIGURATION = "/etc/dnf/dnf.conf"
@@ -55,24 +54,11 @@ class _Found(NamedTuple):
 
 
 class Dnf(port.PackageManager):
-    """:param lock_timeout: seconds to wait for another program's lock."""
-
     name = "dnf"
 
     def __init__(self, host: Host, lock_timeout: int) -> None:
-        self._host = host
-        self._lock_timeout = lock_timeout
+        super().__init__(host, lock_timeout)
         self._offered: Optional[List[_Found]] = None
-
-    def metadata_age(self) -> Optional[int]:
-        times = self._checked()
-        known = [moment for moment in times.values() if moment is not None]
-        if not known or len(known) < len(times):
-            return None
-        return max(0, int(self._host.wall_clock() - min(known)))
-
-    def without_metadata(self) -> List[str]:
-        return [name for name, moment in self._checked().items() if moment is None]
 
     def _checked(self) -> Dict[str, Optional[float]]:
         """When each enabled repository was last asked: dnf touches one of the files then, news or not."""
@@ -89,7 +75,7 @@ class Dnf(port.PackageManager):
         found = []
         for name in self._enabled():
             pattern = re.compile(re.escape(name) + r"-[0-9a-f]{16}\Z")
-            folders = [f"{self._cache}/{one}" for one in self._host.names(self._cache) if pattern.match(one)]
+            folders = [f"{self._downloads}/{one}" for one in self._host.names(self._downloads) if pattern.match(one)]
             times = [(self._host.modified(folder + "/repodata/repomd.xml"), folder) for folder in folders]
             folder = max(((moment, folder) for moment, folder in times if moment is not None), default=None)
             if folder is not None:
@@ -97,28 +83,12 @@ class Dnf(port.PackageManager):
         return found
 
     @property
-    def _cache(self) -> str:
-        settings = self._read(_CONFIGURATION)
+    def _downloads(self) -> str:
+        settings = repo_files.read(self._host, _CONFIGURATION)
         return settings.get("main", "cachedir", fallback=_CACHE) if settings.has_section("main") else _CACHE
 
     def _enabled(self) -> List[str]:
-        """The IDs of the enabled repositories."""
-        files = [one for one in self._host.names(_REPOSITORIES) if one.endswith(".repo")]
-        parsed = [self._read(f"{_REPOSITORIES}/{file}") for file in files]
-        return [
-            name
-            for settings in parsed
-            for name in settings.sections()
-            if name != "main" and _true(settings.get(name, "enabled", fallback="1"))
-        ]
-
-    def _read(self, path: str) -> configparser.ConfigParser:
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            parser.read_string(self._host.text(path) or "", source=path)
-        except configparser.Error as exc:
-            raise Unmeasured(f"{path} cannot be read: {exc.message.splitlines()[0]}", "Mend the file") from exc
-        return parser
+        return repo_files.enabled(self._host, _REPOSITORIES)
 
     def refresh(self) -> None:
         self._offered = None
@@ -190,21 +160,8 @@ class Dnf(port.PackageManager):
             )
         return _steps(table[0])
 
-    def download(self, name: str, evr: str) -> str:
-        answer = self._dnf("--assumeyes", "--downloadonly", *_exactly(name, evr))
-        found = next(
-            (path for path in self._host.files(self._cache) if path.rpartition("/")[2] in _files(name, evr)), None
-        )
-        if answer.rc != 0 or found is None:
-            raise RepositoryDown(
-                f"{name}-{evr} cannot be fetched (dnf's exit code is {answer.rc}): {_errors(answer)}",
-                "Mend the repository, and refresh it (refresh: always)",
-            )
-        return found
-
-    def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
-        wanted = "{}-{}.{}.rpm".format(name, evr.rpartition(":")[2], arch)
-        return next((path for path in self._host.files(self._cache) if path.rpartition("/")[2] == wanted), None)
+    def _fetch(self, name: str, evr: str) -> str:
+        return _errors(self._dnf("--assumeyes", "--downloadonly", *_exactly(name, evr)))
 
     def install(self, name: str, evr: str) -> None:
         answer = self._dnf("--assumeyes", *_exactly(name, evr))
@@ -234,7 +191,7 @@ class Dnf(port.PackageManager):
 
     def _holder(self) -> Optional[str]:
         """Who holds one of dnf's locks, by the process that is written down in it."""
-        for folder in (self._cache, "/var/lib/dnf", "/var/run"):
+        for folder in (self._downloads, "/var/lib/dnf", "/var/run"):
             for file in self._host.names(folder):
                 pid = self._host.text(f"{folder}/{file}") if file.endswith("_lock.pid") or file == "dnf.pid" else None
                 program = self._host.text(f"/proc/{pid}/comm") if pid and pid.isdigit() else None
@@ -245,15 +202,6 @@ class Dnf(port.PackageManager):
 
 def _exactly(name: str, evr: str) -> List[str]:
     return ["--setopt=install_weak_deps=False", "install", f"{name}-{evr}"]
-
-
-def _files(name: str, evr: str) -> List[str]:
-    base = "{}-{}".format(name, evr.rpartition(":")[2])
-    return [f"{base}.{arch}.rpm" for arch in ("x86_64", "aarch64", "ppc64le", "s390x", "noarch")]
-
-
-def _true(word: str) -> bool:
-    return word.strip().lower() in ("1", "true", "yes", "on", "enabled")
 
 
 def _found(record: str) -> _Found:

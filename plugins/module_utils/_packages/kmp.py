@@ -124,7 +124,7 @@ def examine(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) ->
         offer = offer._replace(transaction=guard.describe(steps))
         guard.check(steps, name, version, policy.allow_dependencies)
         candidate = next(one for one in offer.candidates if (one.name, one.evr) == (name, version))
-        offer = _looked_into(host, kernel, offer, candidate, manager.download(name, version))
+        offer = _looked_into(host, kernel, offer, candidate, manager.download(name, version, candidate.arch))
 
 
 def block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> Dict[str, Any]:

@@ -8,7 +8,10 @@ A new package manager is one new file that implements this port, and its table o
 """
 
 import abc
-from typing import List, NamedTuple, Optional, Set
+from typing import Dict, List, NamedTuple, Optional, Set
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import RepositoryDown
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 
 # repository: None for a package that is installed and that no repository offers any more.
@@ -41,20 +44,45 @@ TARGET_TAG = "livepatch-target(build-id)"
 
 
 class PackageManager(abc.ABC):
-    """One package manager on one host."""
+    """One package manager on one host.
+
+    :param lock_timeout: seconds to wait for another program's lock.
+    """
 
     name = ""
 
-    @abc.abstractmethod
+    def __init__(self, host: Host, lock_timeout: int) -> None:
+        self._host = host
+        self._lock_timeout = lock_timeout
+
     def metadata_age(self) -> Optional[int]:
         """Seconds since the oldest of the enabled repositories' metadata were last checked.
 
         None where one of them has none on the host, or no repository is enabled.
         """
+        times = self._checked()
+        known = [moment for moment in times.values() if moment is not None]
+        if not known or len(known) < len(times):
+            return None
+        return max(0, int(self._host.wall_clock() - min(known)))
 
-    @abc.abstractmethod
     def without_metadata(self) -> List[str]:
         """The enabled repositories that have no metadata on the host."""
+        return [name for name, moment in self._checked().items() if moment is None]
+
+    @abc.abstractmethod
+    def _checked(self) -> Dict[str, Optional[float]]:
+        """When each enabled repository was last asked, news or not, in seconds since the epoch."""
+
+    def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
+        """The path of this version's file where it has been downloaded before, None where it has not."""
+        wanted = "{}-{}.{}.rpm".format(name, evr.rpartition(":")[2], arch)
+        return next((path for path in self._host.files(self._downloads) if path.rpartition("/")[2] == wanted), None)
+
+    @property
+    @abc.abstractmethod
+    def _downloads(self) -> str:
+        """The folder below which downloaded packages lie."""
 
     @abc.abstractmethod
     def metadata(self) -> List[Metadata]:
@@ -90,17 +118,22 @@ class PackageManager(abc.ABC):
         :raises PackageManagerLocked: another program holds the lock.
         """
 
-    @abc.abstractmethod
-    def download(self, name: str, evr: str) -> str:
+    def download(self, name: str, evr: str, arch: str) -> str:
         """Has exactly this version's file on the host, where ``install`` finds it again; its path.
 
         :raises RepositoryDown: it cannot be fetched.
-        :raises InstallFailed: the package manager does not want it, with its own words.
         """
+        said = self._fetch(name, evr)
+        found = self.cached(name, evr, arch)
+        if found is None:
+            raise RepositoryDown(
+                f"{name}-{evr} cannot be fetched: {said}", "Mend the repository, and refresh it (refresh: always)"
+            )
+        return found
 
     @abc.abstractmethod
-    def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
-        """The path of this version's file where it has been downloaded before, None where it has not."""
+    def _fetch(self, name: str, evr: str) -> str:
+        """Downloads this version; what was said of it."""
 
     @abc.abstractmethod
     def install(self, name: str, evr: str) -> None:

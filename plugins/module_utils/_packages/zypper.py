@@ -7,7 +7,6 @@
 It is asked for XML, in the C locale. Exit codes: zypper(8), "EXIT CODES".
 """
 
-import configparser
 import re
 from typing import Dict, List, Optional, Set, Tuple
 from xml.etree import ElementTree
@@ -18,8 +17,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     RepositoryDown,
     Unmeasured,
 )
-from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, port
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, port, repo_files
 
 _REPOSITORIES = "/etc/zypp/repos.d"
 _LOCKS = "/etc/zypp/locks"
@@ -37,23 +36,7 @@ _INSTALLED = (0, 102, 103, 107)
 
 
 class Zypper(port.PackageManager):
-    """:param lock_timeout: seconds to wait for another program's lock."""
-
     name = "zypper"
-
-    def __init__(self, host: Host, lock_timeout: int) -> None:
-        self._host = host
-        self._lock_timeout = lock_timeout
-
-    def metadata_age(self) -> Optional[int]:
-        times = self._checked()
-        known = [moment for moment in times.values() if moment is not None]
-        if not known or len(known) < len(times):
-            return None
-        return max(0, int(self._host.wall_clock() - min(known)))
-
-    def without_metadata(self) -> List[str]:
-        return [alias for alias, moment in self._checked().items() if moment is None]
 
     def _checked(self) -> Dict[str, Optional[float]]:
         """When each enabled repository was last asked: libzypp touches its index then, news or not."""
@@ -64,20 +47,14 @@ class Zypper(port.PackageManager):
 
     def metadata(self) -> List[port.Metadata]:
         # The slash is what libzypp replaces, too.
-        return [port.Metadata(alias, "{}/{}".format(_RAW, alias.replace("/", "_"))) for alias in self._enabled()]
+        return [
+            port.Metadata(alias, "{}/{}".format(_RAW, alias.replace("/", "_")))
+            for alias in repo_files.enabled(self._host, _REPOSITORIES)
+        ]
 
-    def _enabled(self) -> List[str]:
-        """The aliases of the enabled repositories."""
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        for name in self._host.names(_REPOSITORIES):
-            if name.endswith(".repo"):
-                try:
-                    parser.read_string(self._host.text(f"{_REPOSITORIES}/{name}") or "", source=name)
-                except configparser.Error as exc:
-                    raise Unmeasured(
-                        f"{_REPOSITORIES}/{name} cannot be read: {exc.message.splitlines()[0]}", "Mend the file"
-                    ) from exc
-        return [alias for alias in parser.sections() if _true(parser.get(alias, "enabled", fallback="1"))]
+    @property
+    def _downloads(self) -> str:
+        return _PACKAGES
 
     def refresh(self) -> None:
         answer = self._zypper("refresh")
@@ -121,19 +98,8 @@ class Zypper(port.PackageManager):
         summary = _parse(answer).find("install-summary")
         return [] if summary is None else _steps(summary)
 
-    def download(self, name: str, evr: str) -> str:
-        answer = self._zypper("--no-refresh", "download", f"{name}={evr}")
-        found = _parse(answer).find("download-result/localfile")
-        if answer.rc != 0 or found is None:
-            raise RepositoryDown(
-                f"{name}-{evr} cannot be fetched (zypper's exit code is {answer.rc}): {_errors(answer)}",
-                "Mend the repository, and refresh it (refresh: always)",
-            )
-        return _attribute(found, "path")
-
-    def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
-        wanted = "{}-{}.{}.rpm".format(name, evr.rpartition(":")[2], arch)
-        return next((path for path in self._host.files(_PACKAGES) if path.rsplit("/", 1)[-1] == wanted), None)
+    def _fetch(self, name: str, evr: str) -> str:
+        return _errors(self._zypper("--no-refresh", "download", f"{name}={evr}"))
 
     def install(self, name: str, evr: str) -> None:
         answer = self._zypper("--no-refresh", "install", *_exactly(name, evr))
@@ -187,11 +153,6 @@ def _steps(summary: ElementTree.Element) -> List[port.Step]:
         for one in group.iter("solvable")
         if one.attrib.get("type", "package") == "package"
     ]
-
-
-def _true(word: str) -> bool:
-    """As libzypp reads a truth value (str::strToTrue)."""
-    return word.strip().lower() in ("1", "true", "yes", "on", "always")
 
 
 def _parse(answer: Completed) -> ElementTree.Element:

@@ -220,7 +220,7 @@ def texts() -> List[Text]:
         _zypper("zypper-6.1-offered-level321", lambda zypper: zypper.offered(made.RELEASE)),
         _zypper("zypper-6.1-targeting", lambda zypper: zypper.targeting(made.BUILD_ID)),
         _zypper("zypper-6.1-preview-removes", lambda zypper: zypper.preview("kmp", "4-1")),
-        _zypper("zypper-6.1-download", lambda zypper: zypper.download("kmp", "4-1")),
+        _zypper("zypper-6.1-download", lambda zypper: zypper.download("kmp", "4-1", "x86_64")),
         _zypper("zypper-6.1-locks", lambda zypper: zypper.offered(made.RELEASE)),
         _zypper("zypper-6.1-refresh-down", lambda zypper: zypper.refresh()),
         Text("dnf repoquery", record.encode() * 3, lambda damaged: Dnf(_Tool(damaged), 1).targeting(None)),

@@ -140,9 +140,9 @@ def test_preview_that_dnf_refuses(host: Any, dnf: Dnf, recorded: Any, case: str)
 def test_download(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-download")
     with pytest.raises(RepositoryDown, match="cannot be fetched"):
-        dnf.download(_NAME, "1-2")
+        dnf.download(_NAME, "1-2", "x86_64")
     host.put(f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm", "x")
-    assert dnf.download(_NAME, "1-2") == f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm"
+    assert dnf.download(_NAME, "1-2", "x86_64") == f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm"
     assert dnf.cached(_NAME, "5:1-2", "x86_64") is not None
     assert dnf.cached(_NAME, "1-2", "s390x") is None
     assert "--downloadonly" in host.calls[0]

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 import os
+import re
 from typing import Any
 
 import pytest
@@ -134,15 +135,19 @@ def test_transactional_system(host: Any, zypper: Zypper, recorded: Any) -> None:
 @pytest.mark.parametrize("case", ["download", "download-unsigned", "download-missigned", "download-damaged"])
 def test_download(host: Any, zypper: Zypper, recorded: Any, case: str) -> None:
     # TRAP: zypper downloads what is not signed, not trusted, or damaged, and says nothing
-    host.answers["zypper"] = recorded("zypper-6.1-" + case)
-    assert zypper.download(_NAMES["6.1"], "2-150400.2.1").endswith(".x86_64.rpm")
-    assert host.calls[0][-2:] == ["download", _NAMES["6.1"] + "=2-150400.2.1"]
+    answer = recorded("zypper-6.1-" + case)
+    host.answers["zypper"] = answer
+    path = re.search('localfile path="([^"]+)"', answer.out).group(1)
+    evr = re.search("-([0-9]-[0-9.]+)[.]x86_64", path).group(1)
+    host.put(path, "packed")
+    assert zypper.download(_NAMES["6.1"], evr, "x86_64") == path
+    assert host.calls[0][-2:] == ["download", f"{_NAMES['6.1']}={evr}"]
 
 
 def test_download_fails(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(0, "<stream><message type='error'>File not found.</message></stream>", "")
-    with pytest.raises(RepositoryDown, match=r"cannot be fetched.*File not found"):
-        zypper.download(_NAMES["6.1"], _EVRS[0])
+    with pytest.raises(RepositoryDown, match=r"cannot be fetched: File not found.*refresh: always"):
+        zypper.download(_NAMES["6.1"], _EVRS[0], "x86_64")
 
 
 def test_cached(host: Any, zypper: Zypper) -> None:
@@ -178,7 +183,7 @@ def _work(zypper: Zypper, what: str) -> Any:
     return {
         "offered": lambda: zypper.offered(_RELEASES["6.1"]),
         "preview": lambda: zypper.preview(_NAMES["6.1"], _EVRS[0]),
-        "download": lambda: zypper.download(_NAMES["6.1"], _EVRS[0]),
+        "download": lambda: zypper.download(_NAMES["6.1"], _EVRS[0], "x86_64"),
         "targeting": lambda: zypper.targeting(None),
         "refresh": zypper.refresh,
         "install": lambda: zypper.install(_NAMES["6.1"], _EVRS[0]),
