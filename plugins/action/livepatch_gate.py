@@ -32,5 +32,6 @@ class ActionModule(ActionBase):
         number = next(n for n, wave in enumerate(plan["waves"]) if batch & set(wave))
         members = plan["waves"][number]
         check_mode = self._task.check_mode
-        outcomes = run.outcomes(run.fleet(members, task_vars), members, task_vars, check_mode)
+        variables = run.variables_of(members, task_vars)
+        outcomes = run.outcomes(run.fleet(variables), members, variables, check_mode)
         return number, outcome.gate(number, outcomes, plan["budget"], check_mode)

@@ -29,10 +29,10 @@ class ActionModule(ActionBase):
                 "budget": {"type": "int", "default": 0},
             }
         )
-        names = run.everybody(task_vars)
+        variables = run.variables_of(run.everybody(task_vars), task_vars)
         try:
-            run.insist_on_common(names, task_vars)
-            planned = plan.make(run.fleet(names, task_vars), options["waves"], options["seed"])
+            run.insist_on_common(variables)
+            planned = plan.make(run.fleet(variables), options["waves"], options["seed"])
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         self._display.display("\n".join(text.plan(planned)))

@@ -28,12 +28,13 @@ class ActionModule(ActionBase):
                 "planned": {"type": "list", "elements": "str", "default": []},
             }
         )
-        fleet = run.fleet(run.everybody(task_vars), task_vars)
+        variables = run.variables_of(run.everybody(task_vars), task_vars)
+        fleet = run.fleet(variables)
         if options["of"] == "status":
             self._display.display("\n".join(text.status(fleet)))
             return {"changed": False, "hosts": [dataclasses.asdict(host) for host in fleet]}
 
-        outcomes = run.outcomes(fleet, set(options["planned"]), task_vars, self._task.check_mode)
+        outcomes = run.outcomes(fleet, set(options["planned"]), variables, self._task.check_mode)
         self._display.display("\n".join(text.rollout(fleet, outcomes)))
         problem = text.attention(fleet, outcomes)
         if problem is not None and not self._task.check_mode:

@@ -109,6 +109,11 @@ kernel:
           returned: always
           type: str
           sample: build_id
+    proc_version:
+      description: What C(/proc/version) says of it, with builder, compiler and time.
+      returned: always
+      type: str
+      sample: "Linux version 6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org) (gcc-12) #1 SMP Debian 6.1.192-2"
     confinement:
       description:
         - V(wsl), or V(container:) and its kind, where the kernel is not this system's own. What is installed here then

@@ -54,6 +54,7 @@ def read(host: Host) -> Dict[str, Any]:
         "build_id": None,
         "package": None,
         "image": {"path": image, "build_id": None, "version": None, "matches_running": None, "basis": None},
+        "proc_version": host.text("/proc/version"),
         "confinement": confinement.find(host, name),
         "boot_id": host.text("/proc/sys/kernel/random/boot_id"),
         "livepatch_supported": supported,

@@ -16,6 +16,9 @@ INSTALL = "install_result"
 VERIFY = "verify_result"
 
 
+# Hosts' variables, by host
+Variables = t.Mapping[str, t.Mapping[str, t.Any]]
+
 # What holds for the rollout as a whole, and so must be the same for all of its hosts.
 COMMON = ("livepatch_targets", "livepatch_waves", "livepatch_seed", "livepatch_budget")
 
@@ -25,11 +28,15 @@ def everybody(task_vars: t.Mapping[str, t.Any]) -> list[str]:
     return list(task_vars["ansible_play_hosts_all"])
 
 
-def insist_on_common(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> None:
+def variables_of(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> Variables:
+    """The hosts' variables. Ansible works out all of a host's each time that it is asked: ask once."""
+    return {name: task_vars["hostvars"][name] for name in names}
+
+
+def insist_on_common(variables_of_all: Variables) -> None:
     """:raises PlanError: a variable that holds for the whole rollout is another one on some of the hosts."""
     first: dict[str, tuple[str, t.Any]] = {}
-    for name in names:
-        variables = task_vars["hostvars"][name]
+    for name, variables in variables_of_all.items():
         for variable in COMMON:
             value = variables.get(variable)
             other, theirs = first.setdefault(variable, (name, value))
@@ -40,25 +47,21 @@ def insist_on_common(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -
                 )
 
 
-def fleet(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> list[hosts.Host]:
+def fleet(variables_of_all: Variables) -> list[hosts.Host]:
     """These hosts as they were when asked.
 
     :raises PlanError: what the operator says of one of them cannot be understood.
     """
-    rows = []
-    for name in names:
-        variables = task_vars["hostvars"][name]
-        rows.append(hosts.from_result(name, variables, variables.get(ASKED)))
-    return rows
+    return [hosts.from_result(name, variables, variables.get(ASKED)) for name, variables in variables_of_all.items()]
 
 
 def outcomes(
-    fleet_: t.Iterable[hosts.Host], planned: t.Collection[str], task_vars: t.Mapping[str, t.Any], check_mode: bool
+    fleet_: t.Iterable[hosts.Host], planned: t.Collection[str], variables_of_all: Variables, check_mode: bool
 ) -> list[outcome.Outcome]:
     """What became of these hosts so far. A result that cannot be understood is a failure, and stops nothing else."""
     judged = []
     for host in fleet_:
-        variables = task_vars["hostvars"][host.name]
+        variables = variables_of_all[host.name]
         try:
             judged.append(
                 outcome.judge(

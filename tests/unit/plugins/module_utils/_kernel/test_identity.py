@@ -29,6 +29,7 @@ def test_all(machine: Any) -> None:
         "version": "6.1.0",
         "arch": "x86_64",
         "flavor": "cloud-amd64",
+        "proc_version": made.PROC_VERSION,
         "confinement": None,
         "build_id": "3b43fad5034874490492495d552c0af6a5fab235",
         "package": {"name": "kernel-cloud-amd64", "evr": "6.1.0-56.1", "arch": "x86_64"},
