@@ -106,6 +106,6 @@ def of(result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -
 
 
 def one_line(text: str, most: int = 500) -> str:
-    """White space folded, cut at ``most`` characters."""
-    folded = re.sub(r"\s+", " ", text).strip()
+    """White space folded, cut at ``most`` characters; what a terminal would obey is shown as a question mark."""
+    folded = "".join(letter if letter.isprintable() else "?" for letter in re.sub(r"\s+", " ", text).strip())
     return folded if len(folded) <= most else folded[: most - 3] + "..."

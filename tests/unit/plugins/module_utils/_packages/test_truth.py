@@ -447,6 +447,15 @@ ROWS = (
         _OLD,
         state="patched",
     ),
+    # Hostile words
+    Row(
+        "words that mean something to a shell, to XML and to rpm",
+        _third(vendor="$(reboot) <b>&amp; %{VENDOR} \x1b[2J"),
+        _TWO,
+        "build_id",
+        {_THREE: "other_vendor", _ONE: "older"},
+        look=(_THREE,),
+    ),
     # What cannot be known
     Row(
         "repositories are down",

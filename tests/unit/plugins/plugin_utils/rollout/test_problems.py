@@ -61,6 +61,11 @@ def test_unknown_words_are_passed_on_in_one_line():
     assert len(problems.of({"failed": True, "msg": "x" * 5000}, {})) == 500
 
 
+def test_words_that_a_terminal_would_obey():
+    hostile = "its vendor is \x1b[2J\x1b]0;owned\x07Somebody\u202e"
+    assert problems.of({"failed": True, "msg": hostile}, {}) == "its vendor is ?[2J?]0;owned?Somebody?"
+
+
 @pytest.mark.parametrize("result", [None, {}, {"changed": True}, {"failed": False, "unreachable": False}])
 def test_success_is_no_problem(result):
     assert problems.of(result, VARIABLES) is None
