@@ -5,63 +5,113 @@
 """Until when the vendor patches a kernel. PRIVATE to the collection: it may change at any time.
 
 SUSE tells it in the packages ``lifecycle-data-*``, which ``zypper lifecycle`` reads: lines of ``name, version, date``
-and sometimes a successor. Stars are wildcards, a name between slashes is a regular expression, ``#`` starts a comment,
-and of several lines that fit the last one counts.
+and sometimes a successor, beside which the date may be left out. Stars are wildcards, a name between slashes is a
+regular expression, ``#`` starts a comment, and of several lines that fit the last one counts. The order of the folders
+is that of zypper-lifecycle.
 """
 
+import csv
 import datetime
 import re
-from typing import Iterator, List, Optional
+from typing import Iterator, List, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
-_FOLDERS = ("/usr/share/lifecycle/data", "/usr/lib/lifecycle/data", "/var/lib/lifecycle/data")
-# ISO 8601, and what SUSE's files have had besides
-_DATES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%d %b %Y", "%b %d %Y", "%b %d, %Y")
+_FOLDERS = ("/var/lib/lifecycle/data", "/usr/lib/lifecycle/data", "/usr/share/lifecycle/data")
+# What of Ruby's Time.parse is plausible. Two digits for a day, or a date that was cut off would be another date.
+_TIME = r"(?:[T ]\d\d:\d\d(?::\d\d)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?\Z"
+_DATES = [
+    re.compile(form + _TIME)
+    for form in (
+        r"(?P<year>\d{4})([-/]?)(?P<month>\d\d)\2(?P<day>\d\d)",
+        r"(?P<day>\d\d?) (?P<month>[A-Z][a-z]{2,8}) (?P<year>\d{4})",
+        r"(?P<month>[A-Z][a-z]{2,8}) (?P<day>\d\d?),? (?P<year>\d{4})",
+    )
+]
+# Not strptime's %b: that depends on the locale.
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+class _Row(NamedTuple):
+    name: str
+    version: str
+    date: str
 
 
 def until(host: Host, name: str, evr: str) -> str:
     """The last day on which this package is supported, as an ISO date.
 
-    :raises Unmeasured: there are no such data on the host, or they say nothing of it.
+    :raises Unmeasured: there are no such data on the host, they are damaged, or they say nothing of it.
     """
     rows = list(_rows(host))
     if not rows:
         raise Unmeasured("no lifecycle-data package is installed")
-    days = [row[2] for row in rows if _fits(row[0], name) and _fits(row[1] or "*", evr)]
-    if not days:
+    told = [row.date for row in rows if _is_named(row.name, name) and _fits(row.version, evr)]
+    if not told or not told[-1]:
         raise Unmeasured(f"the installed lifecycle data say nothing of {name}")
-    day = _date(days[-1])
+    day = _date(told[-1])
     if day is None:
-        raise Unmeasured(f"the lifecycle data say {days[-1]!r} of {name}, which is no date")
+        raise Unmeasured(f"the lifecycle data say {told[-1][:40]!r} of {name}, which is no date")
     return day
 
 
-def _rows(host: Host) -> Iterator[List[str]]:
+def _rows(host: Host) -> Iterator[_Row]:
     for folder in _FOLDERS:
         for file in host.names(folder):
-            for line in (host.text(f"{folder}/{file}") or "").splitlines() if file.endswith(".lifecycle") else ():
-                row = [word.strip().strip('"') for word in line.split(",")]
-                if len(row) >= 3 and not row[0].startswith("#"):
-                    yield row
+            if file.endswith(".lifecycle"):
+                path = f"{folder}/{file}"
+                for number, line in enumerate((host.text(path) or "").splitlines(), 1):
+                    row = _row(line)
+                    if row is not None and len(row) < 3:
+                        raise Unmeasured(f"{path} is damaged or cut off in line {number}", "Reinstall its package")
+                    if row is not None:
+                        yield _Row(*row[:3])
+
+
+def _row(line: str) -> Optional[List[str]]:
+    """The fields of a line, none where it cannot be read; None for one without any."""
+    if not line.strip() or line.lstrip().startswith("#"):
+        return None
+    try:
+        return [word.strip() for row in csv.reader([line], skipinitialspace=True, strict=True) for word in row]
+    except csv.Error:
+        return []
+
+
+def _is_named(pattern: str, name: str) -> bool:
+    if len(pattern) > 2 and pattern[0] == pattern[-1] == "/":
+        try:
+            return re.search(pattern[1:-1], name) is not None
+        except (re.error, OverflowError, RecursionError):
+            return False
+    return _fits(pattern, name)
 
 
 def _fits(pattern: str, text: str) -> bool:
-    if len(pattern) > 2 and pattern[0] == pattern[-1] == "/":
-        try:
-            return re.search(pattern[1:-1], text) is not None
-        except re.error:
-            return False
     return re.match(".*".join(re.escape(part) for part in pattern.split("*")) + r"\Z", text) is not None
 
 
 def _date(text: str) -> Optional[str]:
-    return next((day for day in (_read(text, form) for form in _DATES) if day is not None), None)
-
-
-def _read(text: str, form: str) -> Optional[str]:
+    found = next((match for match in (form.match(text) for form in _DATES) if match), None)
+    if found is None:
+        return None
+    month = found.group("month")
+    number = next((at for at, name in enumerate(_MONTHS, 1) if month in (name, name[:3], f"{at:02}")), 0)
     try:
-        return datetime.datetime.strptime(text, form).date().isoformat()
+        return datetime.date(int(found.group("year")), number, int(found.group("day"))).isoformat()
     except ValueError:
         return None
