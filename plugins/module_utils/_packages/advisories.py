@@ -9,11 +9,13 @@ own answers name no packages, dnf's no dates. Vendors fill it differently: dates
 since the epoch, "medium" for "moderate", SUSE's ``status="retracted"``.
 """
 
+import contextlib
 import datetime
+import itertools
 import posixpath
 import re
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Set, Tuple
-from xml.etree import ElementTree
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from xml.parsers import expat
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
@@ -42,7 +44,11 @@ _SEVERITIES = {
     "critical": "critical",
 }
 _LARGEST = 1 << 30
-_PROLOGUE = 4096
+# Between two updates of a document; the largest of Red Hat's have some hundred KiB
+_LARGEST_UPDATE = 16 << 20
+_LONGEST_ID = 100
+_TEXTS = ("id", "title", "severity", "description")
+_SECONDS = 60.0
 
 
 def read(host: Host, repositories: List[Metadata], wanted: Set[str]) -> List[Advisory]:
@@ -54,106 +60,197 @@ def read(host: Host, repositories: List[Metadata], wanted: Set[str]) -> List[Adv
 
 
 def _of(host: Host, repository: Metadata, wanted: Set[str]) -> List[Advisory]:
+    problem = f"the advisories of repository {repository.repository} cannot be read"
     try:
-        path = _file(host, repository.folder)
-        return [] if path is None else parse(_pieces(host, path), wanted)
-    except (Unmeasured, ElementTree.ParseError, LookupError, ValueError, OverflowError) as exc:
-        raise Unmeasured(
-            f"the advisories of repository {repository.repository} cannot be read: {exc}",
-            "Refresh it (refresh: always)",
-        ) from exc
+        paths = _paths(host, repository.folder)
+        if not paths:
+            return []
+        with contextlib.closing(_pieces(host, paths)) as pieces:
+            return parse(pieces, wanted)
+    except unpack.ToolMissing as exc:
+        # Refreshing would bring the same again
+        raise Unmeasured(f"{problem}: {exc}") from exc
+    except (Unmeasured, expat.ExpatError, LookupError, ValueError, OverflowError) as exc:
+        raise Unmeasured(f"{problem}: {exc}", "Refresh it (refresh: always)") from exc
 
 
-def _file(host: Host, folder: str) -> Optional[str]:
-    """The file of the advisories, None where the repository has none. Others may lie beside it from earlier."""
-    index = host.read(folder + "/repodata/repomd.xml")
-    if index is None:
-        return None
-    _insist_on_plain(index)
-    for data in ElementTree.fromstring(index):
-        location = _child(data, "location")
-        if data.attrib.get("type") == "updateinfo" and location is not None:
-            return posixpath.join(folder, posixpath.normpath("/" + location.attrib.get("href", ""))[1:])
-    return None
+def _paths(host: Host, folder: str) -> Dict[str, str]:
+    """The files of the advisories by their type, of which none, or not all, may be there.
+
+    Others may lie beside them from earlier: only the index tells which ones count.
+    """
+    data = host.read(folder + "/repodata/repomd.xml")
+    if data is None:
+        return {}
+    index = _Index()
+    index.read(iter([data]))
+    return {
+        kind: posixpath.join(folder, posixpath.normpath("/" + index.found[kind])[1:])
+        for kind in ("updateinfo", "updateinfo_zck")
+        if kind in index.found
+    }
 
 
-def _pieces(host: Host, path: str) -> Iterator[bytes]:
+def _pieces(host: Host, paths: Dict[str, str]) -> unpack.Pieces:
+    # Where dnf knows zchunk, that is the only one of the two that it fetches.
+    there = [path for path in paths.values() if host.modified(path) is not None]
+    path = (there or list(paths.values()))[0]
+    if path == paths.get("updateinfo_zck"):
+        if host.which("unzck") is None:
+            raise unpack.ToolMissing(
+                "they are compressed with zchunk, and the host has no unzck to unpack them",
+                "Install zchunk, or set zchunk=False in /etc/dnf/dnf.conf and refresh (refresh: always)",
+            )
+        # It wants a file in which it can go back.
+        yield from host.pipe(("unzck", "-c", host.path(path)), iter(()), _SECONDS)
+        return
     packed = host.pieces(path)
     first = next(packed, b"")
     kind = unpack.recognise(first)
-
-    def whole() -> Iterator[bytes]:
-        yield first
-        yield from packed
-
-    return whole() if kind is None else unpack.unpack(host, kind, whole())
+    whole = itertools.chain([first], packed)
+    yield from whole if kind is None else unpack.unpack(host, kind, whole)
 
 
 def parse(pieces: Iterator[bytes], wanted: Set[str]) -> List[Advisory]:
     """The advisories in an ``updateinfo`` document that concern the wanted packages; it holds one at a time.
 
-    :raises ValueError: it is larger than any, or declares entities, which no repository has reason to.
-    :raises xml.etree.ElementTree.ParseError: it is damaged, or cut off.
+    :raises ValueError: it is larger than any, declares entities, which no repository has reason to, or is something
+        else altogether.
+    :raises xml.parsers.expat.ExpatError: it is damaged, or cut off.
     """
-    parser: Any = ElementTree.XMLPullParser(("start", "end"))
-    found: List[Advisory] = []
-    root: Optional[ElementTree.Element] = None
-    size, prologue = 0, b""
-    for piece in pieces:
-        size += len(piece)
-        if size > _LARGEST:
-            raise ValueError(f"larger than {_LARGEST >> 20} MiB")
-        if len(prologue) < _PROLOGUE:
-            prologue += piece[:_PROLOGUE]
-            _insist_on_plain(prologue)
-        parser.feed(piece)
-        for event, element in parser.read_events():
-            if root is None:
-                root = element
-            elif event == "end" and element.tag == "update":
-                found += _advisory(element, wanted)
-                root.clear()
-    parser.close()
-    return found
+    updates = _Updates(wanted)
+    updates.read(pieces)
+    return updates.found
 
 
-def _insist_on_plain(start: bytes) -> None:
-    if re.search(rb"<!(DOCTYPE|ENTITY)", start[: 2 * _PROLOGUE]):
+class _Document:
+    """An XML document that is read piece by piece, and never kept: whatever it holds, little memory is used.
+
+    Names are taken as they are written, with their prefix, as libsolv does.
+    """
+
+    # What the outermost element is called
+    roots: Sequence[str] = ()
+
+    def __init__(self) -> None:
+        self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
+        self._parser.StartDoctypeDeclHandler = self._refuse
+        self._parser.StartElementHandler = self._root
+        self._words: List[str] = []
+        # Where in the document the last part began that stands for itself
+        self._mark = 0
+
+    def read(self, pieces: Iterator[bytes]) -> None:
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+            if size > _LARGEST:
+                raise ValueError(f"larger than {_LARGEST >> 20} MiB")
+            self._parser.Parse(piece, False)
+            if size - self._mark > _LARGEST_UPDATE + len(piece):
+                raise ValueError(f"a part of it is larger than {_LARGEST_UPDATE >> 20} MiB")
+        # expat may keep back much of what it was given until it is told that this was all.
+        self._parser.Parse(b"", True)
+
+    def _refuse(self, *_declared: object) -> None:
         raise ValueError("it declares a document type or entities")
 
+    def _root(self, name: str, attributes: Dict[str, str]) -> None:
+        if name not in self.roots:
+            raise ValueError(f"it is no <{self.roots[0]}>, but a {name[:20]!r}")
+        self._parser.StartElementHandler = self.opened
+        self.opened(name, attributes)
 
-def _child(element: ElementTree.Element, name: str) -> Optional[ElementTree.Element]:
-    """A child by its name in whatever namespace."""
-    return next((one for one in element if one.tag.rpartition("}")[2] == name), None)
+    def opened(self, name: str, attributes: Dict[str, str]) -> None:
+        raise NotImplementedError
 
 
-def _advisory(update: ElementTree.Element, wanted: Set[str]) -> List[Advisory]:
-    packages = tuple((each.attrib["name"], _evr(each)) for each in update.iter("package") if each.get("name") in wanted)
-    if not packages:
-        return []
-    references = [
-        each.get("id", "") or each.get("title", "") for each in update.iter("reference") if each.get("type") == "cve"
-    ]
-    cves = names.cves(" ".join(references)) or names.cves(
-        " ".join((update.findtext("title") or "", update.findtext("description") or ""))
-    )
-    issued = update.find("issued")
-    return [
-        Advisory(
-            update.findtext("id") or "without a name",
-            update.get("status") == "retracted",
-            _SEVERITIES.get((update.findtext("severity") or "").strip().lower()),
-            _date(issued.get("date", "")) if issued is not None else None,
-            tuple(cves),
-            packages,
+class _Index(_Document):
+    """A repository's ``repomd.xml``: which file holds what."""
+
+    roots = ("repomd",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: Dict[str, str] = {}
+        self._kind = ""
+
+    def opened(self, name: str, attributes: Dict[str, str]) -> None:
+        if name == "data":
+            self._kind = attributes.get("type", "")
+        elif name == "location":
+            self.found.setdefault(self._kind, attributes.get("href", ""))
+
+
+class _Updates(_Document):
+    # libsolv takes an update without others, too.
+    roots = ("updates", "update")
+
+    def __init__(self, wanted: Set[str]) -> None:
+        super().__init__()
+        self.found: List[Advisory] = []
+        self._wanted = wanted
+        self._parser.EndElementHandler = self._closed
+        self._begin({})
+
+    def _begin(self, attributes: Dict[str, str]) -> None:
+        self._retracted = attributes.get("status") == "retracted"
+        self._issued = ""
+        self._texts: Dict[str, str] = {}
+        self._references: List[Tuple[str, str]] = []
+        self._packages: List[Tuple[str, str]] = []
+
+    def opened(self, name: str, attributes: Dict[str, str]) -> None:
+        if name == "package":
+            if attributes.get("name") in self._wanted:
+                self._packages.append((attributes["name"], _evr(attributes)))
+        elif name == "reference":
+            words = "{} {}".format(attributes.get("id"), attributes.get("title"))
+            self._references.append((attributes.get("type", ""), words))
+        elif name == "issued":
+            self._issued = attributes.get("date", "")
+        elif name == "update":
+            self._mark = self._parser.CurrentByteIndex
+            self._begin(attributes)
+        elif name in _TEXTS:
+            self._words = []
+            self._parser.CharacterDataHandler = self._words.append
+
+    def _closed(self, name: str) -> None:
+        if name in _TEXTS:
+            self._parser.CharacterDataHandler = None
+            self._texts.setdefault(name, "".join(self._words).strip())
+        elif name == "update" and self._packages:
+            self.found.append(self._advisory())
+
+    def _advisory(self) -> Advisory:
+        cves = names.cves(" ".join(words for kind, words in self._references if kind == "cve"))
+        # Fedora has them in the titles of bugs.
+        mentioned = [self._texts.get("title", ""), self._texts.get("description", "")]
+        mentioned += [words for _kind, words in self._references]
+        return Advisory(
+            _shown(self._texts.get("id", "")) or "without a name",
+            self._retracted,
+            _SEVERITIES.get(self._texts.get("severity", "").lower()),
+            _date(self._issued),
+            tuple(cves or names.cves(" ".join(mentioned))),
+            tuple(self._packages),
         )
-    ]
 
 
-def _evr(package: ElementTree.Element) -> str:
+def _shown(text: str) -> str:
+    """It is shown to people, whose terminals obey more than letters."""
+    return "".join(letter for letter in text[:_LONGEST_ID] if letter.isprintable())
+
+
+def _evr(package: Dict[str, str]) -> str:
+    version, release = package.get("version"), package.get("release")
+    if not version or not release:
+        # Compared with others it would pass for older, or for newer.
+        raise ValueError("a package in it has no version or release: {}".format(package["name"]))
     epoch = package.get("epoch") or "0"
-    version = "{}-{}".format(package.get("version"), package.get("release"))
-    return version if epoch == "0" else f"{epoch}:{version}"
+    return f"{version}-{release}" if epoch == "0" else f"{epoch}:{version}-{release}"
 
 
 def _date(text: str) -> Optional[str]:

@@ -18,7 +18,7 @@ import lzma
 import os
 import random
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
-from xml.etree import ElementTree
+from xml.parsers import expat
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
@@ -215,6 +215,7 @@ def texts() -> List[Text]:
         " vital  noarch  1-1  @lab  0\n\nTransaction Summary\n====\nInstall  1 Package\n"
     )
     menu = "menuentry 'a' $menuentry_id_option 'b' {\n linux /boot/vmlinuz-6.1 root=/dev/vda\n}\nsaved_entry=b\n"
+    index = b"<repomd><data type='updateinfo'><checksum/><location href='repodata/u.xml.gz'/></data></repomd>"
     line = b"kernel-livepatch-*, 3-*, 2026-12-31\n/^k.*$/, *, 31 Dec 2026\n"
     return [
         _zypper("zypper-6.1-offered-level321", lambda zypper: zypper.offered(made.RELEASE)),
@@ -230,6 +231,7 @@ def texts() -> List[Text]:
         _rpm("rpm-6.1-keys", rpm.keys),
         _rpm("rpm-6.1-check-damaged", lambda host: rpm.check(host, "/x.rpm")),
         Text("updateinfo", update.encode(), lambda damaged: _advisories(_Tool(damaged))),
+        Text("repomd", index, lambda damaged: _repository(_Tool(damaged))),
         Text("payload", made.cpio({"/a/livepatch/b.ko": b"b" * 99}), lambda damaged: _payload(_Tool(damaged))),
         Text("boot loader", menu.encode() * 2, lambda damaged: boot.find(_Tool(damaged))),
         Text("lifecycle", line * 3, lambda damaged: lifecycle.until(_Tool(damaged), "kernel-livepatch-1", "3-1")),
@@ -239,9 +241,13 @@ def texts() -> List[Text]:
 def _advisories(host: Host) -> Any:
     try:
         return advisories.parse(host.pieces("/updateinfo.xml"), {"kmp"})
-    except (ValueError, LookupError, OverflowError, ElementTree.ParseError):
+    except (ValueError, LookupError, OverflowError, expat.ExpatError):
         # As they are told, with the repository's name
-        return advisories.read(host, [port.Metadata("lab", "/")], {"kmp"})
+        return _repository(host)
+
+
+def _repository(host: Host) -> Any:
+    return advisories.read(host, [port.Metadata("lab", "/")], {"kmp"})
 
 
 def _payload(host: Host) -> Any:

@@ -24,7 +24,7 @@ _SUSE = """<update from="maint-coord@suse.de" status="stable" type="security" ve
   <severity>important</severity><release>SUSE Updates SLE-Module-Live-Patching 15-SP4 x86 64</release>
   <issued date="1772442000"/>
   <references>
-    <reference href="https://bugzilla.suse.com/1" id="1" title="VUL-0: CVE-2026-1111: kernel" type="bugzilla"/>
+    <reference href="https://bugzilla.suse.com/1" id="1" title="VUL-0: CVE-2026-8888: kernel" type="bugzilla"/>
     <reference href="https://example.com/CVE-2026-1111" id="CVE-2026-1111" title="CVE-2026-1111" type="cve"/>
     <reference href="https://example.com/CVE-2026-999" id="CVE-2026-0999" title="CVE-2026-0999" type="cve"/>
   </references>
@@ -118,6 +118,44 @@ def test_what_is_not_told(change: Any, severity: Any, issued: Any) -> None:
     assert (found.severity, found.issued) == (severity, issued)
 
 
+def test_cves_in_titles_of_bugs() -> None:
+    """As Fedora has them: neither a reference of their own, nor always in the description."""
+    bug = _RED_HAT.replace("(CVE-2026-2222)", "").replace(
+        "<pkglist>",
+        '<references><reference id="9" title="CVE-2026-4444 kernel: leak" type="bugzilla"/></references><pkglist>',
+    )
+    (found,) = _parse(bug.format(_NAME))
+    assert found.cves == ("CVE-2026-4444",)
+
+
+def test_words_of_one_update_are_not_those_of_the_next() -> None:
+    bare = "<update><pkglist><collection><package name='{0}' version='2' release='1'/></collection></pkglist></update>"
+    first, second = _parse((_SUSE.replace("stable", "retracted") + bare).format(_NAME))
+    assert first.retracted
+    assert second == ("without a name", False, None, None, (), ((_NAME, "2-1"),))
+
+
+@pytest.mark.parametrize("length", [100, 3000, 70000])
+@pytest.mark.parametrize("step", [1, 100, 1000, 4096, 10000])
+def test_last_update_is_not_lost(length: int, step: int) -> None:
+    """expat from 2.6 keeps back what it could not read at once, until more comes or it is told that this was all."""
+    update = _SUSE.format(_NAME).replace("src=", "src='{}' vendor=".format("s" * length))
+    assert len(_parse(update, step=step)) == 1
+
+
+@pytest.mark.parametrize(
+    "form", ["{}", "<updates>{}</updates>", "<updates xmlns='https://example.com/ns'>{}</updates>"]
+)
+def test_how_documents_begin(form: str) -> None:
+    assert len(advisories.parse(iter([form.format(_SUSE.format(_NAME)).encode()]), {_NAME})) == 1
+
+
+def test_shown_letters_only() -> None:
+    long = "A\u202e\u009b\n<![CDATA[<]]>" + "B" * 1000
+    (found,) = _parse(_SUSE.format(_NAME).replace("SUSE-SLE-Module-Live-Patching-15-SP4-2026-1234", long))
+    assert found.id == "A<" + "B" * 95
+
+
 def _put(host: Any, content: bytes, file: str = "0abc-updateinfo.xml.gz", kind: str = "updateinfo") -> None:
     host.put(
         _FOLDER + "/repodata/repomd.xml",
@@ -170,7 +208,14 @@ def test_cut_off_anywhere(host: Any, packed: Any) -> None:
         b" " * 3000 + b"<!DOCTYPE updates SYSTEM 'file:///etc/passwd'><updates/>",
         b"<updates>\xff\xfe</updates>",
         b"<updates><update></updates>",
-        b"\x28\xb5\x2f\xfd packed with a tool that the host has not got",
+        b"<!--" + b"x" * 20000 + b"--><!DOCTYPE updates [<!ENTITY a 'a'>]><updates/>",
+        "<!DOCTYPE updates [<!ENTITY a 'a'>]><updates/>".encode("utf-16"),
+        b"<?xml version='1.0' encoding='cp037'?>" + "<!DOCTYPE updates><updates/>".encode("cp037"),
+        b"<html><body>Please log in</body></html>",
+        b"",
+        _DOCUMENT.replace(b'version="7"', b""),
+        _DOCUMENT.replace(b'release="150400.2.1"', b'release=""'),
+        _DOCUMENT.replace(b"Security update", b"Security \x1b[2J update"),
     ],
 )
 def test_hostile(host: Any, content: bytes) -> None:
@@ -179,9 +224,73 @@ def test_hostile(host: Any, content: bytes) -> None:
         advisories.read(host, _REPOSITORY, {_NAME})
 
 
-def test_index_is_damaged(host: Any) -> None:
-    host.put(_FOLDER + "/repodata/repomd.xml", "<repomd><data type='updateinfo'>")
+@pytest.mark.parametrize(
+    "filling",
+    ["<a/>" * 5000000, "<a " + "a" * 20000000 + "='1'/>", "<id>" + "a" * 20000000 + "</id>", "<!--" + "a" * 20000000],
+    ids=["elements", "a name", "text", "a comment"],
+)
+def test_endless(host: Any, filling: str) -> None:
+    """What a megabyte can be unpacked to fills no memory."""
+    _put(host, gzip.compress(f"<updates><update>{filling}".encode(), 1))
+    with pytest.raises(Unmeasured, match="repository updates cannot be read: a part of it is larger than 16 MiB"):
+        advisories.read(host, _REPOSITORY, {_NAME})
+
+
+def test_large_in_all(monkeypatch: Any) -> None:
+    monkeypatch.setattr(advisories, "_LARGEST", 1 << 20)
+    with pytest.raises(ValueError, match="larger than 1 MiB"):
+        _parse(_RED_HAT.format("bash") * 3000)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "<repomd><data type='updateinfo'>",
+        "<repomd><data type='updateinfo'><location/></data></repomd>",
+        "<!DOCTYPE repomd><repomd/>",
+        "<html/>",
+        "",
+    ],
+)
+def test_index_is_damaged(host: Any, index: str) -> None:
+    host.put(_FOLDER + "/repodata/repomd.xml", index)
     with pytest.raises(Unmeasured, match="repository updates cannot be read"):
+        advisories.read(host, _REPOSITORY, {_NAME})
+
+
+def test_tool_is_missing(host: Any) -> None:
+    """Refreshing is no way out of that."""
+    _put(host, b"\x28\xb5\x2f\xfd and so on")
+    with pytest.raises(Unmeasured, match=r"repository updates cannot be read: .*zstd.*\. Install zstd$"):
+        advisories.read(host, _REPOSITORY, {_NAME})
+
+
+def _put_both(host: Any, *there: str) -> None:
+    """As createrepo_c --zck lists them."""
+    host.put(
+        _FOLDER + "/repodata/repomd.xml",
+        "<repomd><data type='updateinfo'><location href='repodata/u.xml'/></data>"
+        "<data type='updateinfo_zck'><location href='repodata/u.xml.zck'/></data></repomd>",
+    )
+    for file in there:
+        host.put(f"{_FOLDER}/repodata/{file}", _DOCUMENT)
+
+
+def test_zchunk(host: Any) -> None:
+    """A dnf that knows zchunk fetches nothing else; one that does not, or zypper, the other file."""
+    _put_both(host, "u.xml")
+    assert len(advisories.read(host, _REPOSITORY, {_NAME})) == 1
+    host.remove(_FOLDER + "/repodata/u.xml")
+    host.put(_FOLDER + "/repodata/u.xml.zck", b"\0ZCK1")
+    with pytest.raises(Unmeasured, match=r"zchunk.* no unzck .*Install zchunk, or set zchunk=False"):
+        advisories.read(host, _REPOSITORY, {_NAME})
+    host.have_filter("unzck", lambda _source: iter([_DOCUMENT[:99], _DOCUMENT[99:]]))
+    assert len(advisories.read(host, _REPOSITORY, {_NAME})) == 1
+
+
+def test_neither_was_fetched(host: Any) -> None:
+    _put_both(host)
+    with pytest.raises(Unmeasured, match=r"cannot read .*/u\.xml: No such file.*refresh: always"):
         advisories.read(host, _REPOSITORY, {_NAME})
 
 
@@ -233,8 +342,9 @@ def test_of() -> None:
     assert taken_back.retracted, "one repository's word is enough"
 
 
-def test_large(host: Any) -> None:
+def test_large(host: Any, monkeypatch: Any) -> None:
     """Ten thousand updates of other packages pass by, and none of them is kept."""
+    monkeypatch.setattr(advisories, "_LARGEST_UPDATE", 1 << 20)
     text = "<updates>{}{}</updates>".format(_RED_HAT.format("bash") * 10000, _SUSE.format(_NAME))
     _put(host, gzip.compress(text.encode()))
     assert len(advisories.read(host, _REPOSITORY, {_NAME})) == 1
