@@ -239,6 +239,7 @@ class Machine(Directory):
     def advise(self, text: str, repository: str = "lab") -> None:
         """The repository has advisories: what is in its updateinfo."""
         folder = f"/var/cache/zypp/raw/{repository}/repodata/"
+        self.put(f"/etc/zypp/repos.d/{repository}.repo", f"[{repository}]\nname={repository}\nenabled=1")
         self.put(folder + "0abc-updateinfo.xml.gz", gzip.compress(text.encode()))
         index = "<data type='updateinfo'><location href='repodata/0abc-updateinfo.xml.gz'/></data>"
         self._index(repository, f"<repomd xmlns='http://linux.duke.edu/metadata/repo'>{index}</repomd>")

@@ -4,6 +4,7 @@
 
 """The ``kmp`` block of a result. PRIVATE to the collection: it may change at any time."""
 
+import contextlib
 import datetime
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
@@ -22,7 +23,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     selection,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate, PackageManager
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate, Metadata, PackageManager
 
 
 # What is known of the KMPs for one kernel: asked once, used before and after a change. problem: why it is unknown.
@@ -81,11 +82,12 @@ def _ask(host: Host, kernel: Dict[str, Any], manager: PackageManager, offer: Off
     # Whether a KMP is tagged for another build, or not at all, matters only where one does not fit.
     unfit = any(_key(one) not in for_this_build for one in ours)
     wanted = {one.name for one in ours} | ({kernel["package"]["name"]} if kernel["package"] else set())
+    advised = _advised(host, manager.metadata(), {one.repository for one in ours if one.repository}, wanted)
     keys = rpm.keys(host)
     offer = offer._replace(
         for_this_build=for_this_build,
         for_any_build=manager.targeting(None) if unfit else for_this_build,
-        advised=advisories.read(host, manager.metadata(), wanted),
+        advised=advised,
         keys=keys,
         traced=origin.trace(host, kernel, keys),
     )
@@ -94,6 +96,25 @@ def _ask(host: Host, kernel: Dict[str, Any], manager: PackageManager, offer: Off
         if path is not None:
             offer = _looked_into(host, kernel, offer, one, path)
     return offer
+
+
+def _advised(
+    host: Host, repositories: List[Metadata], offering: Set[str], wanted: Set[str]
+) -> List[advisories.Advisory]:
+    """The advisories: all of them of the repositories that offer a KMP, since one of these may retract it.
+
+    Of the others as far as they can be read: what they say of the kernel bars nothing.
+
+    :raises Unmeasured: those of a repository that offers a KMP cannot be read.
+    """
+    if not offering <= {each.repository for each in repositories}:
+        offering = {each.repository for each in repositories}
+    found = advisories.read(host, [each for each in repositories if each.repository in offering], wanted)
+    for each in repositories:
+        if each.repository not in offering:
+            with contextlib.suppress(Unmeasured):
+                found += advisories.read(host, [each], wanted)
+    return found
 
 
 def _looked_into(host: Host, kernel: Dict[str, Any], offer: Offer, candidate: Candidate, path: str) -> Offer:

@@ -447,6 +447,13 @@ ROWS = (
         _OLD,
         state="patched",
     ),
+    Row(
+        "advisories of a repository that has nothing to do with it are damaged",
+        _both(_advised(status="retracted"), lambda machine: machine.advise("<updates><update>", "epel")),
+        _TWO,
+        "build_id",
+        {_THREE: "retracted", _ONE: "older"},
+    ),
     # Hostile words
     Row(
         "words that mean something to a shell, to XML and to rpm",
