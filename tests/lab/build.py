@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import accelerator, apt, image, kernels, modules, root, rpms, snapshot
+from tests.lab import accelerator, apt, bootloader, image, kernels, modules, root, rpms, snapshot
 from tests.lab.cache import Say, Store
 from tests.lab.editions import EDITIONS
 from tests.lab.errors import LabError
@@ -66,10 +66,11 @@ def build(layout: Layout, keys: Keys, repository: Repository, say: Say, *, fresh
         repositories = rpms.build_repositories(store, keys, base.result(), fetched, packages)
         repository.fill(repositories, fresh=fresh)
         repository.start()
+        loader = bootloader.make(store)
 
         def guest(number: int) -> Guest:
             kernel = fetched[number]
-            disk = image.disk(store, keys, kernel, rooted.result(), [base.result(), packages[number]])
+            disk = image.disk(store, keys, kernel, rooted.result(), [base.result(), packages[number]], loader)
             url = repository.url("main")
             frozen = snapshot.take(store, keys, kernel, disk, probed.result(), url, repositories.name)
             return Guest(kernel, disk, frozen)
@@ -87,7 +88,7 @@ def extras(layout: Layout, keys: Keys, repository: Repository, say: Say, built: 
     odd = rpms.oddities(store, keys, kernel, older, packages)
     repository.add(odd)
     rooted, base = root.make(store), rpms.base(store, keys)
-    disk = image.disk(store, keys, older, rooted, [base, packages])
+    disk = image.disk(store, keys, older, rooted, [base, packages], bootloader.make(store))
     frozen = snapshot.take(store, keys, older, disk, built.accelerator, repository.url("older"), odd.name)
     return Guest(older, disk, frozen, "older")
 

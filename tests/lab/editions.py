@@ -28,7 +28,7 @@ class Edition:
 
     ``signature`` is one of lab, none, stranger (a key that no guest trusts), damaged. ``tag`` says which kernel's
     build ID it carries: own, other, none. ``alien``: its module was built for another kernel. ``extra``: more lines of
-    its spec.
+    its spec. ``script``: what its scriptlet does before it loads the module.
     """
 
     repository: str
@@ -40,6 +40,7 @@ class Edition:
     tag: str = "own"
     alien: bool = False
     extra: str = ""
+    script: str = ""
     named: str = ""
 
     @property
@@ -65,6 +66,10 @@ EDITIONS = (
     Edition("refused", 4, "150400.2.1", "refused.c"),
     Edition("stalling", 4, "150400.2.1", "stalling.c"),
     Edition("slow", 4, "150400.2.1", "slow.c"),
+    Edition("crashing", 4, "150400.2.1", "crashing.c"),
+    Edition("crashing-late", 4, "150400.2.1", "crashing_late.c"),
+    Edition("dying", 4, "150400.2.1", "cumulative.c", script="echo c >/proc/sysrq-trigger"),
+    Edition("stateful", 4, "150400.2.1", "stateful.c"),
 )
 
 

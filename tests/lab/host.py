@@ -61,6 +61,20 @@ class Host:
             os.kill(self.pid, signal.SIGKILL)
             end(self.pid, self.folder)
 
+    def boot_id(self) -> str:
+        """Return what tells one boot from another; empty while the guest does not answer."""
+        told = self.ssh("cat /proc/sys/kernel/random/boot_id", check=False).strip()
+        return told if len(told) == 36 else ""
+
+    def wait_for_boot(self, before: str, seconds: float = 240) -> float:
+        """Wait until the guest answers in another boot than ``before``, and return how long that took."""
+        started = time.monotonic()
+        while time.monotonic() - started < seconds:
+            if self.boot_id() not in ("", before):
+                return time.monotonic() - started
+            time.sleep(1)
+        raise LabError(f"{self.name} has not booted again within {seconds:.0f} s; its console: {self.console}")
+
     def ssh(self, command: str, check: bool = True, *, user: str = "ops") -> str:
         """Run a shell command in the guest and return what it wrote, standard error included."""
         return ssh.run(self.keys, self.port, command, user=user, check=check)

@@ -12,12 +12,12 @@ from tests.lab.cache import Store, sources
 from tests.lab.kernels import Kernel
 from tests.lab.keys import Keys
 from tests.lab.layout import SOURCE
-from tests.lab.machine import Image
+from tests.lab.machine import KERNEL_ARGUMENTS, Image
 from tests.lab.process import run
 from tests.lab.root import mode
 
 
-def disk(store: Store, keys: Keys, kernel: Kernel, root_folder: Path, packages: list[Path]) -> Image:
+def disk(store: Store, keys: Keys, kernel: Kernel, root_folder: Path, packages: list[Path], loader: Path) -> Image:
     """Return what a kernel's guests boot from: its package is really installed there."""
 
     def build(folder: Path) -> None:
@@ -30,11 +30,11 @@ def disk(store: Store, keys: Keys, kernel: Kernel, root_folder: Path, packages: 
         become_root = [] if mode() == "root" else ["--map-root-user", "--map-auto"]
         script = SOURCE / "guest" / "assemble.sh"
         words = [script, root_folder / "root.tar", payload, folder]
-        run(["unshare", *become_root, "--mount", "sh", *words, kernel.release])
+        run(["unshare", *become_root, "--mount", "sh", *words, kernel.release, KERNEL_ARGUMENTS])
         run(["rm", "-r", payload])
 
-    inputs = [kernel.release, root_folder.name, *(path.name for path in packages)]
+    inputs = [kernel.release, KERNEL_ARGUMENTS, root_folder.name, *(path.name for path in packages)]
     inputs += [keys.known_hosts.read_text(), keys.client.with_suffix(".pub").read_text()]
     inputs.append(sources("image.py", "guest/assemble.sh", "guest/configure.sh"))
     folder = store.get(f"image-{kernel.short}", inputs, build)
-    return Image(kernel.vmlinuz, folder / "initrd", folder / "disk")
+    return Image(loader, folder / "disk")

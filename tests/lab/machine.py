@@ -32,8 +32,7 @@ _PID = "pid"
 class Image:
     """What a guest boots from."""
 
-    vmlinuz: Path
-    initrd: Path
+    loader: Path
     disk: Path
 
 
@@ -53,7 +52,8 @@ def command(image: Image, folder: Path, name: str, port: int, accelerator: str, 
         QEMU,
         *("-name", name, "-machine", "pc", "-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", str(MEMORY)),
         *("-no-user-config", "-nodefaults", "-display", "none"),
-        *("-kernel", str(image.vmlinuz), "-initrd", str(image.initrd), "-append", KERNEL_ARGUMENTS),
+        # The loader takes kernel and initrd from the disk: what a guest does to its /boot is what it boots next.
+        *("-drive", f"if=ide,media=cdrom,read-only=on,format=raw,file={image.loader}", "-boot", "order=d"),
         *("-blockdev", json.dumps(overlay), "-device", "virtio-blk-pci,drive=disk"),
         *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:22", "-device", "virtio-net-pci,netdev=net,romfile="),
         *("-device", "virtio-rng-pci"),

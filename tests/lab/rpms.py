@@ -58,6 +58,7 @@ def kmp_values(kernel: Kernel, edition: Edition, module: Path, stranger: Kernel)
         "VENDOR": edition.vendor,
         "TAG": f"Provides: livepatch-target(build-id) = {tagged}" if tagged else "",
         "EXTRA": fill(edition.extra, kernel_values(kernel)),
+        "SCRIPT": edition.script,
         "FILE": module.name,
         "MODULE": str(module),
         "GIT_REVISION": modules.revision(edition),
@@ -97,7 +98,7 @@ def base(store: Store, keys: Keys) -> Path:
     """Return the folder of the package that stands for the guest's distribution."""
 
     def build(folder: Path) -> None:
-        for spec in ("base.spec", "tool.spec"):
+        for spec in ("base.spec", "tool.spec", "kernel-livepatch-tools.spec", "kpatch-tools.spec"):
             _rpmbuild(spec, {}, folder / spec, folder)
             run(["rm", "-rf", folder / spec])
         sign(keys, sorted(folder.glob("*.rpm")))

@@ -5,10 +5,10 @@
 
 # Makes a kernel's disk: the guest's root, the lab's packages, the configuration, the initrd.
 # Runs in a mount namespace of its own, as root or as the root of a user namespace.
-# usage: assemble.sh ROOT_TAR PAYLOAD OUTPUT RELEASE
+# usage: assemble.sh ROOT_TAR PAYLOAD OUTPUT RELEASE KERNEL_ARGUMENTS
 set -eu
 
-tar=$1 payload=$2 output=$3 release=$4
+tar=$1 payload=$2 output=$3 release=$4 arguments=$5
 root=$output/root
 devices='null zero random urandom'
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -31,8 +31,7 @@ for device in $devices; do
     mount --bind "/dev/$device" "$root/dev/$device"
 done
 cp -r "$payload" "$root/payload"
-chroot "$root" sh /payload/configure.sh "$release" >&2
-cp "$root/boot/initrd.img-$release" "$output/initrd"
+chroot "$root" sh /payload/configure.sh "$release" "$arguments" >&2
 rm -r "$root/payload"
 for device in $devices; do
     umount "$root/dev/$device"

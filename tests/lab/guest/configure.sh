@@ -4,10 +4,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Runs inside the guest's root while its disk is made. /payload holds the packages and keys.
-# usage: configure.sh RELEASE
+# usage: configure.sh RELEASE KERNEL_ARGUMENTS
 set -eu
 
-release=$1
+release=$1 arguments=$2
 
 # rpm: Debian's looks into the caller's home, while libzypp uses the system's database. Here both use the latter, as on SUSE.
 mkdir -p /etc/rpm /var/lib/rpm
@@ -96,8 +96,24 @@ mkdir -p /etc/systemd/journald.conf.d
 printf '[Journal]\nStorage=volatile\nForwardToConsole=no\n' >/etc/systemd/journald.conf.d/lab.conf
 systemctl -q set-default multi-user.target
 
-# The initrd: only what finds the disk.
-printf 'virtio_pci\nvirtio_blk\next4\n' >/etc/initramfs-tools/modules
-sed -i 's/^MODULES=.*/MODULES=list/; s/^COMPRESS=.*/COMPRESS=lz4/' /etc/initramfs-tools/initramfs.conf
-echo 'FSTYPE=ext4' >/etc/initramfs-tools/conf.d/lab
-update-initramfs -c -k "$release"
+# The initrd: only what finds the disk. With kernel-livepatch-tools the KMP's module comes into it, as on SUSE.
+cat >/etc/dracut.conf.d/lab.conf <<'EOF'
+hostonly=no
+dracutmodules=" base rootfs-block fs-lib udev-rules "
+drivers=" virtio_pci virtio_blk ext4 "
+filesystems=" ext4 "
+compress=zstd
+early_microcode=no
+do_strip=no
+EOF
+dracut --quiet --force "/boot/initrd-$release" "$release"
+
+# The boot loader's menu, which is all that decides what a reboot starts.
+mkdir -p /boot/grub
+cat >/boot/grub/grub.cfg <<EOF
+set timeout=0
+menuentry 'Linux $release' {
+    linux /boot/vmlinuz-$release $arguments
+    initrd /boot/initrd-$release
+}
+EOF

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 
-/* Its transition takes about 20 seconds: a kernel thread of this module sleeps that long, uninterruptibly, in the
+/* Its transition takes about 20 seconds, or as many milliseconds as its parameter says: a kernel thread of this module sleeps that long, uninterruptibly, in the
  * function that is patched, so that not even the kernel's fake signal shortens it.
  */
 
@@ -12,9 +12,11 @@
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/moduleparam.h>
 #include <linux/sched.h>
 
-#define SECONDS 20
+static unsigned int milliseconds = 20000;
+module_param(milliseconds, uint, 0444);
 
 static DECLARE_COMPLETION(left);
 
@@ -37,7 +39,7 @@ static struct klp_patch patch = { .mod = THIS_MODULE, .objs = objs, .replace = t
 
 static int lab_sleeper(void *unused)
 {
-	msleep(SECONDS * 1000);
+	msleep(milliseconds);
 	/* Ends in the kernel's own text: this module may be gone as soon as the completion is seen. */
 	kthread_complete_and_exit(&left, 0);
 }
