@@ -47,14 +47,15 @@ def _title(text: str) -> None:
 def _rows(hosts: list[Host], before: list[Seen], after: list[Seen], run: Run) -> list[list[str]]:
     rows = [["HOST", "BUILD ID", "KMP", "LEVEL", "SECONDS", "/proc/execdomains", "BOOT ID", "UPTIME"]]
     for host, then, now in zip(hosts, before, after, strict=True):
-        result = run.ended("livepatch")[host.name].result
+        result = run.ended("livepatch_info")[host.name].result
+        job = result["livepatch"]["job"]
         rows.append(
             [
                 host.name,
                 result["kernel"]["build_id"],
                 "{name}-{evr}".format(**result["kmp"]["installed"]),
-                "{} -> {}".format(result["before"]["level"] or "none", result["after"]["level"]),
-                str(result["transition"]["seconds"]),
+                "{} -> {}".format(job["before"]["level"] or "none", job["after"]["level"]),
+                str(job["transition"]["seconds"]),
                 f"{then.behaviour} -> {now.behaviour}",
                 "the same" if then.boot_id == now.boot_id else "ANOTHER ONE",
                 f"{then.uptime} s -> {now.uptime} s",

@@ -30,7 +30,10 @@ class ActionModule(ActionBase):
         # The wave is found by who is in the batch, and judged by who was planned: Ansible drops hosts from a batch.
         batch = set(task_vars["ansible_play_batch"])
         number = next(n for n, wave in enumerate(plan["waves"]) if batch & set(wave))
-        members = plan["waves"][number]
+        wave = plan["waves"][number]
+        # Of a wave in batches, all that have gone so far.
+        last = max(wave.index(host) for host in batch if host in wave)
+        members = wave[: last + 1]
         check_mode = self._task.check_mode
         variables = run.variables_of(members, task_vars)
         outcomes = run.outcomes(run.fleet(variables), members, variables, check_mode)

@@ -27,12 +27,13 @@ class ActionModule(ActionBase):
                 "waves": {"type": "list", "elements": "str", "required": True},
                 "seed": {"type": "str", "default": ""},
                 "budget": {"type": "int", "default": 0},
+                "max_in_flight": {"type": "int", "default": 100},
             }
         )
         variables = run.variables_of(run.everybody(task_vars), task_vars)
         try:
             run.insist_on_common(variables)
-            planned = plan.make(run.fleet(variables), options["waves"], options["seed"])
+            planned = plan.make(run.fleet(variables), options["waves"], options["seed"], options["max_in_flight"])
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         self._display.display("\n".join(text.plan(planned)))

@@ -2,57 +2,95 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Brings a host to the newest level: the use case of the module ``livepatch``. PRIVATE to the collection."""
+"""Brings a host to the level that is wanted: the use case of the module ``livepatch``. PRIVATE to the collection."""
 
+import uuid
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _observe, _verdict
+from ansible_collections.fleet.livepatch.plugins.module_utils import _change, _journal, _observe, _verdict
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
+    AnotherRun,
+    BadOption,
     LivepatchError,
-    LoadRefused,
     NotDone,
     TransitionStalled,
-    Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, klp, transition
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import mechanisms, transition
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers, names, selection
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, selection
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
 
-# timeout: seconds a migration may take. on_stall: "reverse" or "leave". expect: what a plan was made for, as far as it
-# says: "build_id" of the running kernel, "kmp" the EVR that is to be applied.
+# state: "latest", "present", "absent" or "previous". timeout: seconds a migration may take. on_stall: "reverse" or
+# "leave". expect: what a plan was made for, as far as it says: "build_id" of the running kernel, "kmp" the EVR that is
+# to be applied. confirm: it may be in the next boot at once. mend: what loads it at boot is put in order.
+# kernel_lock: whether the kernel's package is to be locked, None for as it is.
+# allow_unsupported: disabling a patch may cost the vendor's support. run, rollout, plan: for the journal.
 class Request(NamedTuple):
     policy: Policy
     timeout: float
     on_stall: str
     check_mode: bool
     expect: Dict[str, str] = {}
+    state: str = "latest"
+    confirm: bool = True
+    mend: bool = False
+    kernel_lock: Optional[bool] = None
+    allow_unsupported: bool = False
+    run: Optional[str] = None
+    rollout: Optional[str] = None
+    plan: Optional[str] = None
 
 
-# A module that is replaced or reversed is let go by a work queue of the kernel a moment later; kpatch waits as long.
-_LET_GO = 15.0
-
-
-def latest(host: Host, request: Request) -> Dict[str, Any]:
-    """Installs and loads the KMP that is wanted for the running kernel, watches the migration, and verifies.
+def bring(host: Host, request: Request) -> Dict[str, Any]:
+    """Does what is missing, watches the migration, and verifies.
 
     :returns: the blocks of ``_observe``, and ``before``, ``after``, ``changed``, ``transition``, ``transaction``.
-    :raises LivepatchError: the host is not up to date now; its ``result`` holds the same keys as far as they are known.
+    :raises LivepatchError: the host is not as it was asked for; ``result`` holds the same keys as far as they are
+        known.
     """
+    if request.check_mode:
+        return _bring(host, request)
+    lock = host.lock(_journal.LOCK, request.policy.lock_timeout)
+    if lock is None:
+        raise AnotherRun(
+            f"another run of this module works on the host, and did not end within {request.policy.lock_timeout} s",
+            "Wait for it (livepatch_info shows how far it is); nothing was done by this one",
+        )
+    try:
+        return _bring(host, request)
+    finally:
+        host.unlock(lock)
+
+
+def _bring(host: Host, request: Request) -> Dict[str, Any]:
+    request = _with_way_back(host, request)
     kernel = identity.read(host)
     offer = packages.ask(host, kernel, request.policy)
-    # Somebody else's migration decides what is true here, so it ends first.
-    busy = None if request.check_mode else transition.wait_for_others(host, request.timeout)
-    observed = _observe.conclude(host, kernel, offer, request.policy, stalled=busy is not None)
+    work = _change.Work(host, mechanisms.find(host), kernel, request)
+    observed = _observe.conclude(host, kernel, offer, request.policy)
     before = _observe.levels(observed)
     result = dict(observed, before=before, after=before, changed=False, transition=_told(None), transaction=None)
+    # Whoever's migration runs decides what is true here, so it ends first.
+    ended = None if request.check_mode else work.see_out(observed)
+    if ended is not None:
+        late = isinstance(ended.problem, TransitionStalled)
+        observed = _observe.conclude(host, kernel, offer, request.policy, stalled=late)
+        after = _observe.levels(observed)
+        before = before if work.began else after
+        result.update(observed, before=before, after=after, changed=after != before, transition=_told(ended.migration))
+        if work.began:
+            work.end(ended.problem, result)
+        if ended.problem is not None:
+            raise _failed(ended.problem, result)
 
-    if observed["livepatch"]["compliance"]["up_to_date"]:
-        return result
-    selected = _selected(observed, request.expect, result)
+    if request.state == "absent":
+        return _absent(work, offer, result)
+    if _is_there(observed, request):
+        return _settle(work, offer, result)
+    selected = _selected(observed, request, result)
     if request.check_mode:
         return dict(result, changed=True, after=dict(before, **_expected(observed["kmp"])))
 
@@ -66,36 +104,122 @@ def latest(host: Host, request: Request) -> Dict[str, Any]:
         observed = _observe.conclude(host, kernel, offer, request.policy)
         result.update(observed, transaction=offer.transaction, warnings=_alarms(observed["kmp"]))
         _insist_on(request.expect, observed, result)
-        if observed["livepatch"]["compliance"]["up_to_date"]:
-            return result
-        selected = _selected(observed, request.expect, result)
+        if _is_there(observed, request):
+            return _settle(work, offer, result)
+        selected = _selected(observed, request, result)
 
-    problem: Optional[LivepatchError] = None
-    migration: Optional[transition.Migration] = None
-    try:
-        migration = _apply(host, request, kernel, selected)
-    except LivepatchError as exc:
-        problem = exc
-    observed = _observe.conclude(host, kernel, offer, request.policy, stalled=isinstance(problem, TransitionStalled))
+    done = work.apply(selected, observed)
+    observed = _observe.conclude(
+        host, kernel, offer, request.policy, stalled=isinstance(done.problem, TransitionStalled)
+    )
     after = _observe.levels(observed)
-    result.update(observed, after=after, changed=after != before, transition=_told(migration))
+    result.update(observed, after=after, changed=after != before, transition=_told(done.migration))
+    result["warnings"] = result.get("warnings", []) + done.warnings
+    problem = done.problem
+    if problem is None and not observed["livepatch"]["compliance"]["up_to_date"]:
+        problem = NotDone("{}-{} was applied and the host is not up to date".format(selected["name"], selected["evr"]))
+    work.end(problem, result)
     if problem is not None:
-        result["livepatch"]["blockers"] = problem.result.get("blockers") or result["livepatch"]["blockers"]
-        raise type(problem)(
-            "{} (the host's state is now {}: {})".format(problem, after["state"], observed["livepatch"]["reason"]),
-            result=result,
-        )
-    if not observed["livepatch"]["compliance"]["up_to_date"]:
-        raise NotDone(
-            "{}-{} was applied and the host is not patched, its state is {}: {}".format(
-                selected["name"], selected["evr"], after["state"], observed["livepatch"]["reason"]
-            ),
-            result=result,
-        )
+        raise _failed(problem, result)
+    try:
+        work.see_to_lock()
+    except LivepatchError as exc:
+        raise _failed(exc, result) from exc
+    return dict(result, **_observe.conclude(host, kernel, offer, request.policy))
+
+
+def _failed(problem: LivepatchError, result: Dict[str, Any]) -> LivepatchError:
+    """The error, with what is true of the host now."""
+    livepatch = result["livepatch"]
+    livepatch["blockers"] = problem.result.get("blockers") or livepatch["blockers"]
+    return type(problem)("{} (the host's state is now {state}: {reason})".format(problem, **livepatch), result=result)
+
+
+def _is_there(observed: Dict[str, Any], request: Request) -> bool:
+    livepatch = observed["livepatch"]
+    if request.state == "present" and request.policy.level is None and request.policy.kmp_version is None:
+        return livepatch["state"] in _verdict.ACTIVE
+    return bool(livepatch["compliance"]["up_to_date"])
+
+
+def _settle(work: "_change.Work", offer: packages.Offer, result: Dict[str, Any]) -> Dict[str, Any]:
+    """What is there already, confirmed and put into the next boot where that is wanted."""
+    request = work.request
+    if request.check_mode:
+        return dict(result, changed=result["changed"] or work.would_settle() or work.locks_differ())
+    try:
+        settled = work.settle()
+    except LivepatchError as exc:
+        raise _failed(exc, result) from exc
+    if settled:
+        result.update(_observe.conclude(work.host, work.kernel, offer, request.policy), changed=True)
     return result
 
 
-def _selected(observed: Dict[str, Any], expect: Dict[str, str], result: Dict[str, Any]) -> Dict[str, Any]:
+def _absent(work: "_change.Work", offer: packages.Offer, result: Dict[str, Any]) -> Dict[str, Any]:
+    """No KMP is installed, and none is active."""
+    request, livepatch = work.request, result["livepatch"]
+    if livepatch["state"] in ("crashed", "stalled", "transitioning", "unknown", "conflict"):
+        raise NotDone("nothing was done, the host's state is {state}: {reason}".format(**livepatch), result=result)
+    if not livepatch["patches"] and result["kmp"]["installed"] is None:
+        return result
+    if work.loses_support and not request.allow_unsupported and livepatch["patches"]:
+        raise NotDone(
+            "nothing was done: to disable a live patch marks SUSE's kernels as unsupported",
+            "Go back to the initial KMP instead, which replaces everything with nothing (level: 1, allow_downgrade: "
+            "true), or say allow_unsupported: true",
+            result,
+        )
+    after: Dict[str, Any] = {"state": "unpatched", "level": None, "patches": [], "kmp": None}
+    if request.check_mode:
+        return dict(result, changed=True, after=after)
+    before = result["before"]
+    done = work.withdraw(livepatch["patches"], result["kmp"]["name"])
+    observed = _observe.conclude(
+        work.host, work.kernel, offer, request.policy, stalled=isinstance(done.problem, TransitionStalled)
+    )
+    result.update(observed, after=_observe.levels(observed), transition=_told(done.migration))
+    result["changed"] = result["after"] != before
+    problem = done.problem
+    if problem is None and (observed["livepatch"]["patches"] or observed["kmp"]["installed"]):
+        problem = NotDone("the live patch was removed, and it is still there")
+    work.end(problem, result)
+    if problem is not None:
+        raise _failed(problem, result)
+    return result
+
+
+def _with_way_back(host: Host, request: Request) -> Request:
+    """``previous``, as what it means here: the level that the journal names.
+
+    :raises NotDone: there is no way back that the vendor supports.
+    """
+    if request.state != "previous":
+        return request
+    if request.policy.level is not None or request.policy.kmp_version is not None:
+        raise BadOption("state is previous, and a level or version is given", "The journal says which one it was")
+    entry = _journal.Journal(host).read()
+    if entry is None or entry["kmp"] is None:
+        raise NotDone("there is nothing to go back from: the journal names no KMP that was applied", "Nothing was done")
+    if entry["previous"] is not None:
+        policy = request.policy._replace(kmp_version=entry["previous"], allow_downgrade=True)
+    elif entry["kmp"].startswith(("kernel-livepatch-", "kgraft-patch-")) and names.module_of(*_parted(entry["kmp"])):
+        # SUSE: the initial KMP replaces everything with nothing.
+        policy = request.policy._replace(level=1, allow_downgrade=True)
+    else:
+        raise NotDone(
+            "there was no live patch before {kmp}, and the vendor advises against unloading one".format(**entry),
+            "Nothing was done: reboot the host when it suits, or take the patch away (state: absent)",
+        )
+    return request._replace(state="latest", policy=policy)
+
+
+def _parted(name_evr: str) -> List[str]:
+    name, version, release = name_evr.rsplit("-", 2)
+    return [name, f"{version}-{release}"]
+
+
+def _selected(observed: Dict[str, Any], request: Request, result: Dict[str, Any]) -> Dict[str, Any]:
     """The KMP that is to be applied.
 
     :raises NotDone: there is none, or not the one that a plan was made for.
@@ -111,7 +235,7 @@ def _selected(observed: Dict[str, Any], expect: Dict[str, str], result: Dict[str
             "Refused are: {}".format(", ".join(told) or "none"),
             result,
         )
-    _insist_on(expect, observed, result)
+    _insist_on(request.expect, observed, result)
     return dict(selected)
 
 
@@ -145,7 +269,9 @@ def _expected(kmp: Dict[str, Any]) -> Dict[str, Any]:
     state = "outdated"
     if selected["evr"] == newest["evr"]:
         state = "baseline" if names.fixes_nothing(selected["name"], selected["level"]) else "patched"
-    return {"state": state, "level": selected["level"], "kmp": selected["evr"]}
+    expected = {"state": state, "level": selected["level"], "kmp": selected["evr"]}
+    module = selected["module"] or names.module_of(selected["name"], selected["evr"])
+    return dict(expected, patches=[module]) if module else expected
 
 
 def _alarms(kmp: Dict[str, Any]) -> List[str]:
@@ -155,78 +281,11 @@ def _alarms(kmp: Dict[str, Any]) -> List[str]:
     ]
 
 
-def _apply(host: Host, request: Request, kernel: Dict[str, Any], selected: Dict[str, Any]) -> transition.Migration:
-    installed = _installed(host, selected)
-    if installed is None:
-        managers.find(host, request.policy).install(selected["name"], selected["evr"])
-        installed = _installed(host, selected)
-    if installed is None:
-        raise NotDone(
-            "{}-{} is not installed, though the package manager reported success".format(
-                selected["name"], selected["evr"]
-            )
-        )
-    if installed["target_release"] != kernel["release"]:
-        raise NotDone(
-            "{}-{} was not loaded: its module was built for {}, the kernel that runs is {}".format(
-                installed["name"], installed["evr"], installed["target_release"], kernel["release"]
-            )
-        )
-
-    module = installed["module"]
-    shown = klp.patch(host, module)
-    # Else the package's own script has loaded it already. Before Linux 5.1 a disabled patch is still shown.
-    if shown is None or not (shown.enabled or shown.transition):
-        _load(host, request, module, installed["module_path"])
-    started = host.clock()
-    migration = transition.wait(host, module, started, request.timeout)
-    return migration if migration.completed else _stalled(host, request, module, started)
-
-
-def _installed(host: Host, wanted: Dict[str, Any]) -> Optional[Dict[str, Any]]:
-    """The KMP in just this version; another one may be installed beside it."""
-    return next((one for one in packages.installed(host, wanted["name"]) if one["evr"] == wanted["evr"]), None)
-
-
-def _load(host: Host, request: Request, module: str, path: str) -> None:
-    busy = transition.wait_for_others(host, request.timeout)
-    if busy is not None:
-        raise TransitionStalled(
-            f"{module} was not loaded: the transition of {busy} did not end within {request.timeout:g} s",
-            "Find its blockers with livepatch_info",
-        )
-    if klp.loaded(host, module):
-        # Left over from an earlier reversal: such a module patches nothing, and cannot be enabled again.
-        deadline = host.clock() + _LET_GO
-        while klp.references(host, module) and host.clock() < deadline:
-            host.sleep(transition.INTERVAL)
-        if not klp.unload(host, module):
-            raise LoadRefused(
-                f"an inactive module {module} is in the kernel and cannot be removed",
-                "Reboot the host to be rid of it",
-            )
-    klp.load(host, path)
-
-
-def _stalled(host: Host, request: Request, module: str, started: float) -> transition.Migration:
-    problem = f"the migration to {module} did not complete within {request.timeout:g} s"
-    found = {"blockers": blockers.find(host, target=1)}  # a reversal sets them free: ask before it
-    if request.on_stall == "leave":
-        raise TransitionStalled(problem + " and was left running", "Deal with the blockers", found)
-    if not klp.in_transition(host, module):
-        # It completed while we looked for what blocked it, and a reversal would take a good patch away.
-        return transition.wait(host, module, started, request.timeout)
-    try:
-        klp.reverse(host, module)
-    except Unmeasured as exc:
-        raise TransitionStalled(f"{problem}, and {exc}", "Deal with the blockers", found) from exc
-    back = transition.wait(host, module, host.clock(), request.timeout)
-    if not back.completed:
-        raise TransitionStalled(problem + ", and neither did its reversal", "Deal with the blockers", found)
-    raise TransitionStalled(problem + " and was reversed", "Deal with the blockers, and try again", found)
-
-
 def _told(migration: Optional[transition.Migration]) -> Dict[str, Any]:
     if migration is None:
         return {"seconds": None, "by": None}
     return {"seconds": migration.seconds, "by": migration.by}
+
+
+def new_run() -> str:
+    return uuid.uuid4().hex

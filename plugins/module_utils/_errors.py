@@ -54,5 +54,17 @@ class TransitionStalled(LivepatchError):
     """The kernel's migration to the patch did not complete within its limit."""
 
 
+class KernelRefused(LivepatchError):
+    """The kernel did not take what was written to it."""
+
+
+class AnotherRun(LivepatchError):
+    """Another run of the module works on the host."""
+
+
+class NextBootFailed(LivepatchError):
+    """The next boot could not be put in order."""
+
+
 class NotDone(LivepatchError):
     """Everything was tried, and the host is still not in the state that was asked for."""

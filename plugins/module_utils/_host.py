@@ -9,6 +9,7 @@ can be tested with a directory and a table of recorded outputs in its place.
 """
 
 import errno
+import fcntl
 import os
 import select
 import subprocess
@@ -39,6 +40,7 @@ class Host:
 
     def __init__(self, root: str = "/") -> None:
         self._root = root
+        self._own_locks: Dict[int, str] = {}
 
     byteorder = sys.byteorder
 
@@ -80,6 +82,22 @@ class Host:
             todo = "" if exc.errno in _GONE else "Run as root (become: true)"
             raise Unmeasured(f"cannot read {path}: {exc.strerror}", todo) from exc
 
+    def glance(self, path: str) -> Optional[bytes]:
+        """The first bytes of a small file of the kernel's, None where there is no such file (any more); fast.
+
+        :raises Unmeasured: it is there and cannot be read.
+        """
+        try:
+            descriptor = os.open(self.path(path), os.O_RDONLY)
+            try:
+                return os.read(descriptor, 64)
+            finally:
+                os.close(descriptor)
+        except OSError as exc:
+            if exc.errno in _GONE:
+                return None
+            raise Unmeasured(f"cannot read {path}: {exc.strerror}", "Run as root (become: true)") from exc
+
     def text(self, path: str) -> Optional[str]:
         """The file's text without white space round it, None where there is no such file (any more)."""
         data = self.read(path)
@@ -92,6 +110,78 @@ class Host:
             os.write(descriptor, text.encode("ascii"))
         finally:
             os.close(descriptor)
+
+    def save(self, path: str, text: str) -> None:
+        """Writes a file so that it is on the disk, and either all of it or nothing.
+
+        :raises Unmeasured: it cannot be written.
+        """
+        target = self.path(path)
+        folder = os.path.dirname(target)
+        try:
+            if not os.path.isdir(folder):
+                os.makedirs(folder, 0o755)
+            with open(target + ".new", "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.rename(target + ".new", target)
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as exc:
+            raise Unmeasured(f"cannot write {path}: {exc.strerror}", "Run as root, and look at the disk") from exc
+
+    def unlink(self, path: str) -> None:
+        """Removes a file, if it is there."""
+        try:
+            os.unlink(self.path(path))
+        except OSError as exc:
+            if exc.errno not in _GONE:
+                raise Unmeasured(f"cannot remove {path}: {exc.strerror}", "Run as root (become: true)") from exc
+
+    def lock(self, path: str, seconds: float) -> Optional[int]:
+        """Takes a file's lock, waiting that long for it; None where somebody else has it.
+
+        :raises Unmeasured: there can be no such file.
+        """
+        deadline = self.clock() + seconds
+        try:
+            descriptor = os.open(self.path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise Unmeasured(f"cannot write {path}: {exc.strerror}", "Run as root (become: true)") from exc
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._own_locks[descriptor] = path
+                return descriptor
+            except OSError:
+                if self.clock() >= deadline:
+                    os.close(descriptor)
+                    return None
+            self.sleep(0.5)
+
+    def unlock(self, lock: int) -> None:
+        del self._own_locks[lock]
+        os.close(lock)
+
+    def is_locked(self, path: str) -> bool:
+        """Whether somebody else holds a file's lock."""
+        if path in self._own_locks.values():
+            return False
+        try:
+            descriptor = os.open(self.path(path), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def names(self, path: str) -> List[str]:
         """What the directory holds, sorted; nothing where there is no such directory (any more)."""
@@ -124,6 +214,14 @@ class Host:
 
     def is_dir(self, path: str) -> bool:
         return os.path.isdir(self.path(path))
+
+    def free(self, path: str) -> Optional[int]:
+        """Bytes that root can still write below a path, None where there is no such path."""
+        try:
+            told = os.statvfs(self.path(path))
+        except OSError:
+            return None
+        return told.f_bfree * told.f_frsize
 
     def modified(self, path: str) -> Optional[float]:
         """Seconds since the epoch of the last change, None where there is no such file."""

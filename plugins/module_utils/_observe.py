@@ -4,17 +4,23 @@
 
 """All that is known of a host, in one pass. PRIVATE to the collection: it may change at any time."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _verdict
+from ansible_collections.fleet.livepatch.plugins.module_utils import _journal, _nextboot, _verdict
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, klp
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, mechanisms
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism, Patch
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, selection
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
-_LATER = "this version does not find it out"
+# Threads are only looked at when a migration is slow: most are over in a second or two.
+_SLOW = 5.0
+# Of the journal, what a result tells
+_RECORDED = ("run", "rollout", "plan", "phase", "kmp", "previous", "boot_id", "at", "problem")
+_NOTHING = "nothing is installed that the next boot could keep"
 
 
 def observe(host: Host, policy: Policy) -> Dict[str, Any]:
@@ -29,17 +35,32 @@ def conclude(
 ) -> Dict[str, Any]:
     """The same, when kernel and repositories have been asked already: what may have changed is read again."""
     kmp = packages.block(host, kernel, offer, policy)
-    patches = [_patch(one) for one in klp.patches(host)]
-    verdict = _verdict.judge(kernel, kmp, patches, stalled)
+    mechanism = mechanisms.find(host)
+    patches = [_patch(one) for one in mechanism.patches()] if mechanism else []
+    entry, damaged = _recorded(host)
+    if damaged is not None:
+        kmp["unmeasured"].setdefault("installed", damaged)
     moving = next((one for one in patches if one["transition"]), None)
+    stalled = stalled or (moving is not None and _is_late(host, entry, kernel["boot_id"], kmp, moving["name"]))
+    crash = _journal.crashed(entry, kernel["boot_id"])
+    verdict = _verdict.judge(kernel, kmp, patches, stalled, crash)
     active = verdict.state in _verdict.ACTIVE
-    compliance = _verdict.compliance(verdict.state, kmp, patches, policy.kmp_version)
-    unmeasured = dict.fromkeys(("persistent", "next_boot"), _LATER)
+    asked = policy.kmp_version or (None if policy.level is None else str(policy.level))
+    compliance = _verdict.compliance(verdict.state, kmp, patches, asked)
+    unmeasured: Dict[str, str] = {}
+    next_boot = _next_boot(host, kernel, kmp, unmeasured)
     for key in ("cves_open", "cves_fixed", "covered_until", "kernel_fixed"):
         if compliance[key] is None:
             unmeasured["compliance." + key] = (
                 kmp["unmeasured"].get(key) or "what is active is not the newest installed KMP"
             )
+    found = blockers.Blockers(0, [])
+    if mechanism is not None and moving is not None and (stalled or _is_slow(host, mechanism, moving["name"])):
+        found = blockers.find(host, mechanism, moving["enabled"])
+    evidence = dict(_verdict.evidence(kernel, kmp, patches), threads_left=found.left)
+    for shown in (kmp["installed"], kmp["selected"]):
+        if shown is not None:
+            del shown["vermagic"], shown["module_signer"]
     # A host's result is small: who wants all there is to choose from, or all that a kernel fixes, asks kmp_info.
     del kmp["candidates"], kmp["kernel_fixed"]
     kmp["rejected"] = [one for one in kmp["rejected"] if one["code"] not in selection.ELSEWHERE]
@@ -49,17 +70,70 @@ def conclude(
         "livepatch": {
             "state": verdict.state,
             "reason": verdict.reason,
-            "evidence": _verdict.evidence(kernel, kmp, patches),
+            "evidence": evidence,
             "compliance": compliance,
             "level": kmp["installed"]["level"] if active else _level(patches),
-            "persistent": None,
+            "persistent": None if next_boot is None else not next_boot["missing"],
             "patches": patches,
-            "transition": _transition(moving),
-            "blockers": blockers.find(host, int(moving["enabled"])) if moving else [],
-            "next_boot": None,
+            "transition": {
+                "running": moving is not None,
+                "patch": moving["name"] if moving else None,
+                "to": moving["enabled"] if moving else None,
+            },
+            "blockers": found.shown,
+            "next_boot": next_boot,
+            "journal": _told(host, entry, kernel["boot_id"]),
             "unmeasured": unmeasured,
         },
     }
+
+
+def _recorded(host: Host) -> Tuple[Optional[Dict[str, Any]], Optional[str]]:
+    try:
+        return _journal.Journal(host).read(), None
+    except Unmeasured as exc:
+        return None, str(exc)
+
+
+def _told(host: Host, entry: Optional[Dict[str, Any]], boot_id: Optional[str]) -> Optional[Dict[str, Any]]:
+    """The journal for a result."""
+    if entry is None:
+        return None
+    told = {key: entry[key] for key in _RECORDED}
+    runs = host.is_locked(_journal.LOCK)
+    return dict(told, running=runs, interrupted=_journal.interrupted(entry, boot_id, runs))
+
+
+def _is_late(
+    host: Host, entry: Optional[Dict[str, Any]], boot_id: Optional[str], kmp: Dict[str, Any], moving: str
+) -> bool:
+    """Whether the migration that runs is the one that the journal tells of, and has exceeded its limit."""
+    if entry is None or entry["boot_id"] != boot_id or entry["deadline"] is None:
+        return False
+    if entry["kmp"] is not None:
+        installed = kmp["installed"]
+        ours = installed is not None and entry["kmp"] == "{name}-{evr}".format(**installed)
+        if not ours or installed["module"] != moving:
+            return False
+    return host.clock() > float(entry["deadline"])
+
+
+def _is_slow(host: Host, mechanism: Mechanism, name: str) -> bool:
+    began, _finished = mechanism.logged(name)
+    return began is None or host.clock() - began > _SLOW
+
+
+def _next_boot(
+    host: Host, kernel: Dict[str, Any], kmp: Dict[str, Any], unmeasured: Dict[str, str]
+) -> Optional[Dict[str, Any]]:
+    problem = kmp["unmeasured"].get("installed") or (None if kmp["installed"] else _NOTHING)
+    if problem is None:
+        try:
+            return _nextboot.find(host, kernel, kmp["installed"])
+        except Unmeasured as exc:
+            problem = str(exc)
+    unmeasured.update(dict.fromkeys(("persistent", "next_boot"), problem))
+    return None
 
 
 def _level(patches: List[Dict[str, Any]]) -> Optional[int]:
@@ -67,11 +141,7 @@ def _level(patches: List[Dict[str, Any]]) -> Optional[int]:
     return next((names.module_level(one["name"]) for one in patches if one["enabled"] and not one["transition"]), None)
 
 
-def _transition(moving: Optional[Dict[str, Any]]) -> Dict[str, Any]:
-    return {"running": moving is not None, "patch": moving["name"] if moving else None}
-
-
-def _patch(patch: klp.Patch) -> Dict[str, Any]:
+def _patch(patch: Patch) -> Dict[str, Any]:
     """A patch for a result, which is small: how many functions of each object, not which."""
     counts = {name: len(functions) for name, functions in patch.functions.items()}
     shown = dict(patch._asdict(), objects=counts)

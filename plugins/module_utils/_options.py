@@ -6,7 +6,7 @@
 
 from typing import Any, Callable, Dict
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
 
@@ -36,6 +36,25 @@ POLICY: Dict[str, Dict[str, Any]] = {
     "policy": {"type": "dict", "options": _CHOICE, "apply_defaults": True},
 }
 
+# Of the module livepatch. The controller checks them, too, before anything is sent.
+LIVEPATCH: Dict[str, Dict[str, Any]] = dict(
+    POLICY,
+    state={"type": "str", "choices": ["latest", "present", "absent", "previous"], "default": "latest"},
+    level={"type": "int"},
+    version={"type": "str"},
+    allow_downgrade={"type": "bool", "default": False},
+    allow_unsupported={"type": "bool", "default": False},
+    timeout={"type": "int", "default": 60},
+    on_stall={"type": "str", "choices": ["reverse", "leave"], "default": "reverse"},
+    confirm={"type": "bool", "default": True},
+    mend_next_boot={"type": "bool", "default": False},
+    kernel_lock={"type": "bool"},
+    expect={"type": "dict", "default": {}, "options": {"build_id": {"type": "str"}, "kmp": {"type": "str"}}},
+    run={"type": "str"},
+    rollout={"type": "str"},
+    plan={"type": "str"},
+)
+
 
 def policy(params: Dict[str, Any], host: Host) -> policies.Policy:
     """:raises BadOption: the options make no sense."""
@@ -43,6 +62,16 @@ def policy(params: Dict[str, Any], host: Host) -> policies.Policy:
         name: tuple(value) if isinstance(value, list) else value for name, value in params["policy"].items()
     }
     given["quarantine"] = tuple(policies.Quarantined(**each) for each in given["quarantine"])
+    if params.get("version") is not None:
+        if given["kmp_version"] not in (None, params["version"]):
+            raise BadOption(
+                "version is {}, and policy.kmp_version is {}".format(params["version"], given["kmp_version"]),
+                "Leave one of them out",
+            )
+        given["kmp_version"] = params["version"]
+    for name in ("level", "allow_downgrade"):
+        if params.get(name) is not None:
+            given[name] = params[name]
     told = policies.Policy(params["refresh"], params["refresh_max_age"], params["lock_timeout"], **given)
     return policies.check(told, host.wall_clock())
 

@@ -23,8 +23,16 @@ ACTIVE = ("patched", "baseline", "outdated")
 PATCHABLE = ("installed", "unpatched", "outdated")
 
 
-def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, Any]], stalled: bool) -> Verdict:
-    """:param stalled: whoever watched the running transition saw it exceed its limit."""
+def judge(
+    kernel: Dict[str, Any],
+    kmp: Dict[str, Any],
+    patches: List[Dict[str, Any]],
+    stalled: bool,
+    crash: Optional[str] = None,
+) -> Verdict:
+    """:param stalled: whoever watched the running transition saw it exceed its limit.
+    :param crash: what the journal says of a crash that this boot follows.
+    """
     if kernel["confinement"] is not None:
         return Verdict(
             "not_covered",
@@ -38,6 +46,9 @@ def judge(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str, A
             "this kernel cannot be live patched: /sys/kernel/livepatch is not there (built without CONFIG_LIVEPATCH)",
         )
     unknown = _unknown(kernel, kmp, patches)
+    if crash is not None:
+        # The journal alone tells that. What the crash has damaged is said besides.
+        return Verdict("crashed", crash + (f". Besides, {unknown}" if unknown else ""))
     if unknown is not None:
         return Verdict("unknown", unknown)
 
@@ -136,6 +147,9 @@ def evidence(kernel: Dict[str, Any], kmp: Dict[str, Any], patches: List[Dict[str
         "enabled": ours["enabled"] if ours else None,
         "transition": ours["transition"] if ours else None,
         "replace": ours["replace"] if ours else None,
+        "stack_order": ours["stack_order"] if ours else None,
+        "module_signer": installed["module_signer"] if installed else None,
+        "vermagic": installed["vermagic"] if installed else None,
         "functions": sum(ours["objects"].values()) if ours else None,
     }
 

@@ -8,8 +8,12 @@ module: livepatch
 short_description: Live patch the running kernel
 description:
   - Installs the newest KMP that belongs to the running kernel, loads its module, watches the kernel's migration to
-    its end
-    on the host itself, and verifies what is true then.
+    its end on the host itself, and verifies what is true then.
+  - Each step is recorded on the host before it is taken (the journal). So an interrupted run is taken up by the next
+    one,
+    and a host that crashed in the middle is told as V(crashed) and left alone until
+    M(fleet.livepatch.livepatch_journal)
+    clears it.
   - It does what is missing and no more. A host that is up to date is left alone.
   - It fails when the host is not up to date afterwards, and C(livepatch.state) says what it is instead.
     A migration is never forced.
@@ -32,9 +36,36 @@ options:
   state:
     description:
       - V(latest) brings the host to the newest level there is for its running kernel.
+      - V(present) is content with whatever level is active, unless O(level) or O(version) asks for one.
+      - V(previous) goes back to what was active before the last change, as the host's journal names it. Where nothing
+        was, it goes to the initial KMP on SUSE's kernels (level 1, which replaces everything with nothing), and refuses
+        elsewhere, since Red Hat advises against unloading a live patch.
+      - V(absent) disables what is active and removes the KMPs of the running kernel.
     type: str
-    choices: [latest]
+    choices: [latest, present, absent, previous]
     default: latest
+  level:
+    description:
+      - The patch level that is wanted, instead of the newest.
+    type: int
+  version:
+    description:
+      - The version that is wanted, V(3) or V(3-150400.2.1), instead of the newest. The same as O(policy.kmp_version).
+    type: str
+  allow_downgrade:
+    description:
+      - Whether an older level may take the place of a newer one. The newer ones are removed, so that the next boot does
+        not bring them back.
+      - The kernel may refuse it, where a patch has changed the system in a way that the older level does not know.
+    type: bool
+    default: false
+  allow_unsupported:
+    description:
+      - Whether a live patch may be disabled (O(state=absent)) on a system whose vendor then no longer supports the
+        kernel,
+        as SUSE does. The supported way back is O(level=1) with O(allow_downgrade=true).
+    type: bool
+    default: false
   timeout:
     description: How many seconds the kernel's migration may take.
     type: int
@@ -42,11 +73,35 @@ options:
   on_stall:
     description:
       - What to do with a migration that has not completed within O(timeout).
-      - V(reverse) turns it round, so that the host is left as it was before. V(leave) lets it run on.
+      - V(reverse) turns it round, and removes what was installed for it, so that the host is left as it was before.
+        V(leave) lets it run on.
       - The module fails in both cases, and C(livepatch.blockers) names the threads that kept it from completing.
     type: str
     choices: [reverse, leave]
     default: reverse
+  confirm:
+    description:
+      - Whether what is active may be part of the next boot at once.
+      - With V(false) a new level is kept out of the initrd, and out of the service that loads it at boot, until the
+        module
+        runs with V(true) again. So a patch that crashes the kernel minutes after it was loaded does not crash it at
+        every
+        boot. Until then a boot with another boot ID counts as a crash.
+    type: bool
+    default: true
+  mend_next_boot:
+    description:
+      - Whether to put in order what loads the live patch at boot, where C(livepatch.next_boot) says that something is
+        missing. The initrd is made anew (C(dracut)), or C(kpatch.service) is enabled.
+    type: bool
+    default: false
+  kernel_lock:
+    description:
+      - V(true) locks the running kernel's package in the package manager, so that no kernel comes in that the fleet
+        has no
+        KMP for, and C(zypper purge-kernels) does not take the KMP away with its kernel. V(false) takes such a lock away
+        again, and never one that an administrator has set. By default locks are left as they are.
+    type: bool
   expect:
     description:
       - What a plan was made for. The module refuses before it changes anything when the host is another one now.
@@ -59,8 +114,18 @@ options:
       kmp:
         description: The version and release of the KMP that is to be applied.
         type: str
+  run:
+    description: An ID for this run, under which the host's journal records it. By default one is made.
+    type: str
+  rollout:
+    description: The rollout that this run is a part of, for the journal.
+    type: str
+  plan:
+    description: The hash of the plan that this run is a part of, for the journal.
+    type: str
 seealso:
   - module: fleet.livepatch.livepatch_info
+  - module: fleet.livepatch.livepatch_journal
 """
 
 EXAMPLES = r"""
@@ -68,6 +133,18 @@ EXAMPLES = r"""
   fleet.livepatch.livepatch:
     state: latest
     timeout: 120
+  become: true
+
+- name: Go back to level 2
+  fleet.livepatch.livepatch:
+    state: present
+    level: 2
+    allow_downgrade: true
+  become: true
+
+- name: Try a level, and keep it out of the next boot for now
+  fleet.livepatch.livepatch:
+    confirm: false
   become: true
 """
 
@@ -116,7 +193,9 @@ kmp:
   sample: {name: kernel-livepatch-6_1_0-56-cloud-amd64, metadata_age: 812}
 """
 
+import contextlib
 import json
+import os
 import signal
 from typing import Any, Dict
 
@@ -127,32 +206,32 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=dict(
-            _options.POLICY,
-            state={"type": "str", "choices": ["latest"], "default": "latest"},
-            timeout={"type": "int", "default": 60},
-            on_stall={"type": "str", "choices": ["reverse", "leave"], "default": "reverse"},
-            expect={
-                "type": "dict",
-                "default": {},
-                "options": {"build_id": {"type": "str"}, "kmp": {"type": "str"}},
-            },
-        ),
-        supports_check_mode=True,
-    )
-    # ssh that goes away takes the terminal with it, and must not take a package manager in the middle of its work.
+    module = AnsibleModule(argument_spec=_options.LIVEPATCH, supports_check_mode=True)
+    # ssh that goes away takes the terminal with it, and a limit of Ansible's takes the process group: neither must
+    # take a
+    # package manager in the middle of its work.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        os.setsid()
 
     def work(host: Host) -> Dict[str, Any]:
+        params = module.params
         request = _apply.Request(
-            _options.policy(module.params, host),
-            module.params["timeout"],
-            module.params["on_stall"],
+            _options.policy(params, host),
+            params["timeout"],
+            params["on_stall"],
             module.check_mode,
-            {name: value for name, value in module.params["expect"].items() if value},
+            {name: value for name, value in params["expect"].items() if value},
+            params["state"],
+            params["confirm"],
+            params["mend_next_boot"],
+            params["kernel_lock"],
+            params["allow_unsupported"],
+            params["run"] or _apply.new_run(),
+            params["rollout"],
+            params["plan"],
         )
-        result = _apply.latest(host, request)
+        result = _apply.bring(host, request)
         if module._diff:
             result["diff"] = {
                 side: json.dumps(result[side], indent=2, sort_keys=True) + "\n" for side in ("before", "after")

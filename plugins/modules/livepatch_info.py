@@ -17,6 +17,19 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes.target
   - fleet.livepatch.attributes.info
   - fleet.livepatch.attributes.policy
+options:
+  run:
+    description:
+      - The ID of a run of M(fleet.livepatch.livepatch) that was started detached, whose end is waited for first.
+      - What became of it is in RV(livepatch.job).
+    type: str
+  wait:
+    description: How many seconds to wait for the end of O(run), at most. Then RV(livepatch.job) is null.
+    type: int
+    default: 0
+  results_file:
+    description: Where Ansible keeps the result of O(run), for a run that ended before it could record anything.
+    type: path
 seealso:
   - module: fleet.livepatch.livepatch
   - module: fleet.livepatch.kernel_info
@@ -43,7 +56,8 @@ livepatch:
   contains:
     state:
       description:
-        - One of V(unknown), V(conflict), V(mismatch), V(not_covered), V(stalled), V(transitioning), V(installed),
+        - One of V(crashed), V(unknown), V(conflict), V(mismatch), V(not_covered), V(stalled), V(transitioning),
+          V(installed),
           V(unpatched), V(outdated), V(baseline), V(patched).
       returned: always
       type: str
@@ -120,10 +134,10 @@ livepatch:
       type: int
       sample: 3
     persistent:
-      description: Whether the next boot keeps it. Not measured by this version.
+      description: Whether the next boot keeps it. RV(livepatch.next_boot) says what is missing.
       returned: always
       type: bool
-      sample: null
+      sample: true
     patches:
       description: What the kernel shows, patch by patch, with the number of functions replaced in each object.
       returned: always
@@ -141,15 +155,49 @@ livepatch:
       description: The transition that runs now, if one does.
       returned: always
       type: dict
-      sample: {running: false, patch: null}
+      sample: {running: false, patch: null, to: null}
     blockers:
-      description: Threads that keep the transition from completing, ten at most.
+      description:
+        - Threads that keep a slow transition from completing, ten at most, each with its class and what to do about it.
+          How many there are in all is RV(livepatch.evidence) C(threads_left).
+        - C(class) is one of V(stopped), V(vcpu), V(tracing), V(isolated_cpu), V(kernel_thread), V(uninterruptible),
+          V(cpu_bound), V(sleeping).
       returned: always
       type: list
       elements: dict
-      sample: []
+      sample:
+        - tid: 54
+          command: kworker/1:2+events
+          kernel_thread: true
+          state: D
+          cpu: 1
+          stack: msleep
+          class: kernel_thread
+          advice: report it to the vendor
     next_boot:
-      description: What the next boot starts with. Not measured by this version.
+      description:
+        - What the next boot starts with, and what is C(missing) for it to keep the live patch. C(held) is true while
+          a new
+          level is kept out of it until it is confirmed.
+        - Null where no KMP is installed.
+      returned: always
+      type: dict
+      sample: {release: 6.1.0-56-cloud-amd64, kmp: 3-150400.2.1, level: 3, loaded_by: initrd, held: false, missing: []}
+    journal:
+      description:
+        - What the host recorded of the last change. C(phase) is how far it got, C(previous) what was active before,
+          C(problem) why it failed, C(running) whether somebody works on the host now, C(interrupted) whether who did
+          has
+          gone away in the middle.
+        - Null where nothing was ever changed.
+      returned: always
+      type: dict
+      sample: {phase: done, kmp: kernel-livepatch-6_1_0-56-cloud-amd64-3-150400.2.1, previous: 2-150400.2.1, problem:
+      null}
+    job:
+      description:
+        - What became of O(run), C(failed), C(changed), C(msg), C(before), C(after), C(transition), C(transaction).
+        - Null without O(run), while it runs, and of one that has gone away without a word.
       returned: always
       type: dict
       sample: null
@@ -157,7 +205,7 @@ livepatch:
       description: Why a key is null, key by key.
       returned: always
       type: dict
-      sample: {persistent: this version does not find it out}
+      sample: {persistent: nothing is installed that the next boot could keep}
 kernel:
   description: The running kernel, with the keys that M(fleet.livepatch.kernel_info) returns.
   returned: success
@@ -171,14 +219,35 @@ kmp:
   sample: {name: kernel-livepatch-6_1_0-56-cloud-amd64, metadata_age: 812}
 """
 
+from typing import Any, Dict
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _observe, _options
+from ansible_collections.fleet.livepatch.plugins.module_utils import _collect, _observe, _options
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=_options.POLICY, supports_check_mode=True)
-    _options.run(module, lambda host: _observe.observe(host, _options.policy(module.params, host)))
+    module = AnsibleModule(
+        argument_spec=dict(
+            _options.POLICY,
+            run={"type": "str"},
+            wait={"type": "int", "default": 0},
+            results_file={"type": "path"},
+        ),
+        supports_check_mode=True,
+    )
+
+    def work(host: Host) -> Dict[str, Any]:
+        params = module.params
+        job = None
+        if params["run"]:
+            job = _collect.wait(host, params["run"], params["wait"], params["results_file"])
+        observed = _observe.observe(host, _options.policy(params, host))
+        observed["livepatch"]["job"] = job
+        return observed
+
+    _options.run(module, work)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,12 @@ options:
     description: How many hosts of a later wave may go wrong. It is kept with the plan; the canaries have none.
     type: int
     default: 0
+  max_in_flight:
+    description:
+      - How many hosts may migrate at once. A wave that is larger is done in batches, and the budget is checked
+        between them.
+    type: int
+    default: 100
 seealso:
   - module: fleet.livepatch.livepatch_gate
 """
@@ -51,9 +57,8 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description:
-    - The C(waves), each a list of hosts, with their C(sizes), all their C(hosts) in order, the C(cohorts), and
-      C(left_out),
-      which says why a host is in no wave.
+    - The C(waves), each a list of hosts, all their C(hosts) in order, the C(sizes) of the batches that
+      go at once, the C(cohorts), C(left_out), which says why a host is in no wave, and a C(hash) of all that.
   returned: success
   type: dict
   sample:
@@ -61,5 +66,6 @@ plan:
     sizes: [2, 1]
     hosts: [web1, db1, web2]
     cohorts: [[web1, web2], [db1]]
+    hash: 0f343b0931126a20f133d67c2b018a3b
     left_out: {web3: "patched: kernel-livepatch-6_1_0-56-cloud-amd64-3-150400.2.1 is active"}
 """

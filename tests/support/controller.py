@@ -61,6 +61,10 @@ class Run:
         name = f"fleet.livepatch.{action}"
         return {event.host: event for event in self.events if event.kind == "end" and event.action == name}
 
+    def jobs(self) -> dict[str, Mapping[str, t.Any]]:
+        """What became of the detached runs of livepatch, by host."""
+        return {host: event.result["livepatch"]["job"] for host, event in self.ended("livepatch_info").items()}
+
     def started(self, action: str) -> dict[str, float]:
         """When a module was first started, by host."""
         name = f"fleet.livepatch.{action}"
@@ -189,7 +193,12 @@ class Controller:
             return self.finish(process)
 
     def module(
-        self, name: str, inventory: Path, pattern: str = "all", options: Mapping[str, t.Any] | None = None
+        self,
+        name: str,
+        inventory: Path,
+        pattern: str = "all",
+        options: Mapping[str, t.Any] | None = None,
+        arguments: Iterable[str] = (),
     ) -> dict[str, Mapping[str, t.Any]]:
         """Runs a module of the collection on hosts, as root; the results by host, those of failures too."""
         play = [
@@ -202,7 +211,7 @@ class Controller:
         ]
         path = self.folder / "module.yml"
         path.write_text(json.dumps(play))
-        run = self.run([str(path), "-i", str(inventory)])
+        run = self.run([str(path), "-i", str(inventory), *arguments])
         ended = run.ended(name)
         assert ended, run.output
         return {host: event.result for host, event in ended.items()}

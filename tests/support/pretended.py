@@ -76,6 +76,7 @@ class Pretence:
         connection = {
             "ansible_ssh_executable": str(_FAKES / "ssh"),
             "ansible_become": False,
+            "ansible_async_dir": str(self._controller.folder / "async"),
             # Discovery would find the shims of version managers, and the environment's own path may contain blanks
             "ansible_python_interpreter": str(Path(sys.executable).resolve()),
         }

@@ -5,6 +5,7 @@
 """What the tests of the patched host's code share: recorded outputs, and hosts that are a directory. Python 3.6."""
 
 import base64
+import errno
 import gzip
 import hashlib
 import json
@@ -22,6 +23,7 @@ from tests.unit.plugins.module_utils import made
 
 _RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "plugins", "module_utils", "recorded")
 _RELEASE = made.RELEASE
+_LEVEL_ONE = "1-150400.9.3.1"
 _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
 _SIGNATURE = "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8"
 
@@ -175,6 +177,15 @@ class Machine(Directory):
         self.put("/sys/kernel/security/lockdown", "[none] integrity confidentiality")
         self.put("/proc/version", made.PROC_VERSION)
         self.put("/etc/zypp/locks", "type: package")
+        self.put("/run/")
+        # Whether packages are installed beside each other, or in place of each other
+        self.multiversion = True
+        self.locks = []  # type: Any
+        # Whether dracut works, and whether packages' scripts run it
+        self.dracut = False
+        self.scripts_make_initrd = False
+        # What the kernel says when it refuses a module
+        self.says = ""
         image = made.bzimage(gzip.compress(made.vmlinux(self.build_id)))
         self.put("/boot/vmlinuz-" + self.release, image)
         # The kernel's package, None where no package owns its image
@@ -291,14 +302,28 @@ class Machine(Directory):
 
     def write(self, path: str, text: str) -> None:
         assert path.endswith("/enabled"), path
-        assert self.moving is not None, "reverses what does not move"
+        if self.moving is None:
+            self._disable(path, text)
+            return
         evr, forward, _seconds, _started = self.moving
         assert path.split("/")[-2] == self.module(evr)
         assert text == ("0" if forward else "1"), "EINVAL: the value that it has"
         self.put(path, text)
-        self.moving = [evr, not forward, self.levels[evr]["back"], self.now]
+        self.moving = [evr, not forward, self.levels[evr]["back" if forward else "seconds"], self.now]
         self._states("0" if not forward else "1")
         self._say(f"livepatch: '{self.module(evr)}': starting unpatching transition")
+
+    def _disable(self, path: str, text: str) -> None:
+        """A write to a patch that does not move: it can only be disabled (Linux since 5.1)."""
+        module = path.split("/")[-2]
+        if text != "0" or self.text(path) != "1":
+            raise OSError(errno.EINVAL, "Invalid argument")
+        evr = next(one for one in self.levels if self.module(one) == module)
+        self.put(path, "0")
+        self.put(f"/sys/kernel/livepatch/{module}/transition", "1")
+        self.moving = [evr, False, self.levels[evr]["back"], self.now]
+        self._states("1")
+        self._say(f"livepatch: '{module}': starting unpatching transition")
 
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)
@@ -331,7 +356,7 @@ class Machine(Directory):
         elif self.moving is not None:
             error = "Device or resource busy"
         if error:
-            self._say(f"livepatch: failed to enable patch '{self.module(evr)}'")
+            self._say(self.says or f"livepatch: failed to enable patch '{self.module(evr)}'")
             return Completed(1, "", f"insmod: ERROR: could not insert module {path}: {error}\n")
         self.start(evr)
         return Completed(0, "", "")
@@ -358,16 +383,23 @@ class Machine(Directory):
                     0, "<stream><message type='info'>All repositories have been refreshed.</message></stream>", ""
                 )
             if "--dry-run" in argv:
-                return self._preview(last)
+                return self._preview(last, "remove" if "remove" in argv else "install")
             if "download" in argv:
                 return self._download(last)
+            if "addlock" in argv or "removelock" in argv:
+                (self.locks.append if "addlock" in argv else self.locks.remove)(last)
+                return Completed(0, "<stream/>", "")
             if "locks" in argv:
-                return self._locks()
-            return self._install(last) if "install" in argv else self._search(argv)
+                return self._locks() if "--solvables" in argv else self._lock_names()
+            if "remove" in argv:
+                return self._remove(last)
+            return self._install(argv) if "install" in argv else self._search(argv)
         if tool == "rpm":
             return self._rpm(argv)
         if tool == "insmod":
             return self._insmod(last)
+        if tool == "dracut":
+            return self.make_initrd()
         assert tool == "rmmod", argv
         if self.text(f"/sys/module/{last}/refcnt") != "0":
             return Completed(1, "", f"rmmod: ERROR: Module {last} is in use\n")
@@ -413,10 +445,10 @@ class Machine(Directory):
         for at in range(0, len(archive), 100):
             yield archive[at : at + 100]
 
-    def _preview(self, wanted: str) -> Completed:
+    def _preview(self, wanted: str, action: str) -> Completed:
         evr = wanted.partition("=")[2]
         row = "<solvable type='package' name={} edition={} arch={}/>"
-        groups = [("install", self.levels[evr]["name"], evr, "x86_64"), *self.levels[evr]["besides"]]
+        groups = [(action, self.levels[evr]["name"], evr, "x86_64"), *self.levels[evr]["besides"]]
         told = "".join("<to-{0}>{1}</to-{0}>".format(one[0], row.format(*map(quoteattr, one[1:]))) for one in groups)
         return Completed(0, f"<stream><install-summary>{told}</install-summary></stream>", "")
 
@@ -436,6 +468,10 @@ class Machine(Directory):
         ]
         return Completed(0, "<stream><locks>{}</locks></stream>".format("".join(rows)), "")
 
+    def _lock_names(self) -> Completed:
+        rows = "".join(f"<lock number='1'><name>{name}</name></lock>" for name in self.locks)
+        return Completed(0, f"<stream><locks>{rows}</locks></stream>", "")
+
     def _search(self, argv: Any) -> Completed:
         words = argv[-1].split(" = ")
         rows = []
@@ -452,15 +488,39 @@ class Machine(Directory):
             rows.append("<solvable {}/>".format(" ".join(f"{key}={quoteattr(row[key])}" for key in sorted(row))))
         return Completed(0 if rows else 104, "<stream>{}</stream>".format("".join(rows)), "")
 
-    def _install(self, wanted: str) -> Completed:
-        name, _equals, evr = wanted.partition("=")
+    def _install(self, argv: Any) -> Completed:
+        name, _equals, evr = argv[-1].partition("=")
         if name != self.kmp or evr not in self.levels:
             return _completed("zypper-6.1-install-unknown-version")
         if not self.lies:
+            if not self.multiversion:
+                assert "--oldpackage" in argv or all(evr >= one for one in self.installed), "zypper would not do that"
+                for one in list(self.installed):
+                    self._gone(one)
             self.have(evr)
+            if self.scripts_make_initrd:
+                self.make_initrd()
             if self.scripts_load:
                 self._insmod(self.file(evr))
         return Completed(0, "<stream/>", "")
+
+    def make_initrd(self) -> Completed:
+        if not self.dracut:
+            return Completed(1, "", "dracut: no space left on device\n")
+        folder = os.path.dirname(self.file(_LEVEL_ONE))
+        omit = self.text("/etc/dracut.conf.d/99-fleet-livepatch-hold.conf")
+        found = {} if omit else {f"{folder}/{name}": b"module" for name in self.names(folder)}
+        archive = made.cpio({"/early": b"microcode"}) + b"\0" * 8
+        self.put("/boot/initrd-" + self.release, archive + gzip.compress(made.cpio(dict({"/init": b"x"}, **found))))
+        return Completed(0, "", "")
+
+    def _remove(self, wanted: str) -> Completed:
+        self._gone(wanted.partition("=")[2])
+        return Completed(0, "<stream/>", "")
+
+    def _gone(self, evr: str) -> None:
+        self.installed.remove(evr)
+        self.remove(self.file(evr))
 
     def _record(self, evr: str) -> str:
         changes = [f"- Fix for CVE-2099-000{number} (x)" for number in range(int(evr[0]), 1, -1)]

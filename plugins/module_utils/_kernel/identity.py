@@ -11,7 +11,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unm
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot, confinement, notes, release, taint
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import image as image_file
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import klp
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import mechanisms
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
 
 # Where distributions put the image of the kernel with release {0}, most usual place first.
@@ -43,7 +43,7 @@ def read(host: Host) -> Dict[str, Any]:
     if not name:
         raise Unmeasured("/proc/sys/kernel/osrelease is not there", "Is /proc mounted?")
     parsed = release.parse(name, host.machine)
-    supported = klp.supported(host)
+    mechanism = mechanisms.find(host)
     image = _first(host, _IMAGES, name)
 
     kernel: Dict[str, Any] = {
@@ -57,8 +57,8 @@ def read(host: Host) -> Dict[str, Any]:
         "proc_version": host.text("/proc/version"),
         "confinement": confinement.find(host, name),
         "boot_id": host.text("/proc/sys/kernel/random/boot_id"),
-        "livepatch_supported": supported,
-        "mechanism": "klp" if supported else None,
+        "livepatch_supported": mechanism is not None,
+        "mechanism": mechanism.name if mechanism else None,
         "taint": None,
         "lockdown": None,
         "module_signature_enforced": None,

@@ -5,168 +5,87 @@
 """Upstream livepatch: what ``/sys/kernel/livepatch`` shows and takes. PRIVATE to the collection.
 
 Rules: Documentation/ABI/testing/sysfs-kernel-livepatch and Documentation/livepatch/livepatch.rst. Which attributes
-exist is found out by reading, never from the kernel's version, since distributions backport.
+exist, and whether a disabled patch can be enabled again (before Linux 5.1), is found out by trying, never from the
+kernel's version, since distributions backport.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LoadRefused, Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import notes
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import KernelRefused, Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism, Patch
 
-_SYSFS = "/sys/kernel/livepatch"
-
-
-# name: the module's. enabled: where it is heading, not that it is there. transition: tasks are still moving.
-# replace, stack_order: None where this kernel does not have them. functions: per object (vmlinux or a module).
-# build_id: of the module in the kernel, None where the kernel does not show it.
-class Patch(NamedTuple):
-    name: str
-    enabled: bool
-    transition: bool
-    replace: Optional[bool]
-    stack_order: Optional[int]
-    functions: Dict[str, List[str]]
-    build_id: Optional[str]
+SYSFS = "/sys/kernel/livepatch"
 
 
-def supported(host: Host) -> bool:
-    """Whether this kernel can be live patched: the directory exists, maybe empty, if and only if it can.
+class Klp(Mechanism):
+    name = "klp"
+    # -1 no transition, 0 not patched, 1 patched (Linux fs/proc/base.c); it needs root to be read
+    thread_file = "patch_state"
 
-    :raises Unmeasured: there is no sysfs to see it in.
-    """
-    if host.is_dir(_SYSFS):
-        return True
-    if not host.names("/sys/kernel"):
-        raise Unmeasured("/sys/kernel is empty", "Is sysfs mounted?")
-    return False
+    def patches(self) -> List[Patch]:
+        found = [self.patch(name) for name in self._host.names(SYSFS)]
+        return [one for one in found if one is not None]
 
-
-def patches(host: Host) -> List[Patch]:
-    """The patches that the kernel shows, by name; one that goes away while we read is not among them."""
-    found = [patch(host, name) for name in host.names(_SYSFS)]
-    return [one for one in found if one is not None]
-
-
-def patch(host: Host, name: str) -> Optional[Patch]:
-    """One patch, None where the kernel does not show it (any more)."""
-    base = f"{_SYSFS}/{name}"
-    enabled, transition = host.text(base + "/enabled"), host.text(base + "/transition")
-    if enabled is not None and transition is None and host.is_dir(base):
-        raise Unmeasured(
-            f"{base}/transition is not there",
-            "This kernel is older than Linux 4.12, which the collection does not know",
+    def patch(self, name: str) -> Optional[Patch]:
+        base = f"{SYSFS}/{name}"
+        enabled, transition = self._host.text(base + "/enabled"), self._host.text(base + "/transition")
+        if enabled is not None and transition is None and self._host.is_dir(base):
+            raise Unmeasured(
+                f"{base}/transition is not there",
+                "This kernel is older than Linux 4.12, which the collection does not know",
+            )
+        if enabled is None or transition is None:
+            return None
+        replace, stack_order = self._host.text(base + "/replace"), self._host.text(base + "/stack_order")
+        functions = {}
+        for entry in self._host.names(base):
+            if self._host.is_dir(base + "/" + entry):
+                functions[entry] = [
+                    function.rpartition(",")[0]
+                    for function in self._host.names(base + "/" + entry)
+                    if self._host.is_dir(f"{base}/{entry}/{function}")
+                ]
+        return Patch(
+            name,
+            enabled == "1",
+            transition == "1",
+            None if replace is None else replace == "1",
+            None if stack_order is None else int(stack_order),
+            functions,
+            self._build_id(name),
         )
-    if enabled is None or transition is None:
-        return None
-    replace, stack_order = host.text(base + "/replace"), host.text(base + "/stack_order")
-    functions = {}
-    for entry in host.names(base):
-        if host.is_dir(base + "/" + entry):
-            functions[entry] = [
-                function.rpartition(",")[0]
-                for function in host.names(base + "/" + entry)
-                if host.is_dir(f"{base}/{entry}/{function}")
-            ]
-    return Patch(
-        name,
-        enabled == "1",
-        transition == "1",
-        None if replace is None else replace == "1",
-        None if stack_order is None else int(stack_order),
-        functions,
-        _build_id(host, name),
-    )
 
+    def in_transition(self, name: str) -> Optional[bool]:
+        value = self._host.text(f"{SYSFS}/{name}/transition")
+        return None if value is None else value == "1"
 
-def in_transition(host: Host, name: str) -> Optional[bool]:
-    """Whether the patch's transition still runs; None where the kernel does not show the patch. One small read."""
-    value = host.text(f"{_SYSFS}/{name}/transition")
-    return None if value is None else value == "1"
+    def waits_for(self, value: Optional[bytes], target: bool) -> bool:
+        return value is not None and value.strip() == (b"0" if target else b"1")
 
+    def enable(self, name: str) -> bool:
+        try:
+            self._host.write(f"{SYSFS}/{name}/enabled", "1")
+        except OSError:
+            # From Linux 5.1 on; before it, where another patch is in the way.
+            return False
+        return True
 
-def loaded(host: Host, name: str) -> bool:
-    """Whether the module is in the kernel: true of a replaced or reversed patch as well, so no sign of success."""
-    return host.is_dir("/sys/module/" + name)
+    def disable(self, name: str) -> None:
+        self._write(f"{SYSFS}/{name}/enabled", "0", f"that {name} is to be disabled")
 
+    def reverse(self, name: str) -> None:
+        value = self._host.text(f"{SYSFS}/{name}/enabled")
+        if value is None:
+            raise KernelRefused(f"{name} went away before it could be reversed")
+        self._write(f"{SYSFS}/{name}/enabled", "0" if value == "1" else "1", f"the reversal of {name}")
 
-def references(host: Host, name: str) -> Optional[int]:
-    """How often the module is in use; None where it is not loaded."""
-    value = host.text(f"/sys/module/{name}/refcnt")
-    return None if value is None else int(value)
-
-
-def load(host: Host, path: str) -> None:
-    """Inserts the module, which starts the transition.
-
-    ``insmod`` and not ``modprobe``: livepatch modules have no dependencies, and the path says which one is meant.
-
-    :raises LoadRefused: the kernel said no, with its own words from the kernel log.
-    """
-    before = _sequence(host)
-    answer = host.run(["insmod", path])
-    if answer.rc == 0:
-        return
-    words = [text for sequence, text in _log(host) if sequence > before]
-    raise LoadRefused(
-        "the kernel refused {}: {}{}".format(
-            path,
-            answer.err.strip().split(": ")[-1] or f"insmod ended with {answer.rc}",
-            " (kernel log: {})".format("; ".join(words[-4:])) if words else "",
-        ),
-        "Report it to who built the KMP; the host keeps the patch it had",
-    )
-
-
-def unload(host: Host, name: str) -> bool:
-    """Removes a module that no longer patches anything; whether that worked."""
-    return host.run(["rmmod", name]).rc == 0
-
-
-def reverse(host: Host, name: str) -> None:
-    """Turns a running transition round: the opposite of the current value is written to ``enabled``.
-
-    :raises Unmeasured: the kernel did not take it.
-    """
-    path = f"{_SYSFS}/{name}/enabled"
-    try:
-        host.write(path, "0" if host.text(path) == "1" else "1")
-    except OSError as exc:
-        raise Unmeasured(f"the kernel did not take the reversal of {name}: {exc.strerror}") from exc
-
-
-def logged_seconds(host: Host, name: str) -> Optional[float]:
-    """How long the patch's last migration took, by the kernel's own log; None where the log does not hold it."""
-    started: Optional[float] = None
-    finished: Optional[float] = None
-    for record in host.kernel_log():
-        head, _semicolon, text = record.partition(";")
-        if f"livepatch: '{name}': starting patching transition" in text:
-            started, finished = _microseconds(head), None
-        elif f"livepatch: '{name}': patching complete" in text:
-            finished = _microseconds(head)
-    if started is None or finished is None:
-        return None
-    return round((finished - started) / 1e6, 3)
-
-
-def _build_id(host: Host, module: str) -> Optional[str]:
-    data = host.read(f"/sys/module/{module}/notes/.note.gnu.build-id")
-    return None if data is None else notes.build_id(data, host.byteorder)
-
-
-def _microseconds(head: str) -> float:
-    return float(head.split(",")[2])
-
-
-def _log(host: Host) -> List[Tuple[int, str]]:
-    records = []
-    for record in host.kernel_log():
-        head, _semicolon, text = record.partition(";")
-        records.append((int(head.split(",")[1]), text.splitlines()[0] if text else ""))
-    return records
-
-
-def _sequence(host: Host) -> int:
-    records = _log(host)
-    return records[-1][0] if records else -1
+    def logged(self, name: str) -> Tuple[Optional[float], Optional[float]]:
+        started: Optional[float] = None
+        finished: Optional[float] = None
+        for _sequence, moment, text in self._log():
+            if f"livepatch: '{name}': starting " in text:
+                # A reversal says so a second time; the migration that it turns round has not completed.
+                started, finished = moment, None
+            elif f"livepatch: '{name}': " in text and text.endswith("patching complete"):
+                finished = moment
+        return started, finished

@@ -7,7 +7,7 @@
 from typing import NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import klp
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism
 
 # The kernel retries about once a second; a look costs one small read.
 INTERVAL = 0.1
@@ -20,31 +20,36 @@ class Migration(NamedTuple):
     by: str
 
 
-def wait(host: Host, name: str, started: float, timeout: float) -> Migration:
+def wait(host: Host, mechanism: Mechanism, name: str, started: float, timeout: float) -> Migration:
     """Waits until the transition of a patch is over, or ``timeout`` seconds since ``started`` have gone by.
 
     A patch that goes away while we watch has ended its transition as well: what is active then is for the
     verdict to say, not for the watcher.
     """
-    while klp.in_transition(host, name):
+    while mechanism.in_transition(name):
         elapsed = host.clock() - started
         if elapsed >= timeout:
             return Migration(False, round(elapsed, 3), "watch")
         host.sleep(INTERVAL)
-    logged = klp.logged_seconds(host, name)
-    if logged is not None:
-        return Migration(True, logged, "kernel log")
+    began, finished = mechanism.logged(name)
+    if began is not None and finished is not None:
+        return Migration(True, round(finished - began, 3), "kernel log")
     return Migration(True, round(host.clock() - started, 3), "watch")
 
 
-def wait_for_others(host: Host, timeout: float) -> Optional[str]:
+def running(mechanism: Mechanism) -> Optional[str]:
+    """The patch whose transition runs: the kernel does one at a time."""
+    return next((one.name for one in mechanism.patches() if one.transition), None)
+
+
+def wait_for_others(host: Host, mechanism: Mechanism, timeout: float) -> Optional[str]:
     """Waits until no transition runs, since the kernel does one at a time (EBUSY otherwise).
 
     :returns: the name of the patch whose transition still runs after ``timeout`` seconds, None when all is quiet.
     """
     started = host.clock()
     while True:
-        busy = next((one.name for one in klp.patches(host) if one.transition), None)
+        busy = running(mechanism)
         if busy is None or host.clock() - started >= timeout:
             return busy
         host.sleep(INTERVAL)

@@ -70,6 +70,25 @@ class Dnf(port.PackageManager):
             times[name] = max((moment for moment in moments if moment is not None), default=None)
         return times
 
+    def locked(self) -> Set[str]:
+        return set(
+            re.findall(r"^([^\s#!*]+)-(?:\d+:)?[^-\s]+-[^-\s]+$", self._host.text(_VERSION_LOCKS) or "", re.MULTILINE)
+        )
+
+    def lock(self, name: str) -> None:
+        self._versionlock("add", name)
+
+    def unlock(self, name: str) -> None:
+        self._versionlock("delete", name)
+
+    def _versionlock(self, verb: str, name: str) -> None:
+        answer = self._dnf("--cacheonly", "versionlock", verb, name)
+        if answer.rc != 0:
+            raise InstallFailed(
+                f"dnf versionlock {verb} {name} ended with {answer.rc}: {_errors(answer)}",
+                "Install its plugin (python3-dnf-plugin-versionlock)",
+            )
+
     def metadata(self) -> List[port.Metadata]:
         # The folder's name ends with a hash of the repository's address: after it was changed there are several.
         found = []
@@ -148,27 +167,39 @@ class Dnf(port.PackageManager):
             if any(text == tag or (build_id is None and text.startswith(tag + " ")) for text in one.provides)
         }
 
-    def preview(self, name: str, evr: str) -> List[port.Step]:
-        answer = self._dnf("--cacheonly", "--assumeno", *_exactly(name, evr), quiet=False)
+    def preview(self, name: str, evr: str, older: bool = False) -> List[port.Step]:
+        return self._preview(f"install {name}-{evr}", *_exactly(name, evr, older))
+
+    def preview_removal(self, name: str, evr: str) -> List[port.Step]:
+        return self._preview(f"remove {name}-{evr}", *_gone(name, evr))
+
+    def _preview(self, what: str, *arguments: str) -> List[port.Step]:
+        answer = self._dnf("--cacheonly", "--assumeno", *arguments, quiet=False)
         table = answer.out.partition("Transaction Summary")
         if not table[1]:
             if "Nothing to do" in answer.out:
                 return []
             raise InstallFailed(
-                f"dnf cannot install {name}-{evr} (exit code {answer.rc}): {_errors(answer)}",
-                f"Try it by hand: dnf install {name}-{evr}",
+                f"dnf cannot {what} (exit code {answer.rc}): {_errors(answer)}",
+                f"Try it by hand: dnf {what}",
             )
         return _steps(table[0])
 
     def _fetch(self, name: str, evr: str) -> str:
-        return _errors(self._dnf("--assumeyes", "--downloadonly", *_exactly(name, evr)))
+        return _errors(self._dnf("--assumeyes", "--downloadonly", *_exactly(name, evr, False)))
 
-    def install(self, name: str, evr: str) -> None:
-        answer = self._dnf("--assumeyes", *_exactly(name, evr))
+    def install(self, name: str, evr: str, older: bool = False) -> None:
+        self._change(f"install {name}-{evr}", *_exactly(name, evr, older))
+
+    def remove(self, name: str, evr: str) -> None:
+        self._change(f"remove {name}-{evr}", *_gone(name, evr))
+
+    def _change(self, what: str, *arguments: str) -> None:
+        answer = self._dnf("--assumeyes", *arguments)
         if answer.rc != 0:
             raise InstallFailed(
-                f"dnf could not install {name}-{evr} (exit code {answer.rc}): {_errors(answer)}",
-                f"Try it by hand: dnf install {name}-{evr}",
+                f"dnf could not {what} (exit code {answer.rc}): {_errors(answer)}",
+                f"Try it by hand: dnf {what}",
             )
 
     def _dnf(self, *arguments: str, quiet: bool = True) -> Completed:
@@ -181,7 +212,7 @@ class Dnf(port.PackageManager):
                 break
             if self._host.clock() >= deadline:
                 raise PackageManagerLocked(
-                    f"dnf waited {self._lock_timeout} s: {self._holder() or _errors(answer)}",
+                    f"dnf waited {self._lock_timeout} s: its lock is held by {self.holder() or _errors(answer)}",
                     "Try again when that program has ended",
                 )
             self._host.sleep(_BETWEEN_TRIES)
@@ -189,19 +220,24 @@ class Dnf(port.PackageManager):
             raise Unmeasured(f"dnf needs root: {_errors(answer)}", "Run as root (become: true)")
         return answer
 
-    def _holder(self) -> Optional[str]:
+    def holder(self) -> Optional[str]:
         """Who holds one of dnf's locks, by the process that is written down in it."""
         for folder in (self._downloads, "/var/lib/dnf", "/var/run"):
             for file in self._host.names(folder):
                 pid = self._host.text(f"{folder}/{file}") if file.endswith("_lock.pid") or file == "dnf.pid" else None
                 program = self._host.text(f"/proc/{pid}/comm") if pid and pid.isdigit() else None
                 if program:
-                    return f"its lock is held by process {pid} ({program})"
+                    return f"process {pid} ({program})"
         return None
 
 
-def _exactly(name: str, evr: str) -> List[str]:
-    return ["--setopt=install_weak_deps=False", "install", f"{name}-{evr}"]
+def _exactly(name: str, evr: str, older: bool) -> List[str]:
+    return ["--setopt=install_weak_deps=False", "downgrade" if older else "install", f"{name}-{evr}"]
+
+
+def _gone(name: str, evr: str) -> List[str]:
+    # What came with it stays: others may have come to use it.
+    return ["--noautoremove", "remove", f"{name}-{evr}"]
 
 
 def _found(record: str) -> _Found:

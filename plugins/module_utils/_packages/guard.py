@@ -18,19 +18,23 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port imp
 TOOLS = ("kernel-livepatch-tools", "kpatch", "kpatch-dnf", "kpatch-runtime")
 
 
-def check(steps: List[Step], name: str, evr: str, dependencies: Sequence[str]) -> None:
+def check(steps: List[Step], name: str, evr: str, dependencies: Sequence[str], older: bool = False) -> None:
     """Insists on a transaction that installs this KMP and, at most, some dependencies.
 
+    :param older: it takes the place of a newer one.
     :param dependencies: names, with wildcards, of packages that may be installed besides.
     :raises TransactionRefused: it would do something else, or not install the KMP.
     """
     told = describe(steps)
+    wanted = ("install", "downgrade") if older else ("install", "upgrade")
     allowed = [*TOOLS, *dependencies]
     beyond = [
         step
         for step in steps
         if not (
-            (step.name == name and step.evr == evr and step.action in ("install", "upgrade"))
+            (step.name == name and step.evr == evr and step.action in wanted)
+            # A package manager without a word for it shows both sides.
+            or (older and step.name == name and step.action == "remove")
             or (step.action == "install" and policies.matches(allowed, step.name, step.evr))
         )
     ]
@@ -45,6 +49,22 @@ def check(steps: List[Step], name: str, evr: str, dependencies: Sequence[str]) -
             f"the package manager would not install {name}-{evr}, though it is not installed",
             "Try it by hand",
             {"transaction": told},
+        )
+
+
+def check_removal(steps: List[Step], name: str, evr: str) -> None:
+    """Insists on a transaction that removes this KMP and nothing else.
+
+    :raises TransactionRefused: it would do something else.
+    """
+    beyond = [step for step in steps if (step.action, step.name, step.evr) != ("remove", name, evr)]
+    if beyond or not steps:
+        raise TransactionRefused(
+            "removing {}-{} would {}".format(
+                name, evr, "also " + ", ".join(describe(beyond)) if beyond else "do nothing"
+            ),
+            "It was not removed. See to that by hand first",
+            {"transaction": describe(steps)},
         )
 
 

@@ -137,13 +137,16 @@ def examine(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) ->
     while True:
         kmp = block(host, kernel, offer, policy)
         selected = kmp["selected"]
-        if selected is None or selected["evr"] in examined or selected["evr"] == (kmp["installed"] or {}).get("evr"):
+        if selected is None or selected["evr"] in examined:
             return offer
         name, version = selected["name"], selected["evr"]
+        if any(one["evr"] == version for one in installed(host, name)):
+            return offer
+        older = kmp["installed"] is not None and evr.compare(version, kmp["installed"]["evr"]) < 0
         examined.add(version)
-        steps = manager.preview(name, version)
+        steps = manager.preview(name, version, older)
         offer = offer._replace(transaction=guard.describe(steps))
-        guard.check(steps, name, version, policy.allow_dependencies)
+        guard.check(steps, name, version, policy.allow_dependencies, older)
         candidate = next(one for one in offer.candidates if (one.name, one.evr) == (name, version))
         offer = _looked_into(host, kernel, offer, candidate, manager.download(name, version, candidate.arch))
 
@@ -311,6 +314,8 @@ def _shown(
         "module": names.module_name(seen.path) if seen is not None and seen.path else None,
         "module_path": seen.path if seen is not None else None,
         "module_build_id": module.build_id if module else None,
+        "module_signer": module.signer if module else None,
+        "vermagic": module.vermagic if module else None,
         "cves": cves,
         "severity": advisory.severity if advisory else None,
         "issued": advisory.issued if advisory else None,

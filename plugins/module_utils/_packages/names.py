@@ -70,6 +70,14 @@ def module_name(path: str) -> str:
     return re.sub(r"\.ko(\.\w+)?$", "", name).replace("-", "_")
 
 
+def module_of(name: str, evr: str) -> Optional[str]:
+    """The name of the module in a KMP that nobody has looked into, by SUSE's rule; None where there is no rule."""
+    for package, prefix in (("kernel-livepatch-", "livepatch_"), ("kgraft-patch-", "kgraft_patch_")):
+        if name.startswith(package) and not _counts_in_release(name):
+            return prefix + re.sub(r"[.-]", "_", evr.rpartition(":")[2])
+    return None
+
+
 def module_level(name: str) -> Optional[int]:
     """The patch level in the name of a loaded module, None where it is not named as a vendor's.
 

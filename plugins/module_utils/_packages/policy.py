@@ -35,6 +35,8 @@ class Policy(NamedTuple):
     allow_dependencies: Tuple[str, ...] = ()
     vendors: Tuple[str, ...] = ()
     kmp_version: Optional[str] = None
+    level: Optional[int] = None
+    allow_downgrade: bool = False
     max_version: Optional[str] = None
     issued_before: Optional[str] = None
     cves: Tuple[str, ...] = ()

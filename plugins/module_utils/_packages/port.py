@@ -85,6 +85,25 @@ class PackageManager(abc.ABC):
         """The folder below which downloaded packages lie."""
 
     @abc.abstractmethod
+    def holder(self) -> Optional[str]:
+        """Who holds the package manager's lock now, None where nobody does."""
+
+    @abc.abstractmethod
+    def locked(self) -> Set[str]:
+        """The names of the packages that are locked, as far as they are locked by name."""
+
+    @abc.abstractmethod
+    def lock(self, name: str) -> None:
+        """Locks a package: it is neither updated nor removed, and no other version of it is installed.
+
+        :raises InstallFailed: it is not locked now, with the package manager's own words.
+        """
+
+    @abc.abstractmethod
+    def unlock(self, name: str) -> None:
+        """:raises InstallFailed: it is still locked, with the package manager's own words."""
+
+    @abc.abstractmethod
     def metadata(self) -> List[Metadata]:
         """Where the metadata of the enabled repositories lie on the host."""
 
@@ -111,9 +130,10 @@ class PackageManager(abc.ABC):
         """``name-evr`` of the packages tagged as built for this build ID, or for any when it is None."""
 
     @abc.abstractmethod
-    def preview(self, name: str, evr: str) -> List[Step]:
+    def preview(self, name: str, evr: str, older: bool = False) -> List[Step]:
         """What installing exactly this version would do, computed and not done.
 
+        :param older: than the installed one.
         :raises InstallFailed: it cannot be installed, with the package manager's own words.
         :raises PackageManagerLocked: another program holds the lock.
         """
@@ -136,9 +156,26 @@ class PackageManager(abc.ABC):
         """Downloads this version; what was said of it."""
 
     @abc.abstractmethod
-    def install(self, name: str, evr: str) -> None:
-        """Installs exactly this version, newer than the installed one.
+    def install(self, name: str, evr: str, older: bool = False) -> None:
+        """Installs exactly this version.
 
+        :param older: than the installed one.
         :raises InstallFailed: it is not installed now, with the package manager's own words.
+        :raises PackageManagerLocked: another program holds the lock.
+        """
+
+    @abc.abstractmethod
+    def preview_removal(self, name: str, evr: str) -> List[Step]:
+        """What removing exactly this version would do, computed and not done.
+
+        :raises InstallFailed: it cannot be removed, with the package manager's own words.
+        :raises PackageManagerLocked: another program holds the lock.
+        """
+
+    @abc.abstractmethod
+    def remove(self, name: str, evr: str) -> None:
+        """Removes exactly this version.
+
+        :raises InstallFailed: it is still there, with the package manager's own words.
         :raises PackageManagerLocked: another program holds the lock.
         """

@@ -135,6 +135,13 @@ def installed(host: Host, name: str) -> List[Content]:
     return [_content(text) for text in answer.out.split(_RECORD) if text]
 
 
+def built(host: Host, name: str, evr: str) -> Optional[int]:
+    """When an installed package was built, in seconds since the epoch; None where nobody knows."""
+    answer = host.run(["rpm", "-q", "--qf", "%{BUILDTIME}" + _RECORD, "{}-{}".format(name, evr.rpartition(":")[2])])
+    first = answer.out.split(_RECORD)[0]
+    return int(first) if answer.rc == 0 and first.isdigit() else None
+
+
 def in_file(host: Host, path: str) -> Content:
     """What a package that is not installed says of itself.
 

@@ -96,8 +96,13 @@ def select(
             if candidate.evr == admitted[0].candidate.evr:
                 continue
             refusal = ("older", f"older level than {admitted[0].candidate.evr}")
-        if refusal is None and installed is not None and evr.compare(candidate.evr, installed) < 0:
-            refusal = ("downgrade", f"older than {installed}, which is installed")
+        if (
+            refusal is None
+            and installed is not None
+            and not policy.allow_downgrade
+            and evr.compare(candidate.evr, installed) < 0
+        ):
+            refusal = ("downgrade", f"older than {installed}, which is installed (allow_downgrade goes back)")
         if refusal is None:
             admitted.append(known)
         else:
@@ -228,6 +233,8 @@ def _unwanted(known: Known, policy: policies.Policy, today: datetime.date) -> Op
         return "excluded", "excluded by the operator"
     if policy.kmp_version is not None and _compared(own, policy.kmp_version) != 0:
         return "other_version", f"kmp_version asks for {policy.kmp_version}"
+    if policy.level is not None and names.level(name, own) != policy.level:
+        return "other_version", f"level asks for {policy.level}"
     if policy.max_version is not None and _compared(own, policy.max_version) > 0:
         return "cut_off", f"newer than max_version, which is {policy.max_version}"
     if policy.issued_before is not None and (known.issued is None or known.issued > policy.issued_before):

@@ -21,6 +21,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Compl
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, port, repo_files
 
 _REPOSITORIES = "/etc/zypp/repos.d"
+# libzypp writes its process down here (ZYPP_LOCKFILE_ROOT)
+_PIDS = ("/run/zypp.pid", "/var/run/zypp.pid")
 _LOCKS = "/etc/zypp/locks"
 _RAW = "/var/cache/zypp/raw"
 _PACKAGES = "/var/cache/zypp/packages"
@@ -44,6 +46,36 @@ class Zypper(port.PackageManager):
             alias: self._host.modified(folder + "/repodata/repomd.xml") or self._host.modified(folder + "/cookie")
             for alias, folder in self.metadata()
         }
+
+    def holder(self) -> Optional[str]:
+        for file in _PIDS:
+            pid = self._host.text(file)
+            program = self._host.text(f"/proc/{pid}/comm") if pid and pid.isdigit() else None
+            if program:
+                return f"process {pid} ({program})"
+        return None
+
+    def locked(self) -> Set[str]:
+        if not self._host.text(_LOCKS):
+            return set()
+        answer = self._zypper("--no-refresh", "locks")
+        if answer.rc != 0:
+            raise Unmeasured(f"zypper locks ended with {answer.rc}: {_errors(answer)}")
+        return {(name.text or "").strip() for name in _parse(answer).iter("name")}
+
+    def lock(self, name: str) -> None:
+        self._locks("addlock", name)
+
+    def unlock(self, name: str) -> None:
+        self._locks("removelock", name)
+
+    def _locks(self, verb: str, name: str) -> None:
+        answer = self._zypper("--no-refresh", verb, "--type", "package", name)
+        if answer.rc != 0:
+            raise InstallFailed(
+                f"zypper {verb} {name} ended with {answer.rc}: {_errors(answer)}",
+                f"Try it by hand: zypper {verb} {name}",
+            )
 
     def metadata(self) -> List[port.Metadata]:
         # The slash is what libzypp replaces, too.
@@ -83,26 +115,36 @@ class Zypper(port.PackageManager):
         tag = port.TARGET_TAG if build_id is None else f"{port.TARGET_TAG} = {build_id}"
         return {one.name + "-" + one.evr for one in self._search("--provides", "--match-exact", tag)}
 
-    def preview(self, name: str, evr: str) -> List[port.Step]:
+    def preview(self, name: str, evr: str, older: bool = False) -> List[port.Step]:
         if self._host.which("transactional-update") and self._host.is_read_only("/"):
             raise InstallFailed(
                 f"this is a transactional system: {name}-{evr} would be there after the next boot only",
                 "Install it with transactional-update, and reboot; or leave the host out",
             )
-        answer = self._zypper("--no-refresh", "install", "--dry-run", *_exactly(name, evr))
+        answer = self._zypper("--no-refresh", "install", "--dry-run", *_exactly(name, evr, older))
         if answer.rc not in _INSTALLED:
             raise InstallFailed(
                 f"zypper cannot install {name}-{evr} (exit code {answer.rc}): {_errors(answer)}",
                 f"Try it by hand: zypper install {name}={evr}",
             )
-        summary = _parse(answer).find("install-summary")
-        return [] if summary is None else _steps(summary)
+        return _summary(answer)
+
+    def preview_removal(self, name: str, evr: str) -> List[port.Step]:
+        answer = self._zypper("--no-refresh", "remove", "--dry-run", f"{name}={evr}")
+        if answer.rc not in _INSTALLED:
+            raise _not_removed(name, evr, answer)
+        return _summary(answer)
+
+    def remove(self, name: str, evr: str) -> None:
+        answer = self._zypper("--no-refresh", "remove", f"{name}={evr}")
+        if answer.rc not in _INSTALLED:
+            raise _not_removed(name, evr, answer)
 
     def _fetch(self, name: str, evr: str) -> str:
         return _errors(self._zypper("--no-refresh", "download", f"{name}={evr}"))
 
-    def install(self, name: str, evr: str) -> None:
-        answer = self._zypper("--no-refresh", "install", *_exactly(name, evr))
+    def install(self, name: str, evr: str, older: bool = False) -> None:
+        answer = self._zypper("--no-refresh", "install", *_exactly(name, evr, older))
         if answer.rc not in _INSTALLED:
             raise InstallFailed(
                 f"zypper could not install {name}-{evr} (exit code {answer.rc}): {_errors(answer)}",
@@ -140,8 +182,20 @@ class Zypper(port.PackageManager):
         return answer
 
 
-def _exactly(name: str, evr: str) -> Tuple[str, ...]:
-    return ("--no-recommends", f"{name}={evr}")
+def _exactly(name: str, evr: str, older: bool) -> Tuple[str, ...]:
+    return ("--no-recommends", *(("--oldpackage",) if older else ()), f"{name}={evr}")
+
+
+def _not_removed(name: str, evr: str, answer: Completed) -> InstallFailed:
+    return InstallFailed(
+        f"zypper could not remove {name}-{evr} (exit code {answer.rc}): {_errors(answer)}",
+        f"Try it by hand: zypper remove {name}={evr}",
+    )
+
+
+def _summary(answer: Completed) -> List[port.Step]:
+    summary = _parse(answer).find("install-summary")
+    return [] if summary is None else _steps(summary)
 
 
 def _steps(summary: ElementTree.Element) -> List[port.Step]:

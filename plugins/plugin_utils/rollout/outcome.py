@@ -35,21 +35,24 @@ def judge(
     variables: t.Mapping[str, t.Any],
     install: t.Mapping[str, t.Any] | None,
     verify: t.Mapping[str, t.Any] | None,
+    confirm: t.Mapping[str, t.Any] | None = None,
     check_mode: bool = False,
 ) -> Outcome:
     """What became of one host. Whatever does not prove success is none.
 
     :param planned: the host is in one of the waves.
-    :param install: the result of the role install, None where it did not run.
-    :param verify: the result of the role verify, None where it did not run.
+    :param install: what started the run, None where nothing did; in check mode what would be done.
+    :param verify: what the host told afterwards, and what became of the run, None where it was not asked.
+    :param confirm: the result of letting the next boot have the patch, None where that was not done.
     """
     before = Outcome(host.name, "pending", "not started", host.state, host.level, host.kmp)
     if not planned:
         return dataclasses.replace(before, outcome="unchanged" if host.up_to_date else "skipped", reason=host.reason)
     if not install:
         return before
-    seconds = (install.get("transition") or {}).get("seconds")
-    after = dataclasses.replace(before, outcome="failed", state="unknown", level=None, seconds=seconds)
+    if install.get("halted"):
+        return dataclasses.replace(before, reason=str(install.get("msg")))
+    after = dataclasses.replace(before, outcome="failed", state="unknown", level=None)
     problem = problems.of(install, variables)
     if problem is not None:
         left = install.get("livepatch") or {}
@@ -66,15 +69,33 @@ def judge(
     if not verify or problem is not None:
         lost = not verify or bool(verify.get("unreachable"))
         return dataclasses.replace(after, outcome="lost" if lost else "failed", reason=problem or "it was not verified")
-    return _verified(host, after, bool(install.get("changed")), verify)
+    found = _verified(host, after, verify)
+    problem = problems.of(confirm, variables)
+    if found.outcome in BAD or problem is None:
+        return found
+    return dataclasses.replace(
+        found, outcome="failed", reason=f"{found.reason}; but the next boot is not in order: {problem}"
+    )
 
 
-def _verified(host: Host, after: Outcome, changed: bool, verify: t.Mapping[str, t.Any]) -> Outcome:
+def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any]) -> Outcome:
+    job = verify["livepatch"]["job"]
     kernel, livepatch, installed = verify["kernel"], verify["livepatch"], verify["kmp"]["installed"]
     kmp = f"{installed['name']}-{installed['evr']}" if installed else None
     found = dataclasses.replace(
-        after, reason=livepatch["reason"], state=livepatch["state"], level=livepatch["level"], kmp=kmp
+        after,
+        reason=livepatch["reason"],
+        state=livepatch["state"],
+        level=livepatch["level"],
+        kmp=kmp,
+        seconds=((job or {}).get("transition") or {}).get("seconds"),
     )
+    if job is None:
+        return dataclasses.replace(found, reason="what worked on it has gone away in the middle: " + found.reason)
+    if job["failed"]:
+        return dataclasses.replace(
+            found, reason=problems.one_line(str(job.get("msg") or "it failed without a message"))
+        )
     if kernel["boot_id"] != host.boot_id:
         return dataclasses.replace(found, reason="it has rebooted since the rollout began: " + found.reason)
     if kernel["build_id"] != host.build_id or kmp != host.kmp:
@@ -82,7 +103,7 @@ def _verified(host: Host, after: Outcome, changed: bool, verify: t.Mapping[str, 
         return dataclasses.replace(found, reason=f"{planned}, which no canary tried as it is now: {found.reason}")
     if not livepatch["compliance"]["up_to_date"]:
         return found
-    return dataclasses.replace(found, outcome="done" if changed else "unchanged")
+    return dataclasses.replace(found, outcome="done" if job.get("changed") else "unchanged")
 
 
 @dataclasses.dataclass(frozen=True)

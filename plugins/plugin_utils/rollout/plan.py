@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import math
 import re
 import typing as t
@@ -20,34 +21,43 @@ CohortKey = tuple[str | None, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """``waves[0]`` holds the canaries, one of each cohort. ``left_out`` says why a host is in no wave."""
+    """``waves[0]`` holds the canaries, one of each cohort. ``left_out`` says why a host is in no wave.
+
+    ``batches`` are the waves, cut where more hosts than may be in flight at once are in one.
+    """
 
     waves: tuple[tuple[str, ...], ...]
     cohorts: tuple[tuple[str, ...], ...]
     left_out: dict[str, str]
+    batches: tuple[tuple[str, ...], ...] = ()
 
     @property
     def hosts(self) -> list[str]:
         return [host for wave in self.waves for host in wave]
 
     def as_result(self) -> dict[str, t.Any]:
-        return {
+        told = {
             "hosts": self.hosts,
-            "sizes": [len(wave) for wave in self.waves],
+            "sizes": [len(batch) for batch in self.batches],
             "waves": [list(wave) for wave in self.waves],
             "cohorts": [list(cohort) for cohort in self.cohorts],
             "left_out": self.left_out,
         }
+        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return {**told, "hash": digest}
 
 
-def make(fleet: t.Iterable[Host], sizes: t.Sequence[str | int], seed: str) -> Plan:
+def make(fleet: t.Iterable[Host], sizes: t.Sequence[str | int], seed: str, max_in_flight: int = 100) -> Plan:
     """Plans a rollout over the hosts.
 
     :param sizes: how large the waves after the canaries are: a number of hosts, or a share of all planned hosts
         (``25%``), each at least one; a last wave takes whoever is left.
     :param seed: chooses among the hosts of a cohort that the operator has not marked.
+    :param max_in_flight: how many hosts migrate at once, at most.
     :raises PlanError: a size is neither a number nor a share.
     """
+    if max_in_flight < 1:
+        raise PlanError(f"livepatch_max_in_flight is {max_in_flight}: at least one host must be in flight")
     cohorts: dict[CohortKey, list[Host]] = {}
     left_out: dict[str, str] = {}
     for host in sorted(fleet, key=lambda one: one.name):
@@ -63,7 +73,10 @@ def make(fleet: t.Iterable[Host], sizes: t.Sequence[str | int], seed: str) -> Pl
         host.name for host in sorted((host for cohort in ordered for host in cohort[1:]), key=lambda h: _rank(h, seed))
     ]
     waves = ([canaries] if canaries else []) + _cut(rest, len(canaries) + len(rest), sizes)
-    return Plan(tuple(waves), tuple(tuple(host.name for host in cohort) for cohort in ordered), left_out)
+    batches = [wave[start : start + max_in_flight] for wave in waves for start in range(0, len(wave), max_in_flight)]
+    return Plan(
+        tuple(waves), tuple(tuple(host.name for host in cohort) for cohort in ordered), left_out, tuple(batches)
+    )
 
 
 def _key(host: Host) -> CohortKey:

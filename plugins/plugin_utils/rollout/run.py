@@ -14,13 +14,14 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hos
 ASKED = "livepatch_asked"
 INSTALL = "install_result"
 VERIFY = "verify_result"
+CONFIRM = "livepatch_confirmed"
 
 
 # Hosts' variables, by host
 Variables = t.Mapping[str, t.Mapping[str, t.Any]]
 
 # What holds for the rollout as a whole, and so must be the same for all of its hosts.
-COMMON = ("livepatch_targets", "livepatch_waves", "livepatch_seed", "livepatch_budget")
+COMMON = ("livepatch_targets", "livepatch_waves", "livepatch_seed", "livepatch_budget", "livepatch_max_in_flight")
 
 
 def everybody(task_vars: t.Mapping[str, t.Any]) -> list[str]:
@@ -70,6 +71,7 @@ def outcomes(
                     variables,
                     _ran(variables.get(INSTALL)),
                     _ran(variables.get(VERIFY)),
+                    _ran(variables.get(CONFIRM)),
                     check_mode,
                 )
             )

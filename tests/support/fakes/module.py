@@ -9,9 +9,11 @@ The file is the pretended host, see tests/support/pretended.py for what it holds
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -23,14 +25,20 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import _options
 class Host:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.facts: dict[str, t.Any] = json.loads((folder / "facts.json").read_text())
+        self.facts: dict[str, t.Any] = {}
+        self.read()
+
+    def read(self) -> None:
+        self.facts = json.loads((self._folder / "facts.json").read_text())
 
     def enter(self, phase: str) -> None:
         """What the test wants to happen from this phase on."""
         self.facts.update(self.facts["from"].pop(phase, {}))
 
     def save(self) -> None:
-        (self._folder / "facts.json").write_text(json.dumps(self.facts))
+        # In one step: another process may be reading it.
+        (self._folder / "facts.new").write_text(json.dumps(self.facts))
+        (self._folder / "facts.new").rename(self._folder / "facts.json")
 
     def touch(self) -> None:
         with (self._folder / "touched").open("a") as file:
@@ -38,6 +46,7 @@ class Host:
 
     def vanish_if_wanted(self) -> None:
         if self.facts["gone"]:
+            self.save()
             (self._folder / "gone").touch()
             sys.exit(1)
 
@@ -68,8 +77,10 @@ class Host:
                 },
                 "level": facts["level"],
                 "patches": [],
-                "transition": {"running": False, "patch": None},
+                "transition": {"running": False, "patch": None, "to": None},
                 "blockers": [],
+                "journal": None,
+                "job": None,
                 "unmeasured": {},
             },
         }
@@ -80,13 +91,31 @@ def _level(evr: str) -> int:
 
 
 def ask(host: Host, module: AnsibleModule) -> None:
+    job = wait(host, module.params["results_file"]) if module.params["run"] else None
     host.enter("verify" if host.facts.pop("applied", False) else "ask")
     host.save()
     host.vanish_if_wanted()
-    module.exit_json(**host.blocks())
+    blocks = host.blocks()
+    blocks["livepatch"]["job"] = job
+    module.exit_json(**blocks)
+
+
+def wait(host: Host, results_file: str) -> dict[str, t.Any]:
+    """What became of the run that was started detached, as the real module tells it."""
+    while True:
+        host.read()
+        host.vanish_if_wanted()
+        with contextlib.suppress(OSError, ValueError):
+            told = json.loads(Path(results_file).read_text())
+            if "changed" in told or "failed" in told:
+                kept = ("msg", "changed", "transition", "before", "after")
+                return {**{key: told[key] for key in kept if key in told}, "failed": bool(told.get("failed"))}
+        time.sleep(0.02)
 
 
 def apply(host: Host, module: AnsibleModule) -> None:
+    if module.params["state"] == "present":  # the canaries are confirmed
+        module.exit_json(changed=False, **host.blocks())
     host.enter("apply")
     facts = host.facts
     before = {key: facts[key] for key in ("state", "level")}
@@ -108,8 +137,8 @@ def apply(host: Host, module: AnsibleModule) -> None:
 
 def main() -> None:
     host = Host(Path(os.environ["PRETENDED_HOST"]))
-    options = {"state": {}, "timeout": {}, "on_stall": {}, "expect": {"type": "dict", "default": {}}}
-    module = AnsibleModule(argument_spec=dict(_options.POLICY, **options), supports_check_mode=True)
+    options = {"results_file": {"type": "path"}, "wait": {"type": "int"}}
+    module = AnsibleModule(argument_spec=dict(_options.LIVEPATCH, **options), supports_check_mode=True)
     # One file for both modules; Ansible tells by which name it was called.
     (ask if module._name.endswith("_info") else apply)(host, module)
 

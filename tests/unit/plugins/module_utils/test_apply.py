@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import json
 from typing import Any
 
 import pytest
@@ -24,23 +25,31 @@ def _request(timeout: float = 60, on_stall: str = "reverse", check_mode: bool = 
     return _apply.Request(Policy("if_older_than", 600, 60, False), timeout, on_stall, check_mode)
 
 
+def _entry(machine: Any) -> Any:
+    return json.loads(machine.text("/var/lib/fleet.livepatch/journal.json"))
+
+
 def _changes(machine: Any) -> Any:
-    return [call[0] if call[0] != "zypper" else "install" for call in machine.calls if _is_change(call)]
+    return [
+        call[0] if call[0] != "zypper" else "remove" if "remove" in call else "install"
+        for call in machine.calls
+        if _is_change(call)
+    ]
 
 
 def _is_change(call: Any) -> bool:
-    return call[0] in ("insmod", "rmmod") or ("install" in call and "--dry-run" not in call)
+    return call[0] in ("insmod", "rmmod") or (("install" in call or "remove" in call) and "--dry-run" not in call)
 
 
 def test_unpatched(machine: Any) -> None:
-    result = _apply.latest(machine, _request())
+    result = _apply.bring(machine, _request())
     assert result["changed"] is True
     assert result["before"] == {"state": "unpatched", "level": None, "patches": [], "kmp": None}
     assert result["after"] == {"state": "patched", "level": 3, "patches": [_MODULE_3], "kmp": _THREE}
     assert result["transition"]["by"] == "kernel log"
     assert result["transition"]["seconds"] == pytest.approx(1.5, abs=0.11)
     assert result["livepatch"]["state"] == "patched"
-    assert result["livepatch"]["transition"] == {"running": False, "patch": None}
+    assert result["livepatch"]["transition"] == {"running": False, "patch": None, "to": None}
     assert result["livepatch"]["blockers"] == []
     assert result["livepatch"]["compliance"]["cves_fixed"] == ["CVE-2099-0002", "CVE-2099-0003"]
     assert result["livepatch"]["compliance"]["up_to_date"] is True
@@ -53,9 +62,9 @@ def test_unpatched(machine: Any) -> None:
 
 
 def test_check_mode(machine: Any) -> None:
-    result = _apply.latest(machine, _request(check_mode=True))
+    result = _apply.bring(machine, _request(check_mode=True))
     assert result["changed"] is True
-    assert result["after"] == dict(result["before"], state="patched", level=3, kmp=_THREE)
+    assert result["after"] == {"state": "patched", "level": 3, "kmp": _THREE, "patches": [_MODULE_3]}
     assert result["livepatch"]["state"] == "unpatched"
     assert _changes(machine) == []
     assert (machine.active(), machine.installed, machine.slept) == ([], [], 0)
@@ -63,14 +72,14 @@ def test_check_mode(machine: Any) -> None:
 
 def test_check_mode_of_level_one(machine: Any) -> None:
     del machine.levels[_TWO], machine.levels[_THREE]
-    assert _apply.latest(machine, _request(check_mode=True))["after"]["state"] == "baseline"
+    assert _apply.bring(machine, _request(check_mode=True))["after"]["state"] == "baseline"
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_second_run_changes_nothing(machine: Any, check_mode: bool) -> None:
-    _apply.latest(machine, _request())
+    _apply.bring(machine, _request())
     del machine.calls[:]
-    result = _apply.latest(machine, _request(check_mode=check_mode))
+    result = _apply.bring(machine, _request(check_mode=check_mode))
     assert result["changed"] is False
     assert result["before"] == result["after"]
     assert result["after"]["state"] == "patched"
@@ -81,30 +90,31 @@ def test_second_run_changes_nothing(machine: Any, check_mode: bool) -> None:
 def test_level_two_active(machine: Any) -> None:
     machine.have(_TWO)
     machine.have_active(_TWO)
-    result = _apply.latest(machine, _request())
+    result = _apply.bring(machine, _request())
     assert (result["before"]["state"], result["before"]["level"]) == ("outdated", 2)
     assert result["after"] == {"state": "patched", "level": 3, "patches": [_MODULE_3], "kmp": _THREE}
     assert sorted(machine.installed) == [_TWO, _THREE]
-    assert _changes(machine) == ["install", "insmod"]
+    assert _changes(machine) == ["install", "insmod", "rmmod"], "the module that was replaced goes"
+    assert machine.loaded() == [_MODULE_3]
 
 
 def test_only_level_one(machine: Any) -> None:
     del machine.levels[_TWO], machine.levels[_THREE]
-    result = _apply.latest(machine, _request())
+    result = _apply.bring(machine, _request())
     assert (result["changed"], result["after"]["state"], result["after"]["level"]) == (True, "baseline", 1)
-    assert _apply.latest(machine, _request())["changed"] is False
+    assert _apply.bring(machine, _request())["changed"] is False
 
 
 def test_installed_and_not_loaded(machine: Any) -> None:
     machine.have(_THREE)
-    result = _apply.latest(machine, _request())
+    result = _apply.bring(machine, _request())
     assert (result["before"]["state"], result["after"]["state"]) == ("installed", "patched")
     assert _changes(machine) == ["insmod"]
 
 
 def test_packages_script_loads_it(machine: Any) -> None:
     machine.scripts_load = True
-    result = _apply.latest(machine, _request())
+    result = _apply.bring(machine, _request())
     assert result["after"]["state"] == "patched"
     assert machine.ran("insmod") == []
     assert machine.slept >= 1.5
@@ -114,7 +124,7 @@ def test_script_cannot_load_it(machine: Any) -> None:
     machine.scripts_load = True
     machine.offer(_THREE, refused="Invalid parameters")
     with pytest.raises(LoadRefused):
-        _apply.latest(machine, _request())
+        _apply.bring(machine, _request())
 
 
 def test_refused_by_the_kernel(machine: Any) -> None:
@@ -122,16 +132,15 @@ def test_refused_by_the_kernel(machine: Any) -> None:
     machine.have_active(_TWO)
     machine.offer(_THREE, refused="Invalid parameters")
     with pytest.raises(LoadRefused, match=r"Invalid parameters \(kernel log: livepatch: failed to enable") as caught:
-        _apply.latest(machine, _request())
+        _apply.bring(machine, _request())
     result = caught.value.result
-    # Installed is not active: the old level still is, and that something changed is told
-    assert result["changed"] is True
-    assert result["after"] == {"state": "installed", "level": 2, "patches": [_MODULE_2], "kmp": _THREE}
-    assert result["before"]["state"] == "outdated"
-    assert "state is now installed" in str(caught.value)
-    # What level 2 fixes is not known of level 3's package
-    assert result["livepatch"]["compliance"]["cves_fixed"] is None
-    assert result["livepatch"]["unmeasured"]["compliance.cves_fixed"]
+    # The host is as before, packages too: the next boot must not try what the kernel refused
+    assert result["changed"] is False
+    assert result["after"] == {"state": "outdated", "level": 2, "patches": [_MODULE_2], "kmp": _TWO}
+    assert result["before"] == result["after"]
+    assert "state is now outdated" in str(caught.value)
+    assert machine.installed == [_TWO]
+    assert _entry(machine)["phase"] == "failed"
 
 
 def test_level_of_a_disabled_patch(machine: Any) -> None:
@@ -140,7 +149,7 @@ def test_level_of_a_disabled_patch(machine: Any) -> None:
     machine.put(f"/sys/kernel/livepatch/{_MODULE_3}/enabled", "0")
     # Before Linux 5.1 it stays like that, and is loaded anew; this one is still in use.
     with pytest.raises(LoadRefused, match="cannot be removed") as caught:
-        _apply.latest(machine, _request())
+        _apply.bring(machine, _request())
     assert caught.value.result["before"] == {"state": "installed", "level": None, "patches": [_MODULE_3], "kmp": _THREE}
 
 
@@ -153,7 +162,7 @@ def test_level_of_a_disabled_patch(machine: Any) -> None:
 )
 def test_changed_since_it_was_planned(machine: Any, expect: Any, told: str) -> None:
     with pytest.raises(NotDone, match=told) as caught:
-        _apply.latest(machine, _request()._replace(expect=expect))
+        _apply.bring(machine, _request()._replace(expect=expect))
     assert caught.value.result["changed"] is False
     assert machine.active() == []
     assert caught.value.result["kmp"]["installed"] is None
@@ -161,34 +170,38 @@ def test_changed_since_it_was_planned(machine: Any, expect: Any, told: str) -> N
 
 def test_stalls_and_is_reversed(machine: Any) -> None:
     machine.offer(_THREE, seconds=None)
-    with pytest.raises(TransitionStalled, match="did not complete within 10 s and was reversed") as caught:
-        _apply.latest(machine, _request(10))
+    with pytest.raises(
+        TransitionStalled, match=r"did not complete within 10 s because of kworker.* and was reversed"
+    ) as caught:
+        _apply.bring(machine, _request(10))
     result = caught.value.result
-    assert machine.active() == []
-    assert result["after"] == {"state": "installed", "level": None, "patches": [], "kmp": _THREE}
-    assert result["changed"] is True
-    assert result["livepatch"]["blockers"] == [
-        {"tid": 54, "command": "kworker/1:2+events", "kernel_thread": True, "state": "D"}
-    ]
+    assert (machine.active(), machine.loaded(), machine.installed) == ([], [], [])
+    assert result["after"] == result["before"]
+    assert result["after"]["state"] == "unpatched"
+    assert result["changed"] is False
+    (blocker,) = result["livepatch"]["blockers"]
+    assert (blocker["tid"], blocker["command"], blocker["class"]) == (54, "kworker/1:2+events", "kernel_thread")
     assert machine.slept == pytest.approx(11, abs=0.4)
+    assert [_entry(machine)[key] for key in ("phase", "changed")] == ["failed", False]
+    assert "was reversed" in _entry(machine)["problem"]
 
 
 def test_stalls_and_is_left(machine: Any) -> None:
     machine.offer(_THREE, seconds=None)
     with pytest.raises(TransitionStalled, match="and was left running") as caught:
-        _apply.latest(machine, _request(10, "leave"))
+        _apply.bring(machine, _request(10, "leave"))
     result = caught.value.result
     assert machine.active() == [_MODULE_3]
     assert machine.text(f"/sys/kernel/livepatch/{_MODULE_3}/enabled") == "1"
     assert result["after"]["state"] == "stalled"
-    assert result["livepatch"]["transition"] == {"running": True, "patch": _MODULE_3}
+    assert result["livepatch"]["transition"] == {"running": True, "patch": _MODULE_3, "to": True}
     assert [one["tid"] for one in result["livepatch"]["blockers"]] == [54]
 
 
 def test_reversal_stalls_as_well(machine: Any) -> None:
     machine.offer(_THREE, seconds=None, back=None)
     with pytest.raises(TransitionStalled, match="and neither did its reversal") as caught:
-        _apply.latest(machine, _request(10))
+        _apply.bring(machine, _request(10))
     assert caught.value.result["after"]["state"] == "stalled"
     assert machine.text(f"/sys/kernel/livepatch/{_MODULE_3}/enabled") == "0"
     assert machine.slept == pytest.approx(20, abs=0.4)
@@ -197,18 +210,18 @@ def test_reversal_stalls_as_well(machine: Any) -> None:
 def test_tries_again_after_a_reversal(machine: Any) -> None:
     machine.offer(_THREE, seconds=None)
     with pytest.raises(TransitionStalled):
-        _apply.latest(machine, _request(10))
+        _apply.bring(machine, _request(10))
     machine.offer(_THREE)
     del machine.calls[:]
-    result = _apply.latest(machine, _request(10))
-    assert (result["before"]["state"], result["after"]["state"]) == ("installed", "patched")
-    assert _changes(machine) == ["rmmod", "insmod"]
+    result = _apply.bring(machine, _request(10))
+    assert (result["before"]["state"], result["after"]["state"]) == ("unpatched", "patched")
+    assert _changes(machine) == ["install", "insmod"]
 
 
 def test_leftover_module(machine: Any) -> None:
     machine.have(_THREE)
     machine.have_leftover(_THREE)
-    assert _apply.latest(machine, _request())["after"]["state"] == "patched"
+    assert _apply.bring(machine, _request())["after"]["state"] == "patched"
     assert _changes(machine) == ["rmmod", "insmod"]
 
 
@@ -216,7 +229,7 @@ def test_leftover_module_that_stays(machine: Any) -> None:
     machine.have(_THREE)
     machine.have_leftover(_THREE, 1)
     with pytest.raises(LoadRefused, match=f"inactive module {_MODULE_3} is in the kernel and cannot be removed"):
-        _apply.latest(machine, _request())
+        _apply.bring(machine, _request())
     assert machine.slept == pytest.approx(15, abs=0.2)
     assert machine.ran("insmod") == []
 
@@ -236,26 +249,26 @@ def test_leftover_module_that_is_let_go(machine: Any, monkeypatch: Any) -> None:
     machine.have(_THREE)
     machine.have_leftover(_THREE, 1)
     _let_go_after(machine, monkeypatch, 3)
-    assert _apply.latest(machine, _request())["after"]["state"] == "patched"
+    assert _apply.bring(machine, _request())["after"]["state"] == "patched"
 
 
 def test_waiting_before_is_not_the_migrations_time(machine: Any, monkeypatch: Any) -> None:
     machine.have(_THREE)
     machine.have_leftover(_THREE, 1)
     _let_go_after(machine, monkeypatch, 9)
-    assert _apply.latest(machine, _request(10))["after"]["state"] == "patched"
+    assert _apply.bring(machine, _request(10))["after"]["state"] == "patched"
 
 
 @pytest.mark.parametrize("scripts_load", [True, False])
 def test_what_is_seen_in_the_package_turns_the_choice(machine: Any, scripts_load: bool) -> None:
     machine.scripts_load = scripts_load
     machine.offer(_THREE, target="6.1.0-55-cloud-amd64")
-    result = _apply.latest(machine, _request())
+    result = _apply.bring(machine, _request())
     assert (result["after"]["state"], result["after"]["level"]) == ("patched", 2)
     assert machine.installed == [_TWO]
     (warning,) = result["warnings"]
     assert warning.startswith(f"{machine.kmp}-{_THREE} is refused: its module was built for 6.1.0-55-cloud-amd64")
-    again = _apply.latest(machine, _request())
+    again = _apply.bring(machine, _request())
     assert again["changed"] is False
     assert again["kmp"]["newest"]["level"] == 2, "the file is still there, and what is in it is still known"
 
@@ -263,7 +276,7 @@ def test_what_is_seen_in_the_package_turns_the_choice(machine: Any, scripts_load
 def test_plan_was_made_for_what_turned_out_wrong(machine: Any) -> None:
     machine.offer(_THREE, signature="unsigned")
     with pytest.raises(NotDone, match=r"newest KMP is 2-.*was made for 3-.*is refused: it is not signed") as caught:
-        _apply.latest(machine, _request()._replace(expect={"kmp": _THREE}))
+        _apply.bring(machine, _request()._replace(expect={"kmp": _THREE}))
     assert caught.value.result["changed"] is False
     assert _changes(machine) == []
 
@@ -272,16 +285,16 @@ def test_plan_was_made_for_what_turned_out_wrong_and_all_else_is_done(machine: A
     machine.have(_TWO)
     machine.have_active(_TWO)
     machine.offer(_THREE, signature="unsigned")
-    assert _apply.latest(machine, _request())["changed"] is False
+    assert _apply.bring(machine, _request())["changed"] is False
     machine.drop("/var/cache/zypp/packages")
     with pytest.raises(NotDone, match=r"newest KMP is 2-.*was made for 3-"):
-        _apply.latest(machine, _request()._replace(expect={"kmp": _THREE}))
+        _apply.bring(machine, _request()._replace(expect={"kmp": _THREE}))
 
 
 def test_transaction_is_refused(machine: Any) -> None:
     machine.offer(_THREE, besides=[("remove", "vital", "1-1", "noarch")])
     with pytest.raises(TransactionRefused, match=r"would also remove vital-1-1.noarch") as caught:
-        _apply.latest(machine, _request())
+        _apply.bring(machine, _request())
     assert "remove vital-1-1.noarch" in caught.value.result["transaction"]
     assert caught.value.result["livepatch"]["state"] == "unpatched"
     assert not machine.ran("download")
@@ -292,7 +305,7 @@ def test_installed_is_not_what_was_downloaded(machine: Any) -> None:
     """Another repository may have another package of the same name and version."""
     machine.offer(_THREE, installs="6.1.0-55-cloud-amd64")
     with pytest.raises(NotDone, match=r"was not loaded: its module was built for 6\.1\.0-55-cloud-amd64") as caught:
-        _apply.latest(machine, _request())
+        _apply.bring(machine, _request())
     assert machine.ran("insmod") == []
     assert caught.value.result["after"]["state"] == "mismatch"
     assert caught.value.result["changed"] is True
@@ -308,30 +321,30 @@ def test_installed_is_not_what_was_downloaded(machine: Any) -> None:
 def test_policy_admits_none(machine: Any, options: Any, words: str) -> None:
     request = _request()
     with pytest.raises(NotDone, match=words):
-        _apply.latest(machine, request._replace(policy=request.policy._replace(**options)))
+        _apply.bring(machine, request._replace(policy=request.policy._replace(**options)))
     assert _changes(machine) == []
 
 
 def test_pinned(machine: Any) -> None:
     request = _request()
     request = request._replace(policy=request.policy._replace(kmp_version="2"))
-    result = _apply.latest(machine, request)
+    result = _apply.bring(machine, request)
     assert (result["after"]["state"], result["after"]["level"]) == ("outdated", 2)
     assert result["livepatch"]["compliance"]["up_to_date"] is True
     assert result["livepatch"]["compliance"]["wanted"] == 2
     assert "kmp_version asks for 2" in result["livepatch"]["compliance"]["pinned_by"]
     assert result["livepatch"]["compliance"]["cves_open"] is None, "nobody says what level 3 fixes"
-    assert _apply.latest(machine, request)["changed"] is False
+    assert _apply.bring(machine, request)["changed"] is False
     # Without the pin it goes on, and with it there is no way back.
-    assert _apply.latest(machine, _request())["after"]["level"] == 3
+    assert _apply.bring(machine, _request())["after"]["level"] == 3
     with pytest.raises(NotDone, match=r"older than 3-150400.2.1, which is installed"):
-        _apply.latest(machine, request)
+        _apply.bring(machine, request)
 
 
 def test_zypper_says_yes_and_does_nothing(machine: Any) -> None:
     machine.lies = True
     with pytest.raises(NotDone, match="not installed, though the package manager reported success"):
-        _apply.latest(machine, _request())
+        _apply.bring(machine, _request())
     assert machine.ran("insmod") == []
 
 
@@ -344,22 +357,24 @@ def test_patch_goes_away_after_it_was_applied(machine: Any, monkeypatch: Any) ->
         machine.drop("/sys/kernel/livepatch/" + _MODULE_3)
 
     monkeypatch.setattr(machine, "sleep", slept)
-    with pytest.raises(NotDone, match="was applied and the host is not patched, its state is installed") as caught:
-        _apply.latest(machine, _request())
+    with pytest.raises(
+        NotDone, match=r"was applied and the host is not up to date .the host.s state is now installed"
+    ) as caught:
+        _apply.bring(machine, _request())
     assert caught.value.result["after"]["state"] == "installed"
 
 
 def test_install_fails(machine: Any, monkeypatch: Any, recorded: Any) -> None:
     monkeypatch.setattr(machine, "_install", lambda wanted: recorded("zypper-6.1-install-down"))
     with pytest.raises(InstallFailed, match="Couldn't connect to server") as caught:
-        _apply.latest(machine, _request())
+        _apply.bring(machine, _request())
     assert (caught.value.result["changed"], caught.value.result["after"]["state"]) == (False, "unpatched")
 
 
 def test_locked(machine: Any) -> None:
     machine.locked = True
     with pytest.raises(NotDone, match="its state is unknown: zypper waited 60 s") as caught:
-        _apply.latest(machine, _request())
+        _apply.bring(machine, _request())
     assert caught.value.result["changed"] is False
     assert _changes(machine) == []
 
@@ -380,7 +395,7 @@ def test_locked(machine: Any) -> None:
 def test_cannot(machine: Any, prepare: Any, state: str, check_mode: bool) -> None:
     prepare(machine)
     with pytest.raises(NotDone, match="cannot live patch this host, its state is " + state) as caught:
-        _apply.latest(machine, _request(check_mode=check_mode))
+        _apply.bring(machine, _request(check_mode=check_mode))
     assert caught.value.result["before"]["state"] == state
     assert caught.value.result["changed"] is False
     assert _changes(machine) == []
@@ -389,7 +404,7 @@ def test_cannot(machine: Any, prepare: Any, state: str, check_mode: bool) -> Non
 def test_waits_for_anothers_migration(machine: Any) -> None:
     machine.have(_TWO)
     machine.start(_TWO)
-    result = _apply.latest(machine, _request())
+    result = _apply.bring(machine, _request())
     assert (result["before"]["state"], result["after"]["state"]) == ("outdated", "patched")
 
 
@@ -397,8 +412,8 @@ def test_anothers_migration_does_not_end(machine: Any) -> None:
     machine.offer(_TWO, seconds=None)
     machine.have(_TWO)
     machine.start(_TWO)
-    with pytest.raises(NotDone, match="moving to " + _MODULE_2) as caught:
-        _apply.latest(machine, _request(10))
+    with pytest.raises(TransitionStalled, match="nothing was done: the transition of " + _MODULE_2) as caught:
+        _apply.bring(machine, _request(10))
     assert caught.value.result["changed"] is False
     assert [one["tid"] for one in caught.value.result["livepatch"]["blockers"]] == [54]
     assert _changes(machine) == []
@@ -409,8 +424,8 @@ def test_anothers_migration_that_exceeds_the_limit_is_stalled(machine: Any) -> N
     machine.offer(_TWO, seconds=None)
     machine.have(_TWO)
     machine.start(_TWO)
-    with pytest.raises(NotDone) as caught:
-        _apply.latest(machine, _request(10))
+    with pytest.raises(TransitionStalled) as caught:
+        _apply.bring(machine, _request(10))
     assert caught.value.result["before"]["state"] == "stalled"
 
 
@@ -418,7 +433,7 @@ def test_check_mode_does_not_wait(machine: Any) -> None:
     machine.have(_TWO)
     machine.start(_TWO)
     with pytest.raises(NotDone, match="its state is transitioning"):
-        _apply.latest(machine, _request(check_mode=True))
+        _apply.bring(machine, _request(check_mode=True))
     assert machine.slept == 0
 
 
@@ -432,7 +447,7 @@ def test_another_migration_begins_during_the_installation(machine: Any, monkeypa
 
     monkeypatch.setattr(machine, "_install", installs)
     with pytest.raises(TransitionStalled, match=f"the transition of {_MODULE_2} did not end") as caught:
-        _apply.latest(machine, _request(10))
+        _apply.bring(machine, _request(10))
     assert machine.ran("insmod") == []
     assert caught.value.result["after"]["state"] == "stalled"
 
@@ -447,4 +462,4 @@ def test_completes_while_blockers_are_looked_for(machine: Any, monkeypatch: Any)
         return names(path)
 
     monkeypatch.setattr(machine, "names", slow)
-    assert _apply.latest(machine, _request(10))["after"]["state"] == "patched"
+    assert _apply.bring(machine, _request(10))["after"]["state"] == "patched"

@@ -49,6 +49,8 @@ def _package(level: int, **more: Any) -> Dict[str, Any]:
             "module": module,
             "module_path": "/lib/modules/x/livepatch/" + module + ".ko",
             "module_build_id": "m" + str(level),
+            "module_signer": None,
+            "vermagic": _RELEASE + " SMP",
             "cves": [],
             "signed": "RSA",
             "target_release": _RELEASE,
@@ -79,6 +81,7 @@ def _patch(level: Any, enabled: bool = True, transition: bool = False, **more: A
             "enabled": enabled,
             "transition": transition,
             "replace": None,
+            "stack_order": None,
             "build_id": "m" + str(level),
             "objects": {"vmlinux": 2, "ext4": 1},
         },
@@ -419,6 +422,9 @@ def test_evidence() -> None:
         "enabled": True,
         "transition": False,
         "replace": None,
+        "stack_order": None,
+        "module_signer": None,
+        "vermagic": _RELEASE + " SMP",
         "functions": 3,
     }
 
@@ -428,3 +434,12 @@ def test_evidence_of_nothing() -> None:
     assert (found.pop("build_id"), found.pop("match")) == ("3b43", "build_id")
     assert found.pop("image_matches_running") is True
     assert set(found.values()) == {None}
+
+
+def test_a_crash_comes_before_all_that_it_may_have_damaged() -> None:
+    verdict = _verdict.judge(_kernel(), _kmp(3, 3), [_patch(3)], False, "the host went down")
+    assert verdict == ("crashed", "the host went down")
+    damaged = _kmp(3, 3)
+    damaged["unmeasured"] = {"installed": "the database is damaged"}
+    verdict = _verdict.judge(_kernel(), damaged, [], False, "the host went down")
+    assert verdict == ("crashed", "the host went down. Besides, the database is damaged")

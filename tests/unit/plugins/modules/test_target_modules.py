@@ -66,6 +66,7 @@ def test_livepatch(run: Any, machine: Any) -> None:
     assert printed["transition"]["by"] == "kernel log"
     assert "diff" not in printed
     assert machine.active() == ["livepatch_3_150400_2_1"]
+    printed.pop("invocation", None)  # what it was asked, which older ansible-cores repeat
     assert len(json.dumps(printed)) < 6000
 
 
@@ -74,9 +75,9 @@ def test_livepatch_stalls(run: Any, machine: Any) -> None:
     rc, printed = run("livepatch", timeout=5)
     assert rc != 0
     assert printed["failed"] is True
-    assert "did not complete within 5 s and was reversed" in printed["msg"]
-    assert printed["changed"] is True
-    assert (printed["before"]["state"], printed["after"]["state"]) == ("unpatched", "installed")
+    assert "within 5 s because of kworker/1:2+events (tid 54, kernel_thread) and was reversed" in printed["msg"]
+    assert printed["changed"] is False
+    assert (printed["before"]["state"], printed["after"]["state"]) == ("unpatched", "unpatched")
     assert printed["livepatch"]["blockers"][0]["command"] == "kworker/1:2+events"
     assert machine.slept < 7
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, klp
 
 _KTHREAD, _USER = 0x00208040, 0x00400100
 
@@ -21,8 +21,12 @@ def _thread(
         host.put(base + "/patch_state", state)
 
 
-@pytest.mark.parametrize("target, expected", [(1, [11, 54]), (0, [10, 12])], ids=["to the patch", "from the patch"])
-def test_target(host: Any, target: int, expected: Any) -> None:
+def _find(host: Any, target: bool = True) -> Any:
+    return blockers.find(host, klp.Klp(host), target)
+
+
+@pytest.mark.parametrize("target, expected", [(True, [11, 54]), (False, [10, 12])], ids=["to the patch", "from it"])
+def test_target(host: Any, target: bool, expected: Any) -> None:
     _thread(host, 10, 10, "1")
     _thread(host, 10, 11, "0")
     _thread(host, 12, 12, "1")
@@ -31,38 +35,85 @@ def test_target(host: Any, target: int, expected: Any) -> None:
     _thread(host, 61, 61, None)
     host.put("/proc/sys/kernel/task/1/patch_state", "0")
     host.put("/proc/self/task/1/patch_state", "0")
-    assert [one["tid"] for one in blockers.find(host, target)] == expected
+    found = _find(host, target)
+    assert [one["tid"] for one in found.shown] == expected
+    assert found.left == len(expected)
 
 
 @pytest.mark.parametrize(
-    "command, letter, flags, kernel_thread",
+    "command, letter, flags, kernel_thread, kind",
     [
-        ("kworker/1:2+events", "D", _KTHREAD, True),
-        ("sshd", "S", _USER, False),
-        ("a (b) c)", "R", _USER, False),
-        (") D 2 0 0 0 -1 2129984 (", "R", _USER, False),
+        ("kworker/1:2+events", "D", _KTHREAD, True, "kernel_thread"),
+        ("sshd", "S", _USER, False, "sleeping"),
+        ("a (b) c)", "R", _USER, False, "cpu_bound"),
+        (") D 2 0 0 0 -1 2129984 (", "R", _USER, False, "cpu_bound"),
     ],
 )
-def test_thread(host: Any, command: str, letter: str, flags: int, kernel_thread: bool) -> None:
+def test_thread(host: Any, command: str, letter: str, flags: int, kernel_thread: bool, kind: str) -> None:
     _thread(host, 54, 55, "0", command, letter, flags)
-    assert blockers.find(host, 1) == [{"tid": 55, "command": command, "kernel_thread": kernel_thread, "state": letter}]
+    (one,) = _find(host).shown
+    assert one == {
+        "tid": 55,
+        "command": command,
+        "kernel_thread": kernel_thread,
+        "state": letter,
+        "cpu": None,
+        "stack": None,
+        "class": kind,
+        "advice": blockers.ADVICE[kind],
+    }
+
+
+_STACK = "[<0>] {}+0x1b/0x30\n[<0>] kthread+0xda/0x100\n[<0>] ret_from_fork+0x22/0x30"
+
+
+@pytest.mark.parametrize(
+    "command, letter, flags, top, cpu, kind",
+    [
+        ("oom_reaper", "S", _KTHREAD, "oom_reaper", 0, "kernel_thread"),
+        ("dd", "D", _USER, "io_schedule", 0, "uninterruptible"),
+        ("spin", "R", _USER, "", 0, "cpu_bound"),
+        ("spin", "R", _USER, "", 3, "isolated_cpu"),
+        ("spin", "S", _USER, "do_nanosleep", 3, "sleeping"),
+        ("CPU 0/KVM", "S", _USER, "kvm_vcpu_block", 0, "vcpu"),
+        ("vhost-4711", "S", _KTHREAD, "vhost_worker", 0, "vcpu"),
+        ("qemu", "S", _USER, "kvm_vcpu_halt", 0, "vcpu"),
+        ("bpftrace", "S", _USER, "bpf_trampoline_6442489", 0, "tracing"),
+        ("sh", "T", _USER, "do_signal_stop", 0, "stopped"),
+        ("gdb", "t", _USER, "ptrace_stop", 0, "stopped"),
+        ("sh", "D", _USER, "__refrigerator", 0, "stopped"),
+        ("sh", "S", _USER, "do_freezer_trap", 0, "stopped"),
+    ],
+)
+def test_class(host: Any, command: str, letter: str, flags: int, top: str, cpu: int, kind: str) -> None:
+    base = "/proc/54/task/54"
+    host.put(base + "/stat", f"54 ({command}) {letter} 1 54 0 0 -1 {flags}" + " 0" * 29 + f" {cpu} 0 0")
+    host.put(base + "/patch_state", "0")
+    host.put(base + "/stack", _STACK.format(top) if top else "")
+    host.put("/sys/devices/system/cpu/isolated", "2-3,6")
+    host.put("/sys/devices/system/cpu/nohz_full", "(null)")
+    (one,) = _find(host).shown
+    assert (one["class"], one["cpu"], one["stack"]) == (kind, cpu, top or None)
 
 
 def test_thread_ends_while_it_is_read(host: Any) -> None:
     host.put("/proc/54/task/54/patch_state", "0")
     host.put("/proc/55/task/")
     host.put("/proc/56/")
-    assert blockers.find(host, 1) == [{"tid": 54, "command": "", "kernel_thread": False, "state": None}]
+    (one,) = _find(host).shown
+    assert (one["tid"], one["command"], one["state"], one["class"]) == (54, "", None, "sleeping")
 
 
-def test_ten_at_most(host: Any) -> None:
+def test_ten_at_most_and_all_are_counted(host: Any) -> None:
     for number in range(100, 125):
         _thread(host, 100, number, "0")
-    assert [one["tid"] for one in blockers.find(host, 1)] == list(range(100, 110))
+    found = _find(host)
+    assert [one["tid"] for one in found.shown] == list(range(100, 110))
+    assert found.left == 25
 
 
 def test_nothing(host: Any) -> None:
-    assert blockers.find(host, 1) == []
+    assert _find(host) == (0, [])
 
 
 def test_not_root(host: Any, monkeypatch: Any) -> None:
@@ -71,6 +122,6 @@ def test_not_root(host: Any, monkeypatch: Any) -> None:
     def denied(path: str) -> Any:
         raise Unmeasured(f"cannot read {path}: Permission denied")
 
-    monkeypatch.setattr(host, "read", denied)
+    monkeypatch.setattr(host, "glance", denied)
     with pytest.raises(Unmeasured, match="patch_state: Permission denied"):
-        blockers.find(host, 1)
+        _find(host)

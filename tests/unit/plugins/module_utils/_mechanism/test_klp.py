@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LoadRefused, Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import KernelRefused, LoadRefused, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import klp
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import klp, mechanisms
 
 _BASE = "/sys/kernel/livepatch/livepatch_3_150400_2_1"
 _NAME = "livepatch_3_150400_2_1"
@@ -40,8 +40,8 @@ def _put(host: Any, enabled: str = "1", transition: str = "0", **more: str) -> N
 def test_recorded(host: Any, recorded_tree: Any, case: str, expected: Any) -> None:
     for path, content in recorded_tree("sysfs-" + case).items():
         host.put(path, content)
-    assert [(one.name, one.enabled, one.transition, one.replace) for one in klp.patches(host)] == expected
-    assert all(one.stack_order is None for one in klp.patches(host))
+    assert [(one.name, one.enabled, one.transition, one.replace) for one in klp.Klp(host).patches()] == expected
+    assert all(one.stack_order is None for one in klp.Klp(host).patches())
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_recorded(host: Any, recorded_tree: Any, case: str, expected: Any) -> No
 )
 def test_states(host: Any, enabled: str, transition: str) -> None:
     _put(host, enabled, transition)
-    (one,) = klp.patches(host)
+    (one,) = klp.Klp(host).patches()
     assert (one.enabled, one.transition) == (enabled == "1", transition == "1")
-    assert klp.in_transition(host, _NAME) is (transition == "1")
+    assert klp.Klp(host).in_transition(_NAME) is (transition == "1")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_states(host: Any, enabled: str, transition: str) -> None:
 )
 def test_attributes_that_a_kernel_may_lack(host: Any, more: Any, replace: Any, stack_order: Any) -> None:
     _put(host, **more)
-    (one,) = klp.patches(host)
+    (one,) = klp.Klp(host).patches()
     assert (one.replace, one.stack_order) == (replace, stack_order)
 
 
@@ -75,15 +75,15 @@ def test_functions(host: Any) -> None:
     host.put(_BASE + "/ext4/patched", "0")
     host.put(_BASE + "/ext4/ext4_f,1/")
     host.put(_BASE + "/empty/")
-    (one,) = klp.patches(host)
+    (one,) = klp.Klp(host).patches()
     assert one.functions == {"vmlinux": ["a", "cmdline_proc_show"], "ext4": ["ext4_f"], "empty": []}
 
 
 def test_build_id(host: Any, note: Any) -> None:
     _put(host)
-    assert klp.patches(host)[0].build_id is None
+    assert klp.Klp(host).patches()[0].build_id is None
     host.put(f"/sys/module/{_NAME}/notes/.note.gnu.build-id", note(b"GNU\0", 3, b"\xab" * 20))
-    assert klp.patches(host)[0].build_id == "ab" * 20
+    assert klp.Klp(host).patches()[0].build_id == "ab" * 20
 
 
 @pytest.mark.parametrize("last", ["/enabled", "/transition", "/replace", "/vmlinux", "/vmlinux/a,2"])
@@ -104,7 +104,7 @@ def test_vanishes_while_it_is_read(host: Any, monkeypatch: Any, last: str) -> No
 
     monkeypatch.setattr(host, "text", watched(text))
     monkeypatch.setattr(host, "is_dir", watched(is_dir))
-    found = {one.name: one for one in klp.patches(host)}
+    found = {one.name: one for one in klp.Klp(host).patches()}
     assert "other" in found
     if last in ("/enabled", "/transition"):
         assert _NAME not in found
@@ -113,31 +113,31 @@ def test_vanishes_while_it_is_read(host: Any, monkeypatch: Any, last: str) -> No
 
 
 def test_gone(host: Any) -> None:
-    assert klp.patches(host) == []
-    assert klp.in_transition(host, _NAME) is None
-    assert klp.patch(host, _NAME) is None
-    assert klp.references(host, _NAME) is None
-    assert klp.loaded(host, _NAME) is False
+    assert klp.Klp(host).patches() == []
+    assert klp.Klp(host).in_transition(_NAME) is None
+    assert klp.Klp(host).patch(_NAME) is None
+    assert klp.Klp(host).references(_NAME) is None
+    assert klp.Klp(host).loaded(_NAME) is False
     with pytest.raises(Unmeasured, match="Is sysfs mounted"):
-        klp.supported(host)
+        mechanisms.find(host)
     host.put("/sys/kernel/notes")
-    assert klp.supported(host) is False
+    assert mechanisms.find(host) is None
     host.put("/sys/kernel/livepatch/")
-    assert klp.supported(host) is True
+    assert isinstance(mechanisms.find(host), klp.Klp)
 
 
 def test_loaded_is_not_active(host: Any, recorded_tree: Any) -> None:
     for path, content in recorded_tree("sysfs-6.1-level321").items():
         host.put(path, content)
-    assert klp.loaded(host, "livepatch_3_150400_2_1")
-    assert klp.references(host, "livepatch_3_150400_2_1") == 0
-    assert klp.references(host, "livepatch_1_150400_9_3_1") == 1
-    assert klp.in_transition(host, "livepatch_3_150400_2_1") is None
+    assert klp.Klp(host).loaded("livepatch_3_150400_2_1")
+    assert klp.Klp(host).references("livepatch_3_150400_2_1") == 0
+    assert klp.Klp(host).references("livepatch_1_150400_9_3_1") == 1
+    assert klp.Klp(host).in_transition("livepatch_3_150400_2_1") is None
 
 
 def test_load(host: Any) -> None:
     host.answers["insmod"] = Completed(0, "", "")
-    klp.load(host, "/x.ko")
+    klp.Klp(host).load("/x.ko")
     assert host.calls == [["insmod", "/x.ko"]]
 
 
@@ -150,7 +150,7 @@ def test_load_refused(host: Any, monkeypatch: Any) -> None:
 
     monkeypatch.setattr(host, "run", insmod)
     with pytest.raises(LoadRefused) as caught:
-        klp.load(host, "/x.ko")
+        klp.Klp(host).load("/x.ko")
     assert "refused /x.ko: Invalid parameters (kernel log: livepatch: failed to enable patch 'x')" in str(caught.value)
     assert "old news" not in str(caught.value)
 
@@ -158,26 +158,26 @@ def test_load_refused(host: Any, monkeypatch: Any) -> None:
 def test_load_refused_without_words(host: Any) -> None:
     host.answers["insmod"] = Completed(3, "", "")
     with pytest.raises(LoadRefused, match=r"refused /x.ko: insmod ended with 3\. "):
-        klp.load(host, "/x.ko")
+        klp.Klp(host).load("/x.ko")
 
 
 @pytest.mark.parametrize("rc", [0, 1])
 def test_unload(host: Any, rc: int) -> None:
     host.answers["rmmod"] = Completed(rc, "", "")
-    assert klp.unload(host, "x") is (rc == 0)
+    assert klp.Klp(host).unload("x") is (rc == 0)
     assert host.calls == [["rmmod", "x"]]
 
 
 @pytest.mark.parametrize("now, written", [("1", "0"), ("0", "1")])
 def test_reverse(host: Any, now: str, written: str) -> None:
     _put(host, now, "1")
-    klp.reverse(host, _NAME)
+    klp.Klp(host).reverse(_NAME)
     assert host.text(_BASE + "/enabled")[:1] == written
 
 
 def test_reverse_of_nothing(host: Any) -> None:
-    with pytest.raises(Unmeasured, match="did not take the reversal of " + _NAME):
-        klp.reverse(host, _NAME)
+    with pytest.raises(KernelRefused, match=_NAME + " went away before"):
+        klp.Klp(host).reverse(_NAME)
 
 
 _START = "5,1,{},-;livepatch: 'x': starting patching transition\n"
@@ -201,17 +201,18 @@ _END = "5,2,{},-;livepatch: 'x': patching complete\n"
             [_START.format(0), "5,2,9,-;livepatch: 'x': starting unpatching transition\n"], None, id="reversed"
         ),
         pytest.param(
-            [_START.format(0), "5,2,9,-;livepatch: 'x': unpatching complete\n"], None, id="unpatching complete"
+            [_START.format(0), "5,2,9000000,-;livepatch: 'x': unpatching complete\n"], 9.0, id="unpatching complete"
         ),
         pytest.param([_START.format(0), _END.format(5).replace("'x'", "'xy'")], None, id="of another"),
     ],
 )
 def test_logged_seconds(host: Any, log: Any, expected: Any) -> None:
     host.log = log
-    assert klp.logged_seconds(host, "x") == expected
+    began, finished = klp.Klp(host).logged("x")
+    assert (None if None in (began, finished) else round(finished - began, 3)) == expected
 
 
 def test_a_patch_without_transition_is_not_an_absent_one(host: Any) -> None:
     host.put(f"/sys/kernel/livepatch/{_NAME}/enabled", "1")
     with pytest.raises(Unmeasured, match=r"older than Linux 4\.12"):
-        klp.patch(host, _NAME)
+        klp.Klp(host).patch(_NAME)

@@ -253,3 +253,43 @@ def test_dnf5_is_another_one(host: Any) -> None:
     os.symlink("dnf5", host.path("/usr/bin/dnf"))
     with pytest.raises(PackageManagerMissing, match="dnf 5"):
         managers.find(host, Policy("never", 600, 60))
+
+
+def test_older_and_removal(host: Any, dnf: Dnf) -> None:
+    host.answers["dnf"] = Completed(0, "", "")
+    dnf.install(_NAME, "1-1", older=True)
+    dnf.remove(_NAME, "1-1")
+    assert [call[-2:] for call in host.calls] == [["downgrade", _NAME + "-1-1"], ["remove", _NAME + "-1-1"]]
+    assert "--noautoremove" in host.calls[1], "what came with it stays"
+
+
+_REMOVAL = """\
+Dependencies resolved.
+================================================================================
+ Package         Architecture     Version          Repository              Size
+================================================================================
+Removing:
+ {name}
+                 x86_64           1-1              @lab                   255 k
+
+Transaction Summary
+================================================================================
+"""
+
+
+def test_preview_of_a_removal(host: Any, dnf: Dnf) -> None:
+    host.answers["dnf"] = Completed(1, _REMOVAL.format(name=_NAME), "Operation aborted.")
+    assert dnf.preview_removal(_NAME, "1-1") == [("remove", _NAME, "1-1", "x86_64")]
+
+
+@pytest.mark.parametrize("verb", ["remove", "lock", "unlock"])
+def test_what_dnf_refuses(host: Any, dnf: Dnf, verb: str) -> None:
+    host.answers["dnf"] = Completed(1, "", "Error: not that")
+    with pytest.raises(InstallFailed, match="not that"):
+        getattr(dnf, verb)(*([_NAME, "1-1"] if verb == "remove" else ["kernel"]))
+
+
+def test_locked_names(host: Any, dnf: Dnf) -> None:
+    assert dnf.locked() == set()
+    host.put("/etc/dnf/plugins/versionlock.list", "# its own\nkernel-core-0:5.14.0-1.el9.*\n!vim-2-1\nbash-5.1-1.el9.*")
+    assert dnf.locked() == {"kernel-core", "bash"}

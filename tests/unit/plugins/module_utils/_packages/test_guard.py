@@ -47,3 +47,22 @@ def test_refused(steps: Any, words: str) -> None:
     with pytest.raises(TransactionRefused, match=words) as caught:
         guard.check(steps, _NAME, _EVR, ("our-*",))
     assert caught.value.result["transaction"] == guard.describe(steps)
+
+
+def test_downgrade_that_is_asked_for() -> None:
+    guard.check([_KMP._replace(action="downgrade")], _NAME, _EVR, (), older=True)
+    guard.check([_KMP], _NAME, _EVR, (), older=True)
+    guard.check([_KMP, Step("remove", _NAME, "4-1", "x86_64")], _NAME, _EVR, (), older=True)
+    with pytest.raises(TransactionRefused, match="upgrade"):
+        guard.check([_KMP._replace(action="upgrade")], _NAME, _EVR, (), older=True)
+
+
+def test_removal() -> None:
+    gone = _KMP._replace(action="remove")
+    guard.check_removal([gone], _NAME, _EVR)
+    with pytest.raises(TransactionRefused, match=r"would also remove vital-1-1\.noarch"):
+        guard.check_removal([gone, Step("remove", "vital", "1-1", "noarch")], _NAME, _EVR)
+    with pytest.raises(TransactionRefused, match="would also remove " + _NAME + "-4-1"):
+        guard.check_removal([gone, gone._replace(evr="4-1")], _NAME, _EVR)
+    with pytest.raises(TransactionRefused, match="would do nothing"):
+        guard.check_removal([], _NAME, _EVR)

@@ -98,6 +98,8 @@ def test_installed(machine: Any) -> None:
         "module": "livepatch_3_150400_2_1",
         "module_path": machine.file(_THREE),
         "module_build_id": "3" * 40,
+        "module_signer": None,
+        "vermagic": machine.release + " SMP preempt mod_unload modversions ",
         "cves": ["CVE-2099-0002", "CVE-2099-0003"],
         "severity": None,
         "issued": None,

@@ -179,6 +179,9 @@ def test_targeting(
     assert host.calls[0][-3:] == ["--provides", "--match-exact", asked]
 
 
+_ALL_WORK = ["offered", "targeting", "refresh", "preview", "download", "install", "preview_removal", "remove", "lock"]
+
+
 def _work(zypper: Zypper, what: str) -> Any:
     return {
         "offered": lambda: zypper.offered(_RELEASES["6.1"]),
@@ -187,10 +190,13 @@ def _work(zypper: Zypper, what: str) -> Any:
         "targeting": lambda: zypper.targeting(None),
         "refresh": zypper.refresh,
         "install": lambda: zypper.install(_NAMES["6.1"], _EVRS[0]),
+        "preview_removal": lambda: zypper.preview_removal(_NAMES["6.1"], _EVRS[0]),
+        "remove": lambda: zypper.remove(_NAMES["6.1"], _EVRS[0]),
+        "lock": lambda: zypper.lock("kernel-default"),
     }[what]
 
 
-@pytest.mark.parametrize("what", ["offered", "targeting", "refresh", "preview", "download", "install"])
+@pytest.mark.parametrize("what", _ALL_WORK)
 @pytest.mark.parametrize("case", ["offered-locked", "install-locked"])
 def test_locked(host: Any, zypper: Zypper, recorded: Any, what: str, case: str) -> None:
     host.answers["zypper"] = recorded("zypper-6.1-" + case)
@@ -200,7 +206,7 @@ def test_locked(host: Any, zypper: Zypper, recorded: Any, what: str, case: str) 
         _work(zypper, what)()
 
 
-@pytest.mark.parametrize("what", ["offered", "targeting", "refresh", "preview", "download", "install"])
+@pytest.mark.parametrize("what", _ALL_WORK)
 def test_not_root(host: Any, zypper: Zypper, what: str) -> None:
     host.answers["zypper"] = Completed(
         5, "<stream><message type='error'>Root privileges are required.</message></stream>", ""
@@ -330,3 +336,45 @@ def test_found_where_it_is(host: Any) -> None:
     host.put("/usr/bin/zypper")
     os.chmod(host.path("/usr/bin/zypper"), 0o755)
     assert isinstance(managers.find(host, _POLICY), Zypper)
+
+
+def test_older(host: Any, zypper: Zypper) -> None:
+    host.answers["zypper"] = Completed(0, "<stream/>", "")
+    zypper.install(_NAMES["6.1"], _EVRS[0], older=True)
+    zypper.preview(_NAMES["6.1"], _EVRS[0], older=True)
+    assert [call[-3:] for call in host.calls] == [
+        ["--no-recommends", "--oldpackage", _NAMES["6.1"] + "=" + _EVRS[0]]
+    ] * 2
+
+
+def test_preview_of_a_removal(host: Any, zypper: Zypper) -> None:
+    row = "<solvable type='package' name='a' edition='1-1' arch='x86_64'/>"
+    host.answers["zypper"] = Completed(
+        0, f"<stream><install-summary><to-remove>{row}</to-remove></install-summary></stream>", ""
+    )
+    assert zypper.preview_removal("a", "1-1") == [("remove", "a", "1-1", "x86_64")]
+    assert host.calls[0][-3:] == ["remove", "--dry-run", "a=1-1"]
+
+
+@pytest.mark.parametrize("what", ["preview_removal", "remove", "lock"])
+def test_what_zypper_refuses(host: Any, zypper: Zypper, what: str) -> None:
+    host.answers["zypper"] = Completed(4, "<stream><message type='error'>No, not that.</message></stream>", "")
+    with pytest.raises(InstallFailed, match="No, not that"):
+        _work(zypper, what)()
+
+
+def test_locked_names(host: Any, zypper: Zypper) -> None:
+    assert zypper.locked() == set(), "nobody is asked where there are no locks"
+    host.put("/etc/zypp/locks", "type: package")
+    host.answers["zypper"] = Completed(
+        0, "<stream><locks size='1'><lock number='1'><name>kernel-default</name></lock></locks></stream>", ""
+    )
+    assert zypper.locked() == {"kernel-default"}
+
+
+def test_holder(host: Any, zypper: Zypper) -> None:
+    assert zypper.holder() is None
+    host.put("/run/zypp.pid", "1864")
+    assert zypper.holder() is None, "it is left over"
+    host.put("/proc/1864/comm", "zypper")
+    assert zypper.holder() == "process 1864 (zypper)"

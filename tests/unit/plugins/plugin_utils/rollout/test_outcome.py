@@ -12,7 +12,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import out
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 
 HOST = Host("web1", "unpatched", "", "6.1.0-56-default", "aa", "x86_64", "default", None, "klp-3", "boot-1")
-APPLIED = {"changed": True, "transition": {"seconds": 1.2}}
+APPLIED = {"started": 1, "finished": 0, "changed": True, "run": "r"}
+DONE = {"failed": False, "changed": True, "msg": None, "transition": {"seconds": 1.2}}
 
 
 def verified(
@@ -21,11 +22,18 @@ def verified(
     boot_id: str = "boot-1",
     build_id: str = "aa",
     evr: str = "3",
+    **more: dict | None,
 ) -> dict:
     return {
         "kernel": {"boot_id": boot_id, "build_id": build_id},
         "kmp": {"installed": {"name": "klp", "evr": evr}},
-        "livepatch": {"state": state, "reason": "why", "level": 3, "compliance": {"up_to_date": up_to_date}},
+        "livepatch": {
+            "state": state,
+            "reason": "why",
+            "level": 3,
+            "compliance": {"up_to_date": up_to_date},
+            "job": more.get("job", DONE),
+        },
     }
 
 
@@ -44,7 +52,10 @@ REFUSED = {
     [
         (None, None, "pending"),
         (APPLIED, verified(), "done"),
-        ({"changed": False}, verified(), "unchanged"),
+        (APPLIED, verified(job={"failed": False, "changed": False}), "unchanged"),
+        (APPLIED, verified(job=None), "failed"),
+        (APPLIED, verified(job={"failed": True, "msg": "the kernel refused it"}), "failed"),
+        ({"failed": True, "halted": True, "msg": "not started: halted"}, None, "pending"),
         (LOST, None, "lost"),
         (LOST, verified(), "lost"),
         (REFUSED, None, "failed"),
@@ -114,3 +125,19 @@ def test_in_check_mode_nothing_is_verified():
 def test_in_check_mode_what_would_be_patched_passes():
     members = [outcome.Outcome("h", "pending", "", "unpatched")]
     assert outcome.gate(0, members, 0, check_mode=True).passed
+
+
+def test_what_went_wrong_in_a_detached_run_is_told():
+    told = outcome.judge(HOST, True, {}, APPLIED, verified("outdated", False, job={"failed": True, "msg": "refused"}))
+    assert (told.reason, told.state) == ("refused", "outdated")
+
+
+def test_seconds_of_the_migration():
+    assert outcome.judge(HOST, True, {}, APPLIED, verified()).seconds == 1.2
+
+
+def test_a_canary_whose_next_boot_is_not_in_order():
+    confirm = {"failed": True, "msg": "dracut could not make it", "kernel": {}}
+    told = outcome.judge(HOST, True, {}, APPLIED, verified(), confirm)
+    assert told.outcome == "failed"
+    assert told.reason.endswith("the next boot is not in order: dracut could not make it")

@@ -1,0 +1,39 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Live patches a host: the controller's part of the module of the same name."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _options
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import halt
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        # Here and not on the host: of a detached run's bad options nobody would hear before it is collected.
+        self.validate_argument_spec(argument_spec=_options.LIVEPATCH)
+        arguments = dict(self._task.args)
+        arguments["run"] = arguments.get("run") or uuid.uuid4().hex
+        # The last thing before it starts: a task of its own would be asked of all hosts before any of them starts.
+        halted = halt.reason(task_vars)
+        if halted is not None and not self._task.check_mode:
+            return {"changed": False, "failed": True, "halted": True, "msg": f"not started: {halted}"}
+        result = self._execute_module(
+            module_name="fleet.livepatch.livepatch",
+            module_args=arguments,
+            task_vars=task_vars,
+            wrap_async=bool(self._task.async_val),
+        )
+        return {**result, "run": arguments["run"]}

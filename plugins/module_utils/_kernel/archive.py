@@ -1,0 +1,100 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading cpio archives as they stream by: RPM payloads and initrds. PRIVATE to the collection.
+
+Format: cpio(5), "New ASCII Format".
+"""
+
+from typing import Callable, Dict, Iterator, List
+
+_HEADER = 110
+_TRAILER = "TRAILER!!!"
+_MAGIC = (b"070701", b"070702")
+# The largest livepatch modules have some MiB.
+_LARGEST = 256 << 20
+
+
+def files(stream: "Stream", wanted: Callable[[str], bool]) -> Dict[str, bytes]:
+    """The content of the wanted files of one archive, by their absolute paths. What follows it is left in the stream.
+
+    :raises ValueError: it is no archive, or is cut off.
+    """
+    found: Dict[str, bytes] = {}
+    while True:
+        header = stream.take(_HEADER)
+        if header[:6] not in _MAGIC:
+            raise ValueError(f"unknown archive format {header[:6]!r}")
+        size, name_size = int(header[54:62], 16), int(header[94:102], 16)
+        # The name is padded together with the header, which is no multiple of four.
+        name = stream.take(name_size + -(_HEADER + name_size) % 4)[:name_size].rstrip(b"\0").decode("utf-8", "replace")
+        if name == _TRAILER:
+            return found
+        path = "/" + (name[2:] if name.startswith("./") else name.lstrip("/"))
+        if size and wanted(path):
+            found[path] = stream.take(size)
+            stream.skip(-size % 4)
+        else:
+            stream.skip(size + -size % 4)
+
+
+def starts_with_archive(data: bytes) -> bool:
+    return data[:6] in _MAGIC
+
+
+class Stream:
+    """Pieces as a file that can only be read forward."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._kept = b""
+
+    def take(self, size: int) -> bytes:
+        """:raises ValueError: there are not that many bytes."""
+        if size > _LARGEST:
+            raise ValueError(f"a file of {size} bytes")
+        parts: List[bytes] = [self._kept]
+        missing = size - len(self._kept)
+        while missing > 0:
+            piece = next(self._pieces, b"")
+            if not piece:
+                raise ValueError("it is cut off")
+            parts.append(piece)
+            missing -= len(piece)
+        data = b"".join(parts)
+        self._kept = data[size:]
+        return data[:size]
+
+    def skip(self, size: int) -> None:
+        while size > len(self._kept):
+            size -= len(self._kept)
+            self._kept = next(self._pieces, b"")
+            if not self._kept:
+                raise ValueError("it is cut off")
+        self._kept = self._kept[size:]
+
+    def skip_zeros(self) -> None:
+        """What pads one archive to the next."""
+        self._kept = self._kept.lstrip(b"\0")
+        while not self._kept:
+            piece = next(self._pieces, b"")
+            if not piece:
+                return
+            self._kept = piece.lstrip(b"\0")
+
+    def rest(self) -> Iterator[bytes]:
+        """All that has not been read."""
+        if self._kept:
+            kept, self._kept = self._kept, b""
+            yield kept
+        yield from self._pieces
+
+    def peek(self, size: int) -> bytes:
+        """The next bytes, fewer where there are no more."""
+        while len(self._kept) < size:
+            piece = next(self._pieces, b"")
+            if not piece:
+                break
+            self._kept += piece
+        return self._kept[:size]

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an initrd holds of live patches. PRIVATE to the collection: it may change at any time.
+
+An initrd is one or more cpio archives, each of which may be compressed
+(Documentation/driver-api/early-userspace/buffer-format.rst).
+"""
+
+from typing import List, Optional
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import archive, unpack
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names
+
+# SUSE's, Red Hat's and Debian's place of the initrd of the kernel with release {0}
+_PLACES = ("/boot/initrd-{0}", "/boot/initramfs-{0}.img", "/boot/initrd.img-{0}")
+
+
+def find(host: Host, release: str) -> Optional[str]:
+    return next((path.format(release) for path in _PLACES if host.modified(path.format(release)) is not None), None)
+
+
+def modules(host: Host, path: str) -> List[str]:
+    """The names of the livepatch modules' files in an initrd.
+
+    :raises Unmeasured: it cannot be read.
+    """
+    found: List[str] = []
+
+    def note(name: str) -> bool:
+        if names.is_module(name):
+            found.append(name.rpartition("/")[2])
+        return False
+
+    stream = archive.Stream(host.pieces(path))
+    try:
+        while True:
+            stream.skip_zeros()
+            start = stream.peek(16)
+            if not start:
+                return sorted(found)
+            if archive.starts_with_archive(start):
+                archive.files(stream, note)
+                continue
+            kind = unpack.recognise(start)
+            if kind is None:
+                raise Unmeasured(f"{path} is no initrd that can be read: it has a part that begins with {start[:6]!r}")
+            # The last one that there is: nothing tells where packed data end.
+            inner = archive.Stream(unpack.unpack(host, kind, stream.rest()))
+            inner.skip_zeros()
+            archive.files(inner, note)
+            return sorted(found)
+    except ValueError as exc:
+        raise Unmeasured(f"{path} is no initrd that can be read: {exc}", "Make it anew (dracut --force)") from exc

@@ -1,0 +1,28 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which mechanism the kernel of a host has. PRIVATE to the collection: it may change at any time."""
+
+from typing import Optional
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import kgraft, klp
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism
+
+
+def find(host: Host) -> Optional[Mechanism]:
+    """The mechanism, None where this kernel cannot be live patched.
+
+    The directory in sysfs exists, maybe empty, if and only if it can.
+
+    :raises Unmeasured: there is no sysfs to see it in.
+    """
+    if host.is_dir(klp.SYSFS):
+        return klp.Klp(host)
+    if host.is_dir(kgraft.SYSFS):
+        return kgraft.Kgraft(host)
+    if not host.names("/sys/kernel"):
+        raise Unmeasured("/sys/kernel is empty", "Is sysfs mounted?")
+    return None

@@ -1,0 +1,489 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The life of a patch on a host: back and forth, out again, recorded, confirmed, interrupted, crashed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _apply, _collect, _journal, _observe
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
+    AnotherRun,
+    BadOption,
+    LoadRefused,
+    NotDone,
+    TransitionStalled,
+    Unmeasured,
+)
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
+
+_ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
+_POLICY = Policy("if_older_than", 600, 60)
+_JOURNAL = "/var/lib/fleet.livepatch/journal.json"
+_HOLD = "/etc/dracut.conf.d/99-fleet-livepatch-hold.conf"
+
+
+def _request(**what: Any) -> _apply.Request:
+    policy = {name: what.pop(name) for name in list(what) if name in Policy._fields}
+    given = {"timeout": 10.0, "on_stall": "reverse", "check_mode": False, "run": "the-run"}
+    return _apply.Request(_POLICY._replace(**policy), **dict(given, **what))
+
+
+def _bring(machine: Any, **what: Any) -> Any:
+    return _apply.bring(machine, _request(**what))
+
+
+def _entry(machine: Any) -> Any:
+    return json.loads(machine.text(_JOURNAL))
+
+
+def _livepatch(machine: Any) -> Any:
+    return _observe.observe(machine, _POLICY)["livepatch"]
+
+
+def _reboot(machine: Any) -> None:
+    for name in machine.active():
+        machine.drop("/sys/kernel/livepatch/" + name)
+    for name in machine.loaded():
+        machine.drop("/sys/module/" + name)
+    machine.put("/proc/sys/kernel/random/boot_id", "another-boot")
+
+
+# Back and forth
+
+
+@pytest.mark.parametrize("multiversion", [True, False])
+def test_there_and_back(machine: Any, multiversion: bool) -> None:
+    machine.multiversion = multiversion
+    path = [(1, "outdated"), (2, "outdated"), (3, "patched"), (2, "outdated"), (1, "outdated")]
+    for level, state in path:
+        told = _bring(machine, level=level, allow_downgrade=True, check_mode=True)
+        done = _bring(machine, level=level, allow_downgrade=True)
+        assert (told["changed"], done["changed"]) == (True, True)
+        assert told["after"] == done["after"], "check mode is true to what happens"
+        assert (done["after"]["level"], done["after"]["state"]) == (level, state)
+        assert machine.active() == [machine.module(done["after"]["kmp"])]
+        assert machine.loaded() == machine.active(), "what was replaced is unloaded"
+        again = _bring(machine, level=level, allow_downgrade=True)
+        assert again["changed"] is False
+        assert again["after"] == done["after"]
+    assert machine.installed == [_ONE], "the next boot must not bring a newer one back"
+    done = _bring(machine, state="absent", allow_unsupported=True)
+    assert done["after"] == {"state": "unpatched", "level": None, "patches": [], "kmp": None}
+    assert (machine.active(), machine.loaded(), machine.installed) == ([], [], [])
+    assert _bring(machine, state="absent", allow_unsupported=True)["changed"] is False
+
+
+def test_downgrade_needs_leave(machine: Any) -> None:
+    _bring(machine)
+    with pytest.raises(
+        NotDone, match=r"2-150400.2.1 .older than 3-150400.2.1, which is installed .allow_downgrade goes"
+    ):
+        _bring(machine, level=2)
+    assert machine.installed == [_THREE]
+
+
+def test_latest_goes_back_from_what_the_policy_bars(machine: Any) -> None:
+    _bring(machine)
+    done = _bring(machine, exclude=(_THREE,), allow_downgrade=True)
+    assert done["after"]["level"] == 2
+
+
+def test_downgrade_that_the_kernel_refuses(machine: Any) -> None:
+    _bring(machine)
+    machine.offer(_TWO, refused="Invalid parameters")
+    machine.says = "livepatch: Livepatch patch (x) is not compatible with the already installed livepatches."
+    with pytest.raises(
+        LoadRefused, match=r"changed the system in a way that this one does not know.*Boot the host"
+    ) as caught:
+        _bring(machine, level=2, allow_downgrade=True)
+    assert caught.value.result["after"] == caught.value.result["before"]
+    assert (machine.installed, machine.active()) == ([_THREE], [machine.module(_THREE)])
+
+
+def test_downgrade_that_stalls(machine: Any) -> None:
+    _bring(machine)
+    machine.offer(_TWO, seconds=None)
+    with pytest.raises(TransitionStalled, match="and was reversed"):
+        _bring(machine, level=2, allow_downgrade=True)
+    assert (machine.installed, machine.active()) == ([_THREE], [machine.module(_THREE)])
+
+
+def test_present_takes_any_level(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    assert _bring(machine, state="present")["changed"] is False
+    assert _bring(machine, state="present", level=3)["after"]["level"] == 3
+
+
+def test_absent_costs_support(machine: Any) -> None:
+    _bring(machine)
+    with pytest.raises(NotDone, match=r"marks SUSE's kernels as unsupported.*level: 1"):
+        _bring(machine, state="absent")
+    assert machine.active() == [machine.module(_THREE)]
+
+
+def test_absent_in_check_mode(machine: Any) -> None:
+    _bring(machine)
+    told = _bring(machine, state="absent", allow_unsupported=True, check_mode=True)
+    assert machine.active() == [machine.module(_THREE)]
+    assert told["after"] == _bring(machine, state="absent", allow_unsupported=True)["after"]
+
+
+def test_absent_that_stalls(machine: Any) -> None:
+    _bring(machine)
+    machine.levels[_THREE]["back"] = None
+    machine.levels[_THREE]["seconds"] = 1.0
+    with pytest.raises(TransitionStalled, match="was reversed: it is active as before") as caught:
+        _bring(machine, state="absent", allow_unsupported=True)
+    assert caught.value.result["after"]["state"] == "patched"
+    assert machine.installed == [_THREE]
+
+
+def test_previous(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _bring(machine)
+    assert _entry(machine)["previous"] == _TWO
+    assert _bring(machine, state="previous")["after"]["level"] == 2
+
+
+def test_previous_was_nothing(machine: Any) -> None:
+    _bring(machine)
+    assert _entry(machine)["previous"] is None
+    done = _bring(machine, state="previous")
+    assert done["after"]["level"] == 1, "the initial KMP replaces everything with nothing"
+
+
+def test_previous_of_nothing(machine: Any) -> None:
+    with pytest.raises(NotDone, match="journal names no KMP"):
+        _bring(machine, state="previous")
+    with pytest.raises(BadOption, match="state is previous"):
+        _bring(machine, state="previous", level=2)
+
+
+# The journal
+
+
+def test_each_phase_is_recorded_before_it_begins(machine: Any, monkeypatch: Any) -> None:
+    seen = []
+    run = machine.run
+
+    def running(argv: Any, environment: Any = None) -> Any:
+        if argv[0] in ("insmod", "rmmod") or ("install" in argv and "--dry-run" not in argv):
+            seen.append((argv[0], _entry(machine)["phase"]))
+        return run(argv, environment)
+
+    monkeypatch.setattr(machine, "run", running)
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _bring(machine, rollout="r", plan="p")
+    assert seen == [("zypper", "installing"), ("insmod", "loading"), ("rmmod", "verifying")]
+    entry = _entry(machine)
+    assert {key: entry[key] for key in ("run", "rollout", "plan", "phase", "previous", "problem")} == {
+        "run": "the-run",
+        "rollout": "r",
+        "plan": "p",
+        "phase": "done",
+        "previous": _TWO,
+        "problem": None,
+    }
+    assert entry["kmp"] == f"{machine.kmp}-{_THREE}"
+    assert entry["boot_id"] == machine.text("/proc/sys/kernel/random/boot_id")
+
+
+@pytest.mark.parametrize("phase", [*_journal.UNFINISHED, _journal.SOAKING])
+def test_crash(machine: Any, phase: str) -> None:
+    _bring(machine)
+    entry = dict(_entry(machine), phase=phase)
+    machine.put(_JOURNAL, json.dumps(entry))
+    assert _livepatch(machine)["state"] == "patched"
+    _reboot(machine)
+    told = _livepatch(machine)
+    assert told["state"] == "crashed"
+    assert f"the host went down while {machine.kmp}-{_THREE} was " in told["reason"]
+    with pytest.raises(NotDone, match="its state is crashed"):
+        _bring(machine)
+    assert machine.active() == []
+    assert _journal.cleared(machine, "it was the disk", True)["changed"] is True
+    assert _livepatch(machine)["state"] == "crashed", "check mode"
+    assert _journal.cleared(machine, "it was the disk", False)["changed"] is True
+    assert _livepatch(machine)["state"] == "installed"
+    assert _journal.cleared(machine, "it was the disk", False)["changed"] is False
+    assert _bring(machine)["after"]["state"] == "patched"
+
+
+def test_crash_that_has_damaged_something(machine: Any) -> None:
+    _bring(machine)
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), phase="installing")))
+    machine.put(machine.file(_THREE), b"")
+    _reboot(machine)
+    told = _livepatch(machine)
+    assert told["state"] == "crashed"
+    assert "Besides, " in told["reason"]
+    assert "Reinstall the package" in told["reason"]
+
+
+@pytest.mark.parametrize("phase", [_journal.DONE, _journal.FAILED])
+def test_reboot_is_no_crash(machine: Any, phase: str) -> None:
+    _bring(machine)
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), phase=phase)))
+    _reboot(machine)
+    assert _livepatch(machine)["state"] == "installed"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 7, "phase": "done"}', '{"phase": "done"}'])
+def test_damaged_journal(machine: Any, text: str) -> None:
+    machine.put(_JOURNAL, text)
+    told = _livepatch(machine)
+    assert told["state"] == "unknown"
+    assert "livepatch_journal" in told["reason"]
+    with pytest.raises(NotDone, match="its state is unknown"):
+        _bring(machine)
+    _journal.cleared(machine, "looked at it", False)
+    assert _bring(machine)["after"]["state"] == "patched"
+
+
+def test_journal_cannot_be_written(machine: Any, monkeypatch: Any) -> None:
+    def full(path: str, text: str) -> None:
+        raise Unmeasured(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(machine, "save", full)
+    with pytest.raises(Unmeasured, match="No space left"):
+        _bring(machine)
+    assert (machine.installed, machine.active()) == ([], []), "nothing is done that is not recorded"
+
+
+def test_two_at_once(machine: Any) -> None:
+    other = Host(machine.path("/"))
+    lock = other.lock(_journal.LOCK, 0)
+    assert machine.is_locked(_journal.LOCK)
+    with pytest.raises(AnotherRun, match="did not end within 60 s"):
+        _bring(machine)
+    with pytest.raises(AnotherRun, match="works on the host now"):
+        _journal.cleared(machine, "no", False)
+    assert _bring(machine, check_mode=True)["changed"] is True
+    other.unlock(lock)
+    done = _bring(machine)
+    assert done["changed"] is True
+    assert done["livepatch"]["journal"]["running"] is False, "it does not mean itself"
+    assert not machine.is_locked(_journal.LOCK)
+
+
+# What an earlier run has left
+
+
+def _killed_in(machine: Any, phase: str, kmp: str = _THREE) -> None:
+    entry = {
+        "schema": 1,
+        "run": "killed",
+        "rollout": None,
+        "plan": None,
+        "kmp": f"{machine.kmp}-{kmp}",
+        "previous": None,
+        "boot_id": machine.text("/proc/sys/kernel/random/boot_id"),
+        "phase": phase,
+        "problem": None,
+        "at": 1.0,
+        "deadline": machine.clock() + 10 if phase == "migrating" else None,
+    }
+    machine.put(_JOURNAL, json.dumps(entry))
+
+
+def test_killed_while_it_migrates(machine: Any) -> None:
+    machine.have(_THREE)
+    machine.start(_THREE)
+    _killed_in(machine, "migrating")
+    told = _livepatch(machine)
+    assert (told["state"], told["journal"]["interrupted"]) == ("transitioning", True)
+    done = _bring(machine)
+    assert (done["before"]["state"], done["after"]["state"], done["changed"]) == ("transitioning", "patched", True)
+    assert _entry(machine)["phase"] == "done"
+
+
+def test_killed_while_it_stalls(machine: Any) -> None:
+    machine.offer(_THREE, seconds=None)
+    machine.have(_THREE)
+    machine.start(_THREE)
+    _killed_in(machine, "migrating")
+    machine.sleep(11)
+    told = _livepatch(machine)
+    assert told["state"] == "stalled", "its limit is in the journal"
+    assert [one["tid"] for one in told["blockers"]] == [54]
+    with pytest.raises(TransitionStalled, match="and was reversed"):
+        _bring(machine)
+    assert machine.active() == []
+
+
+def test_left_running_is_told_later_too(machine: Any) -> None:
+    machine.offer(_THREE, seconds=None)
+    with pytest.raises(TransitionStalled, match="left running"):
+        _bring(machine, on_stall="leave")
+    told = _livepatch(machine)
+    assert (told["state"], told["journal"]["phase"]) == ("stalled", "failed")
+    with pytest.raises(TransitionStalled, match="and was reversed"):
+        _bring(machine)
+
+
+def test_limit_counts_from_the_kernels_own_line(machine: Any, monkeypatch: Any) -> None:
+    """A script starts the migration, and the package manager takes its time to come to an end."""
+    machine.offer(_THREE, seconds=None)
+    machine.scripts_load = True
+    run = machine.run
+
+    def slow(argv: Any, environment: Any = None) -> Any:
+        answer = run(argv, environment)
+        if "install" in argv and "--dry-run" not in argv:
+            machine.sleep(4)
+        return answer
+
+    monkeypatch.setattr(machine, "run", slow)
+    with pytest.raises(TransitionStalled, match="did not complete within 10 s"):
+        _bring(machine)
+    assert machine.slept == pytest.approx(11, abs=0.5)
+
+
+@pytest.mark.parametrize("phase", ["installing", "loading", "verifying"])
+def test_killed(machine: Any, phase: str) -> None:
+    machine.have(_THREE)
+    if phase == "verifying":
+        machine.have_active(_THREE)
+    _killed_in(machine, phase)
+    assert _livepatch(machine)["journal"]["interrupted"] is True
+    assert _bring(machine)["after"]["state"] == "patched"
+    assert _entry(machine)["phase"] == "done"
+    assert _livepatch(machine)["journal"]["interrupted"] is False
+    assert _bring(machine)["changed"] is False
+
+
+def test_collect(machine: Any) -> None:
+    file = "/root/.ansible_async/j1.2"
+    machine.put(file, '{"started": 1, "finished": 0}')
+    assert _collect.wait(machine, "the-run", 5, file) is None
+    assert machine.slept == pytest.approx(5, abs=0.3), "it may yet begin"
+    _bring(machine)
+    told = _collect.wait(machine, "the-run", 5, file)
+    assert (told["failed"], told["changed"], told["msg"], told["after"]["level"]) == (False, True, None, 3)
+    assert told["transition"]["by"] == "kernel log"
+
+
+def test_collect_what_failed(machine: Any) -> None:
+    machine.offer(_THREE, refused="Invalid parameters")
+    with pytest.raises(LoadRefused):
+        _bring(machine)
+    told = _collect.wait(machine, "the-run", 5, None)
+    assert told["failed"] is True
+    assert "Invalid parameters" in told["msg"]
+
+
+def test_collect_what_never_began(machine: Any) -> None:
+    file = "/root/.ansible_async/j1.2"
+    machine.put(file, json.dumps({"failed": True, "msg": "no Python", "stdout": "x" * 100}))
+    assert _collect.wait(machine, "the-run", 60, file) == {"failed": True, "msg": "no Python"}
+    assert machine.slept == 0
+
+
+def test_collect_what_was_killed(machine: Any) -> None:
+    _killed_in(machine, "loading")
+    assert _collect.wait(machine, "killed", 60, None) is None
+    assert machine.slept < 1
+
+
+# The next boot
+
+
+def _have_dracut(machine: Any) -> None:
+    """The initrd is what dracut makes of what is there: with the modules, unless it is told to leave them out."""
+    machine.put("/usr/lib/dracut/modules.d/99kernel-livepatch/")
+    machine.dracut = True
+    machine.make_initrd()
+
+
+def test_next_boot_of_nothing(machine: Any) -> None:
+    told = _livepatch(machine)
+    assert (told["persistent"], told["next_boot"]) == (None, None)
+    assert told["unmeasured"]["persistent"]
+
+
+def test_nothing_loads_it_at_boot(machine: Any) -> None:
+    told = _bring(machine)["livepatch"]
+    assert told["persistent"] is False
+    assert told["next_boot"]["missing"] == [
+        "nothing puts the module into the initrd: kernel-livepatch-tools is not installed"
+    ]
+
+
+def test_initrd(machine: Any) -> None:
+    _have_dracut(machine)
+    told = _bring(machine)["livepatch"]
+    assert told["persistent"] is False
+    assert f"does not hold {machine.kmp}-{_THREE}: dracut --force /boot/initrd-" in told["next_boot"]["missing"][0]
+    done = _bring(machine, mend=True)
+    assert (done["changed"], done["livepatch"]["persistent"], done["livepatch"]["next_boot"]["missing"]) == (
+        True,
+        True,
+        [],
+    )
+    assert _bring(machine, mend=True)["changed"] is False
+
+
+def test_held_until_it_is_confirmed(machine: Any) -> None:
+    _have_dracut(machine)
+    machine.scripts_make_initrd = True
+    told = _bring(machine, confirm=False)["livepatch"]
+    assert machine.text(_HOLD)
+    assert (told["state"], told["persistent"], told["next_boot"]["held"]) == ("patched", False, True)
+    assert "until it is confirmed" in told["next_boot"]["missing"][0]
+    assert _entry(machine)["phase"] == "soaking"
+    assert _bring(machine, confirm=False)["changed"] is False
+    assert _bring(machine, check_mode=True)["changed"] is True
+    done = _bring(machine)
+    assert (done["changed"], done["livepatch"]["persistent"]) == (True, True)
+    assert machine.text(_HOLD) is None
+    assert _entry(machine)["phase"] == "done"
+    assert _bring(machine)["changed"] is False
+
+
+def test_hold_ends_with_what_it_was_for(machine: Any) -> None:
+    _have_dracut(machine)
+    machine.offer(_THREE, seconds=None)
+    with pytest.raises(TransitionStalled):
+        _bring(machine, confirm=False)
+    assert machine.text(_HOLD) is None
+
+
+def test_initrd_cannot_be_made(machine: Any) -> None:
+    _have_dracut(machine)
+    _bring(machine, confirm=False)
+    machine.dracut = False
+    with pytest.raises(Exception, match=r"dracut could not make /boot/initrd-.*no space") as caught:
+        _bring(machine)
+    assert caught.value.result["livepatch"]["state"] == "patched"
+
+
+# The lock on the kernel's package
+
+
+def test_kernel_lock(machine: Any) -> None:
+    machine.put("/boot/.keep")
+    assert _bring(machine, kernel_lock=True)["changed"] is True
+    assert machine.locks == ["kernel-cloud-amd64"]
+    assert _bring(machine, kernel_lock=True)["changed"] is False
+    assert _bring(machine)["changed"] is False
+    assert _bring(machine, kernel_lock=False, check_mode=True)["changed"] is True
+    assert machine.locks == ["kernel-cloud-amd64"]
+    assert _bring(machine, kernel_lock=False)["changed"] is True
+    assert machine.locks == []
+    assert _bring(machine, kernel_lock=False)["changed"] is False
+
+
+def test_an_administrators_lock_is_left_alone(machine: Any) -> None:
+    _bring(machine)
+    machine.locks = ["kernel-cloud-amd64"]
+    assert _bring(machine, kernel_lock=True)["changed"] is False
+    assert _bring(machine, kernel_lock=False)["changed"] is False
+    assert machine.locks == ["kernel-cloud-amd64"]
