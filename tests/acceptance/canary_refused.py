@@ -34,10 +34,13 @@ def test_the_kernel_refuses_the_module(
     assert all(canary.untouched(host, before[host.name]) for host in others)
 
     (refused,) = [name for name in wave if kernels[name] == old]
-    result = run.ended("livepatch")[refused].result
-    assert "the kernel refused" in result["msg"]
-    assert "symbol 'lab_no_such_function' not found" in result["msg"], "the kernel's own words"
-    assert result["livepatch"]["state"] == "installed", "installed, and not active: it says so"
+    job = run.jobs()[refused]
+    assert "the kernel refused" in job["msg"]
+    assert "symbol 'lab_no_such_function' not found" in job["msg"], "the kernel's own words"
+    assert job["after"] == job["before"], "the package is gone again"
+    # It was not loaded, and what the package was is not there either.
+    (host,) = [host for host in fleet.hosts if host.name == refused]
+    assert canary.untouched(host, before[refused])
     assert f"  {refused}: failed: the kernel refused" in run.output
     (well,) = wave - {refused}
     assert run.ended("livepatch_info")[well].result["livepatch"]["state"] == "patched"

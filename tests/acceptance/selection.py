@@ -12,28 +12,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from tests.lab.fleet import Lab
-from tests.lab.host import Host
 from tests.support import canary
+from tests.support.ask import Ask
 from tests.support.controller import Controller
 
 _BAD = "4-150400.2.1"
-
-
-class Ask:
-    """Runs modules on one host."""
-
-    def __init__(self, lab: Lab, controller: Controller, host: Host) -> None:
-        self._lab, self._controller, self.host = lab, controller, host
-
-    def __call__(self, module: str, **options: t.Any) -> Mapping[str, t.Any]:
-        return self._controller.module(module, self._lab.inventory, self.host.name, options)[self.host.name]
-
-    def add(self, repository: str) -> None:
-        """Offer it another repository, until `forget`."""
-        self.host.ssh(f"sudo zypper -n ar {self._lab.repository.url(repository)} odd")
-
-    def forget(self) -> None:
-        self.host.ssh("sudo zypper -n rr odd; sudo rm -rf /var/cache/zypp/packages/odd")
 
 
 @pytest.fixture(scope="module")

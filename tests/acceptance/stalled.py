@@ -28,37 +28,43 @@ def test_reversed(fleet: Lab, controller: Controller, figures: dict[str, object]
     wave = set(run.started("livepatch"))
     canary.assert_halted(run, wave)
     assert len(wave) == 2, "one canary for each kernel"
-    for name, event in run.ended("livepatch").items():
-        result = event.result
-        assert f"did not complete within {LIMIT} s and was reversed" in result["msg"]
-        assert [blocker["command"] for blocker in result["livepatch"]["blockers"]] == ["oom_reaper"]
-        assert result["livepatch"]["blockers"][0]["kernel_thread"] is True
-        assert (result["before"]["level"], result["after"]["level"]) == (3, 3)
+    told = run.ended("livepatch_info")
+    for name, job in run.jobs().items():
+        assert f"did not complete within {LIMIT} s because of oom_reaper (tid " in job["msg"]
+        assert ", kernel_thread) and was reversed" in job["msg"]
+        assert [one["command"] for one in job["blockers"]] == ["oom_reaper"]
+        assert job["after"] == job["before"], "packages too"
+        assert told[name].result["livepatch"]["journal"]["phase"] == "failed"
         assert f"  {name}: failed: " in _show(run.output)
     for host in fleet.hosts:
         assert "livepatch level 3" in host.ssh("cat /proc/execdomains")
         assert host.ssh("cat /sys/kernel/livepatch/*/transition").split() == ["0"]
     figures.update({"canaries": len(wave), "limit in s": LIMIT, "rc": run.rc})
 
-    # What is left of the reversed module is removed before it is tried again.
+    # Nothing of it is in the way when it is tried again.
     again = controller.playbook("rollout", fleet.inventory, *options, "--limit", ",".join(wave))
-    assert all("was reversed" in event.result["msg"] for event in again.ended("livepatch").values()), again.output
+    assert all("was reversed" in job["msg"] for job in again.jobs().values()), again.output
 
 
 def test_left_running(fleet: Lab, controller: Controller, figures: dict[str, object]) -> None:
     host = fleet.hosts[3]
+    # Whether the other scenario has run before or not
+    host.ssh("sudo zypper -n rr stalling")
+    canary.add_repository(fleet, "stalling", [host])
     run = controller.playbook(
         "rollout",
         fleet.inventory,
         "--limit",
         host.name,
+        *canary.ASK,
         *("-e", f"livepatch_timeout={LIMIT}", "-e", "livepatch_on_stall=leave"),
     )
     assert run.rc == 2
-    result = run.ended("livepatch")[host.name].result
-    assert "was left running" in result["msg"]
-    assert result["livepatch"]["state"] == "stalled"
+    assert "was left running" in run.jobs()[host.name]["msg"]
+    left = run.ended("livepatch_info")[host.name].result["livepatch"]
+    assert left["state"] == "stalled"
+    assert [(one["command"], one["class"]) for one in left["blockers"]] == [("oom_reaper", "kernel_thread")]
     assert host.ssh("cat /sys/kernel/livepatch/livepatch_4_150400_2_1/transition").strip() == "1"
     status = controller.playbook("status", fleet.inventory, "--limit", host.name)
-    assert f"{host.name}: transitioning: tasks are moving to livepatch_4_150400_2_1" in status.output
+    assert f"{host.name}: stalled: tasks are moving to livepatch_4_150400_2_1" in status.output
     figures.update({"limit in s": LIMIT, "rc": run.rc})

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The model of the current kernel's rules against real kernels: the same operations, the same answers."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.lab.fleet import Lab
+from tests.lab.host import Host
+from tests.unit.plugins.module_utils import kernel_model
+
+_ONE, _TWO = "livepatch_1_150400_9_3_1", "livepatch_2_150400_2_1"
+_WORDS = {
+    "File exists": errno.EEXIST,
+    "Device or resource busy": errno.EBUSY,
+    "Invalid argument": errno.EINVAL,
+    "No such file or directory": errno.ENOENT,
+    "is in use": errno.EBUSY,
+}
+# What is done, one after the other; "wait" until the transition is over.
+SCRIPT = (
+    ("load", _ONE),
+    ("load", _ONE),
+    ("wait", ""),
+    ("unload", _ONE),
+    ("enabled", f"{_ONE} 1"),
+    ("load", _TWO),
+    ("wait", ""),
+    ("unload", _ONE),
+    ("unload", _ONE),
+    ("load", _ONE),
+    ("wait", ""),
+    ("enabled", f"{_ONE} 0"),
+    ("enabled", f"{_ONE} 0"),
+    ("wait", ""),
+    ("enabled", f"{_ONE} 1"),
+    ("load", _ONE),
+    ("unload", _TWO),
+    ("unload", _ONE),
+    ("load", _TWO),
+    ("enabled", f"{_TWO} 0"),
+    ("enabled", f"{_TWO} 1"),
+    ("wait", ""),
+    ("enabled", f"{_TWO} 0"),
+    ("wait", ""),
+    ("unload", _TWO),
+)
+
+
+def _file(module: str) -> str:
+    _livepatch, level, release = module.split("_", 2)
+    return f"livepatch-{level}-{release}.ko"
+
+
+def _in_model(model: kernel_model.Model, what: str, argument: str) -> int:
+    try:
+        if what == "load":
+            model.load(f"/x/{_file(argument)}")
+        elif what == "unload":
+            model.unload(argument)
+        elif what == "wait":
+            model.complete()
+        else:
+            name, value = argument.split()
+            model.write(f"{model.base}/{name}/enabled", value)
+    except OSError as exc:
+        return exc.errno or -1
+    return 0
+
+
+def _of_model(model: kernel_model.Model) -> dict[str, list[str]]:
+    return {
+        "shown": sorted(f"{name} {int(one['enabled'])}" for name, one in model.patches.items()),
+        "loaded": sorted(model.modules),
+    }
+
+
+_REAL = """\
+case "$1" in
+load) insmod /lib/modules/$(uname -r)/livepatch/$2 2>&1 ;;
+unload) rmmod $2 2>&1 ;;
+wait) while grep -qs 1 /sys/kernel/livepatch/*/transition; do sleep 0.05; done; sleep 0.3 ;;
+enabled) sh -c "echo $3 >/sys/kernel/livepatch/$2/enabled" 2>&1 ;;
+esac
+echo "rc $?"
+for patch in /sys/kernel/livepatch/*; do
+    [ ! -e $patch/enabled ] || echo "shown ${patch##*/} $(cat $patch/enabled)"
+done
+grep -o '^livepatch_[0-9_]*' /proc/modules | sed 's/^/loaded /'
+"""
+
+
+def _in_kernel(host: Host, what: str, argument: str) -> tuple[int, dict[str, list[str]]]:
+    words = _file(argument) if what == "load" else argument
+    said = host.ssh(f"sudo sh /root/step.sh {what} {words}")
+    code = 0
+    if "rc 0" not in said:
+        code = next((number for text, number in _WORDS.items() if text in said), -1)
+    found = {key: sorted(re.findall(rf"^{key} (.*)$", said, re.MULTILINE)) for key in ("shown", "loaded")}
+    return code, found
+
+
+@pytest.mark.parametrize("name", ["lp1", "lp2"])
+def test_model(lab: Lab, name: str, tmp_path: Path, figures: dict[str, object]) -> None:
+    lab.up(2)
+    host = lab.host(name)
+    kmp = "kernel-livepatch-" + host.kernel.replace(".", "_")
+    host.ssh("echo LIVEPATCH_KERNEL=never | sudo tee /etc/sysconfig/livepatching")
+    host.ssh(f"sudo zypper -n install {kmp}=1; sudo zypper -n install {kmp}=2")
+    host.ssh(f"sudo tee /root/step.sh >/dev/null <<'END-OF-FILE'\n{_REAL}\nEND-OF-FILE")
+    model = kernel_model.Model(str(tmp_path))
+    transcript = []
+    for what, argument in SCRIPT:
+        real = _in_kernel(host, what, argument)
+        modelled = (_in_model(model, what, argument), _of_model(model))
+        transcript.append({"did": f"{what} {argument}", "kernel": real, "model": modelled})
+        assert modelled == real, json.dumps(transcript[-2:], indent=2)
+    figures.update({"kernel": host.kernel, "operations": len(SCRIPT), "that differ": 0})
