@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +133,7 @@ def test_controller_is_killed(ask: Ask, figures: dict[str, object]) -> None:
     assert told["journal"]["phase"] == "soaking", "nobody has confirmed the canary"
     again = ask.controller.run(arguments)
     assert again.rc == 0, again.output
+    assert ask.livepatch()["journal"]["phase"] == "done", "it has come to its gate"
     _ends_well(ask)
     figures.update({"kernel": ask.host.kernel, "state after": told["state"], "rc of the next": again.rc})
 
@@ -145,9 +147,9 @@ def _collected(ask: Ask) -> t.Mapping[str, t.Any]:
         time.sleep(1)
 
 
-def test_two_controllers_at_once(ask: Ask, figures: dict[str, object]) -> None:
+def test_two_controllers_at_once(ask: Ask, tmp_path: Path, figures: dict[str, object]) -> None:
     arguments = ["fleet.livepatch.rollout", "-i", str(ask.lab.inventory), "--limit", ask.host.name, *canary.ASK]
-    other = Controller(ask.controller.folder / f"other-{ask.host.name}")
+    other = Controller(tmp_path)
     with ask.controller.start(arguments) as first:
         _wait_for(ask, "installing")
         with other.start(arguments) as second:

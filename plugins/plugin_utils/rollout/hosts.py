@@ -11,6 +11,7 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 
@@ -23,6 +24,7 @@ class PlanError(ValueError):
 class Host:
     """One host before the rollout. ``kmp`` is the one that is wanted, as name-evr; ``level`` the active one.
 
+    ``unconfirmed``: what is active is kept out of the next boot; whoever applied it has gone away before its gate.
     ``refused``: there are KMPs of the right name, and none of them was taken.
     """
 
@@ -39,6 +41,7 @@ class Host:
     canary: bool = False
     refused: bool = False
     up_to_date: bool = False
+    unconfirmed: bool = False
 
     @property
     def settled(self) -> bool:
@@ -47,7 +50,10 @@ class Host:
 
     @property
     def patchable(self) -> bool:
-        return self.state in PATCHABLE and self.kmp is not None and not self.up_to_date
+        """Something is to be done here, be it only that what a rollout has left behind comes to its gate."""
+        if self.up_to_date:
+            return self.unconfirmed
+        return self.state in PATCHABLE and self.kmp is not None
 
 
 def from_result(name: str, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None) -> Host:
@@ -79,4 +85,5 @@ def from_result(name: str, variables: t.Mapping[str, t.Any], result: t.Mapping[s
         canary=canary,
         refused=selected is None and bool(kmp["rejected"]),
         up_to_date=livepatch["compliance"]["up_to_date"] is True,
+        unconfirmed=(livepatch["journal"] or {}).get("phase") == _journal.SOAKING,
     )

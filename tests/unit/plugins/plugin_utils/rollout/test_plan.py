@@ -119,3 +119,10 @@ def test_a_mark_that_is_none_is_refused():
 def test_a_survey_that_failed_on_the_control_node_says_why():
     told = from_result("a", {}, {"failed": True, "msg": "'livepatch_x' is undefined"})
     assert (told.state, told.reason) == ("unknown", "'livepatch_x' is undefined")
+
+
+def test_what_a_rollout_has_left_unconfirmed_comes_to_its_gate():
+    well = {"state": "patched", "up_to_date": True, "level": 3}
+    planned = plan.make([host("done", **well), host("left", **well, unconfirmed=True), host("new")], SIZES, "")
+    assert set(planned.waves[0]) == {"left", "new"}, "a cohort of its own: it is where it was to be"
+    assert set(planned.left_out) == {"done"}
