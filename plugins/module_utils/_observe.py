@@ -23,20 +23,25 @@ _RECORDED = ("run", "rollout", "plan", "phase", "kmp", "previous", "boot_id", "a
 _NOTHING = "nothing is installed that the next boot could keep"
 
 
-def observe(host: Host, policy: Policy) -> Dict[str, Any]:
-    """The blocks ``kernel``, ``kmp`` and ``livepatch`` of a result."""
+def observe(host: Host, policy: Policy, functions: bool = False) -> Dict[str, Any]:
+    """The blocks ``kernel``, ``kmp`` and ``livepatch`` of a result; ``functions``: with each replaced one's name."""
     kernel = identity.read(host)
     offer = packages.ask(host, kernel, policy)
-    return conclude(host, kernel, offer, policy)
+    return conclude(host, kernel, offer, policy, functions=functions)
 
 
 def conclude(
-    host: Host, kernel: Dict[str, Any], offer: packages.Offer, policy: Policy, stalled: bool = False
+    host: Host,
+    kernel: Dict[str, Any],
+    offer: packages.Offer,
+    policy: Policy,
+    stalled: bool = False,
+    functions: bool = False,
 ) -> Dict[str, Any]:
     """The same, when kernel and repositories have been asked already: what may have changed is read again."""
     kmp = packages.block(host, kernel, offer, policy)
     mechanism = mechanisms.find(host)
-    patches = [_patch(one) for one in mechanism.patches()] if mechanism else []
+    patches = [_patch(one, functions) for one in mechanism.patches()] if mechanism else []
     entry, damaged = _recorded(host)
     if damaged is not None:
         kmp["unmeasured"].setdefault("installed", damaged)
@@ -141,11 +146,12 @@ def _level(patches: List[Dict[str, Any]]) -> Optional[int]:
     return next((names.module_level(one["name"]) for one in patches if one["enabled"] and not one["transition"]), None)
 
 
-def _patch(patch: Patch) -> Dict[str, Any]:
-    """A patch for a result, which is small: how many functions of each object, not which."""
-    counts = {name: len(functions) for name, functions in patch.functions.items()}
+def _patch(patch: Patch, functions: bool) -> Dict[str, Any]:
+    """A patch for a result, which is small: how many functions of each object, and which only if that was asked for."""
+    counts = {name: len(replaced) for name, replaced in patch.functions.items()}
     shown = dict(patch._asdict(), objects=counts)
-    del shown["functions"]
+    if not functions:
+        del shown["functions"]
     return shown
 
 

@@ -18,6 +18,15 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes.info
   - fleet.livepatch.attributes.policy
 options:
+  gather:
+    description:
+      - Which parts to return. V(functions) is V(livepatch) with the names of the functions that each patch replaces,
+        object by object, in RV(livepatch.patches); a patch may replace hundreds.
+      - The host is asked for all of it whatever is returned, since the state rests on all of it.
+    type: list
+    elements: str
+    choices: [livepatch, kernel, kmp, functions]
+    default: [livepatch, kernel, kmp]
   run:
     description:
       - The ID of a run of M(fleet.livepatch.livepatch) that was started detached, whose end is waited for first.
@@ -42,6 +51,11 @@ EXAMPLES = r"""
   become: true
   register: asked
 
+- name: Ask which functions are replaced
+  fleet.livepatch.livepatch_info:
+    gather: [functions]
+  become: true
+
 - name: Insist on it
   ansible.builtin.assert:
     that: asked.livepatch.state == 'patched'
@@ -51,7 +65,7 @@ EXAMPLES = r"""
 RETURN = r"""
 livepatch:
   description: What is true of the host's live patch.
-  returned: success
+  returned: if O(gather) has V(livepatch) or V(functions)
   type: dict
   contains:
     state:
@@ -208,13 +222,13 @@ livepatch:
       sample: {persistent: nothing is installed that the next boot could keep}
 kernel:
   description: The running kernel, with the keys that M(fleet.livepatch.kernel_info) returns.
-  returned: success
+  returned: if O(gather) has V(kernel)
   type: dict
   sample: {release: 6.1.0-56-cloud-amd64, build_id: 3b43fad5034874490492495d552c0af6a5fab235}
 kmp:
   description: The KMPs for it, with the keys that M(fleet.livepatch.kmp_info) returns. To keep it
     small, without C(candidates), C(kernel_fixed) and what is for other kernels.
-  returned: success
+  returned: if O(gather) has V(kmp)
   type: dict
   sample: {name: kernel-livepatch-6_1_0-56-cloud-amd64, metadata_age: 812}
 """
@@ -226,11 +240,19 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fleet.livepatch.plugins.module_utils import _collect, _observe, _options
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
+_BLOCKS = ("livepatch", "kernel", "kmp")
+
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             _options.POLICY,
+            gather={
+                "type": "list",
+                "elements": "str",
+                "choices": [*_BLOCKS, "functions"],
+                "default": list(_BLOCKS),
+            },
             run={"type": "str"},
             wait={"type": "int", "default": 0},
             results_file={"type": "path"},
@@ -243,9 +265,12 @@ def main() -> None:
         job = None
         if params["run"]:
             job = _collect.wait(host, params["run"], params["wait"], params["results_file"])
-        observed = _observe.observe(host, _options.policy(params, host))
+        gather = set(params["gather"])
+        if "functions" in gather:
+            gather.add("livepatch")
+        observed = _observe.observe(host, _options.policy(params, host), "functions" in gather)
         observed["livepatch"]["job"] = job
-        return observed
+        return {block: told for block, told in observed.items() if block in gather}
 
     _options.run(module, work)
 

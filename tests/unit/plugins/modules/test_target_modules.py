@@ -56,6 +56,23 @@ def test_livepatch_info(run: Any) -> None:
     assert len(json.dumps(printed)) < 6000
 
 
+@pytest.mark.parametrize(
+    ("gather", "blocks", "names"),
+    [
+        (["kernel"], {"kernel"}, None),
+        (["livepatch", "kmp"], {"livepatch", "kmp"}, None),
+        (["functions"], {"livepatch"}, {"vmlinux": ["cmdline_proc_show"]}),
+    ],
+)
+def test_livepatch_info_gathers(run: Any, gather: list, blocks: set, names: Any) -> None:
+    run("livepatch")
+    _rc, printed = run("livepatch_info", gather=gather)
+    assert set(printed) & {"kernel", "kmp", "livepatch"} == blocks
+    if "livepatch" in blocks:
+        (patch,) = printed["livepatch"]["patches"]
+        assert (patch["objects"], patch.get("functions")) == ({"vmlinux": 1}, names)
+
+
 def test_livepatch(run: Any, machine: Any) -> None:
     rc, printed = run("livepatch")
     assert rc == 0
