@@ -327,6 +327,7 @@ class Work:
         found = {"blockers": self._blockers(module)}  # a reversal sets them free: ask before it
         problem = f"the migration to {module} did not complete within {limit:g} s{_blamed(found['blockers'])}"
         if self.request.on_stall == "leave":
+            self._journal.enter("stalled", started + limit)
             raise TransitionStalled(problem + " and was left running", "Deal with the blockers", dict(found, left=True))
         if not self._mechanism.in_transition(module):
             # It completed while we looked for what blocked it, and a reversal would take a good patch away.
@@ -397,6 +398,7 @@ class Work:
         blamed = _blamed(found["blockers"])
         problem = f"the migration away from {module} did not complete within {self.request.timeout:g} s{blamed}"
         if self.request.on_stall == "leave" or not self._mechanism.reversible:
+            self._journal.enter("stalled", self.host.clock())
             raise TransitionStalled(problem + " and was left running", "Deal with the blockers", dict(found, left=True))
         self._journal.enter("reversing", self.host.clock() + self.request.timeout)
         self._mechanism.reverse(module)

@@ -19,7 +19,7 @@ LOCK = "/run/fleet.livepatch.lock"
 _SCHEMA = 1
 
 # Something is under way
-UNFINISHED = ("installing", "loading", "migrating", "reversing", "removing", "verifying")
+UNFINISHED = ("installing", "loading", "migrating", "reversing", "stalled", "removing", "verifying")
 # It is active, and has not yet shown that it is good
 SOAKING = "soaking"
 # It ended: what it was for was reached, or not
@@ -73,6 +73,8 @@ class Journal:
             changed=False,
             problem=None,
             transition={"seconds": None, "by": None},
+            # Each phase with the time at which it began: where the time went, and how far it got
+            steps=[],
         )
         self.enter(phase)
 
@@ -83,7 +85,8 @@ class Journal:
 
     def enter(self, phase: str, deadline: Optional[float] = None) -> None:
         """:param deadline: of a migration, by the host's monotonic clock."""
-        self._entry.update(phase=phase, at=round(self._host.wall_clock(), 3), deadline=deadline)
+        now = round(self._host.wall_clock(), 3)
+        self._entry.update(phase=phase, at=now, deadline=deadline, steps=[*self._entry.get("steps", []), [phase, now]])
         self._save()
 
     def end(self, phase: str, **outcome: Any) -> None:

@@ -325,6 +325,9 @@ def test_left_running_is_told_later_too(machine: Any) -> None:
         _bring(machine, on_stall="leave")
     told = _livepatch(machine)
     assert (told["state"], told["journal"]["phase"]) == ("stalled", "failed")
+    steps = _entry(machine)["steps"]
+    assert [phase for phase, _at in steps] == ["installing", "loading", "migrating", "stalled", "failed"]
+    assert steps[3][1] - steps[2][1] == pytest.approx(10, abs=0.4)
     with pytest.raises(TransitionStalled, match="and was reversed"):
         _bring(machine)
 
