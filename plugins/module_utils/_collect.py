@@ -24,14 +24,14 @@ def wait(host: Host, run: str, seconds: float, results_file: Optional[str]) -> O
     """Waits until the run has ended, ``seconds`` at most.
 
     :returns: what became of it: ``failed``, ``changed``, ``msg`` and so on, by the journal, or else by what Ansible
-        keeps of
-        a detached run. None as long as it runs, and of one that has gone away without a word.
+        keeps of a detached run. None as long as it runs, and of one that has gone away without a word.
     """
     started = host.clock()
     while True:
-        told = _recorded(host, run) or _kept(host, results_file)
         elapsed = host.clock() - started
+        # In this order: one that ends between the two is told of, and not taken for one that has gone away.
         gone = not host.is_locked(_journal.LOCK) and (elapsed >= _TO_BEGIN or _began(host, run))
+        told = _recorded(host, run) or _kept(host, results_file)
         if told is not None or gone or elapsed >= seconds:
             return told
         host.sleep(_INTERVAL)

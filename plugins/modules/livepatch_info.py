@@ -269,6 +269,9 @@ def main() -> None:
         if "functions" in gather:
             gather.add("livepatch")
         observed = _observe.observe(host, _options.policy(params, host), "functions" in gather)
+        if params["run"] and job is None:
+            # It may have ended while the host was looked at, which then shows that nobody works on it any more.
+            job = _collect.wait(host, params["run"], 0, params["results_file"])
         observed["livepatch"]["job"] = job
         return {block: told for block, told in observed.items() if block in gather}
 

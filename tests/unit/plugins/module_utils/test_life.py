@@ -396,6 +396,18 @@ def test_collect_what_was_killed(machine: Any) -> None:
     assert machine.slept < 1
 
 
+def test_collect_what_ends_while_it_is_asked(machine: Any, monkeypatch: Any) -> None:
+    _killed_in(machine, "verifying")
+
+    def ends(path: str) -> bool:
+        ended = dict(_entry(machine), phase="done", changed=True)
+        machine.put(_JOURNAL, json.dumps(ended))
+        return False
+
+    monkeypatch.setattr(machine, "is_locked", ends)
+    assert _collect.wait(machine, "killed", 60, None)["changed"] is True
+
+
 # The next boot
 
 

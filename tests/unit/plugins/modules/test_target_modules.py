@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _options
+from ansible_collections.fleet.livepatch.plugins.module_utils import _collect, _options
 
 _THREE = "3-150400.2.1"
 
@@ -71,6 +71,13 @@ def test_livepatch_info_gathers(run: Any, gather: list, blocks: set, names: Any)
     if "livepatch" in blocks:
         (patch,) = printed["livepatch"]["patches"]
         assert (patch["objects"], patch.get("functions")) == ({"vmlinux": 1}, names)
+
+
+def test_livepatch_info_tells_of_a_run_that_ends_while_the_host_is_looked_at(run: Any, monkeypatch: Any) -> None:
+    asked = [None, {"failed": False, "changed": True}]
+    monkeypatch.setattr(_collect, "wait", lambda *_arguments: asked.pop(0))
+    _rc, printed = run("livepatch_info", run="the-run", wait=5)
+    assert printed["livepatch"]["job"] == {"failed": False, "changed": True}
 
 
 def test_livepatch(run: Any, machine: Any) -> None:
