@@ -18,6 +18,8 @@ from tests.lab.host import Host
 from tests.unit.plugins.module_utils import kernel_model
 
 _ONE, _TWO = "livepatch_1_150400_9_3_1", "livepatch_2_150400_2_1"
+# Its transition takes three seconds: time enough to try what a running one does not allow.
+_SLOW = "livepatch_4_150400_2_1"
 _WORDS = {
     "File exists": errno.EEXIST,
     "Device or resource busy": errno.EBUSY,
@@ -25,33 +27,34 @@ _WORDS = {
     "No such file or directory": errno.ENOENT,
     "is in use": errno.EBUSY,
 }
-# What is done, one after the other; "wait" until the transition is over.
+# What is done, one after the other. With a "+" the end of the transition that it begins is waited for.
 SCRIPT = (
+    ("load+", _ONE),
     ("load", _ONE),
-    ("load", _ONE),
-    ("wait", ""),
     ("unload", _ONE),
     ("enabled", f"{_ONE} 1"),
+    ("load", _SLOW),
+    ("load", _SLOW),
     ("load", _TWO),
-    ("wait", ""),
-    ("unload", _ONE),
-    ("unload", _ONE),
-    ("load", _ONE),
-    ("wait", ""),
+    ("unload", _SLOW),
     ("enabled", f"{_ONE} 0"),
+    ("enabled", f"{_SLOW} 1"),
+    ("enabled+", f"{_SLOW} 0"),
+    ("enabled", f"{_SLOW} 0"),
+    ("load", _SLOW),
+    ("unload", _SLOW),
+    ("load+", _SLOW),
     ("enabled", f"{_ONE} 0"),
-    ("wait", ""),
-    ("enabled", f"{_ONE} 1"),
-    ("load", _ONE),
-    ("unload", _TWO),
     ("unload", _ONE),
-    ("load", _TWO),
-    ("enabled", f"{_TWO} 0"),
+    ("unload", _ONE),
+    ("load+", _ONE),
+    ("unload", _SLOW),
+    ("load+", _TWO),
+    ("enabled+", f"{_TWO} 0"),
     ("enabled", f"{_TWO} 1"),
-    ("wait", ""),
-    ("enabled", f"{_TWO} 0"),
-    ("wait", ""),
+    ("load", _TWO),
     ("unload", _TWO),
+    ("unload", _ONE),
 )
 
 
@@ -62,17 +65,17 @@ def _file(module: str) -> str:
 
 def _in_model(model: kernel_model.Model, what: str, argument: str) -> int:
     try:
-        if what == "load":
+        if what.startswith("load"):
             model.load(f"/x/{_file(argument)}")
         elif what == "unload":
             model.unload(argument)
-        elif what == "wait":
-            model.complete()
         else:
             name, value = argument.split()
             model.write(f"{model.base}/{name}/enabled", value)
     except OSError as exc:
         return exc.errno or -1
+    if what.endswith("+"):
+        model.complete()
     return 0
 
 
@@ -84,13 +87,15 @@ def _of_model(model: kernel_model.Model) -> dict[str, list[str]]:
 
 
 _REAL = """\
+slow=
+case "$2" in *-4-*) slow=milliseconds=3000 ;; esac
 case "$1" in
-load) insmod /lib/modules/$(uname -r)/livepatch/$2 2>&1 ;;
+load*) insmod /lib/modules/$(uname -r)/livepatch/$2 $slow 2>&1 ;;
 unload) rmmod $2 2>&1 ;;
-wait) while grep -qs 1 /sys/kernel/livepatch/*/transition; do sleep 0.05; done; sleep 0.3 ;;
-enabled) sh -c "echo $3 >/sys/kernel/livepatch/$2/enabled" 2>&1 ;;
+enabled*) python3 -c "with open('/sys/kernel/livepatch/$2/enabled', 'w') as file: file.write('$3')" 2>&1 ;;
 esac
 echo "rc $?"
+case "$1" in *+) while grep -qs 1 /sys/kernel/livepatch/*/transition; do sleep 0.05; done; sleep 1 ;; esac
 for patch in /sys/kernel/livepatch/*; do
     [ ! -e $patch/enabled ] || echo "shown ${patch##*/} $(cat $patch/enabled)"
 done
@@ -99,7 +104,7 @@ grep -o '^livepatch_[0-9_]*' /proc/modules | sed 's/^/loaded /'
 
 
 def _in_kernel(host: Host, what: str, argument: str) -> tuple[int, dict[str, list[str]]]:
-    words = _file(argument) if what == "load" else argument
+    words = _file(argument) if what.startswith("load") else argument
     said = host.ssh(f"sudo sh /root/step.sh {what} {words}")
     code = 0
     if "rc 0" not in said:
@@ -110,12 +115,14 @@ def _in_kernel(host: Host, what: str, argument: str) -> tuple[int, dict[str, lis
 
 @pytest.mark.parametrize("name", ["lp1", "lp2"])
 def test_model(lab: Lab, name: str, tmp_path: Path, figures: dict[str, object]) -> None:
-    lab.up(2)
+    lab.up(2, fresh=name == "lp1")
     host = lab.host(name)
     kmp = "kernel-livepatch-" + host.kernel.replace(".", "_")
     host.ssh("echo LIVEPATCH_KERNEL=never | sudo tee /etc/sysconfig/livepatching")
-    host.ssh(f"sudo zypper -n install {kmp}=1; sudo zypper -n install {kmp}=2")
-    host.ssh(f"sudo tee /root/step.sh >/dev/null <<'END-OF-FILE'\n{_REAL}\nEND-OF-FILE")
+    host.ssh(f"sudo zypper -n ar {lab.repository.url('slow')} slow")
+    for level in (1, 2, 4):
+        host.ssh(f"sudo zypper -n install {kmp}={level}")
+    host.write("/root/step.sh", _REAL)
     model = kernel_model.Model(str(tmp_path))
     transcript = []
     for what, argument in SCRIPT:

@@ -68,7 +68,8 @@ def test_service(running: Lab, controller: Controller, figures: dict[str, object
     told = ask("livepatch", refresh="always")["livepatch"]
     assert (told["state"], told["persistent"]) == ("patched", False)
     assert told["next_boot"]["missing"] == ["kpatch.service is not enabled: systemctl enable kpatch.service"]
-    ask.host.ssh(f"sudo rpm -i --nodeps {running.repository.url('main')}/kpatch-1-1.noarch.rpm")
+    tools = f"--repofrompath=tools,{running.repository.url('main')} --repo=tools --nogpgcheck"
+    ask.host.ssh(f"sudo dnf -y {tools} install kpatch")
     told = ask("livepatch", mend_next_boot=True)["livepatch"]
     assert (told["persistent"], told["next_boot"]["loaded_by"]) == (True, "service")
     seconds = _reboot(ask)

@@ -79,6 +79,10 @@ class Host:
         """Run a shell command in the guest and return what it wrote, standard error included."""
         return ssh.run(self.keys, self.port, command, user=user, check=check)
 
+    def write(self, path: str, text: str) -> None:
+        """Write a file of root's in the guest, in a folder of its own if need be."""
+        ssh.run(self.keys, self.port, f"sudo mkdir -p $(dirname {path}); sudo tee {path} >/dev/null", stdin=text)
+
 
 def clone(
     folder: Path,

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 
-/* Its transition takes about 20 seconds, or as many milliseconds as its parameter says: a kernel thread of this module sleeps that long, uninterruptibly, in the
- * function that is patched, so that not even the kernel's fake signal shortens it.
+/* Its transition takes about 20 seconds, or as many milliseconds as its parameter says: a kernel thread of this module
+ * sleeps that long, uninterruptibly, in the function that is patched, so that not even the kernel's fake signal shortens
+ * it.
  */
 
 #include "patch.h"
