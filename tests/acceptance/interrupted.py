@@ -25,8 +25,7 @@ _SECONDS = 300
 @pytest.fixture(scope="module")
 def running(lab: Lab) -> Lab:
     lab.up(3, fresh=True)
-    for host in lab.hosts:
-        host.ssh(f"sudo zypper -n ar {lab.repository.url('slow')} slow")  # its migration takes 20 s
+    canary.add_repository(lab, "slow", lab.hosts)  # its migration takes 20 s
     return lab
 
 

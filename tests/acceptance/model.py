@@ -15,6 +15,7 @@ import pytest
 
 from tests.lab.fleet import Lab
 from tests.lab.host import Host
+from tests.support import canary
 from tests.unit.plugins.module_utils import kernel_model
 
 _ONE, _TWO = "livepatch_1_150400_9_3_1", "livepatch_2_150400_2_1"
@@ -118,7 +119,7 @@ def test_model(lab: Lab, name: str, tmp_path: Path, figures: dict[str, object]) 
     host = lab.host(name)
     kmp = "kernel-livepatch-" + host.kernel.replace(".", "_")
     host.ssh("echo LIVEPATCH_KERNEL=never | sudo tee /etc/sysconfig/livepatching")
-    host.ssh(f"sudo zypper -n ar {lab.repository.url('slow')} slow")
+    canary.add_repository(lab, "slow", [host])
     for level in (1, 2, 4):
         host.ssh(f"sudo zypper -n install {kmp}={level}")
     host.write("/root/step.sh", _REAL)

@@ -14,6 +14,7 @@ import pytest
 from tests.lab.fleet import Lab
 from tests.lab.host import Host
 from tests.lab.layout import CHECKOUT
+from tests.support import canary
 from tests.support.ask import Ask
 from tests.support.controller import Controller
 
@@ -114,7 +115,8 @@ def test_end_is_noticed(running: Lab, name: str, figures: dict[str, object]) -> 
     host = running.host(name)
     kmp = "kernel-livepatch-" + host.kernel.replace(".", "_")
     host.ssh("echo LIVEPATCH_KERNEL=never | sudo tee /etc/sysconfig/livepatching")
-    host.ssh(f"sudo zypper -n ar {running.repository.url('slow')} slow; sudo zypper -n install {kmp}=4")
+    canary.add_repository(running, "slow", [host])
+    host.ssh(f"sudo zypper -n install {kmp}=4")
     host.ssh("sudo zypper -n rr slow")
     host.write("/root/watch.py", _WATCH)
     path, module = f"/lib/modules/{host.kernel}/livepatch/livepatch-4-150400_2_1.ko", "livepatch_4_150400_2_1"
