@@ -5,15 +5,24 @@
 """Brings a host to the level that is wanted: the use case of the module ``livepatch``. PRIVATE to the collection."""
 
 import uuid
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _change, _journal, _observe, _verdict
+from ansible_collections.fleet.livepatch.plugins.module_utils import (
+    _change,
+    _journal,
+    _observe,
+    _preflight,
+    _verdict,
+)
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     AnotherRun,
     BadOption,
+    Fenced,
     LivepatchError,
     NotDone,
+    NoWayBack,
     TransitionStalled,
+    Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
@@ -27,7 +36,9 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy i
 # "leave". expect: what a plan was made for, as far as it says: "build_id" of the running kernel, "kmp" the EVR that is
 # to be applied. confirm: it may be in the next boot at once. mend: what loads it at boot is put in order.
 # kernel_lock: whether the kernel's package is to be locked, None for as it is.
-# allow_unsupported: disabling a patch may cost the vendor's support. run, rollout, plan: for the journal.
+# allow_unsupported: disabling a patch may cost the vendor's support. run, rollout, plan: for the journal. fence: the
+# number of the rollout's run, None for none. preflight: what speaks against a change refuses it, but for what is in
+# tolerate. back: it is a way back. stay: why nothing is to be done, None where it is.
 class Request(NamedTuple):
     policy: Policy
     timeout: float
@@ -42,6 +53,11 @@ class Request(NamedTuple):
     run: Optional[str] = None
     rollout: Optional[str] = None
     plan: Optional[str] = None
+    fence: Optional[int] = None
+    preflight: bool = False
+    tolerate: Sequence[str] = ()
+    back: bool = False
+    stay: Optional[str] = None
 
 
 def bring(host: Host, request: Request) -> Dict[str, Any]:
@@ -66,6 +82,7 @@ def bring(host: Host, request: Request) -> Dict[str, Any]:
 
 
 def _bring(host: Host, request: Request) -> Dict[str, Any]:
+    _fence(host, request)
     request = _with_way_back(host, request)
     kernel = identity.read(host)
     offer = packages.ask(host, kernel, request.policy)
@@ -73,6 +90,8 @@ def _bring(host: Host, request: Request) -> Dict[str, Any]:
     observed = _observe.conclude(host, kernel, offer, request.policy)
     before = _observe.levels(observed)
     result = dict(observed, before=before, after=before, changed=False, transition=_told(None), transaction=None)
+    if request.stay is not None:
+        return dict(result, msg="nothing was done: " + request.stay)
     # Whoever's migration runs decides what is true here, so it ends first.
     ended = None if request.check_mode else work.see_out(observed)
     if ended is not None:
@@ -91,6 +110,7 @@ def _bring(host: Host, request: Request) -> Dict[str, Any]:
     if _is_there(observed, request):
         return _settle(work, offer, result)
     selected = _selected(observed, request, result)
+    _look_first(host, observed, request, result)
     if request.check_mode:
         return dict(result, changed=True, after=dict(before, **_expected(observed["kmp"])))
 
@@ -164,7 +184,7 @@ def _absent(work: "_change.Work", offer: packages.Offer, result: Dict[str, Any])
     if not livepatch["patches"] and result["kmp"]["installed"] is None:
         return result
     if work.loses_support and not request.allow_unsupported and livepatch["patches"]:
-        raise NotDone(
+        raise NoWayBack(
             "nothing was done: to disable a live patch marks SUSE's kernels as unsupported",
             "Go back to the initial KMP instead, which replaces everything with nothing (level: 1, allow_downgrade: "
             "true), or say allow_unsupported: true",
@@ -189,29 +209,69 @@ def _absent(work: "_change.Work", offer: packages.Offer, result: Dict[str, Any])
     return result
 
 
+def _fence(host: Host, request: Request) -> None:
+    """Keeps out a run of the rollout that another one has taken over from.
+
+    :raises Fenced: this is such a run.
+    """
+    journal = _journal.Journal(host)
+    try:
+        entry = journal.read()
+    except Unmeasured:  # the host's state is unknown then, and nothing is done
+        return
+    if request.fence is None or entry is None:
+        return
+    newest = entry.get("fence")
+    if newest is not None and request.fence < newest:
+        raise Fenced(
+            f"a newer run of the rollout (number {newest}) has taken over this host, this is number {request.fence}",
+            "Nothing was done: end this run",
+        )
+    if request.fence != newest and not request.check_mode:
+        journal.fence(entry, request.fence)
+
+
 def _with_way_back(host: Host, request: Request) -> Request:
     """``previous``, as what it means here: the level that the journal names.
 
-    :raises NotDone: there is no way back that the vendor supports.
+    :raises NoWayBack: there is no way back that the vendor supports.
     """
     if request.state != "previous":
         return request
     if request.policy.level is not None or request.policy.kmp_version is not None:
         raise BadOption("state is previous, and a level or version is given", "The journal says which one it was")
     entry = _journal.Journal(host).read()
+    if request.plan is not None and (entry is None or entry["plan"] != request.plan):
+        return request._replace(stay="the last change of this host was not made for this plan")
     if entry is None or entry["kmp"] is None:
-        raise NotDone("there is nothing to go back from: the journal names no KMP that was applied", "Nothing was done")
-    if entry["previous"] is not None:
+        raise NoWayBack(
+            "there is nothing to go back from: the journal names no KMP that was applied", "Nothing was done"
+        )
+    if entry.get("back"):
+        # It has gone back, or was on its way: once more would be forth again.
+        policy = request.policy._replace(kmp_version=_parted(entry["kmp"])[1], allow_downgrade=True)
+    elif entry["previous"] is not None:
         policy = request.policy._replace(kmp_version=entry["previous"], allow_downgrade=True)
+    elif _is_gone(host, entry["kmp"]):
+        return request._replace(stay="there was no live patch before, and of the last change nothing is left")
     elif entry["kmp"].startswith(("kernel-livepatch-", "kgraft-patch-")) and names.module_of(*_parted(entry["kmp"])):
         # SUSE: the initial KMP replaces everything with nothing.
         policy = request.policy._replace(level=1, allow_downgrade=True)
     else:
-        raise NotDone(
+        raise NoWayBack(
             "there was no live patch before {kmp}, and the vendor advises against unloading one".format(**entry),
             "Nothing was done: reboot the host when it suits, or take the patch away (state: absent)",
         )
-    return request._replace(state="latest", policy=policy)
+    return request._replace(state="latest", policy=policy, back=True)
+
+
+def _is_gone(host: Host, kmp: str) -> bool:
+    """Whether no patch is active, and this KMP is not installed: a change that failed was undone."""
+    mechanism = mechanisms.find(host)
+    if mechanism is not None and any(one.enabled or one.transition for one in mechanism.patches()):
+        return False
+    name, version = _parted(kmp)
+    return all(one["evr"] != version for one in packages.installed(host, name))
 
 
 def _parted(name_evr: str) -> List[str]:
@@ -237,6 +297,17 @@ def _selected(observed: Dict[str, Any], request: Request, result: Dict[str, Any]
         )
     _insist_on(request.expect, observed, result)
     return dict(selected)
+
+
+def _look_first(host: Host, observed: Dict[str, Any], request: Request, result: Dict[str, Any]) -> None:
+    """:raises NotDone: something speaks against a change of the host now."""
+    found = _preflight.refusals(host, request.policy, observed, request.tolerate) if request.preflight else []
+    if found:
+        raise NotDone(
+            "preflight: " + "; ".join(found),
+            "Nothing was done. Mend it, or tolerate it by its name (preflight_tolerate)",
+            result,
+        )
 
 
 def _insist_on(expect: Dict[str, str], observed: Dict[str, Any], result: Dict[str, Any]) -> None:

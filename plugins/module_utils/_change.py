@@ -8,7 +8,7 @@ collection.
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _journal, _nextboot
+from ansible_collections.fleet.livepatch.plugins.module_utils import _health, _journal, _nextboot
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     KernelRefused,
     LivepatchError,
@@ -84,7 +84,7 @@ class Work:
             and entry["kmp"] == "{name}-{evr}".format(**installed)
             and observed["livepatch"]["transition"]["to"]
         ):
-            self._begin(entry["kmp"], entry["previous"], "migrating")
+            self._begin(entry["kmp"], entry["previous"], "migrating", entry)
             return self._recorded(lambda: self._watch(moving))
         busy = transition.wait_for_others(self.host, self._found, self.request.timeout)
         if busy is None:
@@ -106,12 +106,13 @@ class Work:
         previous = self._active_evr(selected["name"], shown)
         if previous is None and active is not None and before is not None:
             previous = before["evr"]
-        self._begin("{name}-{evr}".format(**selected), previous, "installing")
+        kmp = "{name}-{evr}".format(**selected)
+        self._begin(kmp, previous, "installing", self._interrupted(kmp))
         return self._recorded(lambda: self._apply(selected, before))
 
     def withdraw(self, patches: List[Dict[str, Any]], name: str) -> Done:
         """Disables what is active, removes its module and all KMPs of this name."""
-        self._begin(None, None, "removing")
+        self._begin(None, None, "removing", self._interrupted(None))
         return self._recorded(lambda: self._withdraw([one["name"] for one in patches], name))
 
     def end(self, problem: Optional[LivepatchError], result: Dict[str, Any]) -> None:
@@ -119,6 +120,7 @@ class Work:
         told = {key: result[key] for key in ("changed", "transition", "before", "after", "transaction")}
         if problem is not None:
             blockers_ = problem.result.get("blockers") or []
+            told.update(problem.marks)
             self._journal.end(_journal.FAILED, problem=str(problem), blockers=blockers_, **told)
         elif self.request.confirm or self._journal_is_of_removal():
             self._confirm(told)
@@ -204,11 +206,26 @@ class Work:
                 return found[0]
         return None
 
-    def _begin(self, kmp: Optional[str], previous: Optional[str], phase: str) -> None:
-        request = self.request
+    def _interrupted(self, kmp: Optional[str]) -> Optional[Dict[str, Any]]:
+        """The record of the same change, begun by an earlier run that was interrupted in this boot."""
+        entry = self._journal.read()
+        if entry is None or entry["kmp"] != kmp:
+            return None
+        return entry if _journal.interrupted(entry, self.kernel["boot_id"], False) else None
+
+    def _begin(
+        self, kmp: Optional[str], previous: Optional[str], phase: str, earlier: Optional[Dict[str, Any]]
+    ) -> None:
+        """:param earlier: the record of the interrupted change that is taken up, None for a new one."""
+        request, boot_id, last = self.request, self.kernel["boot_id"], self._journal.read() or {}
         self._since = self.host.clock()
-        change = _journal.Change(request.run, request.rollout, request.plan, kmp, previous)
-        self._journal.begin(change, self.kernel["boot_id"], phase)
+        fence = last.get("fence") if request.fence is None else request.fence
+        back = request.back if earlier is None else bool(earlier.get("back"))
+        change = _journal.Change(request.run, request.rollout, request.plan, kmp, previous, fence, back)
+        baseline = None if earlier is None else earlier.get("baseline")
+        if earlier is None:
+            baseline = _health.baseline(self.host, _health.now(self.host, boot_id))
+        self._journal.begin(change, boot_id, phase, baseline)
 
     def _recorded(self, steps: Any) -> Done:
         try:

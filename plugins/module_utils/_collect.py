@@ -17,7 +17,18 @@ _TO_BEGIN = 120.0
 
 
 # What is told of a run
-_KEPT = ("msg", "failed", "changed", "before", "after", "transition", "transaction", "blockers")
+_KEPT = (
+    "msg",
+    "failed",
+    "refused",
+    "fenced",
+    "changed",
+    "before",
+    "after",
+    "transition",
+    "transaction",
+    "blockers",
+)
 
 
 def wait(host: Host, run: str, seconds: float, results_file: Optional[str]) -> Optional[Dict[str, Any]]:

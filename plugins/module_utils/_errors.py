@@ -11,7 +11,10 @@ class LivepatchError(Exception):
     """A problem that a person has to know of: what is wrong, and the way out.
 
     ``result`` holds what was measured or done before it went wrong, so that nothing half done goes unreported.
+    ``marks`` are keys of a failed result by which a program tells this problem from others.
     """
+
+    marks: Dict[str, bool] = {}
 
     def __init__(self, problem: str, todo: str = "", result: Optional[Dict[str, Any]] = None) -> None:
         super().__init__(problem.rstrip(". ") + (". " + todo if todo else ""))
@@ -50,6 +53,12 @@ class LoadRefused(LivepatchError):
     """The kernel did not take the KMP's module."""
 
 
+class Incompatible(LoadRefused):
+    """The kernel takes the module after a reboot only: what is active has changed the system for good."""
+
+    marks = {"refused": True}
+
+
 class TransitionStalled(LivepatchError):
     """The kernel's migration to the patch did not complete within its limit."""
 
@@ -62,9 +71,21 @@ class AnotherRun(LivepatchError):
     """Another run of the module works on the host."""
 
 
+class Fenced(LivepatchError):
+    """A newer run of the rollout has taken the host over."""
+
+    marks = {"fenced": True}
+
+
 class NextBootFailed(LivepatchError):
     """The next boot could not be put in order."""
 
 
 class NotDone(LivepatchError):
     """Everything was tried, and the host is still not in the state that was asked for."""
+
+
+class NoWayBack(NotDone):
+    """The vendor advises against it, or there is nothing to go back to: trying again will not help."""
+
+    marks = {"refused": True}

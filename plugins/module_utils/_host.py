@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -262,13 +263,23 @@ class Host:
                 return found
         return None
 
-    def run(self, argv: Sequence[str], environment: Optional[Dict[str, str]] = None) -> Completed:
+    def run(
+        self, argv: Sequence[str], environment: Optional[Dict[str, str]] = None, seconds: Optional[float] = None
+    ) -> Completed:
         """Runs a tool in the C locale, so that what it prints can be read by a program.
 
-        :raises Unmeasured: the tool is not there.
+        :param seconds: how long it may take; then it is killed, with all that it has started.
+        :raises Unmeasured: the tool is not there, or takes longer.
         """
-        process = self._start(argv, environment, subprocess.DEVNULL, subprocess.PIPE)
-        out, err = process.communicate()
+        process = self._start(argv, environment, subprocess.DEVNULL, subprocess.PIPE, seconds is not None)
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as exc:
+            os.killpg(process.pid, signal.SIGKILL)
+            for stream in (process.stdout, process.stderr):
+                cast(IO[bytes], stream).close()
+            process.wait()
+            raise Unmeasured(f"{argv[0]} took longer than {seconds:g} s") from exc
         return Completed(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
     def pipe(self, argv: Sequence[str], source: Iterator[bytes], seconds: float) -> Generator[bytes, None, None]:
@@ -315,7 +326,12 @@ class Host:
             raise Unmeasured(f"{argv[0]} failed with exit code {rc}")
 
     def _start(
-        self, argv: Sequence[str], environment: Optional[Dict[str, str]], stdin: int, stderr: int
+        self,
+        argv: Sequence[str],
+        environment: Optional[Dict[str, str]],
+        stdin: int,
+        stderr: int,
+        own_group: bool = False,
     ) -> "subprocess.Popen[bytes]":
         variables = dict(os.environ, LC_ALL="C", LANGUAGE="C", **(environment or {}))
         # A module may be started with a PATH that lacks the places where a system's own tools are.
@@ -323,7 +339,13 @@ class Host:
         try:
             # Not run_command: it belongs to AnsibleModule, which the logic does not know.
             return subprocess.Popen(  # pylint: disable=ansible-bad-function
-                list(argv), stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=variables, cwd="/"
+                list(argv),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=variables,
+                cwd="/",
+                start_new_session=own_group,
             )
         except OSError as exc:
             raise Unmeasured(f"cannot run {argv[0]}: {exc.strerror}") from exc

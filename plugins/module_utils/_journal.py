@@ -27,13 +27,16 @@ DONE, FAILED = "done", "failed"
 
 
 # What a change is for. run: its ID; rollout, plan: of which it is a part; kmp: the NAME-EVR that is to be active,
-# None for none; previous: the EVR of what was active before, None for nothing;
+# None for none; previous: the EVR of what was active before, None for nothing; fence: the highest number of a run that
+# has worked on the host, None where none had one; back: it is the way back from the change before.
 class Change(NamedTuple):
     run: str
     rollout: Optional[str]
     plan: Optional[str]
     kmp: Optional[str]
     previous: Optional[str]
+    fence: Optional[int] = None
+    back: bool = False
 
 
 class Journal:
@@ -62,12 +65,16 @@ class Journal:
             ) from exc
         return dict(entry)
 
-    def begin(self, change: Change, boot_id: Optional[str], phase: str) -> None:
-        """The first phase of a new change."""
+    def begin(self, change: Change, boot_id: Optional[str], phase: str, baseline: Optional[Dict[str, Any]]) -> None:
+        """The first phase of a new change.
+
+        :param baseline: what the kernel was like before it (``_health``).
+        """
         self._entry = dict(
             change._asdict(),
             schema=_SCHEMA,
             boot_id=boot_id,
+            baseline=baseline,
             began=round(self._host.wall_clock(), 3),
             deadline=None,
             changed=False,
@@ -98,6 +105,11 @@ class Journal:
     def amend(self, entry: Dict[str, Any]) -> None:
         """Takes up the record of a change that an earlier run began."""
         self._entry = dict(entry)
+
+    def fence(self, entry: Dict[str, Any], number: int) -> None:
+        """Keeps the number of the run that works on the host now, whatever comes of it."""
+        self._entry = dict(entry, fence=number)
+        self._save()
 
     def _save(self) -> None:
         self._host.save(PATH, json.dumps(self._entry, sort_keys=True) + "\n")

@@ -6,7 +6,7 @@
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _journal, _nextboot, _verdict
+from ansible_collections.fleet.livepatch.plugins.module_utils import _health, _journal, _nextboot, _verdict
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
@@ -19,7 +19,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy i
 # Threads are only looked at when a migration is slow: most are over in a second or two.
 _SLOW = 5.0
 # Of the journal, what a result tells
-_RECORDED = ("run", "rollout", "plan", "phase", "kmp", "previous", "boot_id", "at", "problem")
+_RECORDED = ("run", "rollout", "plan", "fence", "phase", "kmp", "previous", "boot_id", "at", "problem")
 _NOTHING = "nothing is installed that the next boot could keep"
 
 
@@ -87,6 +87,7 @@ def conclude(
             },
             "blockers": found.shown,
             "next_boot": next_boot,
+            "health": _health.judge(entry.get("baseline") if entry else None, _health.now(host, kernel["boot_id"])),
             "journal": _told(host, entry, kernel["boot_id"]),
             "unmeasured": unmeasured,
         },
@@ -104,7 +105,7 @@ def _told(host: Host, entry: Optional[Dict[str, Any]], boot_id: Optional[str]) -
     """The journal for a result."""
     if entry is None:
         return None
-    told = {key: entry[key] for key in _RECORDED}
+    told = {key: entry.get(key) for key in _RECORDED}
     runs = host.is_locked(_journal.LOCK)
     return dict(told, running=runs, interrupted=_journal.interrupted(entry, boot_id, runs))
 

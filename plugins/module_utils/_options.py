@@ -35,6 +35,8 @@ POLICY: Dict[str, Dict[str, Any]] = {
     "lock_timeout": {"type": "int", "default": 60},
     "policy": {"type": "dict", "options": _CHOICE, "apply_defaults": True},
 }
+# Checks of preflight that can be tolerated: those that are not of a change that is under way
+TOLERABLE = ("package_lock", "disk", "signature", "ftrace", "probes", "agents", "taint", "log", "kdump")
 
 # Of the module livepatch. The controller checks them, too, before anything is sent.
 LIVEPATCH: Dict[str, Dict[str, Any]] = dict(
@@ -53,7 +55,20 @@ LIVEPATCH: Dict[str, Dict[str, Any]] = dict(
     run={"type": "str"},
     rollout={"type": "str"},
     plan={"type": "str"},
+    fence={"type": "int"},
+    preflight={"type": "bool", "default": False},
+    preflight_tolerate={"type": "list", "elements": "str", "default": [], "choices": list(TOLERABLE)},
 )
+# Of livepatch_info
+PROBES: Dict[str, Any] = {
+    "type": "dict",
+    "options": {
+        "commands": {"type": "list", "elements": "str", "default": []},
+        "urls": {"type": "list", "elements": "str", "default": []},
+        "services": {"type": "list", "elements": "str", "default": []},
+        "timeout": {"type": "int", "default": 10},
+    },
+}
 
 
 def policy(params: Dict[str, Any], host: Host) -> policies.Policy:
@@ -82,7 +97,7 @@ def run(module: Any, work: Callable[[Host], Dict[str, Any]]) -> None:
         result = work(Host())
     except LivepatchError as exc:
         _warn(module, exc.result)
-        module.fail_json(msg=str(exc), **exc.result)
+        module.fail_json(msg=str(exc), **dict(exc.result, **exc.marks))
     else:
         _warn(module, result)
         module.exit_json(**result)

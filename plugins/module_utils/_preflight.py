@@ -5,10 +5,12 @@
 """What speaks against live patching a host now, before anything is done to it. PRIVATE to the collection."""
 
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Set
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _health
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import log
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
@@ -25,10 +27,6 @@ _AGENTS = {
 _SERIOUS = {"D": "it has had an oops", "M": "a machine check was reported", "B": "it has found a bad page"}
 _TRACED = ("/sys/kernel/tracing/enabled_functions", "/sys/kernel/debug/tracing/enabled_functions")
 _PROBES = "/sys/kernel/debug/kprobes/list"
-# What a kernel says when something is wrong with it
-_TROUBLE = re.compile(
-    r"\bBUG:|\bOops|WARNING: CPU|blocked for more than|soft lockup|hard LOCKUP|rcu.*detected stall|general protection"
-)
 
 
 # verdict: "pass", "warn" or "fail"
@@ -43,31 +41,40 @@ def examine(host: Host, policy: Policy, observed: Dict[str, Any]) -> Dict[str, A
 
     :param observed: the blocks of ``_observe``.
     """
-    livepatch, kernel = observed["livepatch"], observed["kernel"]
-    records = [record.partition(";") for record in host.kernel_log()]
-    checks = [
-        _state(livepatch),
-        _transition(livepatch),
-        _lock(host, policy),
-        *(_disk(host, path, least) for path, least in _FREE.items()),
-        _signature(kernel, observed["kmp"]["selected"]),
-        _ftrace(host),
-        _probes(host, observed["kmp"]["selected"]),
-        _agents(host),
-        _taint(kernel),
-        _trouble([text for _head, _semicolon, text in records]),
-        _kdump(host),
-    ]
+    livepatch = observed["livepatch"]
+    now = _health.now(host, observed["kernel"]["boot_id"])
+    checks = [_state(livepatch), _transition(livepatch), *_tolerable(host, policy, observed, now)]
     return {
         "passed": all(one.verdict != "fail" for one in checks),
         "checks": [one._asdict() for one in checks],
-        "baseline": {
-            "boot_id": kernel["boot_id"],
-            "taint": kernel["taint"]["value"] if kernel["taint"] else None,
-            # What comes after this record is of what is done now.
-            "log": int(records[-1][0].split(",")[1]) if records else None,
-        },
+        "baseline": _health.baseline(host, now),
     }
+
+
+def refusals(host: Host, policy: Policy, observed: Dict[str, Any], tolerate: Sequence[str]) -> List[str]:
+    """What speaks against a change that is about to be made, in words.
+
+    State and transition are not looked at: whoever makes the change takes up what was interrupted, and judges both.
+
+    :param tolerate: names of checks that may fail; ``disk`` is all of the disk's.
+    """
+    checks = _tolerable(host, policy, observed, _health.now(host, observed["kernel"]["boot_id"]))
+    return [f"{one.name}: {one.text}" for one in checks if one.verdict == "fail" and one.name.split()[0] not in tolerate]
+
+
+def _tolerable(host: Host, policy: Policy, observed: Dict[str, Any], now: _health.Now) -> List[Check]:
+    kernel, selected = observed["kernel"], observed["kmp"]["selected"]
+    return [
+        _lock(host, policy),
+        *(_disk(host, path, least) for path, least in _FREE.items()),
+        _signature(kernel, selected),
+        _ftrace(host),
+        _probes(host, selected),
+        _agents(host),
+        _taint(kernel),
+        _trouble(now.records),
+        _kdump(host),
+    ]
 
 
 def _state(livepatch: Dict[str, Any]) -> Check:
@@ -157,8 +164,8 @@ def _taint(kernel: Dict[str, Any]) -> Check:
     return Check("taint", "pass", "flags: " + (" ".join(flags) or "none"))
 
 
-def _trouble(log: List[str]) -> Check:
-    found = [text.splitlines()[0] for text in log if _TROUBLE.search(text)]
+def _trouble(records: Sequence[log.Record]) -> Check:
+    found = [one.text for one in records if log.trouble(one)]
     if found:
         return Check("log", "warn", f"the kernel has told of trouble before: {found[-1][:120]}")
     return Check("log", "pass", "the kernel's log tells of no trouble")

@@ -230,6 +230,9 @@ def main() -> None:
             params["run"] or _apply.new_run(),
             params["rollout"],
             params["plan"],
+            params["fence"],
+            params["preflight"],
+            params["preflight_tolerate"],
         )
         result = _apply.bring(host, request)
         if module._diff:

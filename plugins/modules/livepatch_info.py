@@ -39,6 +39,36 @@ options:
   results_file:
     description: Where Ansible keeps the result of O(run), for a run that ended before it could record anything.
     type: path
+  probes:
+    description:
+      - What must hold on the host besides. One that does not fails RV(livepatch.health).
+      - They are looked at one after the other, after the live patch. What cannot be looked at has failed.
+    type: dict
+    suboptions:
+      commands:
+        description:
+          - Commands that must end with exit code 0. They must only look and change nothing, since this module promises so;
+            in check mode they are not run.
+          - Each is split into words as a shell does, and run without one. Who needs a shell says so, V(sh -c 'a | b').
+        type: list
+        elements: str
+        default: []
+      urls:
+        description:
+          - URLs that the host itself asks for, C(http) or C(https), and that must be answered with a status from 200 to 399.
+          - Certificates are verified. A redirection is an answer, and not followed.
+        type: list
+        elements: str
+        default: []
+      services:
+        description: Units of systemd that must be active.
+        type: list
+        elements: str
+        default: []
+      timeout:
+        description: How many seconds each of them may take.
+        type: int
+        default: 10
 seealso:
   - module: fleet.livepatch.livepatch
   - module: fleet.livepatch.kernel_info
@@ -54,6 +84,14 @@ EXAMPLES = r"""
 - name: Ask which functions are replaced
   fleet.livepatch.livepatch_info:
     gather: [functions]
+  become: true
+
+- name: Ask whether the host fares well since it was patched
+  fleet.livepatch.livepatch_info:
+    gather: [livepatch]
+    probes:
+      urls: ["http://localhost:8080/health"]
+      services: [nginx.service]
   become: true
 
 - name: Insist on it
@@ -197,12 +235,38 @@ livepatch:
       returned: always
       type: dict
       sample: {release: 6.1.0-56-cloud-amd64, kmp: 3-150400.2.1, level: 3, loaded_by: initrd, held: false, missing: []}
+    health:
+      description:
+        - How the kernel has fared since the last change of its live patch began, which RV(livepatch.journal) tells of.
+        - C(verdict) is V(fail) where there are C(problems), V(pass) where there are none and all could be looked at, else
+          V(inconclusive).
+        - C(problems) has ten at most. C(what) is V(rebooted), V(taint) (flags that loading a live patch does not set by
+          itself), V(probe) (of O(probes)), or what the kernel's log tells of, V(panic), V(oops), V(bug), V(warning),
+          V(lockup), V(hung_task), V(rcu_stall).
+        - C(since) is what was recorded before the change, null where nothing was. C(complete) is whether all could be
+          looked at, C(reason) why not, such as a log that the kernel has overwritten since.
+      returned: always
+      type: dict
+      sample:
+        verdict: fail
+        problems:
+          - {what: warning, text: "WARNING: CPU: 0 PID: 812 at fs/proc/cmdline.c:9 livepatch_cmdline+0x12/0x30 [livepatch_3]"}
+        since: {boot_id: 5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11, taint: 0, log: 612, at: 1800001000.5}
+        complete: true
+        reason: null
+    probes:
+      description: What O(probes) found, one by one. C(passed) is null for a command in check mode.
+      returned: always
+      type: list
+      elements: dict
+      sample:
+        - {kind: service, name: nginx.service, passed: true, text: active}
     journal:
       description:
         - What the host recorded of the last change. C(phase) is how far it got, C(previous) what was active before,
           C(problem) why it failed, C(running) whether somebody works on the host now, C(interrupted) whether who did
           has
-          gone away in the middle.
+          gone away in the middle, C(fence) the highest number of a rollout's run that has worked on the host.
         - Null where nothing was ever changed.
       returned: always
       type: dict
@@ -210,7 +274,8 @@ livepatch:
       null}
     job:
       description:
-        - What became of O(run), C(failed), C(changed), C(msg), C(before), C(after), C(transition), C(transaction).
+        - What became of O(run), C(failed), C(changed), C(msg), C(before), C(after), C(transition), C(transaction),
+          and C(refused) and C(fenced) where M(fleet.livepatch.livepatch) returned them.
         - Null without O(run), while it runs, and of one that has gone away without a word.
       returned: always
       type: dict
@@ -237,7 +302,13 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _collect, _observe, _options
+from ansible_collections.fleet.livepatch.plugins.module_utils import (
+    _collect,
+    _health,
+    _observe,
+    _options,
+    _probes,
+)
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 _BLOCKS = ("livepatch", "kernel", "kmp")
@@ -256,12 +327,14 @@ def main() -> None:
             run={"type": "str"},
             wait={"type": "int", "default": 0},
             results_file={"type": "path"},
+            probes=_options.PROBES,
         ),
         supports_check_mode=True,
     )
 
     def work(host: Host) -> Dict[str, Any]:
         params = module.params
+        wanted = _probes.probes(params["probes"]) if params["probes"] else None
         job = None
         if params["run"]:
             job = _collect.wait(host, params["run"], params["wait"], params["results_file"])
@@ -272,7 +345,10 @@ def main() -> None:
         if params["run"] and job is None:
             # It may have ended while the host was looked at, which then shows that nobody works on it any more.
             job = _collect.wait(host, params["run"], 0, params["results_file"])
-        observed["livepatch"]["job"] = job
+        livepatch = observed["livepatch"]
+        livepatch["job"] = job
+        livepatch["probes"] = [] if wanted is None else _probes.run(host, wanted, module.check_mode)
+        livepatch["health"] = _health.probed(livepatch["health"], livepatch["probes"])
         return {block: told for block, told in observed.items() if block in gather}
 
     _options.run(module, work)

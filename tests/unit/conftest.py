@@ -103,7 +103,7 @@ class Directory(Host):
     def drop(self, path: str) -> None:
         shutil.rmtree(self.path(path), ignore_errors=True)
 
-    def run(self, argv: Any, environment: Any = None) -> Completed:
+    def run(self, argv: Any, environment: Any = None, seconds: Any = None) -> Completed:
         """The answer whose key, a string of words, is the longest that all occurs in the command."""
         self.calls.append(list(argv))
         self.environments.append(environment)
@@ -371,7 +371,7 @@ class Machine(Directory):
         self.put(index, text)
         os.utime(self.path(index), (self.wall_clock(), self.wall_clock()))
 
-    def run(self, argv: Any, environment: Any = None) -> Completed:
+    def run(self, argv: Any, environment: Any = None, seconds: Any = None) -> Completed:
         self.calls.append(list(argv))
         tool, last = argv[0], argv[-1]
         if tool == "zypper":

@@ -83,11 +83,11 @@ def read(host: Host) -> Dict[str, Any]:
         _read_image(host, kernel, _first(host, _BESIDE_GZIP, name), _first(host, _BESIDE_XZ, name))
     _look_ahead(host, kernel)
 
-    value = host.text("/proc/sys/kernel/tainted")
+    value = taint.read(host)
     if value is None:
         unmeasured["taint"] = "/proc/sys/kernel/tainted is not there"
     else:
-        kernel["taint"] = {"value": int(value), "flags": taint.letters(int(value))}
+        kernel["taint"] = {"value": value, "flags": taint.letters(value)}
 
     lockdown = host.text("/sys/kernel/security/lockdown")
     chosen = re.search(r"\[(\w+)\]", lockdown or "")

@@ -12,6 +12,7 @@ kernel's version, since distributions backport.
 from typing import List, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import KernelRefused, Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import log
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism, Patch
 
 SYSFS = "/sys/kernel/livepatch"
@@ -82,10 +83,10 @@ class Klp(Mechanism):
     def logged(self, name: str) -> Tuple[Optional[float], Optional[float]]:
         started: Optional[float] = None
         finished: Optional[float] = None
-        for _sequence, moment, text in self._log():
-            if f"livepatch: '{name}': starting " in text:
+        for record in log.records(self._host):
+            if f"livepatch: '{name}': starting " in record.text:
                 # A reversal says so a second time; the migration that it turns round has not completed.
-                started, finished = moment, None
-            elif f"livepatch: '{name}': " in text and text.endswith("patching complete"):
-                finished = moment
+                started, finished = record.seconds, None
+            elif f"livepatch: '{name}': " in record.text and record.text.endswith("patching complete"):
+                finished = record.seconds
         return started, finished

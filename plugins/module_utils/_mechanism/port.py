@@ -11,9 +11,13 @@ A new mechanism is one new file that implements this port, and a model of its ke
 import abc
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import KernelRefused, LoadRefused
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
+    Incompatible,
+    KernelRefused,
+    LoadRefused,
+)
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import notes
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import log, notes
 
 
 # name: the module's, as the kernel knows it. enabled: where it is heading, not that it is there. transition: tasks are
@@ -102,7 +106,7 @@ class Mechanism(abc.ABC):
         answer = self._host.run(["insmod", path])
         if answer.rc == 0:
             return
-        words = [text for sequence, _moment, text in self._log() if sequence > before]
+        words = [one.text for one in log.records(self._host) if one.sequence > before]
         problem = "the kernel refused {}: {}{}".format(
             path,
             answer.err.strip().split(": ")[-1] or f"insmod ended with {answer.rc}",
@@ -110,7 +114,7 @@ class Mechanism(abc.ABC):
         )
         if any("not compatible with the already installed livepatches" in text for text in words):
             # Documentation/livepatch/system-state.rst
-            raise LoadRefused(
+            raise Incompatible(
                 problem + ": a patch that is active has changed the system in a way that this one does not know",
                 "Boot the host into the level that is wanted; there is no way there without a reboot",
             )
@@ -135,15 +139,6 @@ class Mechanism(abc.ABC):
         data = self._host.read(f"/sys/module/{module}/notes/.note.gnu.build-id")
         return None if data is None else notes.build_id(data, self._host.byteorder)
 
-    def _log(self) -> List[Tuple[int, float, str]]:
-        """The kernel's log: sequence number, seconds since boot, first line."""
-        records = []
-        for record in self._host.kernel_log():
-            head, _semicolon, text = record.partition(";")
-            fields = head.split(",")
-            records.append((int(fields[1]), float(fields[2]) / 1e6, text.splitlines()[0] if text else ""))
-        return records
-
     def _sequence(self) -> int:
-        records = self._log()
-        return records[-1][0] if records else -1
+        records = log.records(self._host)
+        return records[-1].sequence if records else -1
