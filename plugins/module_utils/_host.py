@@ -348,7 +348,8 @@ class Host:
                 start_new_session=own_group,
             )
         except OSError as exc:
-            raise Unmeasured(f"cannot run {argv[0]}: {exc.strerror}") from exc
+            # Not exc.strerror: Python 3.6 adds the path to it.
+            raise Unmeasured(f"cannot run {argv[0]}: {os.strerror(exc.errno or 0)}") from exc
 
     def wall_clock(self) -> float:
         """Seconds since the epoch."""

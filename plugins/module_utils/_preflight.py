@@ -59,7 +59,9 @@ def refusals(host: Host, policy: Policy, observed: Dict[str, Any], tolerate: Seq
     :param tolerate: names of checks that may fail; ``disk`` is all of the disk's.
     """
     checks = _tolerable(host, policy, observed, _health.now(host, observed["kernel"]["boot_id"]))
-    return [f"{one.name}: {one.text}" for one in checks if one.verdict == "fail" and one.name.split()[0] not in tolerate]
+    return [
+        f"{one.name}: {one.text}" for one in checks if one.verdict == "fail" and one.name.split()[0] not in tolerate
+    ]
 
 
 def _tolerable(host: Host, policy: Policy, observed: Dict[str, Any], now: _health.Now) -> List[Check]:

@@ -39,7 +39,9 @@ def probes(options: Dict[str, Any]) -> Probes:
         raise BadOption("probes.timeout is {timeout}".format(**options), "It is the seconds that each may take")
     for url in options["urls"]:
         _check_url(url)
-    return Probes([_words(one) for one in options["commands"]], options["urls"], options["services"], options["timeout"])
+    return Probes(
+        [_words(one) for one in options["commands"]], options["urls"], options["services"], options["timeout"]
+    )
 
 
 def run(host: Host, wanted: Probes, check_mode: bool) -> List[Dict[str, Any]]:
@@ -101,7 +103,7 @@ def _url(url: str, seconds: float) -> Found:
             status = answer.getcode()
     except (OSError, http.client.HTTPException, ValueError) as exc:
         why = getattr(exc, "reason", exc)
-        return Found("url", url, False, "no answer: {}".format(_last_line(str(why)) or type(why).__name__))
+        return Found("url", url, False, f"no answer: {_last_line(str(why)) or type(why).__name__}")
     return Found("url", url, 200 <= status < 400, f"HTTP status {status}")
 
 

@@ -39,7 +39,8 @@ options:
       - V(present) is content with whatever level is active, unless O(level) or O(version) asks for one.
       - V(previous) goes back to what was active before the last change, as the host's journal names it. Where nothing
         was, it goes to the initial KMP on SUSE's kernels (level 1, which replaces everything with nothing), and refuses
-        elsewhere, since Red Hat advises against unloading a live patch.
+        elsewhere, since Red Hat advises against unloading a live patch. Asked twice it stays, since a way back is not
+        gone back from. Where the last change failed, and nothing of it is left, it stays as well.
       - V(absent) disables what is active and removes the KMPs of the running kernel.
     type: str
     choices: [latest, present, absent, previous]
@@ -121,8 +122,30 @@ options:
     description: The rollout that this run is a part of, for the journal.
     type: str
   plan:
-    description: The hash of the plan that this run is a part of, for the journal.
+    description:
+      - The hash of the plan that this run is a part of, for the journal.
+      - With O(state=previous) only a change that was made for this plan is gone back from. A host whose last change was
+        another one is left as it is, and the module succeeds.
     type: str
+  fence:
+    description:
+      - The number of the rollout's run, which grows with each. The host keeps the highest that it has seen, and refuses
+        a run with a lower one before anything is done, since a newer run has taken the rollout over.
+      - Without it nothing is checked.
+    type: int
+  preflight:
+    description:
+      - Whether to look first at what M(fleet.livepatch.livepatch_preflight) looks at, state and transition aside, and
+        to refuse a change where a check fails. A warning refuses nothing.
+      - A host that needs no change is not looked at, nor is one for O(state=absent).
+    type: bool
+    default: false
+  preflight_tolerate:
+    description: Checks of O(preflight) whose failure is no reason to refuse.
+    type: list
+    elements: str
+    choices: [package_lock, disk, signature, ftrace, probes, agents, taint, log, kdump]
+    default: []
 seealso:
   - module: fleet.livepatch.livepatch_info
   - module: fleet.livepatch.livepatch_journal
@@ -149,6 +172,23 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: Why it failed, or, with O(state=previous), why there was nothing to do.
+  returned: on failure, and where O(state=previous) leaves the host as it is on purpose
+  type: str
+  sample: "nothing was done: the last change of this host was not made for this plan"
+refused:
+  description:
+    - True where the way that was asked for is closed, and trying again will not help. The vendor advises against it,
+      there is nothing to go back to, or the kernel takes that module after a reboot only.
+  returned: on such a failure
+  type: bool
+  sample: true
+fenced:
+  description: True where a run with a higher O(fence) has taken the host over. Nothing was done.
+  returned: on such a failure
+  type: bool
+  sample: true
 before:
   description: State, active level, installed KMP and the kernel's patches before.
   returned: when they could be told

@@ -47,15 +47,15 @@ options:
     suboptions:
       commands:
         description:
-          - Commands that must end with exit code 0. They must only look and change nothing, since this module promises so;
-            in check mode they are not run.
+          - Commands that must end with exit code 0. They must only look and change nothing, since this module promises
+            so. In check mode they are not run.
           - Each is split into words as a shell does, and run without one. Who needs a shell says so, V(sh -c 'a | b').
         type: list
         elements: str
         default: []
       urls:
         description:
-          - URLs that the host itself asks for, C(http) or C(https), and that must be answered with a status from 200 to 399.
+          - URLs, C(http) or C(https), that the host itself asks for. The status of the answer must be from 200 to 399.
           - Certificates are verified. A redirection is an answer, and not followed.
         type: list
         elements: str
@@ -238,8 +238,8 @@ livepatch:
     health:
       description:
         - How the kernel has fared since the last change of its live patch began, which RV(livepatch.journal) tells of.
-        - C(verdict) is V(fail) where there are C(problems), V(pass) where there are none and all could be looked at, else
-          V(inconclusive).
+        - C(verdict) is V(fail) where there are C(problems), V(pass) where there are none and all could be looked at,
+          else V(inconclusive).
         - C(problems) has ten at most. C(what) is V(rebooted), V(taint) (flags that loading a live patch does not set by
           itself), V(probe) (of O(probes)), or what the kernel's log tells of, V(panic), V(oops), V(bug), V(warning),
           V(lockup), V(hung_task), V(rcu_stall).
@@ -250,7 +250,7 @@ livepatch:
       sample:
         verdict: fail
         problems:
-          - {what: warning, text: "WARNING: CPU: 0 PID: 812 at fs/proc/cmdline.c:9 livepatch_cmdline+0x12/0x30 [livepatch_3]"}
+          - {what: warning, text: "WARNING: CPU: 0 PID: 812 at fs/proc/cmdline.c:9 cmdline+0x12/0x30"}
         since: {boot_id: 5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11, taint: 0, log: 612, at: 1800001000.5}
         complete: true
         reason: null

@@ -54,10 +54,11 @@ preflight:
     baseline:
       description:
         - The boot, the taint and the number of the kernel log's last record before anything is done, so that what comes
-          afterwards can be told from what was before.
+          afterwards can be told from what was before. M(fleet.livepatch.livepatch) records the same of each change, and
+          M(fleet.livepatch.livepatch_info) judges by it (C(health)).
       returned: always
       type: dict
-      sample: {boot_id: 5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11, taint: 0, log: 612}
+      sample: {boot_id: 5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11, taint: 0, log: 612, at: 1800001000.5}
 """
 
 from typing import Any, Dict

@@ -29,6 +29,7 @@ _WELL: dict[str, t.Any] = {
     "installed": None,
     "kmp": "3-1",
     "rejected": [],
+    "problems": [],  # of its health: {what, text}
     "refusal": "",  # what the kernel says when the module is applied
     "gone": False,  # the host does not answer any more
     "from": {},  # what becomes true when it is asked, applied to or verified: facts by "ask", "apply", "verify"

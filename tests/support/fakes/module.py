@@ -79,6 +79,14 @@ class Host:
                 "patches": [],
                 "transition": {"running": False, "patch": None, "to": None},
                 "blockers": [],
+                "health": {
+                    "verdict": "fail" if facts["problems"] else "pass",
+                    "problems": facts["problems"],
+                    "since": {"boot_id": facts["boot_id"], "taint": 0, "log": 1, "at": 1.0},
+                    "complete": True,
+                    "reason": None,
+                },
+                "probes": [],
                 "journal": None,
                 "job": None,
                 "unmeasured": {},
@@ -108,7 +116,7 @@ def wait(host: Host, results_file: str) -> dict[str, t.Any]:
         with contextlib.suppress(OSError, ValueError):
             told = json.loads(Path(results_file).read_text())
             if "changed" in told or "failed" in told:
-                kept = ("msg", "changed", "transition", "before", "after")
+                kept = ("msg", "refused", "fenced", "changed", "transition", "before", "after")
                 return {**{key: told[key] for key in kept if key in told}, "failed": bool(told.get("failed"))}
         time.sleep(0.02)
 
@@ -137,7 +145,7 @@ def apply(host: Host, module: AnsibleModule) -> None:
 
 def main() -> None:
     host = Host(Path(os.environ["PRETENDED_HOST"]))
-    options = {"results_file": {"type": "path"}, "wait": {"type": "int"}}
+    options = {"results_file": {"type": "path"}, "wait": {"type": "int"}, "probes": _options.PROBES}
     module = AnsibleModule(argument_spec=dict(_options.LIVEPATCH, **options), supports_check_mode=True)
     # One file for both modules; Ansible tells by which name it was called.
     (ask if module._name.endswith("_info") else apply)(host, module)

@@ -13,6 +13,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import _apply, _co
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     AnotherRun,
     BadOption,
+    Fenced,
+    LivepatchError,
     LoadRefused,
     NotDone,
     TransitionStalled,
@@ -502,3 +504,251 @@ def test_an_administrators_lock_is_left_alone(machine: Any) -> None:
     assert _bring(machine, kernel_lock=True)["changed"] is False
     assert _bring(machine, kernel_lock=False)["changed"] is False
     assert machine.locks == ["kernel-cloud-amd64"]
+
+
+# What the kernel was like before
+
+
+def test_baseline(machine: Any) -> None:
+    machine.put("/proc/sys/kernel/tainted", "512")
+    machine.log = ["6,41,1000,-;before\n"]
+    done = _bring(machine)
+    entry = _entry(machine)
+    boot_id = machine.text("/proc/sys/kernel/random/boot_id")
+    assert entry["baseline"] == {"boot_id": boot_id, "taint": 512, "log": 41, "at": entry["began"]}
+    assert "baseline" not in done["livepatch"]["journal"]
+    # All that livepatch itself has logged and set since
+    machine.put("/proc/sys/kernel/tainted", str(512 | 1 << 15))
+    health = _livepatch(machine)["health"]
+    assert (health["verdict"], health["problems"], health["complete"]) == ("pass", [], True)
+    machine.log.append("4,500,9000,-;WARNING: CPU: 0 PID: 1 at kernel/x.c:1 x+0x1/0x2 [livepatch_3]\n")
+    assert _livepatch(machine)["health"]["problems"][0]["what"] == "warning"
+    _reboot(machine)
+    assert [one["what"] for one in _livepatch(machine)["health"]["problems"]] == ["rebooted"]
+
+
+def test_nothing_was_recorded(machine: Any) -> None:
+    assert _livepatch(machine)["health"]["verdict"] == "inconclusive"
+    _killed_in(machine, "migrating")  # as an earlier version left it
+    health = _livepatch(machine)["health"]
+    assert (health["verdict"], health["since"]) == ("inconclusive", None)
+
+
+@pytest.mark.parametrize("phase, kept", [("installing", True), ("loading", True), ("failed", False)])
+def test_baseline_of_what_is_taken_up(machine: Any, phase: str, kept: bool) -> None:
+    machine.log = ["6,41,1000,-;before\n", "6,42,1000,-;after\n"]
+    earlier = {"boot_id": machine.text("/proc/sys/kernel/random/boot_id"), "taint": 0, "log": 41, "at": 1.0}
+    _killed_in(machine, phase)
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), baseline=earlier)))
+    _bring(machine)
+    assert (_entry(machine)["baseline"] == earlier) is kept
+
+
+@pytest.mark.parametrize("phase", ["migrating", "failed"])
+def test_baseline_of_a_migration_that_is_taken_up(machine: Any, phase: str) -> None:
+    earlier = {"boot_id": machine.text("/proc/sys/kernel/random/boot_id"), "taint": 0, "log": 41, "at": 1.0}
+    machine.have(_THREE)
+    machine.start(_THREE)
+    _killed_in(machine, phase)
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), baseline=earlier, back=True)))
+    _bring(machine)
+    assert (_entry(machine)["phase"], _entry(machine)["baseline"], _entry(machine)["back"]) == ("done", earlier, True)
+
+
+def test_baseline_is_of_this_change(machine: Any) -> None:
+    _bring(machine, level=2)
+    first = _entry(machine)["baseline"]
+    machine.sleep(5)
+    _bring(machine)
+    assert _entry(machine)["baseline"]["log"] > (first["log"] or 0)
+
+
+# The fence
+
+
+def test_fence(machine: Any) -> None:
+    assert _bring(machine, fence=7)["livepatch"]["journal"]["fence"] == 7
+    boot_id = machine.text("/proc/sys/kernel/random/boot_id")
+    before = machine.text(_JOURNAL)
+    for what in (
+        {},
+        {"state": "present"},
+        {"level": 2, "allow_downgrade": True},
+        {"state": "previous"},
+        {"state": "previous", "plan": "p"},
+        {"state": "absent", "allow_unsupported": True},
+        {"check_mode": True},
+    ):
+        with pytest.raises(
+            Fenced, match=r"a newer run of the rollout \(number 7\) has taken over this host, this is number 6"
+        ):
+            _bring(machine, fence=6, **what)
+    assert (machine.active(), machine.text(_JOURNAL)) == ([machine.module(_THREE)], before)
+    # As high, or none at all, is well; no run by hand takes the number away
+    assert _bring(machine, fence=7)["changed"] is False
+    assert _bring(machine)["changed"] is False
+    _bring(machine, level=2, allow_downgrade=True)
+    assert _entry(machine)["fence"] == 7
+    # A higher one is kept even where it has nothing to do, but for check mode, and though somebody clears the journal
+    _bring(machine, level=2, fence=9, check_mode=True)
+    assert _entry(machine)["fence"] == 7
+    assert _bring(machine, level=2, fence=8)["changed"] is False
+    assert _entry(machine)["fence"] == 8
+    assert (_entry(machine)["phase"], _entry(machine)["boot_id"]) == ("done", boot_id)
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), phase="loading")))
+    _journal.cleared(machine, "looked", False)
+    with pytest.raises(Fenced):
+        _bring(machine, fence=7)
+
+
+def test_fence_comes_before_what_is_half_done(machine: Any) -> None:
+    machine.have(_THREE)
+    machine.start(_THREE)
+    _killed_in(machine, "migrating")
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), fence=3)))
+    with pytest.raises(Fenced):
+        _bring(machine, fence=2)
+    assert machine.slept == 0
+    assert _entry(machine)["run"] == "killed"
+
+
+# The way back, as a rollout asks for it
+
+
+def test_previous_twice_stays(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _bring(machine)
+    assert _bring(machine, state="previous")["after"]["level"] == 2
+    again = _bring(machine, state="previous")
+    assert (again["changed"], again["after"]["level"], machine.active()) == (False, 2, [machine.module(_TWO)])
+    # It is a new change that can be gone back from again
+    _bring(machine, level=3)
+    assert _bring(machine, state="previous")["after"]["level"] == 2
+
+
+def test_previous_was_nothing_twice_stays(machine: Any) -> None:
+    _bring(machine)
+    _bring(machine, state="previous")
+    again = _bring(machine, state="previous")
+    assert (again["changed"], again["after"]["level"]) == (False, 1)
+
+
+def test_previous_that_was_interrupted(machine: Any) -> None:
+    _bring(machine)
+    _killed_in(machine, "installing", _TWO)
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), back=True, previous=_THREE)))
+    assert _bring(machine, state="previous")["after"]["level"] == 2
+    assert _bring(machine, state="previous")["changed"] is False
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_previous_of_a_plan(machine: Any, check_mode: bool) -> None:
+    told = _bring(machine, state="previous", plan="p", check_mode=check_mode)
+    assert (told["changed"], told["livepatch"]["journal"]) == (False, None)
+    _bring(machine, level=2, plan="p")
+    _bring(machine, plan="q")
+    told = _bring(machine, state="previous", plan="p", check_mode=check_mode)
+    assert (told["changed"], told["after"]["level"]) == (False, 3)
+    assert told["msg"] == "nothing was done: the last change of this host was not made for this plan"
+    assert _entry(machine)["plan"] == "q"
+    done = _bring(machine, state="previous", plan="q")
+    assert (done["changed"], done["after"]["level"]) == (True, 2)
+    assert _bring(machine, state="previous", plan="q")["changed"] is False
+    assert _bring(machine, state="previous", plan="p")["changed"] is False
+    assert machine.active() == [machine.module(_TWO)]
+
+
+def test_previous_leaves_another_plans_migration_alone(machine: Any) -> None:
+    machine.have(_THREE)
+    machine.start(_THREE)
+    _killed_in(machine, "migrating")
+    told = _bring(machine, state="previous", plan="p")
+    assert (told["changed"], told["livepatch"]["state"], machine.slept) == (False, "transitioning", 0)
+    assert _entry(machine)["run"] == "killed"
+
+
+def test_previous_of_what_was_undone(machine: Any) -> None:
+    """Nothing was active before, and the kernel took nothing: level 1 would be more than what was there."""
+    machine.offer(_THREE, refused="Invalid parameters")
+    with pytest.raises(LoadRefused):
+        _bring(machine, plan="p")
+    told = _bring(machine, state="previous", plan="p")
+    assert (told["changed"], told["after"]["state"], machine.installed) == (False, "unpatched", [])
+
+
+# What is refused for good, and what did not work
+
+
+def _failure(machine: Any, **what: Any) -> Any:
+    with pytest.raises(LivepatchError) as caught:
+        _bring(machine, **what)
+    return caught.value
+
+
+def test_refused_by_the_kernel(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _bring(machine)
+    machine.offer(_TWO, refused="Invalid parameters")
+    machine.says = "livepatch: Livepatch patch (x) is not compatible with the already installed livepatches."
+    assert _failure(machine, state="previous").marks == {"refused": True}
+    assert _entry(machine)["refused"] is True
+    assert _collect.wait(machine, "the-run", 5, None)["refused"] is True
+    machine.says = "livepatch: failed to enable patch 'x'"
+    assert _failure(machine, state="previous").marks == {}
+    assert "refused" not in _entry(machine)
+    assert "refused" not in _collect.wait(machine, "the-run", 5, None)
+
+
+def test_refused_by_the_vendor(machine: Any) -> None:
+    _bring(machine)
+    assert _failure(machine, state="absent").marks == {"refused": True}
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), kmp="kpatch-patch-5_14_0-427_13_1-1-2.el9")))
+    refused = _failure(machine, state="previous")
+    assert refused.marks == {"refused": True}
+    assert "the vendor advises against" in str(refused)
+
+
+def test_nothing_to_go_back_from(machine: Any) -> None:
+    assert _failure(machine, state="previous").marks == {"refused": True}
+
+
+def test_way_back_that_stalls(machine: Any) -> None:
+    _bring(machine, level=2)
+    _bring(machine)
+    machine.offer(_TWO, seconds=None)
+    assert _failure(machine, state="previous").marks == {}
+
+
+# Preflight, as part of the change
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_preflight(machine: Any, check_mode: bool) -> None:
+    machine.put("/proc/sys/kernel/ftrace_enabled", "0")
+    machine.put("/proc/sys/kernel/tainted", "128")
+    wanted = r"preflight: ftrace: live patches need .*; taint: the kernel is not sound.*preflight_tolerate"
+    with pytest.raises(NotDone, match=wanted) as caught:
+        _bring(machine, preflight=True, tolerate=("disk",), check_mode=check_mode)
+    assert (machine.installed, machine.text(_JOURNAL), caught.value.result["changed"]) == ([], None, False)
+    assert not machine.ran("download")
+    with pytest.raises(NotDone, match="preflight: taint"):
+        _bring(machine, preflight=True, tolerate=("disk", "ftrace"), check_mode=check_mode)
+    assert _bring(machine, preflight=True, tolerate=("disk", "ftrace", "taint"))["changed"] is True
+    # Who needs nothing is not kept from it
+    assert _bring(machine, preflight=True)["changed"] is False
+
+
+def test_preflight_of_the_disk(machine: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(machine, "free", lambda path: 1 << 20)
+    with pytest.raises(NotDone, match="disk /var/cache: 1 MiB are free"):
+        _bring(machine, preflight=True)
+    assert _bring(machine, preflight=True, tolerate=("disk",))["changed"] is True
+
+
+def test_preflight_does_not_mind_what_is_taken_up(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.start(_TWO)
+    _killed_in(machine, "migrating", _TWO)
+    assert _bring(machine, preflight=True, tolerate=("disk",))["after"]["level"] == 3

@@ -30,7 +30,12 @@ def test_nothing_speaks_against_it(machine: Any) -> None:
     found = _examine(machine)
     assert found["passed"] is True
     assert _verdicts(found) == {}
-    assert found["baseline"] == {"boot_id": "5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11", "taint": 0, "log": 611, "at": 1800001000.0}
+    assert found["baseline"] == {
+        "boot_id": "5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11",
+        "taint": 0,
+        "log": 611,
+        "at": 1800001000.0,
+    }
 
 
 @pytest.mark.parametrize(

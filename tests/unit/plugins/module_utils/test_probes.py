@@ -81,7 +81,7 @@ def server() -> Any:
     made = Server(("127.0.0.1", 0), _Answers)
     thread = threading.Thread(target=made.serve_forever, args=(0.05,))
     thread.start()
-    yield "127.0.0.1:{}".format(made.server_address[1])
+    yield f"127.0.0.1:{made.server_address[1]}"
     made.stop.set()
     made.shutdown()
     thread.join()
@@ -131,8 +131,7 @@ def test_no_certificate(server: str) -> None:
             (
                 1,
                 "",
-                "System has not been booted with systemd as init system (PID 1). Can't operate.\n"
-                "Failed to connect to bus: Host is down\n",
+                "System has not been booted with systemd as init system.\nFailed to connect to bus: Host is down\n",
             ),
             False,
             "Failed to connect to bus: Host is down",

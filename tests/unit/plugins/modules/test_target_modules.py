@@ -10,6 +10,7 @@ import pytest
 from ansible.module_utils import basic
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _collect, _options
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
 
 _THREE = "3-150400.2.1"
 
@@ -141,3 +142,73 @@ def test_wrong_option(run: Any) -> None:
     rc, printed = run("livepatch", on_stall="force")
     assert rc != 0
     assert "on_stall" in printed["msg"]
+
+
+# Health and probes
+
+
+def test_probes(run: Any, machine: Any, monkeypatch: Any) -> None:
+    machine.log = ["6,1,1000,-;before\n"]
+    run("livepatch")
+    monkeypatch.setattr(
+        machine, "run", _answering(machine.run, {"systemctl": (0, "active", ""), "look": (2, "", "ill")})
+    )
+    rc, printed = run("livepatch_info", probes={"services": ["nginx"]})
+    told = printed["livepatch"]
+    assert (rc, told["health"]["verdict"]) == (0, "pass")
+    assert told["probes"] == [{"kind": "service", "name": "nginx", "passed": True, "text": "active"}]
+    for check_mode, verdict, passed in ((False, "fail", False), (True, "pass", None)):
+        rc, printed = run("livepatch_info", probes={"commands": ["look"]}, _ansible_check_mode=check_mode)
+        told = printed["livepatch"]
+        assert (rc, told["health"]["verdict"], told["probes"][0]["passed"]) == (0, verdict, passed)
+    rc, printed = run("livepatch_info", probes={"commands": ["look"]})
+    assert printed["livepatch"]["health"]["problems"] == [{"what": "probe", "text": "look: exit code 2: ill"}]
+
+
+def _answering(otherwise: Any, answers: Any) -> Any:
+    def running(argv: Any, environment: Any = None, seconds: Any = None) -> Any:
+        if argv[0] not in answers:
+            return otherwise(argv, environment)
+        assert seconds == 10
+        return Completed(*answers[argv[0]])
+
+    return running
+
+
+def test_no_probes(run: Any) -> None:
+    printed = run("livepatch_info")[1]
+    assert printed["livepatch"]["probes"] == []
+    assert printed["livepatch"]["health"]["verdict"] == "inconclusive"
+
+
+def test_bad_probe(run: Any) -> None:
+    rc, printed = run("livepatch_info", probes={"urls": ["ftp://x"]})
+    assert rc != 0
+    assert "is no URL of HTTP" in printed["msg"]
+
+
+def test_fenced(run: Any) -> None:
+    run("livepatch", fence=2)
+    rc, printed = run("livepatch", fence=1)
+    assert rc != 0
+    assert (printed["failed"], printed["fenced"], "refused" in printed) == (True, True, False)
+
+
+def test_refused(run: Any) -> None:
+    rc, printed = run("livepatch", state="previous")
+    assert rc != 0
+    assert (printed["failed"], printed["refused"]) == (True, True)
+
+
+def test_preflight_of_livepatch(run: Any, machine: Any) -> None:
+    machine.put("/proc/sys/kernel/ftrace_enabled", "0")
+    rc, printed = run("livepatch", preflight=True, preflight_tolerate=["disk"])
+    assert rc != 0
+    assert printed["msg"].startswith("preflight: ftrace: ")
+    assert run("livepatch", preflight=True, preflight_tolerate=["disk", "ftrace"])[0] == 0
+
+
+def test_what_can_be_tolerated_is_what_is_looked_at(run: Any) -> None:
+    checks = run("livepatch_preflight")[1]["preflight"]["checks"]
+    names = {one["name"].split()[0] for one in checks}
+    assert names == {"state", "transition", *_options.TOLERABLE}
