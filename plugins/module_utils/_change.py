@@ -217,14 +217,16 @@ class Work:
         self, kmp: Optional[str], previous: Optional[str], phase: str, earlier: Optional[Dict[str, Any]]
     ) -> None:
         """:param earlier: the record of the interrupted change that is taken up, None for a new one."""
-        request, boot_id, last = self.request, self.kernel["boot_id"], self._journal.read() or {}
+        request, boot_id = self.request, self.kernel["boot_id"]
         self._since = self.host.clock()
-        fence = last.get("fence") if request.fence is None else request.fence
-        back = request.back if earlier is None else bool(earlier.get("back"))
-        change = _journal.Change(request.run, request.rollout, request.plan, kmp, previous, fence, back)
-        baseline = None if earlier is None else earlier.get("baseline")
         if earlier is None:
-            baseline = _health.baseline(self.host, _health.now(self.host, boot_id))
+            back, baseline = request.back, _health.baseline(self.host, _health.now(self.host, boot_id))
+        else:
+            back, baseline = bool(earlier.get("back")), earlier.get("baseline")
+        fence = request.fence
+        if fence is None:  # a run by hand takes no number away
+            fence = (self._journal.read() or {}).get("fence")
+        change = _journal.Change(request.run, request.rollout, request.plan, kmp, previous, fence, back)
         self._journal.begin(change, boot_id, phase, baseline)
 
     def _recorded(self, steps: Any) -> Done:

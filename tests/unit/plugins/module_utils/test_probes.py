@@ -4,6 +4,7 @@
 
 import http.server
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -40,6 +41,24 @@ def _run(host: Any, check_mode: bool = False, timeout: int = 5, **what: Any) -> 
 def test_command(tmp_path: Any, command: str, passed: bool, text: str) -> None:
     told = _run(Host(str(tmp_path)), commands=[command], timeout=1)
     assert (told["kind"], told["passed"], told["text"]) == ("command", passed, text)
+
+
+def test_what_takes_too_long_is_killed_with_its_children(tmp_path: Any) -> None:
+    _run(Host(str(tmp_path)), commands=[f"sh -c 'sleep 61 & echo $! > {tmp_path}/child; wait'"], timeout=1)
+    child = (tmp_path / "child").read_text().strip()
+    for _attempt in range(50):
+        if _state(child) in (None, "Z"):
+            return
+        time.sleep(0.02)
+    pytest.fail("it still runs")
+
+
+def _state(pid: str) -> Any:
+    try:
+        with open(f"/proc/{pid}/stat") as stream:
+            return stream.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return None
 
 
 def test_text_is_short(tmp_path: Any) -> None:
