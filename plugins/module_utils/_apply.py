@@ -7,13 +7,7 @@
 import uuid
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import (
-    _change,
-    _journal,
-    _observe,
-    _preflight,
-    _verdict,
-)
+from ansible_collections.fleet.livepatch.plugins.module_utils import _change, _journal, _observe, _preflight, _verdict
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     AnotherRun,
     BadOption,
@@ -214,12 +208,14 @@ def _fence(host: Host, request: Request) -> None:
 
     :raises Fenced: this is such a run.
     """
+    if request.fence is None:
+        return
     journal = _journal.Journal(host)
     try:
         entry = journal.read()
     except Unmeasured:  # the host's state is unknown then, and nothing is done
         return
-    if request.fence is None or entry is None:
+    if entry is None:  # nothing was ever changed here: the first change records the number
         return
     newest = entry.get("fence")
     if newest is not None and request.fence < newest:

@@ -219,10 +219,10 @@ class Work:
         """:param earlier: the record of the interrupted change that is taken up, None for a new one."""
         request, boot_id = self.request, self.kernel["boot_id"]
         self._since = self.host.clock()
-        if earlier is None:
-            back, baseline = request.back, _health.baseline(self.host, _health.now(self.host, boot_id))
-        else:
+        if earlier is not None:
             back, baseline = bool(earlier.get("back")), earlier.get("baseline")
+        else:
+            back, baseline = request.back, _health.baseline(self.host, _health.now(self.host, boot_id))
         fence = request.fence
         if fence is None:  # a run by hand takes no number away
             fence = (self._journal.read() or {}).get("fence")

@@ -302,13 +302,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import (
-    _collect,
-    _health,
-    _observe,
-    _options,
-    _probes,
-)
+from ansible_collections.fleet.livepatch.plugins.module_utils import _collect, _health, _observe, _options, _probes
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 _BLOCKS = ("livepatch", "kernel", "kmp")

@@ -11,11 +11,7 @@ A new mechanism is one new file that implements this port, and a model of its ke
 import abc
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
-    Incompatible,
-    KernelRefused,
-    LoadRefused,
-)
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Incompatible, KernelRefused, LoadRefused
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import log, notes
 
