@@ -1,0 +1,62 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""HTTP requests of gates: the one place where they leave the control node. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+import urllib.error
+
+from ansible.module_utils.urls import open_url
+
+# Bytes of an answer that are read
+_MOST = 1 << 20
+
+
+class NoAnswer(Exception):
+    """Nothing came back that could be judged."""
+
+
+class Fetch(t.Protocol):
+    def __call__(self, method: str, url: str, body: str | None, options: t.Mapping[str, t.Any]) -> tuple[int, str]: ...
+
+
+def fetch(method: str, url: str, body: str | None, options: t.Mapping[str, t.Any]) -> tuple[int, str]:
+    """Status and text of an answer.
+
+    :param options: ``timeout``, ``headers``, ``validate_certs``, ``ca_path``, ``client_cert``, ``client_key``,
+        ``url_username``, ``url_password``.
+    :raises NoAnswer: there was none in time.
+    """
+    headers = {str(key): str(value) for key, value in (options.get("headers") or {}).items()}
+    if body is not None:
+        headers.setdefault("Content-Type", "application/json")
+    try:
+        answer = open_url(
+            url,
+            method=method,
+            data=body,
+            headers=headers,
+            timeout=float(options.get("timeout") or 10),
+            validate_certs=options.get("validate_certs", True),
+            ca_path=options.get("ca_path"),
+            client_cert=options.get("client_cert"),
+            client_key=options.get("client_key"),
+            url_username=options.get("url_username"),
+            url_password=options.get("url_password"),
+            force_basic_auth=bool(options.get("url_username")),
+            follow_redirects="safe",
+        )
+        return int(answer.getcode()), answer.read(_MOST).decode("utf-8", "replace")
+    except urllib.error.HTTPError as exc:
+        return int(exc.code), exc.read(_MOST).decode("utf-8", "replace")
+    except Exception as exc:  # urllib, http.client and ssl have errors of their own each
+        raise NoAnswer(f"{shown(url)} does not answer: {getattr(exc, 'reason', None) or exc}") from exc
+
+
+def shown(url: str) -> str:
+    """A URL without the password that may be in it."""
+    return re.sub(r"//[^/@]*@", "//***@", url)
