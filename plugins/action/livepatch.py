@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 import uuid
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _options
@@ -27,13 +28,21 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         arguments["run"] = arguments.get("run") or uuid.uuid4().hex
         # The last thing before it starts: a task of its own would be asked of all hosts before any of them starts.
-        halted = halt.reason(task_vars)
-        if halted is not None and not self._task.check_mode:
+        halted = None if self._goes_back(arguments) or self._task.check_mode else halt.reason(self, task_vars)
+        if halted is not None:
             return {"changed": False, "failed": True, "halted": True, "msg": f"not started: {halted}"}
-        result = self._execute_module(
-            module_name="fleet.livepatch.livepatch",
-            module_args=arguments,
-            task_vars=task_vars,
-            wrap_async=bool(self._task.async_val),
-        )
+        try:
+            result = self._execute_module(
+                module_name="fleet.livepatch.livepatch",
+                module_args=arguments,
+                task_vars=task_vars,
+                wrap_async=bool(self._task.async_val),
+            )
+        except AnsibleConnectionFailure as exc:
+            # It may have started: whoever hears of the host again has to know by which name.
+            result = {"unreachable": True, "msg": str(exc)}
         return {**result, "run": arguments["run"]}
+
+    def _goes_back(self, arguments: dict[str, t.Any]) -> bool:
+        """A halt stops what is new on a host, and not what puts it in order."""
+        return arguments.get("state") == "previous"

@@ -2,39 +2,55 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Judges a wave: the controller's part of the module of the same name."""
+"""Judges a batch, its wave, and what was brought back: the controller's part of the module of the same name."""
 
 from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import outcome, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gatekeeper import Gatekeeper
+
+_OPTIONS: dict[str, t.Any] = {
+    "of": {"type": "str", "choices": ["batch", "probe", "wave", "rollback"], "required": True},
+    "soak": {"type": "int", "default": 0},
+    "run_limit": {"type": "int", "default": 3600},
+    "gates": {"type": "list", "elements": "dict", "default": []},
+    "skip_gates": {"type": "dict", "default": {}},
+}
+# What tasks after a step that could not judge go by: nothing more is done to anybody.
+_NOTHING: dict[str, t.Any] = {
+    "passed": False,
+    "go": False,
+    "last": False,
+    "soak": {"probes": [], "until": None},
+    "rows": [],
+    "barred": [],
+    "confirm": [],
+    "rollback": [],
+    "shares": {},
+    "elsewhere": [],
+}
 
 
 class ActionModule(ActionBase):
-    _requires_connection = False
+    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec={"plan": {"type": "dict", "required": True}})
+        task_vars = task_vars or {}
+        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         try:
-            number, verdict = self._judge(options["plan"], task_vars or {})
+            rollout = run.current(task_vars)
+            keeper = Gatekeeper(Records(self, task_vars, rollout), rollout, task_vars, options, self._task.check_mode)
+            told = getattr(keeper, options["of"])()
         except Exception as exc:  # whatever it is, a gate that cannot judge must not end the run without its report
-            number, verdict = None, outcome.Verdict(False, f"Gate: error: {exc!r}: no further host is touched")
-        self._display.display(verdict.text)
-        return {"changed": False, "passed": verdict.passed, "wave": number, "verdict": verdict.text}
-
-    def _judge(self, plan: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> tuple[int, outcome.Verdict]:
-        # The wave is found by who is in the batch, and judged by who was planned: Ansible drops hosts from a batch.
-        batch = set(task_vars["ansible_play_batch"])
-        number = next(n for n, wave in enumerate(plan["waves"]) if batch & set(wave))
-        wave = plan["waves"][number]
-        # Of a wave in batches, all that have gone so far.
-        last = max(wave.index(host) for host in batch if host in wave)
-        members = wave[: last + 1]
-        check_mode = self._task.check_mode
-        variables = run.variables_of(members, task_vars)
-        outcomes = run.outcomes(run.fleet(variables), members, variables, check_mode)
-        return number, outcome.gate(number, outcomes, plan["budget"], check_mode)
+            said = str(exc) if isinstance(exc, AnsibleError) else repr(exc)
+            told = {**_NOTHING, "verdict": f"Gate: error: {said}: no further host is touched", "error": said}
+        if options["of"] == "wave" or "error" in told:
+            self._display.display(told["verdict"])
+        return {"changed": False, **told}

@@ -8,31 +8,31 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import halt
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.owner import current
+
+_OPTIONS: dict[str, t.Any] = {
+    "halted": {"type": "bool", "default": True},
+    "everywhere": {"type": "bool", "default": False},
+    "reason": {"type": "str", "default": ""},
+}
 
 
 class ActionModule(ActionBase):
-    _requires_connection = False
+    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(
-            argument_spec={"halted": {"type": "bool", "default": True}, "reason": {"type": "str", "default": ""}}
-        )
-        before = halt.reason(task_vars)
-        changed = options["halted"] != (before is not None)
-        try:
-            if changed and not self._task.check_mode:
-                if options["halted"]:
-                    halt.write(task_vars, options["reason"])
-                else:
-                    halt.clear(task_vars)
-        except OSError as exc:
-            raise AnsibleActionFail(f"the halt flag {halt.path(task_vars)} cannot be changed: {exc.strerror}") from exc
+        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        records = Records(self, task_vars or {})
+        scope = None if options["everywhere"] else records.scope
+        by = str(current()["user"])
+        if options["halted"]:
+            told = records.ask("halt", scope=scope, reason=options["reason"], by=by)
+        else:
+            told = records.ask("unhalt", scope=scope, by=by)
         said = "No host starts any more; those in flight finish" if options["halted"] else "Rollouts may go on"
-        self._display.display(f"{said} ({halt.path(task_vars)})")
-        return {"changed": changed, "halted": options["halted"]}
+        self._display.display(f"{said} ({'all scopes' if scope is None else 'scope ' + scope})")
+        return {"changed": bool(told and told["changed"]), "halted": options["halted"]}

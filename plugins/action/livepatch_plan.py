@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans a rollout: the controller's part of the module of the same name."""
+"""Plans a rollout, or takes up the open one: the controller's part of the module of the same name."""
 
 from __future__ import annotations
 
@@ -12,29 +12,40 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import plan, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import outside
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import OPTIONS, Settings
+
+_OF_RUN: dict[str, t.Any] = {
+    "only": {"type": "bool", "default": False},
+    "plan_hash": {"type": "str", "default": ""},
+    "lease": {"type": "int", "default": 1800},
+    "gates": {"type": "list", "elements": "dict", "default": []},
+    "skip_gates": {"type": "dict", "default": {}},
+}
 
 
 class ActionModule(ActionBase):
-    _requires_connection = False
+    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(
-            argument_spec={
-                "waves": {"type": "list", "elements": "str", "required": True},
-                "seed": {"type": "str", "default": ""},
-                "budget": {"type": "int", "default": 0},
-                "max_in_flight": {"type": "int", "default": 100},
-            }
-        )
+        _validation, options = self.validate_argument_spec(argument_spec={**OPTIONS, **_OF_RUN})
         variables = run.variables_of(run.everybody(task_vars), task_vars)
+        records = Records(self, task_vars)
         try:
             run.insist_on_common(variables)
-            planned = plan.make(run.fleet(variables), options["waves"], options["seed"], options["max_in_flight"])
+            # What is wrong with the gates is told before any host is touched.
+            outside.parse(options["gates"], options["skip_gates"])
+            quarantine = records.ask("quarantine_list")
+            settings = Settings.of({**options, "quarantine": quarantine})
+            rollout = beginning.begin(
+                records, run.fleet(variables, settings.choice), options, settings, self._task.check_mode
+            )
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        self._display.display("\n".join(text.plan(planned)))
-        return {"changed": False, "plan": {**planned.as_result(), "budget": options["budget"]}}
+        self._display.display("\n".join(text.plan(rollout["document"], rollout["resumed"])))
+        return {"changed": False, "plan": rollout["document"], "rollout": rollout}

@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
 
 
 class ActionModule(ActionBase):
@@ -25,18 +26,18 @@ class ActionModule(ActionBase):
         _validation, options = self.validate_argument_spec(
             argument_spec={
                 "of": {"type": "str", "choices": ["status", "rollout"], "required": True},
-                "planned": {"type": "list", "elements": "str", "default": []},
+                "closed": {"type": "dict", "default": {}},
             }
         )
-        variables = run.variables_of(run.everybody(task_vars), task_vars)
-        fleet = run.fleet(variables)
+        fleet = run.fleet(run.variables_of(run.everybody(task_vars), task_vars))
         if options["of"] == "status":
             self._display.display("\n".join(text.status(fleet)))
             return {"changed": False, "hosts": [dataclasses.asdict(host) for host in fleet]}
 
-        outcomes = run.outcomes(fleet, set(options["planned"]), variables, self._task.check_mode)
-        self._display.display("\n".join(text.rollout(fleet, outcomes)))
-        problem = text.attention(fleet, outcomes)
+        closed = options["closed"]
+        outcomes = [Outcome(**row) for row in closed["outcomes"]]
+        self._display.display("\n".join(text.rollout(fleet, outcomes, closed["status"], closed["detail"])))
+        problem = text.attention(fleet, outcomes, closed["status"], closed["detail"])
         if problem is not None and not self._task.check_mode:
             raise AnsibleActionFail(problem)
-        return {"changed": False, "hosts": [dataclasses.asdict(one) for one in outcomes]}
+        return {"changed": False, "hosts": closed["outcomes"]}

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
@@ -13,16 +14,34 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 
+# Seconds between two attempts to reach a host that is lost
+_PAUSE = 10.0
+
 
 class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        try:
-            result = self._execute_module(
-                module_name="fleet.livepatch.livepatch_info", module_args=self._task.args, task_vars=task_vars
-            )
-        except AnsibleError as exc:
-            result = {"unreachable": isinstance(exc, AnsibleConnectionFailure), "failed": True, "msg": str(exc)}
+        arguments = dict(self._task.args)
+        deadline = time.monotonic() + float(arguments.pop("grace", 0) or 0)
+        while True:
+            result = self._ask(arguments, task_vars)
+            left = deadline - time.monotonic()
+            if not result.get("unreachable") or left <= 0:
+                break
+            time.sleep(min(_PAUSE, left))
+            # What is left of a connection that broke would only say so again.
+            self._connection.reset()
         problem = problems.of(result, task_vars)
         return result if problem is None else {"changed": False, "problem": problem}
+
+    def _ask(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        try:
+            return t.cast(
+                "dict[str, t.Any]",
+                self._execute_module(
+                    module_name="fleet.livepatch.livepatch_info", module_args=arguments, task_vars=task_vars
+                ),
+            )
+        except AnsibleError as exc:
+            return {"unreachable": isinstance(exc, AnsibleConnectionFailure), "failed": True, "msg": str(exc)}

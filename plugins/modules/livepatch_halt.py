@@ -4,14 +4,12 @@
 
 DOCUMENTATION = r"""
 module: livepatch_halt
-short_description: Halt the rollouts of this controller
+short_description: Halt the rollouts of a scope
 description:
-  - Sets a flag that M(fleet.livepatch.livepatch) looks at immediately before it starts on a host. Once it is there
-    no host
-    starts any more. Those in flight finish.
-  - It is a file on the controller, C(livepatch_halt_file), by default C(fleet.livepatch/halt) below Ansible's folder
-    in the
-    user's home (C(ANSIBLE_HOME)). It runs on the controller.
+  - Stores a halt, at which M(fleet.livepatch.livepatch) looks immediately before it starts on a host. Once it is
+    stored no host starts any more. Those in flight finish.
+  - It runs on the controller, delegated to the coordinator (C(livepatch_coordinator)), for the scope
+    C(livepatch_scope).
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -21,6 +19,10 @@ options:
     description: V(true) halts, V(false) lets rollouts go on.
     type: bool
     default: true
+  everywhere:
+    description: All scopes of the coordinator, not just this one. Such a halt is taken back the same way.
+    type: bool
+    default: false
   reason:
     description: Why, for those who see that their hosts were not started.
     type: str
@@ -32,6 +34,7 @@ seealso:
 EXAMPLES = r"""
 - name: Halt all rollouts
   fleet.livepatch.livepatch_halt:
+    everywhere: true
     reason: the storage array misbehaves
 """
 

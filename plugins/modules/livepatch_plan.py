@@ -5,15 +5,22 @@
 
 DOCUMENTATION = r"""
 module: livepatch_plan
-short_description: Plan a rollout over the play's hosts
+short_description: Plan a rollout over the play's hosts, or take up the open one
 description:
   - Plans who is patched when, from what M(fleet.livepatch.livepatch_survey) has told of each host of the play,
-    registered as
-    C(livepatch_asked). It runs on the controller, once for all hosts (C(run_once)), and changes nothing.
-  - Hosts that behave alike form a cohort, which is running build, level that is active and KMP to install. One host
-    of each
-    cohort is a canary, and all canaries are the first wave.
-  - A host is made its cohort's canary by a true variable C(livepatch_canary); otherwise O(seed) chooses.
+    registered as C(livepatch_asked). It runs on the controller, once for all hosts (C(run_once)), delegated to the
+    host that keeps
+    the store of the rollouts (C(livepatch_coordinator)).
+  - Hosts that behave alike form a cohort, which is running build, level that is active and KMP to install. Canaries of
+    each cohort are the first wave. Cohorts of one host have nobody that could be their canary. They share the last
+    wave.
+  - A host is made its cohort's canary by a true variable C(livepatch_canary). Otherwise the lowest
+    C(livepatch_wariness) (0 to 1) goes first, and O(seed) chooses among equals.
+  - Where a rollout of the scope (C(livepatch_scope)) is open, its plan is followed, and what is left of it is worked
+    out from what is recorded and from what the hosts say now. Where there is something to do the lease of the scope
+    is taken,
+    so that no other run does it as well.
+  - In check mode nothing is recorded, and no lease is taken.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -24,7 +31,7 @@ options:
     description:
       - How large the waves after the canaries are, each a number of hosts or a share of all planned hosts such as
         V(25%).
-      - Whoever is left after them is in one more wave.
+      - Whoever is left after them is in one more wave, or in as many as the caps make of it.
     type: list
     elements: str
     required: true
@@ -32,17 +39,100 @@ options:
     description: Another seed chooses other canaries; the same one chooses the same.
     type: str
     default: ''
-  budget:
-    description: How many hosts of a later wave may go wrong. It is kept with the plan; the canaries have none.
-    type: int
-    default: 0
   max_in_flight:
     description:
       - How many hosts may migrate at once. A wave that is larger is done in batches, and the budget is checked
         between them.
     type: int
     default: 100
+  canaries:
+    description: How many hosts of a cohort are its canaries, a number or a share; at least one, and one host less
+      than there are.
+    type: str
+    default: '1'
+  max_per_wave:
+    description: How many hosts a wave after the canaries may have, a number or a share of all planned hosts.
+    type: str
+  max_per_domain:
+    description: How many hosts of one failure domain (O(domain_keys)) may be in one wave after the canaries, a number
+      or a share of those in it.
+    type: str
+  max_per_group:
+    description: How many hosts of one service (variable C(livepatch_service_group)) may be in one such wave, a number
+      or a share of those in it.
+    type: str
+  domain_keys:
+    description: Names of variables whose values are failure domains, such as V(dc) and V(rack). Canaries are spread
+      over them.
+    type: list
+    elements: str
+    default: []
+  cohort_key:
+    description:
+      - A JMESPath expression over a host's C(name), C(kernel), C(kmp) and C(livepatch). Hosts for which it differs
+        are in different cohorts.
+    type: str
+  filter:
+    description: Such an expression; hosts for which it is false, null or empty are in no wave.
+    type: str
+  kernel_versions:
+    description: The range of upstream kernel versions that are planned, such as V(>=6.4).
+    type: str
+  levels:
+    description: The range of levels that are planned, such as V(>=2, <9).
+    type: str
+  halt_scope:
+    description:
+      - How far a failed canary reaches. V(rollout) stops all of it, V(kmp) all cohorts that get the same KMP,
+        V(cohort) just its own.
+    type: str
+    choices: [rollout, kmp, cohort]
+    default: rollout
+  budget_wave:
+    description: How many hosts of a wave after the canaries may go wrong, a number or a share of its hosts (rounded
+      down). The canaries have no budget.
+    type: str
+    default: '0'
+  budget_batch:
+    description: The same of a batch.
+    type: str
+  budget_cohort:
+    description: The same of a cohort, over all waves.
+    type: str
+  budget_rollout:
+    description: The same of all planned hosts, over all waves.
+    type: str
+  budget_lost:
+    description: How many of all planned hosts may be lost, which is no contact any more after apply began.
+    type: str
+    default: '0'
+  budget_unreachable:
+    description: How many hosts may be out of reach before anything is done to them. By default they are just left out.
+    type: str
+  only:
+    description: Keep the plan in the store, and begin nothing.
+    type: bool
+    default: false
+  plan_hash:
+    description: The hash of the plan that is to be followed. Another one is refused.
+    type: str
+    default: ''
+  lease:
+    description: After how many seconds without a sign of life another run may take the rollout over.
+    type: int
+    default: 1800
+  gates:
+    description: The gates of O(plan_hash)'s waves that look elsewhere, as M(fleet.livepatch.livepatch_gate) takes
+      them; they are checked here.
+    type: list
+    elements: dict
+    default: []
+  skip_gates:
+    description: Names of gates that are passed over, each with the reason; they are checked here.
+    type: dict
+    default: {}
 seealso:
+  - module: fleet.livepatch.livepatch_turn
   - module: fleet.livepatch.livepatch_gate
 """
 
@@ -51,21 +141,30 @@ EXAMPLES = r"""
   fleet.livepatch.livepatch_plan:
     waves: [1, 25%]
   run_once: true
+  delegate_to: localhost
   register: planned
 """
 
 RETURN = r"""
 plan:
   description:
-    - The C(waves), each a list of hosts, all their C(hosts) in order, the C(sizes) of the batches that
-      go at once, the C(cohorts), C(left_out), which says why a host is in no wave, and a C(hash) of all that.
+    - The plan, with C(schema), C(settings), the C(cohorts), the C(waves), each with its C(kind) (V(canaries), V(wave)
+      or V(singles)) and C(hosts), what was planned for each of the C(hosts), C(left_out), which says why a host is in
+      no
+      wave, and the C(hash) of all that.
   returned: success
   type: dict
   sample:
-    waves: [[web1, db1], [web2]]
-    sizes: [2, 1]
-    hosts: [web1, db1, web2]
-    cohorts: [[web1, web2], [db1]]
+    schema: 1
     hash: 0f343b0931126a20f133d67c2b018a3b
+    waves: [{kind: canaries, hosts: [web1]}, {kind: wave, hosts: [web2]}]
     left_out: {web3: "patched: kernel-livepatch-6_1_0-56-cloud-amd64-3-150400.2.1 is active"}
+rollout:
+  description:
+    - What the steps of this run work by. That is the C(id) of the rollout and the C(fence), the number of this run
+      (null where nothing was begun), C(document), the plan, and what is left of it as C(batches), C(hosts) and
+      C(sizes).
+  returned: success
+  type: dict
+  sample: {id: 0d1c5f0c2b6e4f7a9f0e3f1b2c4d5e6f, fence: 1795593600, resumed: false, hosts: [web1, web2], sizes: [1, 1]}
 """

@@ -20,15 +20,14 @@ options:
   of:
     description:
       - V(status) shows what M(fleet.livepatch.livepatch_survey) has told, registered as C(livepatch_asked).
-      - V(rollout) shows what became of each host.
+      - V(rollout) shows what M(fleet.livepatch.livepatch_close) has told of each host and of the rollout.
     type: str
     choices: [status, rollout]
     required: true
-  planned:
-    description: The hosts that were in a wave, for O(of=rollout).
-    type: list
-    elements: str
-    default: []
+  closed:
+    description: What M(fleet.livepatch.livepatch_close) returned, for O(of=rollout).
+    type: dict
+    default: {}
 seealso:
   - module: fleet.livepatch.livepatch_survey
 """

@@ -27,6 +27,7 @@ ALL = CANARIES | OTHERS
 NONE: set[str] = set()
 
 PASSED = "Gate after canaries: pass (2 of 2 well, budget 0)"
+SINGLES = "Gate after the only ones of their kind: pass (2 of 2 well, budget 0)"
 FAILED = "Gate after canaries: fail (1 of 2 well, budget 0): no further host is touched"
 
 # What an ansible.cfg may hold
@@ -65,13 +66,15 @@ class Case:
 
 
 def _halted(bad: str, facts: Mapping[str, t.Any], *arguments: str, **settings: str) -> Case:
-    """One of two canaries goes wrong."""
-    return Case(CANARIES, 2, (FAILED, f"4 hosts: 1 {bad}, 2 pending, 1 done"), {"a1": facts}, arguments, settings)
+    """One of two canaries goes wrong: the other one goes back too."""
+    words = ["1 rolled_back", "2 pending"]
+    words.insert(1 if bad == "rolled_back" else 0, f"1 {bad}")
+    return Case(CANARIES, 2, (FAILED, f"4 hosts: {', '.join(words)}"), {"a1": facts}, arguments, settings)
 
 
-def _later(facts: Mapping[str, t.Any], budget: int, touched: int, *told: str) -> Case:
+def _later(facts: Mapping[str, t.Any], budget: int, touched: int, *told: str, lost: int = 0) -> Case:
     """All hosts but the canaries go wrong."""
-    arguments = ("-e", f"livepatch_budget={budget}")
+    arguments = ("-e", f"livepatch_budget={budget}", "-e", f"livepatch_budget_lost={lost}")
     return Case(touched, 2, (PASSED, *told), dict.fromkeys(OTHERS, facts), arguments)
 
 
@@ -81,7 +84,7 @@ CASES = {
     "a canary fails to verify": _halted("failed", UNVERIFIED),
     "a canary is lost": _halted("lost", DIES),
     "a canary is lost when verified": _halted("lost", DIES_LATER),
-    "a canary reboots": _halted("failed", REBOOTS),
+    "a canary reboots": Case(CANARIES, 2, (FAILED, "4 hosts: 2 rolled_back, 2 pending"), {"a1": REBOOTS}),
     "the only canary is lost": Case(
         {"a1"},
         2,
@@ -104,26 +107,29 @@ CASES = {
     "a host is lost, budget 0": _later(
         DIES, 0, 3, "Gate after wave 1: fail (0 of 1 well, budget 0)", "4 hosts: 1 lost, 1 pending, 2 done"
     ),
+    "a host is lost, budget 1 but for lost ones": _later(
+        DIES, 1, 3, "Gate after wave 1: fail (0 of 1 well, budget 1) (lost hosts: 1 bad, budget 0)", "1 lost, 1 pending"
+    ),
     "a host is lost, budget 1": _later(
-        DIES, 1, 4, "Gate after wave 1: pass (0 of 1 well, budget 1)", "4 hosts: 2 lost, 2 done"
+        DIES, 1, 4, "Gate after wave 1: pass (0 of 1 well, budget 1)", "4 hosts: 2 lost, 2 done", lost=2
     ),
     "1 fork": _halted("lost", DIES, "--forks", "1"),
     "5 forks": _halted("lost", DIES, "--forks", "5"),
     "50 forks": _halted("lost", DIES, "--forks", "50"),
-    "some of the hosts": Case(OTHERS, 0, (PASSED, "2 hosts: 2 done"), arguments=("--limit", "a2,b2")),
+    "some of the hosts": Case(OTHERS, 0, (SINGLES, "2 hosts: 2 done"), arguments=("--limit", "a2,b2")),
     "some that are no target": Case(NONE, 2, (), arguments=("--limit", "b1", "-e", "livepatch_targets=a")),
     "a host does not answer": Case(
-        {"a1", "b1", "b2"}, 2, (PASSED, "4 hosts: 1 skipped, 3 done", "  a2: skipped: unreachable: "), {"a2": DEAD}
+        {"a1", "b1", "b2"}, 2, ("4 hosts: 1 skipped, 3 done", "  a2: skipped: unreachable: "), {"a2": DEAD}
     ),
     "targets in the inventory": Case(NONE, 2, ("livepatch_targets",), variables={"livepatch_targets": "a"}),
     "a budget on one host": Case(NONE, 2, ("livepatch_budget",), of_one={"a2": {"livepatch_budget": 5}}),
     "a budget on a canary": Case(NONE, 2, ("livepatch_budget",), of_one={"a1": {"livepatch_budget": 5}}),
-    "a share as budget": Case(NONE, 2, ("budget",), arguments=("-e", "livepatch_budget=10%")),
+    "a word as budget": Case(NONE, 2, ("livepatch_budget: 'some'",), arguments=("-e", "livepatch_budget=some")),
     "another strategy, a canary is lost": _halted("lost", DIES, **HOSTILE),
     "another strategy, a canary fails": _halted("failed", REFUSES, **HOSTILE),
     "another strategy, all is well": Case(ALL, 0, (PASSED, "4 hosts: 4 done"), settings=HOSTILE),
     "a KMP fits by name only": Case(
-        {"a1", "b1", "b2"}, 2, (PASSED, "4 hosts: 1 skipped, 3 done", "  a2: skipped: "), {"a2": NOT_TAGGED}
+        {"a1", "b1", "b2"}, 2, ("4 hosts: 1 skipped, 3 done", "  a2: skipped: "), {"a2": NOT_TAGGED}
     ),
     "another KMP than planned": _later(
         NEWER_KMP, 0, 2, "Gate after wave 1: fail (0 of 1 well", "4 hosts: 1 failed, 1 pending, 2 done"
@@ -159,7 +165,7 @@ def _rollout(pretence: Pretence, case: Case) -> Run:
     for name, variables in case.of_one.items():
         hosts[name] = dataclasses.replace(hosts[name], variables={**hosts[name].variables, **variables})
     # One host after the canaries, then the rest
-    common = {"livepatch_waves": [1], **case.variables}
+    common = {"livepatch_waves": [1], "livepatch_lost_grace": 1, **case.variables}
     return pretence.run(hosts, ["fleet.livepatch.rollout", *case.arguments], case.settings, common=common)
 
 
@@ -188,9 +194,10 @@ def test_the_second_of_two_rollouts_has_results_of_its_own(pretence: Pretence, t
     level_4 = {"state": "outdated", "kmp": "4-1"}
     appears = {"from": {"verify": {"from": {"ask": level_4}}}}
     dies = {"from": {"verify": {"from": {"ask": level_4, "apply": {"gone": True}}}}}
-    run = pretence.run(_fleet(ALL, {**dict.fromkeys(ALL, appears), "a1": dies}), [str(path)], {}, common={})
+    fleet = _fleet(ALL, {**dict.fromkeys(ALL, appears), "a1": dies})
+    run = pretence.run(fleet, [str(path)], {}, common={"livepatch_lost_grace": 1})
     assert "4 hosts: 4 done" in run.output
-    assert "4 hosts: 1 lost, 2 pending, 1 done" in run.output, run.output
+    assert "4 hosts: 1 lost, 1 rolled_back, 2 pending" in run.output, run.output
     assert pretence.touched() == {name: ["3-1", "4-1"] if name in CANARIES else ["3-1"] for name in ALL}
     assert run.rc == 2, run.output
 
@@ -204,5 +211,5 @@ def test_what_an_ini_inventory_calls_false_is_no_canary(pretence: Pretence) -> N
     }
     run = pretence.run(hosts, ["fleet.livepatch.rollout"], {}, common={}, ini=True)
     (planned,) = run.ended("livepatch_plan").values()
-    assert set(planned.result["plan"]["waves"][0]) == marked, run.output
+    assert set(planned.result["plan"]["waves"][0]["hosts"]) == marked, run.output
     assert run.rc == 0, run.output

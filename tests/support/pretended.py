@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
+import subprocess
 import sys
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tests.support.controller import Controller, Run
@@ -31,6 +33,7 @@ _WELL: dict[str, t.Any] = {
     "rejected": [],
     "problems": [],  # of its health: {what, text}
     "refusal": "",  # what the kernel says when the module is applied
+    "stays": "",  # why the host does not go back to what it had before
     "gone": False,  # the host does not answer any more
     "from": {},  # what becomes true when it is asked, applied to or verified: facts by "ask", "apply", "verify"
 }
@@ -53,6 +56,9 @@ class Pretence:
         for name in ("livepatch", "livepatch_info"):
             shutil.copy(_FAKES / "module.py", modules / f"{name}.py")
         self._hosts = folder / "hosts"
+        self._inventory = folder
+        # Where the control node records rollouts unless it is told otherwise
+        self.store = folder / "home/fleet.livepatch/rollouts.sqlite3"
 
     def run(
         self,
@@ -70,6 +76,8 @@ class Pretence:
         :param ini: the inventory is an INI file, in which what is not a Python literal is text.
         """
         shutil.rmtree(self._hosts, ignore_errors=True)
+        # What an earlier fleet's rollouts have recorded is not about this one
+        self.store.unlink(missing_ok=True)
         for name, host in hosts.items():
             folder = self._hosts / name
             folder.mkdir(parents=True)
@@ -81,10 +89,33 @@ class Pretence:
             # Discovery would find the shims of version managers, and the environment's own path may contain blanks
             "ansible_python_interpreter": str(Path(sys.executable).resolve()),
         }
-        inventory = self._controller.folder / ("inventory.ini" if ini else "inventory.yml")
-        inventory.write_text((_ini if ini else _yaml)(hosts, {**connection, **common}))
+        self._inventory = self._controller.folder / ("inventory.ini" if ini else "inventory.yml")
+        self._inventory.write_text((_ini if ini else _yaml)(hosts, {**connection, **common}))
         self._controller.settings = {"PRETENDED_HOSTS": str(self._hosts), **settings}
-        return self._controller.run([*arguments, "-i", str(inventory)])
+        return self.again(arguments)
+
+    def again(self, arguments: Iterable[str]) -> Run:
+        """Runs it over the same hosts, as they are by now."""
+        return self._controller.run([*arguments, "-i", str(self._inventory)])
+
+    @contextlib.contextmanager
+    def started(self, arguments: Iterable[str]) -> Iterator[subprocess.Popen[str]]:
+        """The same, and what is done meanwhile is the caller's; at the block's end it is killed."""
+        with self._controller.start([*arguments, "-i", str(self._inventory)]) as process:
+            yield process
+
+    def finish(self, process: subprocess.Popen[str]) -> Run:
+        return self._controller.finish(process)
+
+    def change(self, name: str, **facts: t.Any) -> None:
+        """Something else becomes true of a host."""
+        path = self._hosts / name / "facts.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+        (self._hosts / name / "gone").unlink(missing_ok=True)
+
+    def folder(self, name: str) -> Path:
+        """Where a host's facts and marks are."""
+        return self._hosts / name
 
     def touched(self) -> dict[str, list[str]]:
         """The KMPs that were applied in the last run, successfully or not, by host."""

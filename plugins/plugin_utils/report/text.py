@@ -13,7 +13,6 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import AC
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import BAD, Outcome
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.plan import Plan
 
 # As many characters of a build ID as a person compares.
 _SHORT = 12
@@ -21,8 +20,19 @@ _SHORT = 12
 _NAMES = 12
 
 # Worst first, for what a person reads at night.
-_OUTCOMES = ("failed", "lost", "pending", "skipped", "done", "unchanged")
+_OUTCOMES = (
+    "lost",
+    "rollback_pending",
+    "rollback_refused",
+    "failed",
+    "rolled_back",
+    "pending",
+    "skipped",
+    "done",
+    "unchanged",
+)
 _STATES = (
+    "crashed",
     "unknown",
     "conflict",
     "mismatch",
@@ -60,24 +70,29 @@ def status(fleet: t.Sequence[Host]) -> list[str]:
     return [*lines, "", f"{_count(ordered, 'host')}: {summed}"]
 
 
-def plan(plan_: Plan) -> list[str]:
+def plan(document: t.Mapping[str, t.Any], resumed: bool = False) -> list[str]:
     """The waves, and who is in none of them."""
-    counts = (_count(plan_.hosts, "host"), _count(plan_.cohorts, "cohort"), _count(plan_.waves, "wave"))
+    counts = (
+        _count(document["hosts"], "host"),
+        _count(document["cohorts"], "cohort"),
+        _count(document["waves"], "wave"),
+    )
     lines = ["{} in {}, {}".format(*counts)]
-    for number, wave in enumerate(plan_.waves):
-        label = "wave 0 (canaries)" if number == 0 else f"wave {number}"
-        more = f" and {len(wave) - _NAMES} more" if len(wave) > _NAMES else ""
-        lines.append(f"  {label:<18} {len(wave):>5}  {', '.join(wave[:_NAMES])}{more}")
+    for number, wave in enumerate(document["waves"]):
+        kinds = {"canaries": f"wave {number} (canaries)", "singles": f"wave {number} (only ones)"}
+        label = kinds.get(wave["kind"], f"wave {number}")
+        lines.append(f"  {label:<18} {len(wave['hosts']):>5}  {_some(wave['hosts'])}")
     reasons = collections.defaultdict(list)
-    for name, reason in sorted(plan_.left_out.items()):
+    for name, reason in sorted(document["left_out"].items()):
         reasons[reason.partition(":")[0]].append(name)
     for state, names in sorted(reasons.items()):
-        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-        lines.append(f"  {'in no wave':<18} {len(names):>5}  {state}: {', '.join(names[:_NAMES])}{more}")
-    return lines
+        lines.append(f"  {'in no wave':<18} {len(names):>5}  {state}: {_some(names)}")
+    return [*lines, f"{'The open plan' if resumed else 'Plan'} {document['hash']}"]
 
 
-def rollout(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> list[str]:
+def rollout(
+    fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome], status: str, detail: t.Mapping[str, t.Any]
+) -> list[str]:
     """One row per host, the reasons of those that did not end well, and a line that sums up."""
     before = {host.name: host for host in fleet}
     ordered = sorted(outcomes, key=lambda one: (_OUTCOMES.index(one.outcome), one.host))
@@ -88,9 +103,9 @@ def rollout(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> list[str]
                 one.host,
                 one.outcome,
                 one.state,
-                (before[one.host].build_id or "")[:_SHORT] or None,
+                (_known(before, one.host).build_id or "")[:_SHORT] or None,
                 one.kmp,
-                f"{_level(before[one.host].level)} -> {_level(one.level)}",
+                f"{_level(_known(before, one.host).level)} -> {_level(one.level)}",
                 one.seconds,
             )
             for one in ordered
@@ -99,7 +114,14 @@ def rollout(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> list[str]
     lines += _problems(
         (one.host, f"{one.outcome}: {one.reason}") for one in ordered if one.outcome not in ("done", "unchanged")
     )
+    if detail.get("text"):
+        lines += ["", f"The rollout is {status}: {detail['text']}"]
     return [*lines, "", summary(outcomes)]
+
+
+def _known(before: t.Mapping[str, Host], name: str) -> Host:
+    """A host of a plan of which this run was not told anything."""
+    return before.get(name) or Host(name, "unknown", "it was not asked")
 
 
 def summary(outcomes: t.Sequence[Outcome]) -> str:
@@ -108,16 +130,21 @@ def summary(outcomes: t.Sequence[Outcome]) -> str:
     return f"{_count(outcomes, 'host')}: {told or 'none'}"
 
 
-def attention(fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome]) -> str | None:
-    """Why a rollout did not end well, in one line; None where it did."""
+def attention(
+    fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome], status: str, detail: t.Mapping[str, t.Any]
+) -> str | None:
+    """Why a rollout did not end well, in one line; None where it did, or waits as it was planned to."""
     before = {host.name: host for host in fleet}
     bad = [one.host for one in outcomes if one.outcome in BAD]
     open_ = [one.host for one in outcomes if one.outcome == "pending"]
-    odd = [one.host for one in outcomes if one.outcome == "skipped" and not before[one.host].settled]
+    odd = [one.host for one in outcomes if one.outcome == "skipped" and not _known(before, one.host).settled]
+    waits = status == "soaking" or (status == "waiting" and detail.get("for") in ("window", "approval"))
     parts = []
+    if status in ("halted", "waiting") and not (waits and not detail.get("refused")):
+        parts.append(f"the rollout is {status} ({detail.get('text')})")
     if bad:
         parts.append(f"{_count(bad, 'host')} did not get their patch ({_some(bad)})")
-    if open_:
+    if open_ and not waits:
         parts.append(f"{_count(open_, 'host')} not started ({_some(open_)})")
     if odd:
         parts.append(f"{_count(odd, 'host')} not planned ({_some(odd)})")

@@ -2,23 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What became of each host, and whether a wave may be followed by the next. PRIVATE to the collection. Pure."""
+"""What became of each host. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import ACTIVE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 
-# Outcomes that use up a budget.
-BAD = ("failed", "lost")
+GOOD = ("done", "unchanged")
+# Outcomes that use up a budget: something went wrong, whatever was made of it afterwards.
+BAD = ("failed", "lost", "rolled_back", "rollback_pending", "rollback_refused")
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """``outcome`` is one of done, unchanged, failed, lost, skipped, pending."""
+    """``outcome`` is one of done, unchanged, failed, lost, skipped, pending, rolled_back, rollback_pending,
+    rollback_refused. ``applied``: the planned KMP is active now, and was put there by this rollout.
+    """
 
     host: str
     outcome: str
@@ -27,32 +31,49 @@ class Outcome:
     level: int | None = None
     kmp: str | None = None
     seconds: float | None = None
+    applied: bool = False
+    cohort: str | None = None
+
+    @property
+    def bad(self) -> bool:
+        return self.outcome in BAD
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What a host's tasks returned, each None where it did not run.
+
+    ``install`` started the run (in check mode: says what would be done), ``verify`` told what became of it. ``found``
+    is what was heard of a host that was lost, after a while.
+    """
+
+    install: t.Mapping[str, t.Any] | None = None
+    verify: t.Mapping[str, t.Any] | None = None
+    found: t.Mapping[str, t.Any] | None = None
+
+
+def unplanned(host: Host, why: str | None = None) -> Outcome:
+    """Of a host that is in no wave, and why, if the plan says that."""
+    kind = "unchanged" if host.up_to_date else "skipped"
+    return Outcome(host.name, kind, why or host.reason, host.state, host.level, host.kmp)
 
 
 def judge(
-    host: Host,
-    planned: bool,
-    variables: t.Mapping[str, t.Any],
-    install: t.Mapping[str, t.Any] | None,
-    verify: t.Mapping[str, t.Any] | None,
-    confirm: t.Mapping[str, t.Any] | None = None,
-    check_mode: bool = False,
+    host: Host, variables: t.Mapping[str, t.Any], answers: Answers, plan: str = "", check_mode: bool = False
 ) -> Outcome:
-    """What became of one host. Whatever does not prove success is none.
+    """What became of one planned host. Whatever does not prove success is none.
 
-    :param planned: the host is in one of the waves.
-    :param install: what started the run, None where nothing did; in check mode what would be done.
-    :param verify: what the host told afterwards, and what became of the run, None where it was not asked.
-    :param confirm: the result of letting the next boot have the patch, None where that was not done.
+    :param plan: the hash of the plan: what the host's journal ascribes to it was done by this rollout.
     """
     before = Outcome(host.name, "pending", "not started", host.state, host.level, host.kmp)
-    if not planned:
-        return dataclasses.replace(before, outcome="unchanged" if host.up_to_date else "skipped", reason=host.reason)
+    install, verify = answers.install, answers.verify
     if not install:
         return before
     if install.get("halted"):
         return dataclasses.replace(before, reason=str(install.get("msg")))
     after = dataclasses.replace(before, outcome="failed", state="unknown", level=None)
+    if answers.found is not None:
+        return _after_all(host, after, install, answers.found, plan)
     problem = problems.of(install, variables)
     if problem is not None:
         left = install.get("livepatch") or {}
@@ -69,19 +90,85 @@ def judge(
     if not verify or problem is not None:
         lost = not verify or bool(verify.get("unreachable"))
         return dataclasses.replace(after, outcome="lost" if lost else "failed", reason=problem or "it was not verified")
-    found = _verified(host, after, verify)
-    problem = problems.of(confirm, variables)
-    if found.outcome in BAD or problem is None:
-        return found
+    return _verified(host, after, verify, plan)
+
+
+def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
+    """What a probe in the soak has made of a host that was well.
+
+    :param result: what the host told, None where it was not asked.
+    """
+    problem = problems.of(result, variables) if result else "it was not asked in the soak"
+    if result and "problem" in result:
+        problem = str(result["problem"])
+    if not result or problem is not None:
+        return dataclasses.replace(before, outcome="lost", reason=f"in the soak: {problem}", state="unknown")
+    told = result["livepatch"]
+    now = dataclasses.replace(before, state=told["state"], level=told["level"])
+    # What the kernel says since its last change is about this rollout only where that was its change.
+    problem = _unwell(told) if before.applied else None
+    if problem is None and told["compliance"]["up_to_date"] is not True:
+        problem = f"{told['state']}: {told['reason']}"
+    if problem is None:
+        return now
+    return dataclasses.replace(now, outcome="failed", reason=f"in the soak: {problem}")
+
+
+def confirmed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
+    """What letting the next boot have the patch has made of a host; None where that was not tried."""
+    problem = problems.of(result, variables)
+    if problem is None or before.bad:
+        return before
     return dataclasses.replace(
-        found, outcome="failed", reason=f"{found.reason}; but the next boot is not in order: {problem}"
+        before, outcome="failed", reason=f"{before.reason}; but the next boot is not in order: {problem}"
     )
 
 
-def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any]) -> Outcome:
+def went_back(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
+    """What came of bringing a host back.
+
+    :param result: what the host told when it was collected, None where that did not happen.
+    """
+    why = before.reason
+    if not result or result.get("unreachable") or "livepatch" not in result:
+        problem = problems.of(result, variables) or "it was not asked"
+        return dataclasses.replace(before, outcome="rollback_pending", reason=f"{why}; not brought back yet: {problem}")
+    told = result["livepatch"]
+    job = told["job"] or {"failed": True, "msg": "what worked on it has gone away in the middle"}
+    now = dataclasses.replace(before, state=told["state"], level=told["level"], applied=False)
+    if not job["failed"]:
+        back = "no live patch" if told["level"] is None else f"level {told['level']}"
+        return dataclasses.replace(now, outcome="rolled_back", reason=f"{why}; brought back to {back}")
+    said = problems.one_line(str(job.get("msg") or "it failed without a message"))
+    kind = "rollback_refused" if job.get("refused") else "rollback_pending"
+    return dataclasses.replace(now, outcome=kind, applied=True, reason=f"{why}; not brought back: {said}")
+
+
+def _after_all(
+    host: Host, after: Outcome, install: t.Mapping[str, t.Any], found: t.Mapping[str, t.Any], plan: str
+) -> Outcome:
+    """Of a host that was lost for a while."""
+    if "livepatch" not in found:
+        return dataclasses.replace(after, outcome="lost", reason=str(found.get("problem") or "it does not answer"))
+    journal = found["livepatch"]["journal"] or {}
+    began = found["livepatch"]["job"] is not None or journal.get("run") == install.get("run")
+    if not began and found["kernel"]["boot_id"] == host.boot_id:
+        return dataclasses.replace(
+            after,
+            outcome="skipped",
+            reason="it could not be reached when its turn came, and nothing was done to it",
+            state=found["livepatch"]["state"],
+            level=found["livepatch"]["level"],
+        )
+    return _verified(host, after, found, plan)
+
+
+def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], plan: str) -> Outcome:
     job = verify["livepatch"]["job"]
     kernel, livepatch, installed = verify["kernel"], verify["livepatch"], verify["kmp"]["installed"]
     kmp = f"{installed['name']}-{installed['evr']}" if installed else None
+    ours = bool(plan) and (livepatch["journal"] or {}).get("plan") == plan
+    changed = bool((job or {}).get("changed")) or ours
     found = dataclasses.replace(
         after,
         reason=livepatch["reason"],
@@ -89,41 +176,42 @@ def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any]) -> Outc
         level=livepatch["level"],
         kmp=kmp,
         seconds=((job or {}).get("transition") or {}).get("seconds"),
+        applied=changed and kmp == host.kmp and livepatch["state"] in ACTIVE,
     )
-    if job is None:
+    if kernel["boot_id"] != host.boot_id:
+        return dataclasses.replace(found, reason="it has rebooted since the rollout began: " + found.reason)
+    if job is None and not (ours and livepatch["compliance"]["up_to_date"]):
         return dataclasses.replace(found, reason="what worked on it has gone away in the middle: " + found.reason)
-    if job["failed"]:
+    if job is not None and job["failed"]:
         return dataclasses.replace(
             found, reason=problems.one_line(str(job.get("msg") or "it failed without a message"))
         )
-    if kernel["boot_id"] != host.boot_id:
-        return dataclasses.replace(found, reason="it has rebooted since the rollout began: " + found.reason)
     if kernel["build_id"] != host.build_id or kmp != host.kmp:
         planned = f"{host.kmp} on build ID {host.build_id} was planned"
         return dataclasses.replace(found, reason=f"{planned}, which no canary tried as it is now: {found.reason}")
     if not livepatch["compliance"]["up_to_date"]:
         return found
-    return dataclasses.replace(found, outcome="done" if job.get("changed") else "unchanged")
+    unwell = _unwell(livepatch) if changed else None
+    if unwell is not None:
+        return dataclasses.replace(found, reason="it is patched, and not well since: " + unwell)
+    return dataclasses.replace(found, outcome="done" if changed else "unchanged")
 
 
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """A gate's verdict on one wave."""
+def _unwell(livepatch: t.Mapping[str, t.Any]) -> str | None:
+    """What has gone wrong on the host since the patch was applied."""
+    health = livepatch.get("health") or {}
+    if health.get("verdict") != "fail":
+        return None
+    return "; ".join("{what}: {text}".format(**one) for one in health["problems"]) or "it says that it is not"
 
-    passed: bool
-    text: str
 
-
-def gate(wave: int, members: t.Sequence[Outcome], budget: int, check_mode: bool) -> Verdict:
-    """Judges the planned members of a wave: stop when more are bad than the budget has. Canaries have none.
-
-    A member without an outcome counts as bad too: a gate never passes on what it does not know.
-    """
-    allowed = 0 if wave == 0 else budget
-    good = ("done", "unchanged", "pending") if check_mode else ("done", "unchanged")
-    bad = [one for one in members if one.outcome not in good]
-    name = "canaries" if wave == 0 else f"wave {wave}"
-    count = f"{len(members) - len(bad)} of {len(members)} well"
-    if len(bad) <= allowed:
-        return Verdict(True, f"Gate after {name}: pass ({count}, budget {allowed})")
-    return Verdict(False, f"Gate after {name}: fail ({count}, budget {allowed}): no further host is touched")
+def recorded(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, before: Host | None = None) -> Outcome:
+    """What the store says of a planned host; of one that was not started what is known from before."""
+    row = dict(stored or {"outcome": "pending", "reason": "not started"})
+    if row["outcome"] == "begun":
+        row = {"outcome": "pending", "reason": "it was begun, and nobody knows yet what became of it"}
+    if before is not None and row["outcome"] in ("pending", "skipped"):
+        row.update(state=before.state, level=before.level, kmp=before.kmp)
+    row.setdefault("state", "unknown")
+    known = {field.name for field in dataclasses.fields(Outcome)}
+    return Outcome(**{**{key: row[key] for key in known & set(row)}, "host": name, "cohort": cohort})

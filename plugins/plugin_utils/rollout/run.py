@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A rollout as Ansible's variables hold it: plan, results, outcomes. PRIVATE to the collection."""
+"""A rollout as Ansible's variables hold it: plan, batches, results. PRIVATE to the collection."""
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hosts, outcome
@@ -14,14 +15,33 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hos
 ASKED = "livepatch_asked"
 INSTALL = "install_result"
 VERIFY = "verify_result"
-CONFIRM = "livepatch_confirmed"
-
+FOUND = "livepatch_found"
+PROBED = "livepatch_probed"
+CONFIRMED = "livepatch_confirmed"
+BACK = "install_collected"
+# The fact of localhost that livepatch_plan's result becomes.
+ROLLOUT = "livepatch_rollout"
 
 # Hosts' variables, by host
 Variables = t.Mapping[str, t.Mapping[str, t.Any]]
 
 # What holds for the rollout as a whole, and so must be the same for all of its hosts.
-COMMON = ("livepatch_targets", "livepatch_waves", "livepatch_seed", "livepatch_budget", "livepatch_max_in_flight")
+COMMON = (
+    "livepatch_targets",
+    "livepatch_scope",
+    "livepatch_coordinator",
+    "livepatch_store_path",
+    "livepatch_waves",
+    "livepatch_seed",
+    "livepatch_budget",
+    "livepatch_max_in_flight",
+    "livepatch_halt_scope",
+    "livepatch_soak",
+    "livepatch_gates",
+    "livepatch_approval",
+    "livepatch_windows",
+    "livepatch_blackouts",
+)
 
 
 def everybody(task_vars: t.Mapping[str, t.Any]) -> list[str]:
@@ -48,38 +68,48 @@ def insist_on_common(variables_of_all: Variables) -> None:
                 )
 
 
-def fleet(variables_of_all: Variables) -> list[hosts.Host]:
+def fleet(variables_of_all: Variables, choice: hosts.Choice = hosts.Choice()) -> list[hosts.Host]:  # noqa: B008
     """These hosts as they were when asked.
 
     :raises PlanError: what the operator says of one of them cannot be understood.
     """
-    return [hosts.from_result(name, variables, variables.get(ASKED)) for name, variables in variables_of_all.items()]
+    return [
+        hosts.from_result(name, variables, variables.get(ASKED), choice) for name, variables in variables_of_all.items()
+    ]
 
 
-def outcomes(
-    fleet_: t.Iterable[hosts.Host], planned: t.Collection[str], variables_of_all: Variables, check_mode: bool
+def current(task_vars: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    """What livepatch_plan has told of the rollout."""
+    return t.cast(t.Mapping[str, t.Any], task_vars["hostvars"]["localhost"][ROLLOUT])
+
+
+def batch_of(rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    """The batch whose turn it is. It is found by who is in the play's batch, of which Ansible may have dropped some."""
+    present = set(task_vars["ansible_play_batch"])
+    return next(batch for batch in rollout["batches"] if present & set(batch["hosts"]))
+
+
+def answers(variables: t.Mapping[str, t.Any]) -> outcome.Answers:
+    return outcome.Answers(*(ran(variables.get(name)) for name in (INSTALL, VERIFY, FOUND)))
+
+
+def ran(result: t.Mapping[str, t.Any] | None) -> t.Mapping[str, t.Any] | None:
+    """The result of a task that was not skipped."""
+    return None if not result or result.get("skipped") else result
+
+
+def judged(
+    names: t.Iterable[str], rollout: t.Mapping[str, t.Any], variables_of_all: Variables, check_mode: bool
 ) -> list[outcome.Outcome]:
-    """What became of these hosts so far. A result that cannot be understood is a failure, and stops nothing else."""
-    judged = []
-    for host in fleet_:
-        variables = variables_of_all[host.name]
+    """What became of planned hosts. A result that cannot be understood is a failure, and stops nothing else."""
+    found = []
+    for name in names:
+        variables = variables_of_all[name]
         try:
-            judged.append(
-                outcome.judge(
-                    host,
-                    host.name in planned,
-                    variables,
-                    _ran(variables.get(INSTALL)),
-                    _ran(variables.get(VERIFY)),
-                    _ran(variables.get(CONFIRM)),
-                    check_mode,
-                )
-            )
+            host = hosts.from_result(name, variables, variables.get(ASKED))
+            one = outcome.judge(host, variables, answers(variables), rollout["hash"], check_mode)
         except (AttributeError, KeyError, TypeError) as exc:
             reason = f"what it answered cannot be understood ({exc!r}): report it as a bug"
-            judged.append(outcome.Outcome(host.name, "failed", reason, "unknown"))
-    return judged
-
-
-def _ran(result: t.Mapping[str, t.Any] | None) -> t.Mapping[str, t.Any] | None:
-    return None if not result or result.get("skipped") else result
+            one = outcome.Outcome(name, "failed", reason, "unknown")
+        found.append(dataclasses.replace(one, cohort=rollout["document"]["hosts"][name]["cohort"]))
+    return found

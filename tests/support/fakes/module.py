@@ -124,6 +124,8 @@ def wait(host: Host, results_file: str) -> dict[str, t.Any]:
 def apply(host: Host, module: AnsibleModule) -> None:
     if module.params["state"] == "present":  # the canaries are confirmed
         module.exit_json(changed=False, **host.blocks())
+    if module.params["state"] == "previous":
+        go_back(host, module)
     host.enter("apply")
     facts = host.facts
     before = {key: facts[key] for key in ("state", "level")}
@@ -140,6 +142,19 @@ def apply(host: Host, module: AnsibleModule) -> None:
     facts.update(after, installed=facts["kmp"], applied=True)
     host.save()
     transition = {"seconds": 0.1, "by": "watch"}
+    module.exit_json(changed=True, before=before, after=after, transition=transition, **host.blocks())
+
+
+def go_back(host: Host, module: AnsibleModule) -> None:
+    facts = host.facts
+    host.vanish_if_wanted()
+    if facts["stays"]:
+        module.fail_json(msg=facts["stays"], refused=True, **host.blocks())
+    before = {key: facts[key] for key in ("state", "level")}
+    facts.update(state="outdated", level=1, installed="1-1")
+    host.save()
+    transition = {"seconds": 0.1, "by": "watch"}
+    after = {"state": "outdated", "level": 1}
     module.exit_json(changed=True, before=before, after=after, transition=transition, **host.blocks())
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _verdict
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import Settings
 
 WELL = Host("web1", "unpatched", "", "6.1.0-56-default", "ab" * 20, "x86_64", "default", None, "klp-3-1", "boot")
 LOST = Host("web2", "unknown", "unreachable: nothing listens")
@@ -36,7 +38,7 @@ def test_status_shows_the_worst_first_and_says_why():
 def test_rollout_shows_levels_and_seconds():
     done = Outcome("web1", "done", "", "patched", 3, "klp-3-1", 1.5)
     skipped = Outcome("web2", "skipped", "unreachable: nothing listens", "unknown")
-    assert text.rollout([WELL, LOST], [done, skipped]) == [
+    assert text.rollout([WELL, LOST], [done, skipped], "done", {}) == [
         "HOST  OUTCOME  STATE    BUILD ID      KMP      LEVEL   SECONDS",
         "web2  skipped  unknown  -             -        - -> -  -",
         "web1  done     patched  abababababab  klp-3-1  - -> 3  1.5",
@@ -50,7 +52,7 @@ def test_rollout_shows_levels_and_seconds():
 
 def test_what_needs_attention_decides_how_the_run_ends():
     def ends(outcome: str, host: Host = WELL) -> bool:
-        return text.attention([host], [Outcome(host.name, outcome, "", host.state)]) is None
+        return text.attention([host], [Outcome(host.name, outcome, "", host.state)], "failed", {}) is None
 
     assert ends("done")
     assert ends("unchanged")
@@ -63,8 +65,37 @@ def test_what_needs_attention_decides_how_the_run_ends():
     assert not ends("pending")
 
 
+def test_who_waits_as_planned_ends_well():
+    def ends(status: str, **detail: object) -> bool:
+        return text.attention([WELL], [Outcome("web1", "pending", "", "unpatched")], status, detail) is None
+
+    assert ends("soaking")
+    assert ends("waiting", **{"for": "window"})
+    assert ends("waiting", **{"for": "approval"})
+    assert not ends("waiting", **{"for": "approval", "refused": True})
+    assert not ends("waiting", **{"for": "inconclusive"})
+    assert not ends("waiting", **{"for": "error"})
+    assert not ends("halted")
+
+
+def test_all_states_have_their_place_in_the_table():
+    states = [
+        *_verdict.ACTIVE,
+        *_verdict.PATCHABLE,
+        "crashed",
+        "unknown",
+        "conflict",
+        "mismatch",
+        "not_covered",
+        "stalled",
+    ]
+    fleet = [Host(f"h{number}", state, "") for number, state in enumerate([*states, "transitioning"])]
+    assert text.status(fleet)[1].split()[1] == "crashed"
+
+
 def test_a_large_wave_is_told_by_its_size():
     fleet = [dataclasses.replace(WELL, name=f"web{number:03}") for number in range(200)]
-    lines = text.plan(plan.make(fleet, [], ""))
-    assert len(lines) == 3
+    lines = text.plan(plan.make(fleet, Settings(waves=())).as_document())
+    assert len(lines) == 4
     assert lines[2].endswith("and 187 more")
+    assert lines[3].startswith("Plan ")

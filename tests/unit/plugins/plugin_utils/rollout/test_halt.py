@@ -2,48 +2,45 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The halt flag: once it is there, or cannot be read, no host starts."""
+"""The halt: once it is stored, or cannot be asked for, no host starts."""
 
 from __future__ import annotations
 
+import types
+import typing as t
+from pathlib import Path
+
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Store
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import halt
 
-
-def test_set_and_cleared(tmp_path):
-    variables = {"livepatch_halt_file": str(tmp_path / "deep" / "halt")}
-    assert halt.reason(variables) is None
-    halt.write(variables, "the array misbehaves")
-    assert "halted" in halt.reason(variables)
-    assert "the array misbehaves" in halt.reason(variables)
-    assert halt.clear(variables) is True
-    assert halt.clear(variables) is False
-    assert halt.reason(variables) is None
+ACTION = types.SimpleNamespace(_task=types.SimpleNamespace(check_mode=False))
 
 
-def test_a_flag_that_cannot_be_read_halts(tmp_path):
-    assert "cannot be read" in halt.reason({"livepatch_halt_file": str(tmp_path)})
+def reason(path: Path, **variables: t.Any) -> str | None:
+    return halt.reason(ACTION, {"livepatch_store_path": str(path), **variables})
 
 
-def test_by_default_it_is_below_ansibles_own_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path))
-    halt.write({}, "")
-    assert "no reason is given" in halt.reason({})
-    assert (tmp_path / "fleet.livepatch" / "halt").exists()
+def test_stored_and_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "store"
+    assert reason(path) is None
+    store = Store(str(path), lambda: 100.0)
+    assert store.halt("default", "the array misbehaves", "eve") == {"changed": True}
+    assert store.halt("default", "another reason", "bob") == {"changed": False}
+    assert reason(path) == "rollouts are halted by eve: the array misbehaves"
+    assert reason(path, livepatch_scope="other") is None
+    store.unhalt("default", "eve")
+    assert reason(path) is None
+    store.halt(None, "", "eve")
+    assert reason(path, livepatch_scope="other") == "rollouts are halted by eve: no reason is given"
 
 
-@pytest.mark.parametrize(
-    ("most", "sizes"),
-    [(100, [1, 1, 5, 25, 68]), (10, [1, 1, 5, 10, 10, 5, 10, 10, 10, 10, 10, 10, 8])],
-)
-def test_batches(most, sizes):
-    from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hosts, plan
-
-    fleet = [hosts.Host(f"h{n:03}", "unpatched", "", "r", "aa", "x86_64", "f", None, "klp-3", "b") for n in range(100)]
-    told = plan.make(fleet, ["1%", "5%", "25%"], "", most).as_result()
-    assert told["sizes"] == sizes
-    assert sum(sizes) == len(told["hosts"])
-    assert len(told["hash"]) == 64
-    with pytest.raises(hosts.PlanError, match="at least one"):
-        plan.make(fleet, [], "", 0)
+@pytest.mark.parametrize("content", [b"not a database" * 100, None])
+def test_a_store_that_cannot_be_asked_halts(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "store"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    assert "cannot be told whether rollouts are halted" in str(reason(path))

@@ -33,8 +33,14 @@ def verified(
             "level": 3,
             "compliance": {"up_to_date": up_to_date},
             "job": more.get("job", DONE),
+            "journal": more.get("journal"),
+            "health": more.get("health"),
         },
     }
+
+
+def judge(install=None, verify=None, found=None, plan="", check_mode=False) -> outcome.Outcome:
+    return outcome.judge(HOST, {}, outcome.Answers(install, verify, found), plan, check_mode)
 
 
 LOST = {"unreachable": True, "msg": "Connection reset by peer"}
@@ -72,16 +78,16 @@ REFUSED = {
     ],
 )
 def test_of_a_planned_host(install, verify, expected):
-    assert outcome.judge(HOST, True, {}, install, verify).outcome == expected
+    assert judge(install, verify).outcome == expected
 
 
 def test_a_refused_module_is_told_with_the_state_that_it_left():
-    told = outcome.judge(HOST, True, {}, REFUSED, None)
+    told = judge(REFUSED)
     assert (told.state, told.reason) == ("installed", "the kernel refused it")
 
 
 def test_a_reboot_in_the_middle_is_told():
-    assert "rebooted" in outcome.judge(HOST, True, {}, APPLIED, verified(boot_id="boot-2")).reason
+    assert "rebooted" in judge(APPLIED, verified(boot_id="boot-2")).reason
 
 
 @pytest.mark.parametrize(
@@ -95,49 +101,139 @@ def test_a_reboot_in_the_middle_is_told():
 )
 def test_of_a_host_in_no_wave(state, up_to_date, expected):
     host = Host("web1", state, "why", up_to_date=up_to_date)
-    assert outcome.judge(host, False, {}, None, None).outcome == expected
-
-
-@pytest.mark.parametrize(
-    ("wave", "outcomes", "budget", "passed"),
-    [
-        (0, ["done", "done"], 0, True),
-        (0, ["done", "unchanged"], 0, True),
-        (0, ["done", "failed"], 5, False),
-        (0, ["done", "lost"], 5, False),
-        (0, ["pending"], 0, False),
-        (0, ["lost"], 1, False),
-        (1, ["done", "failed", "lost"], 2, True),
-        (1, ["done", "failed", "lost"], 1, False),
-        (2, ["failed"], 0, False),
-    ],
-)
-def test_gate(wave, outcomes, budget, passed):
-    members = [outcome.Outcome(f"h{n}", kind, "", "patched") for n, kind in enumerate(outcomes)]
-    assert outcome.gate(wave, members, budget, check_mode=False).passed is passed
+    assert outcome.unplanned(host).outcome == expected
 
 
 def test_in_check_mode_nothing_is_verified():
-    assert outcome.judge(HOST, True, {}, APPLIED, None, check_mode=True).outcome == "pending"
-    assert outcome.judge(HOST, True, {}, REFUSED, None, check_mode=True).outcome == "failed"
-
-
-def test_in_check_mode_what_would_be_patched_passes():
-    members = [outcome.Outcome("h", "pending", "", "unpatched")]
-    assert outcome.gate(0, members, 0, check_mode=True).passed
+    assert judge(APPLIED, None, check_mode=True).outcome == "pending"
+    assert judge(REFUSED, None, check_mode=True).outcome == "failed"
 
 
 def test_what_went_wrong_in_a_detached_run_is_told():
-    told = outcome.judge(HOST, True, {}, APPLIED, verified("outdated", False, job={"failed": True, "msg": "refused"}))
+    told = judge(APPLIED, verified("outdated", False, job={"failed": True, "msg": "refused"}))
     assert (told.reason, told.state) == ("refused", "outdated")
 
 
 def test_seconds_of_the_migration():
-    assert outcome.judge(HOST, True, {}, APPLIED, verified()).seconds == 1.2
+    assert judge(APPLIED, verified()).seconds == 1.2
 
 
 def test_a_canary_whose_next_boot_is_not_in_order():
     confirm = {"failed": True, "msg": "dracut could not make it", "kernel": {}}
-    told = outcome.judge(HOST, True, {}, APPLIED, verified(), confirm)
+    told = outcome.confirmed(judge(APPLIED, verified()), confirm, {})
     assert told.outcome == "failed"
     assert told.reason.endswith("the next boot is not in order: dracut could not make it")
+    assert outcome.confirmed(judge(APPLIED, verified()), None, {}).outcome == "done"
+
+
+#
+# Hosts that were lost for a while
+#
+
+MINE = {"run": "r", "plan": "p"}
+
+
+@pytest.mark.parametrize(
+    ("install", "found", "expected"),
+    [
+        # Back in the same boot, and well
+        (LOST, verified(), "done"),
+        (APPLIED, verified(), "done"),
+        # Still away
+        (LOST, {"problem": "unreachable: it does not answer"}, "lost"),
+        # In another boot: it went down with the patch
+        (LOST, verified("crashed", None, boot_id="boot-2", job=None), "failed"),
+        # Nothing was ever started on it
+        ({**LOST, "run": "r"}, verified("unpatched", False, job=None), "skipped"),
+        # It was started, and has gone away in the middle
+        ({**LOST, "run": "r"}, verified("installed", False, job=None, journal=MINE), "failed"),
+    ],
+)
+def test_of_a_host_that_was_lost(install, found, expected):
+    assert judge(install, LOST, found).outcome == expected
+
+
+#
+# What this rollout did before the run died that did it
+#
+
+
+def test_what_an_earlier_run_of_the_rollout_has_done_is_done():
+    unchanged = verified(job={"failed": False, "changed": False}, journal=MINE)
+    assert judge(APPLIED, unchanged, plan="p").outcome == "done"
+    assert judge(APPLIED, unchanged, plan="q").outcome == "unchanged", "another rollout's"
+    assert judge(APPLIED, verified(job=None, journal=MINE), plan="p").outcome == "done"
+    assert judge(APPLIED, verified("outdated", False, job=None, journal=MINE), plan="p").outcome == "failed"
+
+
+#
+# Health, and the soak
+#
+
+ILL = {"verdict": "fail", "problems": [{"what": "log", "text": "BUG: unable to handle page fault"}]}
+
+
+def test_a_kernel_that_is_not_well_since_is_a_failure_and_has_something_to_go_back_from():
+    told = judge(APPLIED, verified(health=ILL))
+    assert (told.outcome, told.applied) == ("failed", True)
+    assert "page fault" in told.reason
+
+
+def test_of_a_host_that_was_not_changed_the_health_is_not_ours():
+    assert judge(APPLIED, verified(health=ILL, job={"failed": False, "changed": False})).outcome == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (verified(), "done"),
+        (verified(health={"verdict": "pass", "problems": []}), "done"),
+        (verified(health={"verdict": "inconclusive", "problems": []}), "done"),
+        (verified(health=ILL), "failed"),
+        (verified("transitioning", None), "failed"),
+        (verified("crashed", None), "failed"),
+        ({"problem": "unreachable: it does not answer"}, "lost"),
+        (LOST, "lost"),
+        ({"failed": True, "msg": "broken"}, "lost"),
+        (None, "lost"),
+    ],
+)
+def test_a_probe(result, expected):
+    told = outcome.probed(judge(APPLIED, verified()), result, {})
+    assert told.outcome == expected
+    assert told.applied is True, "what was lost or fails may have to go back"
+
+
+#
+# The way back
+#
+
+
+@pytest.mark.parametrize(
+    ("result", "expected", "applied"),
+    [
+        (verified("baseline", job={"failed": False, "changed": True}), "rolled_back", False),
+        (verified("baseline", job={"failed": False, "changed": False}), "rolled_back", False),
+        (
+            verified("patched", job={"failed": True, "msg": "the vendor advises", "refused": True}),
+            "rollback_refused",
+            True,
+        ),
+        (verified("patched", job={"failed": True, "msg": "it did not complete"}), "rollback_pending", True),
+        (verified("patched", job=None), "rollback_pending", True),
+        (LOST, "rollback_pending", True),
+        (None, "rollback_pending", True),
+    ],
+)
+def test_of_the_way_back(result, expected, applied):
+    told = outcome.went_back(judge(APPLIED, verified(health=ILL)), result, {})
+    assert (told.outcome, told.applied) == (expected, applied)
+    assert "page fault" in told.reason, "why it had to go back stays"
+
+
+def test_what_the_store_says():
+    row = {"outcome": "done", "reason": "r", "state": "patched", "level": 3, "wave": 1, "at": 5.0}
+    told = outcome.recorded("web1", row, "c")
+    assert (told.outcome, told.level, told.cohort) == ("done", 3, "c")
+    assert outcome.recorded("web1", {"outcome": "begun"}, "c").outcome == "pending"
+    assert outcome.recorded("web1", None, "c", HOST).state == "unpatched"

@@ -1,0 +1,63 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Chooses who is brought back, and ends that: the controller's part of the module of the same name."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, ending, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
+
+_OPTIONS: dict[str, t.Any] = {
+    "ended": {"type": "bool", "default": False},
+    "wave": {"type": "int"},
+    "cohort": {"type": "str"},
+    "reason": {"type": "str", "default": ""},
+    "lease": {"type": "int", "default": 1800},
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        if options["ended"]:
+            return self._end(task_vars)
+        if not options["reason"].strip():
+            raise AnsibleActionFail("the reason is missing (livepatch_reason): the quarantine and the report keep it")
+        try:
+            rollout = beginning.back(
+                Records(self, task_vars),
+                run.everybody(task_vars),
+                {key: options[key] for key in ("wave", "cohort")},
+                options["reason"],
+                options["lease"],
+                self._task.check_mode,
+            )
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc)) from exc
+        self._display.display(f"{len(rollout['hosts'])} hosts of the plan {rollout['hash'][:12]} are brought back")
+        return {"changed": False, "rollout": rollout}
+
+    def _end(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        rollout = run.current(task_vars)
+        ended = ending.end_back(Records(self, task_vars, rollout), rollout, self._task.check_mode)
+        self._display.display("\n".join(text.rollout([], ended.outcomes, ended.status, ended.detail)))
+        stuck = [one.host for one in ended.outcomes if one.outcome != "rolled_back"]
+        if stuck and not self._task.check_mode:
+            raise AnsibleActionFail(
+                f"{len(stuck)} of {len(ended.outcomes)} hosts were not brought back ({', '.join(stuck[:12])})"
+            )
+        return {"changed": False, "outcomes": [dataclasses.asdict(one) for one in ended.outcomes]}

@@ -1,0 +1,42 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ends a run of a rollout: the controller's part of the module of the same name."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import ending, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        self.validate_argument_spec(argument_spec={})
+        rollout = run.current(task_vars)
+        ended = ending.end(Records(self, task_vars, rollout), rollout, task_vars, self._task.check_mode)
+        return {
+            "changed": False,
+            "status": ended.status,
+            "detail": ended.detail,
+            "outcomes": [dataclasses.asdict(one) for one in ended.outcomes],
+            # For AWX: jobs hand over IDs and a status, nothing more
+            "ansible_stats": {
+                "data": {
+                    "livepatch_status": ended.status,
+                    "livepatch_rollout": rollout["id"],
+                    "livepatch_plan_hash": rollout["hash"],
+                },
+                "per_host": False,
+                "aggregate": False,
+            },
+        }

@@ -1,0 +1,30 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What people say of rollouts, and what they ask: the controller's part of the module of the same name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import people
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(argument_spec=people.OPTIONS)
+        try:
+            said = people.do(Records(self, task_vars or {}), options)
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc)) from exc
+        self._display.display("\n".join(said.lines))
+        return {"changed": said.changed, "entries": said.entries}

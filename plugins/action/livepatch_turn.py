@@ -1,0 +1,41 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Asks whether a batch may start, and records that it does: the controller's part of the module of the same name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import run, turn
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
+
+_OPTIONS: dict[str, t.Any] = {
+    "approval": {"type": "list", "elements": "str", "default": []},
+    "windows": {"type": "list", "elements": "dict", "default": []},
+    "blackouts": {"type": "list", "elements": "dict", "default": []},
+    "needs": {"type": "int", "default": 0},
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        rollout = run.current(task_vars)
+        batch = run.batch_of(rollout, task_vars)
+        try:
+            told = turn.of(Records(self, task_vars, rollout), rollout, batch, options, self._task.check_mode)
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc)) from exc
+        if not told["go"]:
+            self._display.display(f"No further host is started: {told['detail']['text']}")
+        return {"changed": False, **told}

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run of a rollout does: the plan, less what is done, as batches. PRIVATE to the collection. Pure.
+
+The plan never changes. What is left of it is worked out at the start of each run, from what the store has recorded and
+what the hosts say of themselves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
+
+# The record of a host on which apply began and of which no result was recorded: whoever ran it has died.
+BEGUN = "begun"
+# What records of gates are of: all hosts of a wave have ended, and the wave as a whole. Those of the gates that look
+# elsewhere have names, which people choose.
+HOSTS, WAVE = "hosts", "wave"
+# What nothing more is done about in the same rollout
+_FINAL = ("done", "unchanged", "failed", "lost", "skipped", "rolled_back", "rollback_refused", "rollback_pending")
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Hosts that go at once. ``last``: the wave's gate comes after them. ``starts``: those that are to be patched."""
+
+    wave: int
+    hosts: tuple[str, ...]
+    starts: tuple[str, ...]
+    last: bool
+
+    def as_result(self) -> dict[str, t.Any]:
+        return {"wave": self.wave, "hosts": list(self.hosts), "starts": list(self.starts), "last": self.last}
+
+
+@dataclasses.dataclass(frozen=True)
+class Agenda:
+    """``changed`` says of hosts that are not what was planned any more why they are left for the next plan."""
+
+    batches: tuple[Batch, ...]
+    changed: dict[str, str]
+
+
+def make(
+    document: t.Mapping[str, t.Any],
+    fleet: t.Mapping[str, Host],
+    recorded: t.Mapping[str, t.Mapping[str, t.Any]],
+    passed: t.Collection[int],
+) -> Agenda:
+    """What is left to do of a plan.
+
+    :param fleet: the hosts as they are now, those of the plan and others.
+    :param recorded: what the store says of hosts, with the key ``outcome``.
+    :param passed: waves whose gate has passed.
+    """
+    changed: dict[str, str] = {}
+    batches: list[Batch] = []
+    most = document["settings"]["max_in_flight"]
+    for number, wave in enumerate(document["waves"]):
+        if number in passed:
+            continue
+        starts = []
+        for name in wave["hosts"]:
+            outcome = recorded.get(name, {}).get("outcome", "pending")
+            if outcome in _FINAL:
+                continue
+            problem = None if outcome == BEGUN else _replanned(document["hosts"][name], fleet[name])
+            if problem is None:
+                starts.append(name)
+            else:
+                changed[name] = problem
+        # Those that were in flight come first: they are verified before any other is started.
+        starts.sort(key=lambda name: recorded.get(name, {}).get("outcome") != BEGUN)
+        cut = [tuple(starts[at : at + most]) for at in range(0, len(starts), most)]
+        # Nothing is left to start, and the gate has not passed: somebody has to come to it.
+        groups = cut or [tuple(wave["hosts"])]
+        batches += [
+            Batch(number, group, group if cut else (), last=at == len(groups) - 1) for at, group in enumerate(groups)
+        ]
+    return Agenda(tuple(batches), changed)
+
+
+def _replanned(row: t.Mapping[str, t.Any], host: Host) -> str | None:
+    """Why nothing is begun on a host: it is not what the plan was made for any more, or gives no answer."""
+    if host.build_id is None:
+        return f"{host.state}: {host.reason}"
+    for key, what in (("build_id", "build"), ("boot_id", "boot")):
+        if getattr(host, key) != row[key]:
+            return f"it runs another {what} than when it was planned: it is left for the next plan"
+    return None
+
+
+def passed(records: t.Iterable[t.Mapping[str, t.Any]]) -> set[int]:
+    """The waves whose gate has passed, by the store's records of gates."""
+    return {record["wave"] for record in records if record.get("of") == WAVE and record["verdict"] == "pass"}
+
+
+def soaking_since(records: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, float]:
+    """When the last host of a wave was done, by the wave's number as text (JSON has no other keys)."""
+    return {str(record["wave"]): record["at"] for record in records if record.get("of") == HOSTS}

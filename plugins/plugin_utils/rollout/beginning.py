@@ -1,0 +1,197 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a run of a rollout begins: the plan that it follows, the lease, what is left to do. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, budget, owner, plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records, StoreError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host, PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import Settings
+
+
+def begin(
+    records: Records, fleet: t.Sequence[Host], options: t.Mapping[str, t.Any], settings: Settings, read_only: bool
+) -> dict[str, t.Any]:
+    """Plans, or takes up the rollout that is open, and takes the lease.
+
+    :param options: ``only``, keep the plan and begin nothing; ``plan_hash``, the plan that is asked for, or ``''``;
+        ``lease``, seconds without a sign of life after which another run may take over.
+    :returns: what the steps of the run work by, see livepatch_plan's documentation.
+    :raises PlanError: it cannot be planned, or not as it was asked for.
+    :raises StoreError: the store cannot be used, or another run has the lease.
+    """
+    _insist_on_reaching(fleet, settings)
+    only = bool(options["only"])
+    open_ = None if only else _open(records.ask("show", scope=records.scope)["rollout"])
+    document = _document(records, fleet, settings, open_, str(options["plan_hash"]))
+    by_name = {host.name: host for host in fleet}
+    _insist_on_everybody(document, by_name, open_["outcomes"] if open_ else {})
+    held: dict[str, t.Any] = {"id": None, "fence": None}
+    resumed = open_ is not None
+    if only:
+        records.ask("save_plan", scope=records.scope, document=document)
+    elif document["waves"] and not read_only:
+        held, open_ = _take(records, document, open_, int(options["lease"]))
+    recorded = open_["outcomes"] if open_ else {}
+    gates = open_["gates"] if open_ else []
+    left = agenda.make(document, by_name, recorded, agenda.passed(gates))
+    return {
+        **held,
+        "resumed": resumed,
+        "began": time.time(),
+        "hash": document["hash"],
+        "document": document,
+        "batches": [batch.as_result() for batch in left.batches],
+        "hosts": [host for batch in left.batches for host in batch.hosts],
+        "sizes": [len(batch.hosts) for batch in left.batches],
+        "changed": left.changed,
+        "soaking": agenda.soaking_since(gates),
+        "pending": sorted(name for name, row in recorded.items() if row["outcome"] == "rollback_pending"),
+    }
+
+
+def back(
+    records: Records, names: t.Collection[str], which: t.Mapping[str, t.Any], reason: str, lease: int, read_only: bool
+) -> dict[str, t.Any]:
+    """Chooses who is brought back of the last rollout of the scope, canaries first, and takes the lease.
+
+    What they had is barred from now on: else the next run would only apply it again.
+
+    :param names: the play's hosts.
+    :param which: ``wave`` and ``cohort``, None for all.
+    :returns: the same as ``begin``.
+    :raises PlanError: there is nobody to bring back, or not all of them are in the play.
+    """
+    shown = records.ask("show", scope=records.scope)["rollout"]
+    if shown is None:
+        raise PlanError(
+            f"no rollout of the scope {records.scope} is recorded: there is nothing to bring hosts back from"
+        )
+    document = _stored(records, shown["plan_hash"])
+    waves = []
+    for number, wave in enumerate(document["waves"]):
+        rows = {name: shown["outcomes"].get(name, {}) for name in wave["hosts"] if name in names}
+        chosen = [name for name, row in rows.items() if _may_go_back(row, document["hosts"][name], number, which)]
+        if chosen:
+            waves.append(chosen)
+    if not waves:
+        raise PlanError("none of these hosts has a patch of that rollout that it could be brought back from")
+    told: dict[str, t.Any] = {"id": shown["id"], "fence": None}
+    if not read_only:
+        told["fence"] = (
+            _take(records, document, _open(shown), lease)[0]["fence"] if _open(shown) else _hold(records, lease)
+        )
+        cohorts = {document["hosts"][name]["cohort"] for wave in waves for name in wave}
+        entries = [
+            {"kmp": one["kmp"], "cohort": one["target"], "host": None, "reason": reason, "by": "rollback"}
+            for one in document["cohorts"]
+            if one["id"] in cohorts
+        ]
+        records.ask("quarantine_add", entries=entries)
+    most = document["settings"]["max_in_flight"]
+    sizes = [len(wave[at : at + most]) for wave in waves for at in range(0, len(wave), most)]
+    hosts = [name for wave in waves for name in wave]
+    return {**told, "hash": document["hash"], "document": document, "batches": [], "hosts": hosts, "sizes": sizes}
+
+
+def _may_go_back(
+    row: t.Mapping[str, t.Any], planned: t.Mapping[str, t.Any], wave: int, which: t.Mapping[str, t.Any]
+) -> bool:
+    if which["wave"] not in (None, wave) or which["cohort"] not in (None, planned["cohort"]):
+        return False
+    return row.get("outcome") in ("begun", "rollback_pending", "rollback_refused") or bool(row.get("applied"))
+
+
+def _hold(records: Records, lease: int) -> int:
+    """The lease, where no rollout is open."""
+    return int(_taken(records, lease)["fence"])
+
+
+def _taken(records: Records, ttl: int) -> t.Any:
+    return owner.unless_gone(
+        lambda **more: records.ask("take", scope=records.scope, owner=owner.current(), ttl=ttl, **more)
+    )
+
+
+def _document(
+    records: Records, fleet: t.Sequence[Host], settings: Settings, open_: t.Any, wanted: str
+) -> dict[str, t.Any]:
+    if open_ is not None:
+        if wanted not in ("", open_["plan_hash"]):
+            raise PlanError(
+                f"the plan {wanted} is asked for, and a rollout of the plan {open_['plan_hash']} is open. Finish that "
+                "one first (run the rollout without livepatch_plan_hash), or give it up (playbook halt, "
+                "-e livepatch_abandon=true)"
+            )
+        return _stored(records, open_["plan_hash"])
+    made = plan.make(fleet, settings).as_document()
+    if wanted in ("", made["hash"]):
+        return made
+    try:
+        return _stored(records, wanted)
+    except StoreError as exc:
+        raise PlanError(
+            f"the plan {wanted} is asked for. The fleet as it is now gives the plan {made['hash']}; and {exc}. Look at "
+            "the plan again (playbook plan), and take its hash"
+        ) from exc
+
+
+def _stored(records: Records, hash_: str) -> dict[str, t.Any]:
+    document: dict[str, t.Any] = records.ask("load_plan", hash=hash_)
+    plan.check_document(document)
+    return document
+
+
+def _take(records: Records, document: t.Mapping[str, t.Any], seen: t.Any, ttl: int) -> tuple[dict[str, t.Any], t.Any]:
+    """The lease, and the rollout under it: the open one as it is now that nobody else writes to it, or a new one."""
+    taken = _taken(records, ttl)
+    fence, open_ = taken["fence"], _open(taken["rollout"])
+    ours = {"scope": records.scope, "fence": fence}
+    if (open_ or {}).get("id") != (seen or {}).get("id"):
+        records.ask("release", **ours)
+        raise PlanError("another run has begun or ended a rollout meanwhile: run this one again")
+    if open_ is None:
+        records.ask("save_plan", scope=records.scope, document=document)
+        identity = records.ask("start", **ours, plan_hash=document["hash"], settings={})
+    else:
+        identity = open_["id"]
+        records.ask("status", **ours, rollout=identity, status="running", detail={})
+    return {"id": identity, "fence": fence}, open_
+
+
+def _insist_on_reaching(fleet: t.Sequence[Host], settings: Settings) -> None:
+    out = [host.name for host in fleet if host.reason.startswith("unreachable: ")]
+    most = budget.allowed(settings.budgets["unreachable"], len(fleet))
+    if most is not None and len(out) > most:
+        raise PlanError(
+            f"{len(out)} of {len(fleet)} hosts cannot be reached, and livepatch_budget_unreachable is {most}. Nothing "
+            f"was done. Look at the network, or at the inventory; the first of them are {', '.join(out[:5])}"
+        )
+
+
+def _insist_on_everybody(
+    document: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], recorded: t.Mapping[str, t.Any]
+) -> None:
+    """A run that leaves planned hosts out would judge waves, and pass canaries, that it does not see."""
+    todo = (agenda.BEGUN, "pending")
+    away = [
+        name
+        for name in document["hosts"]
+        if name not in fleet and recorded.get(name, {"outcome": "pending"})["outcome"] in todo
+    ]
+    if away:
+        more = " and others" if len(away) > 5 else ""
+        raise PlanError(
+            f"the plan {document['hash'][:12]} has hosts that this run leaves out ({', '.join(away[:5])}{more}), "
+            "canaries perhaps: run it without --limit, and with the livepatch_targets that it was made with"
+        )
+
+
+def _open(rollout: t.Any) -> t.Any:
+    return rollout if rollout and rollout["ended"] is None else None

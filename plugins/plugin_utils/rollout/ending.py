@@ -1,0 +1,85 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a run of a rollout ends: what became of each host, and of the rollout. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, outcome, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+
+# A run that ended with one of these is taken up again by the next one.
+OPEN = ("soaking", "waiting", "halted")
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """``status`` is one of nothing, planned (in check mode), done, failed, soaking, waiting, halted; ``detail`` says
+    why."""
+
+    status: str
+    detail: dict[str, t.Any]
+    outcomes: tuple[outcome.Outcome, ...]
+
+
+def end(records: Records, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any], read_only: bool) -> Ended:
+    """Closes the rollout if nothing is left to do in it, and gives the lease back.
+
+    :raises StoreError: the store cannot be used, or the lease was lost.
+    """
+    variables = run.variables_of(run.everybody(task_vars), task_vars)
+    planned = rollout["document"]["hosts"]
+    fleet = {host.name: host for host in run.fleet(variables)}
+    left_out = rollout["document"]["left_out"]
+    outcomes = [outcome.unplanned(host, left_out.get(name)) for name, host in fleet.items() if name not in planned]
+    if rollout["id"] is None:
+        outcomes += run.judged([name for name in planned if name in variables], rollout, variables, read_only)
+        return Ended("planned" if planned else "nothing", {}, tuple(outcomes))
+    shown = records.ask("show", scope=records.scope)["rollout"]
+    outcomes += [
+        outcome.recorded(name, shown["outcomes"].get(name), row["cohort"], fleet.get(name))
+        for name, row in planned.items()
+    ]
+    status, detail = shown["status"], shown["detail"] or {}
+    if status == "running":
+        left = set(range(len(rollout["document"]["waves"]))) - agenda.passed(shown["gates"])
+        status = "halted" if left else "done"
+        detail = {"text": "the run ended before its end: run the rollout again"} if left else {}
+    outcomes = _confirmed(outcomes, variables)
+    # Of the others nothing is recorded: the next run starts them.
+    known = [one for one in outcomes if one.host in planned and one.outcome != "pending"]
+    records.write("results", outcomes=[dataclasses.asdict(one) for one in known])
+    records.write("status", status=status, detail=detail)
+    records.ask("release", scope=records.scope, fence=rollout["fence"])
+    return Ended(status, detail, tuple(outcomes))
+
+
+def end_back(records: Records, rollout: t.Mapping[str, t.Any], read_only: bool) -> Ended:
+    """The same after hosts were brought back; the rollout is over then.
+
+    :raises StoreError: the store cannot be used, or the lease was lost.
+    """
+    shown = records.ask("show", scope=records.scope)["rollout"]
+    planned = rollout["document"]["hosts"]
+    outcomes = tuple(
+        outcome.recorded(name, shown["outcomes"].get(name), planned[name]["cohort"]) for name in rollout["hosts"]
+    )
+    if read_only:
+        return Ended("planned", {}, outcomes)
+    detail = {"text": "hosts were brought back (playbook rollback)"}
+    records.write("status", status="failed", detail=detail)
+    records.ask("release", scope=records.scope, fence=rollout["fence"])
+    return Ended("failed", detail, outcomes)
+
+
+def _confirmed(outcomes: list[outcome.Outcome], variables: run.Variables) -> list[outcome.Outcome]:
+    """With what became of letting the next boot of canaries have the patch."""
+    heard = {}
+    for of_host in variables.values():
+        for result in (of_host.get(run.CONFIRMED) or {}).get("results", ()):
+            heard[result["livepatch_member"]] = result
+    return [outcome.confirmed(one, heard.get(one.host), variables.get(one.host, {})) for one in outcomes]

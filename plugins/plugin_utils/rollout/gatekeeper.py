@@ -1,0 +1,308 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of a gate: a batch has ended, the wave soaks, the wave is judged, hosts have gone back. PRIVATE to the
+collection.
+
+What became of hosts is in the store before anything is done about it, so that whoever comes after a run that died
+knows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import time
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import (
+    agenda,
+    budget,
+    halt,
+    judging,
+    outcome,
+    run,
+    soak,
+)
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import outside
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.fetch import fetch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
+
+Rows = dict[str, Outcome]
+
+
+class Gatekeeper:
+    """:param judged: what the step before told in the same batch."""
+
+    def __init__(
+        self,
+        records: Records,
+        rollout: t.Mapping[str, t.Any],
+        task_vars: t.Mapping[str, t.Any],
+        options: t.Mapping[str, t.Any],
+        read_only: bool,
+    ) -> None:
+        self._records = records
+        self._rollout = rollout
+        self._document = rollout["document"]
+        self._vars = task_vars
+        self._options = options
+        self._read_only = read_only
+        self._batch = run.batch_of(rollout, task_vars) if rollout["batches"] else None
+
+    #
+    # The steps
+    #
+
+    def batch(self) -> dict[str, t.Any]:
+        """The hosts of a batch have ended: records what became of them, and judges by their number."""
+        started = self._vars["livepatch_turn"]["start"]
+        variables = run.variables_of(started, self._vars)
+        rows = {one.host: one for one in run.judged(started, self._rollout, variables, self._read_only)}
+        return self._judge(rows, rows)
+
+    def probe(self) -> dict[str, t.Any]:
+        """The wave's hosts were asked again in the soak."""
+        before = self._rows()
+        members = [name for name, row in before.items() if row.outcome in outcome.GOOD]
+        heard = self._heard(run.PROBED)
+        variables = run.variables_of(members, self._vars)
+        now = {name: outcome.probed(before[name], heard.get(name), variables[name]) for name in members}
+        worse = {name: row for name, row in now.items() if row.bad}
+        return {**self._judge(worse, {**before, **now}), "soak": self._judged["soak"]}
+
+    def wave(self) -> dict[str, t.Any]:
+        """The last word on a batch: whether the rollout goes on, who is confirmed, and who goes back."""
+        judged, rows = self._judged, self._rows()
+        wave = judged["wave"]
+        strict = self._document["waves"][wave]["kind"] in judging.STRICT
+        end = self._end(judged, rows)
+        failed = end["status"] == "failed"
+        back = [row for row in rows.values() if row.applied and self._goes_back(row, strict and failed, end["barred"])]
+        confirm = [
+            row.host for row in rows.values() if strict and end["go"] and judged["last"] and row.outcome in outcome.GOOD
+        ]
+        confirm = [name for name in confirm if name not in {row.host for row in back}]
+        if self._read_only:
+            return {**end, "rollback": [], "confirm": [], "shares": {}, "elsewhere": []}
+        self._conclude(wave, rows, back, end, judged["last"])
+        return {
+            **end,
+            "rollback": [row.host for row in back],
+            "confirm": confirm,
+            "shares": self._shares(confirm),
+            "elsewhere": [row.host for row in back if row.host not in self._batch_hosts],
+        }
+
+    def rollback(self) -> dict[str, t.Any]:
+        """Hosts of the play's batch were brought back, or not."""
+        gate = self._vars.get("livepatch_gate") or {}
+        going = {*gate.get("rollback", ()), *(self._vars["hostvars"]["localhost"].get("livepatch_pending") or ())}
+        names = [name for name in self._vars["ansible_play_batch"] if name in going]
+        before = self._stored(names)
+        variables = run.variables_of(names, self._vars)
+        back = {
+            name: outcome.went_back(before[name], run.ran(variables[name].get(run.BACK)), variables[name])
+            for name in names
+        }
+        self._record(None, back)
+        stuck = [row.host for row in back.values() if row.outcome != "rolled_back"]
+        allowed = budget.allowed(self._document["settings"]["budgets"]["wave"], len(names))
+        return {
+            "rows": [dataclasses.asdict(row) for row in back.values()],
+            "go": allowed is None or len(stuck) <= allowed,
+            "verdict": f"Brought back: {len(names) - len(stuck)} of {len(names)}",
+        }
+
+    #
+    # What they have in common
+    #
+
+    def _judge(self, news: Rows, rows: Rows) -> dict[str, t.Any]:
+        batch = self._batch
+        assert batch is not None
+        wave = batch["wave"]
+        members = self._document["waves"][wave]["hosts"]
+        if not self._read_only:
+            totals = self._record(wave, news)
+            if not set(members) <= set(rows):
+                rows = {**self._stored(members), **rows}
+        else:
+            totals = judging.count(rows.values())
+        verdict = judging.judge(
+            self._document,
+            wave,
+            judging.Totals(
+                totals["rollout"],
+                judging.by_outcome(rows.values()),
+                judging.by_outcome(news.values()),
+                totals["cohorts"],
+            ),
+            list(rows.values()),
+            batch["last"],
+            self._read_only,
+        )
+        if batch["last"] and verdict.passed and not self._read_only:
+            self._note(agenda.HOSTS, wave, "pass", verdict.text)
+        well = [name for name, row in rows.items() if row.outcome in outcome.GOOD]
+        return {
+            "wave": wave,
+            "last": batch["last"],
+            "passed": verdict.passed,
+            "verdict": verdict.text,
+            "barred": list(verdict.barred),
+            "rows": [dataclasses.asdict(row) for row in rows.values()],
+            "shares": self._shares(well),
+            "soak": dataclasses.asdict(self._soak(wave, verdict)),
+        }
+
+    def _soak(self, wave: int, verdict: judging.Verdict) -> soak.Soak:
+        assert self._batch is not None
+        if not self._batch["last"] or not verdict.passed or self._read_only:
+            return soak.Soak((), None)
+        now = time.time()
+        began = self._rollout["soaking"].get(str(wave), now)
+        return soak.schedule(began, self._options["soak"], now, self._rollout["began"] + self._options["run_limit"])
+
+    def _end(self, judged: t.Mapping[str, t.Any], rows: Rows) -> dict[str, t.Any]:
+        """Whether the rollout goes on after the batch, and as what it ends if it does not."""
+        wave, barred = judged["wave"], judged["barred"]
+        name = judging.name_of(self._document, wave)
+        go = {
+            "go": True,
+            "wave": wave,
+            "verdict": judged["verdict"],
+            "status": "running",
+            "detail": {},
+            "barred": barred,
+        }
+        if not judged["passed"]:
+            return {**go, "go": False, "status": "failed"}
+        if not judged["last"]:
+            return go
+        until = judged["soak"]["until"]
+        if until is not None:
+            text = f"Gate after {name}: soaks until {_clock(until)}: run the rollout again then"
+            return {**go, "go": False, "verdict": text, "status": "soaking", "detail": {"wave": wave, "until": until}}
+        if self._read_only:
+            return go
+        said = self._outside(wave, rows)
+        if said.verdict == "pass":
+            return {**go, "verdict": f"{judged['verdict']}{said.text}"}
+        text = f"Gate after {name}: {said.verdict}: {said.text}"
+        if said.verdict == "fail":
+            cohorts = sorted({row.cohort for row in rows.values() if row.cohort})
+            return {**go, "go": False, "verdict": text, "status": "failed", "barred": cohorts}
+        return {**go, "go": False, "verdict": text, "status": "waiting", "detail": {"for": said.verdict, "wave": wave}}
+
+    def _outside(self, wave: int, rows: Rows) -> t.Any:
+        """The gates that look elsewhere than at the hosts; each is recorded with what it measured."""
+        patched = [name for name, row in rows.items() if row.outcome in outcome.GOOD]
+        cohorts = {row.cohort for row in rows.values()}
+        hosts = self._document["hosts"]
+        context = Context(
+            rollout=str(self._rollout["id"]),
+            plan=self._rollout["hash"],
+            wave=wave,
+            patched=tuple(patched),
+            control=tuple(name for name, row in hosts.items() if row["cohort"] in cohorts and name not in rows),
+            began=self._rollout["began"],
+        )
+        gates = outside.parse(self._options["gates"], self._options["skip_gates"])
+        judged = outside.check(gates, context, fetch, self._stopped)
+        for one in judged.gates:
+            self._records.write("gate", wave=wave, record=dict(dataclasses.asdict(one), at=time.time()))
+        return judged
+
+    def _stopped(self) -> str | None:
+        """While something is waited for: a sign of life for the lease, and why to wait no longer."""
+        stored = self._records.write("renew")["halt"]
+        return None if stored is None else halt.told(stored)
+
+    def _conclude(self, wave: int, rows: Rows, back: list[Outcome], end: t.Mapping[str, t.Any], last: bool) -> None:
+        entries = self._quarantined(rows, end)
+        if entries:
+            self._records.ask("quarantine_add", entries=entries)
+        self._record(wave, {row.host: dataclasses.replace(row, outcome="rollback_pending") for row in back})
+        if last or not end["go"]:
+            verdict = "pass" if end["go"] else {"failed": "fail"}.get(end["status"], "inconclusive")
+            self._note(agenda.WAVE, wave, verdict, end["verdict"])
+        if not end["go"]:
+            self._records.write("status", status=end["status"], detail=dict(end["detail"], text=end["verdict"]))
+
+    def _quarantined(self, rows: Rows, end: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+        """What nobody gets any more until somebody clears it: the KMP in the cohorts that it went wrong in, and hosts
+        that are lost.
+        """
+        by = f"rollout {self._rollout['id']}"
+        cohorts = {one["id"]: one for one in self._document["cohorts"]}
+        whole = self._document["settings"]["halt_scope"] == "kmp"
+        entries = []
+        for cohort in end["barred"]:
+            bad = [row for row in rows.values() if row.cohort == cohort and row.bad]
+            reason = f"{bad[0].host}: {bad[0].reason}" if bad else end["verdict"]
+            target = None if whole else cohorts[cohort]["target"]
+            entries.append({"kmp": cohorts[cohort]["kmp"], "cohort": target, "host": None, "reason": reason, "by": by})
+        lost = [row for row in rows.values() if row.outcome == "lost"]
+        entries += [{"kmp": None, "cohort": None, "host": row.host, "reason": row.reason, "by": by} for row in lost]
+        return entries
+
+    def _goes_back(self, row: Outcome, all_of_them: bool, barred: t.Collection[str]) -> bool:
+        """Who failed goes back; of canaries everybody, where one of their kind has failed."""
+        if row.outcome == "failed":
+            return True
+        return row.outcome in outcome.GOOD and (all_of_them or (row.cohort in barred))
+
+    #
+    # Results and records
+    #
+
+    @property
+    def _judged(self) -> t.Mapping[str, t.Any]:
+        """What the step before has told, in the same batch."""
+        return t.cast(t.Mapping[str, t.Any], self._vars["livepatch_judged"])
+
+    @property
+    def _batch_hosts(self) -> list[str]:
+        return list(self._batch["hosts"]) if self._batch else []
+
+    def _rows(self) -> Rows:
+        return {row["host"]: Outcome(**row) for row in self._judged["rows"]}
+
+    def _heard(self, variable: str) -> dict[str, t.Any]:
+        """What hosts told that were asked by way of the batch's hosts, each of which asks its share of the wave."""
+        heard = {}
+        for variables in run.variables_of(self._batch_hosts, self._vars).values():
+            for result in (variables.get(variable) or {}).get("results", ()):
+                heard[str(result["livepatch_member"])] = result
+        return heard
+
+    def _shares(self, members: t.Sequence[str]) -> dict[str, list[str]]:
+        """Who of the batch asks whom of the wave: itself, and its share of those that were in earlier batches."""
+        batch = self._batch_hosts
+        shares = {name: [name] for name in members if name in set(batch)}
+        for number, name in enumerate(name for name in members if name not in shares):
+            shares.setdefault(batch[number % len(batch)], []).append(name)
+        return shares
+
+    def _stored(self, names: t.Iterable[str]) -> Rows:
+        """What the store says of these hosts; those that it does not know are pending."""
+        shown = self._records.ask("show", scope=self._records.scope)["rollout"]["outcomes"]
+        planned = self._document["hosts"]
+        return {name: outcome.recorded(name, shown.get(name), planned[name]["cohort"]) for name in names}
+
+    def _record(self, wave: int | None, rows: Rows) -> t.Any:
+        """Writes what became of hosts; returns how many have ended how, all over."""
+        outcomes = [dataclasses.asdict(row) for row in rows.values()]
+        return self._records.write("results", wave=wave, outcomes=outcomes)
+
+    def _note(self, of: str, wave: int, verdict: str, text: str) -> None:
+        record = {"of": of, "verdict": verdict, "text": text, "at": time.time()}
+        self._records.write("gate", wave=wave, record=record)
+
+
+def _clock(at: float) -> str:
+    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")

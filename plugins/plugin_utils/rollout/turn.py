@@ -1,0 +1,91 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a batch may start, and the record that it does. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import approvals, halt, judging, windows
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+
+
+def of(
+    records: Records,
+    rollout: t.Mapping[str, t.Any],
+    batch: t.Mapping[str, t.Any],
+    options: t.Mapping[str, t.Any],
+    read_only: bool,
+) -> dict[str, t.Any]:
+    """Asks the halt, the quarantine, approvals and windows, and records the hosts that start, before they do.
+
+    :returns: ``go``; ``start``, the hosts; where they do not go ``status`` and ``detail``; and what each host needs to
+        know.
+    :raises StoreError: the store cannot be used, or the lease was lost.
+    """
+    planned = rollout["document"]["hosts"]
+    turn = {
+        "go": True,
+        "wave": batch["wave"],
+        "start": batch["starts"],
+        "rollout": rollout["id"],
+        "fence": rollout["fence"],
+        "plan": rollout["hash"],
+        # Of the first of their kind nobody knows yet whether they will be up in an hour: the next boot is kept without.
+        "confirm": rollout["document"]["waves"][batch["wave"]]["kind"] not in judging.STRICT,
+    }
+    if read_only:
+        return turn
+    quarantine = records.ask("quarantine_list")
+    targets = {one["id"]: one["target"] for one in rollout["document"]["cohorts"]}
+    barred = {
+        name: why
+        for name in batch["starts"]
+        if (why := _barred(name, planned[name]["kmp"], targets[planned[name]["cohort"]], quarantine))
+    }
+    starts = [name for name in batch["starts"] if name not in barred]
+    waits = _waits(records, rollout["hash"], batch["wave"], options) if starts else None
+    if waits is not None:
+        return {**turn, **_stopped(records, "waiting", waits)}
+    left_out = {**barred, **{name: why for name, why in rollout["changed"].items() if name in planned}}
+    if left_out:
+        skipped = [
+            {"host": name, "outcome": "skipped", "reason": why, "state": "unknown", "cohort": planned[name]["cohort"]}
+            for name, why in left_out.items()
+        ]
+        records.write("results", wave=batch["wave"], outcomes=skipped)
+    begun = records.write("begin", wave=batch["wave"], hosts=starts)
+    if not begun["go"]:
+        text = halt.told(begun["halt"]) if begun["halt"] else begun["why"]
+        return {**turn, **_stopped(records, "halted", {"wave": batch["wave"], "text": text})}
+    return {**turn, "start": starts}
+
+
+def _waits(records: Records, hash_: str, wave: int, options: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+    """What this wave still waits for, as planned; None where it may start."""
+    now = time.time()
+    opened = windows.check(options["windows"], options["blackouts"], now, options["needs"])
+    if not opened.open:
+        return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
+    if {"all", str(wave)} & set(options["approval"]):
+        found = approvals.find(records.ask("approvals", hash=hash_), hash_, wave, now)
+        if found.verdict != "pass":
+            return {"for": "approval", "wave": wave, "text": found.text, "refused": found.verdict == "fail"}
+    return None
+
+
+def _stopped(records: Records, status: str, detail: dict[str, t.Any]) -> dict[str, t.Any]:
+    records.write("status", status=status, detail=detail)
+    return {"go": False, "start": [], "status": status, "detail": detail}
+
+
+def _barred(name: str, kmp: str, target: str, quarantine: t.Iterable[t.Mapping[str, t.Any]]) -> str | None:
+    """Why a planned host gets nothing any more."""
+    for entry in quarantine:
+        of_kmp = entry.get("kmp") == kmp and entry.get("cohort") in (None, target)
+        if entry.get("host") == name or of_kmp:
+            return f"in quarantine: {entry['reason']}"
+    return None

@@ -1,0 +1,357 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a rollout waits for, what it remembers, and how it is taken up: real playbooks over pretended hosts."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Store
+from tests.support import cores, monitoring
+from tests.support.controller import Run
+from tests.support.pretended import Pretence, Pretended
+
+ROLLOUT = "fleet.livepatch.rollout"
+ILL = [{"what": "oops", "text": "BUG: unable to handle page fault"}]
+COMMON: dict[str, t.Any] = {"livepatch_waves": [1], "livepatch_lost_grace": 1}
+
+
+@pytest.fixture(scope="module")
+def pretence(tmp_path_factory: pytest.TempPathFactory) -> Pretence:
+    return Pretence(tmp_path_factory.mktemp("pretence"), cores.environment(cores.NEWEST))
+
+
+@pytest.fixture(scope="module", params=cores.VERSIONS)
+def older(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pretence:
+    return Pretence(tmp_path_factory.mktemp("pretence"), cores.environment(request.param))
+
+
+def fleet(per_cohort: int = 2, cohorts: str = "ab", **facts: t.Any) -> dict[str, Pretended]:
+    """The first of each cohort is marked as its canary."""
+    return {
+        f"{cohort}{number}": Pretended(
+            {"build_id": cohort * 4, **facts.get(f"{cohort}{number}", {})}, {"livepatch_canary": number == 1}
+        )
+        for cohort in cohorts
+        for number in range(1, per_cohort + 1)
+    }
+
+
+def run(pretence: Pretence, hosts: dict[str, Pretended], *arguments: str, **common: t.Any) -> Run:
+    return pretence.run(hosts, [ROLLOUT, *arguments], {}, common={**COMMON, **common})
+
+
+def shown(pretence: Pretence) -> dict[str, t.Any]:
+    return Store(str(pretence.store), time.time).show("default")
+
+
+def extra(**variables: t.Any) -> tuple[str, str]:
+    return "-e", json.dumps(variables)
+
+
+def test_the_second_run_asks_each_host_once_and_changes_nothing(pretence: Pretence) -> None:
+    assert "4 hosts: 4 done" in run(pretence, fleet()).output
+    again = pretence.again([ROLLOUT])
+    assert again.rc == 0, again.output
+    assert "4 hosts: 4 unchanged" in again.output
+    assert again.changed == 0
+    asked = [
+        event for event in again.events if event.kind == "start" and event.action == "fleet.livepatch.livepatch_survey"
+    ]
+    assert len(asked) == 4
+    assert again.started("livepatch") == {}
+    assert shown(pretence)["rollout"]["status"] == "done"
+
+
+def test_a_probe_that_fails_in_the_soak_brings_the_canaries_back_and_bars_the_kmp(pretence: Pretence) -> None:
+    sick = {"from": {"verify": {"from": {"ask": {"problems": ILL}}}}}
+    first = run(pretence, fleet(a1=sick), livepatch_soak=1)
+    assert first.rc == 2
+    assert "Gate after canaries: fail (1 of 2 well, budget 0)" in first.output, first.output
+    assert "4 hosts: 2 rolled_back, 2 pending" in first.output, first.output
+    assert "page fault" in first.output
+    assert set(pretence.touched()) == {"a1", "b1"}
+    (entry,) = shown(pretence)["quarantine"]
+    assert entry["cohort"]
+    assert entry["reason"].startswith("a1: ")
+
+    # The night after: what is barred is left alone, the other cohort gets its patch.
+    again = pretence.again([ROLLOUT, *extra(livepatch_soak=0)])
+    assert set(pretence.touched()) == {"a1", "b1", "b2"}, again.output
+    # a1 starts from level 1 by now, and is barred as well
+    for name in ("a1", "a2"):
+        assert f"{name}: skipped: quarantine: a1: in the soak" in again.output, again.output
+    assert pretence.touched()["a1"] == ["3-1"]
+    assert again.rc == 2
+
+    # Somebody has looked into it.
+    cleared = pretence.again(
+        [
+            "fleet.livepatch.quarantine",
+            *extra(
+                livepatch_quarantine="clear", livepatch_quarantine_id=entry["id"], livepatch_reason="it was the disk"
+            ),
+        ]
+    )
+    assert "Cleared" in cleared.output
+    pretence.change("a1", problems=[])
+    last = pretence.again([ROLLOUT])
+    assert last.rc == 0, last.output
+    assert pretence.touched()["a1"] == ["3-1", "3-1"]
+    assert pretence.touched()["a2"] == ["3-1"]
+
+
+def test_a_soak_that_is_longer_than_the_run_is_seen_out_by_the_next(pretence: Pretence) -> None:
+    first = run(pretence, fleet(), livepatch_soak=4, livepatch_run_limit=0)
+    assert first.rc == 0, first.output
+    assert "soaks until" in first.output
+    assert set(pretence.touched()) == {"a1", "b1"}
+    assert shown(pretence)["rollout"]["status"] == "soaking"
+    second = pretence.again([ROLLOUT, *extra(livepatch_run_limit=0)])
+    if shown(pretence)["rollout"]["status"] == "soaking":  # the first wave's, or that of the next one already
+        assert second.rc == 0, second.output
+    last = pretence.again([ROLLOUT, *extra(livepatch_run_limit=600)])
+    assert last.rc == 0, last.output
+    assert "4 hosts: 4 done" in last.output
+    assert all(kmps == ["3-1"] for kmps in pretence.touched().values()), "no host twice"
+
+
+def test_a_wave_waits_for_its_approval(pretence: Pretence) -> None:
+    planned = pretence.run(fleet(), ["fleet.livepatch.plan"], {}, common=COMMON)
+    (digest,) = re.findall(r"^Plan ([0-9a-f]{64})$", planned.output, re.MULTILINE)
+    assert pretence.touched() == {}
+    other = pretence.again([ROLLOUT, *extra(livepatch_plan_hash="f" * 64)])
+    assert (other.rc, pretence.touched()) == (2, {}), other.output
+
+    arguments = [ROLLOUT, *extra(livepatch_plan_hash=digest, livepatch_approval=[1])]
+    first = pretence.again(arguments)
+    assert first.rc == 0, first.output
+    assert f"wave 1 of plan {digest[:12]} awaits an approval" in first.output
+    assert set(pretence.touched()) == {"a1", "b1"}
+    refused = pretence.again(
+        ["fleet.livepatch.approve", *extra(livepatch_plan_hash=digest, livepatch_wave=1, livepatch_approved=False)]
+    )
+    assert "refused by" in refused.output
+    assert pretence.again(arguments).rc == 2
+    unknown = pretence.again(["fleet.livepatch.approve", *extra(livepatch_plan_hash="f" * 64)])
+    assert (unknown.rc, "there is no plan" in unknown.output) == (2, True)
+    pretence.again(
+        ["fleet.livepatch.approve", *extra(livepatch_plan_hash=digest, livepatch_wave=1, livepatch_by="eve")]
+    )
+    last = pretence.again(arguments)
+    assert last.rc == 0, last.output
+    assert "4 hosts: 4 done" in last.output
+
+
+def test_outside_of_the_window_no_host_starts(pretence: Pretence) -> None:
+    shut = {"livepatch_blackouts": [{"from": "2020-01-01", "to": "2090-01-01", "reason": "month end"}]}
+    first = run(pretence, fleet(), **shut)
+    assert first.rc == 0, first.output
+    assert "No further host is started: a blackout (month end)" in first.output
+    assert pretence.touched() == {}
+    assert shown(pretence)["rollout"]["status"] == "waiting"
+    assert "4 hosts: 4 done" in pretence.again([ROLLOUT, *extra(livepatch_blackouts=[])]).output
+    wrong = pretence.again([ROLLOUT, *extra(livepatch_windows=[{"start": "22:00"}])])
+    assert wrong.rc == 0, "nothing is left to start, so nobody asks"
+
+
+def test_a_halt_stops_it_and_is_taken_back(pretence: Pretence) -> None:
+    hosts = fleet()
+    pretence.run(
+        hosts, ["fleet.livepatch.halt", *extra(livepatch_halt_reason="the array misbehaves")], {}, common=COMMON
+    )
+    halted = pretence.again([ROLLOUT])
+    assert halted.rc == 2
+    assert "the array misbehaves" in halted.output
+    assert pretence.touched() == {}
+    pretence.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
+    assert "4 hosts: 4 done" in pretence.again([ROLLOUT]).output
+
+
+def test_an_open_rollout_does_not_let_hosts_be_left_out(pretence: Pretence) -> None:
+    run(pretence, fleet(), livepatch_approval=["all"])
+    for arguments in (["--limit", "a2,b2"], ["-e", "livepatch_targets=a"]):
+        refused = pretence.again([ROLLOUT, *arguments])
+        assert (refused.rc, "has hosts that this run leaves out" in refused.output) == (2, True), refused.output
+    assert pretence.touched() == {}
+    given_up = pretence.again(["fleet.livepatch.halt", *extra(livepatch_abandon=True)])
+    assert "is given up" in given_up.output
+    assert "2 hosts: 2 done" in pretence.again([ROLLOUT, "--limit", "a2,b2", *extra(livepatch_approval=[])]).output
+
+
+def test_two_rollouts_at_once(pretence: Pretence) -> None:
+    run(pretence, fleet(), livepatch_approval=["all"])
+    with pretence.started([ROLLOUT, *extra(livepatch_approval=[], livepatch_soak=20)]) as first:
+        deadline = time.monotonic() + 60
+        while shown(pretence)["rollout"]["status"] != "running" and time.monotonic() < deadline:
+            time.sleep(0.2)
+        # Ansible's own numbering of outputs and events goes on with each start
+        store = Store(str(pretence.store), time.time)
+        before = store.show("default")["lease"]
+        assert before is not None
+        refused = pretence.again([ROLLOUT])
+        assert refused.rc == 2
+        assert "another rollout of the scope default runs" in refused.output, refused.output
+        assert store.show("default")["lease"]["fence"] == before["fence"]
+        assert first.poll() is None
+    # Killed: its process is gone, so nobody waits for its lease to run out.
+    last = pretence.again([ROLLOUT, *extra(livepatch_approval=[], livepatch_soak=0)])
+    assert last.rc == 0, last.output
+    assert "4 hosts: 4 done" in last.output
+
+
+@pytest.mark.parametrize(("scope", "others"), [("rollout", False), ("cohort", True)])
+def test_one_bad_canary_among_many_cohorts(pretence: Pretence, scope: str, others: bool) -> None:
+    hosts = fleet(cohorts="abcdef", c1={"from": {"apply": {"refusal": "the kernel refused it"}}})
+    ended = run(pretence, hosts, livepatch_halt_scope=scope, livepatch_max_in_flight=2, livepatch_waves=[])
+    canaries = {name for name in hosts if name.endswith("1")}
+    if others:
+        assert set(pretence.touched()) == set(hosts) - {"c2"}, ended.output
+        assert "12 hosts: 1 failed, 1 skipped, 10 done" in ended.output, ended.output
+    else:
+        # Two at a time: those that came after the failed one were never started
+        assert set(pretence.touched()) <= canaries
+        assert "1 failed" in ended.output
+    assert ended.rc == 2
+
+
+def test_gates_that_look_elsewhere(pretence: Pretence, tmp_path: Path) -> None:
+    said = {"status": 200}
+    with monitoring.served(lambda _path: (said["status"], "")) as url:
+        gate = {"name": "desk", "type": "http", "url": url, "interval": 0.1}
+        said["status"] = 429
+        first = run(pretence, fleet(), livepatch_gates=[gate])
+        assert (first.rc, "Gate after canaries: inconclusive: desk" in first.output) == (2, True), first.output
+        assert shown(pretence)["rollout"]["status"] == "waiting"
+        skip = extra(livepatch_skip_gates={"desk": "it is closed at night"})
+        said["status"] = 503
+        assert "Gate after canaries: error: desk" in pretence.again([ROLLOUT]).output
+        assert set(pretence.touched()) == {"a1", "b1"}
+        said["status"] = 200
+        last = pretence.again([ROLLOUT, *skip])
+    assert last.rc == 0, last.output
+    kept = [one for one in shown(pretence)["rollout"]["gates"] if one.get("name") == "desk"]
+    assert [one["verdict"] for one in kept] == ["inconclusive", "error", "pass", "pass", "pass"]
+    assert kept[-1]["skipped"] == "it is closed at night"
+
+
+def test_a_gate_that_fails_brings_the_canaries_back(pretence: Pretence) -> None:
+    with monitoring.served(lambda _path: (403, "no")) as url:
+        ended = run(pretence, fleet(), livepatch_gates=[{"name": "desk", "type": "http", "url": url}])
+    assert ended.rc == 2
+    assert "4 hosts: 2 rolled_back, 2 pending" in ended.output, ended.output
+    assert len(shown(pretence)["quarantine"]) == 2
+
+
+def test_a_host_that_does_not_go_back_is_told_of(pretence: Pretence) -> None:
+    stays = {"a1": {"problems": ILL, "stays": "the vendor advises against it"}}
+    ended = run(pretence, fleet(**stays))
+    assert "1 rollback_refused, 1 rolled_back" in ended.output, ended.output
+    assert "the vendor advises against it" in ended.output
+
+
+def test_a_canary_that_comes_back_in_time_was_not_lost(pretence: Pretence) -> None:
+    """It dies when it is verified, and answers again a few seconds later."""
+    hosts = fleet(a1={"from": {"verify": {"gone": True}}})
+    pretence.run(hosts, [ROLLOUT, "--list-tasks"], {}, common=COMMON)
+    with pretence.started([ROLLOUT, *extra(livepatch_lost_grace=60)]) as process:
+        deadline = time.monotonic() + 60
+        while not (pretence.folder("a1") / "gone").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        pretence.change("a1", gone=False)
+        ended = pretence.finish(process)
+    assert "4 hosts: 4 done" in ended.output, ended.output
+    assert ended.rc == 0
+
+
+def test_the_store_may_be_on_a_host_of_the_inventory(pretence: Pretence) -> None:
+    place = pretence.folder("c1") / "rollouts.sqlite3"
+    hosts = {**fleet(), "c1": Pretended({"state": "patched", "level": 3, "installed": "3-1"})}
+    there = {"livepatch_coordinator": "c1", "livepatch_store_path": str(place)}
+    ended = run(pretence, hosts, **there)
+    assert ended.rc == 0, ended.output
+    assert "5 hosts: 4 done, 1 unchanged" in ended.output
+    assert Store(str(place), time.time).show("default")["rollout"]["status"] == "done"
+    assert not pretence.store.exists()
+    for name in ("a1", "a2"):
+        pretence.change(name, state="outdated", kmp="4-1")
+    Store(str(place), time.time).halt("default", "stop", "eve")
+    assert "rollouts are halted by eve: stop" in pretence.again([ROLLOUT]).output
+
+
+def test_waves_that_are_larger_than_a_batch_soak_and_are_confirmed_as_a_whole(older: Pretence) -> None:
+    """Each host of the last batch asks its share of the wave; on the older ansible-cores too."""
+    hosts = fleet(cohorts="abcde")
+    ended = run(older, hosts, livepatch_max_in_flight=2, livepatch_soak=1, livepatch_waves=[])
+    assert ended.rc == 0, ended.output
+    assert "10 hosts: 10 done" in ended.output
+    confirmed = [
+        item["livepatch_member"]
+        for event in ended.events
+        if event.kind == "end" and event.action == "fleet.livepatch.livepatch"
+        for item in event.result.get("results", ())
+    ]
+    assert sorted(confirmed) == [f"{cohort}1" for cohort in "abcde"]
+
+
+def test_a_probe_of_an_earlier_batch_brings_all_canaries_back(older: Pretence) -> None:
+    sick = {"from": {"verify": {"from": {"ask": {"problems": ILL}}}}}
+    hosts = fleet(cohorts="abcde", **{f"{cohort}1": {} for cohort in "abcd"}, e1={})
+    first = run(older, hosts, "--check")
+    (planned,) = first.ended("livepatch_plan").values()
+    early = planned.result["rollout"]["document"]["waves"][0]["hosts"][0]
+    hosts[early] = Pretended({**hosts[early].facts, **sick}, hosts[early].variables)
+    ended = run(older, hosts, livepatch_max_in_flight=2, livepatch_soak=1, livepatch_waves=[])
+    assert "10 hosts: 5 rolled_back, 5 pending" in ended.output, ended.output
+    assert ended.rc == 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_at_any_moment_it_goes_on(pretence: Pretence, seed: int) -> None:
+    """No host twice, none forgotten, whenever the control node's process dies."""
+    chosen = random.Random(seed)
+    hosts = fleet(per_cohort=3)
+    common = {**COMMON, "livepatch_max_in_flight": 2, "livepatch_soak": 1}
+    pretence.run(hosts, [ROLLOUT, "--list-tasks"], {}, common=common)
+    for _kill in range(3):
+        with pretence.started([ROLLOUT]) as process:
+            time.sleep(chosen.uniform(1, 12))
+            process.send_signal(chosen.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+            time.sleep(0.5)
+    last = pretence.again([ROLLOUT])
+    assert last.rc == 0, last.output
+    assert re.search(r"^6 hosts: (6 done|6 unchanged)$", last.output, re.MULTILINE), last.output
+    assert pretence.touched() == {name: ["3-1"] for name in hosts}
+
+
+def test_hosts_are_brought_back_by_an_operator(pretence: Pretence) -> None:
+    run(pretence, fleet())
+    without = pretence.again(["fleet.livepatch.rollback"])
+    assert (without.rc, "the reason is missing" in without.output) == (2, True), without.output
+    one = pretence.again(["fleet.livepatch.rollback", *extra(livepatch_targets="a2", livepatch_reason="it is slow")])
+    assert one.rc == 0, one.output
+    assert "1 host: 1 rolled_back" in one.output
+    rest = pretence.again(["fleet.livepatch.rollback", *extra(livepatch_reason="it is slow")])
+    assert rest.rc == 0, rest.output
+    assert "3 hosts: 3 rolled_back" in rest.output
+    order = [name for name, _time in sorted(rest.started("livepatch").items(), key=lambda item: item[1])]
+    assert set(order[:2]) == {"a1", "b1"}, "the canaries first"
+    # What they had is barred.
+    after = pretence.again([ROLLOUT])
+    assert "quarantine: it is slow" in after.output
+    assert all(kmps == ["3-1"] for kmps in pretence.touched().values())
+    report = pretence.again(["fleet.livepatch.report"])
+    assert report.rc == 0, report.output
+    assert "4 hosts: 4 rolled_back" in report.output
+    assert "in cohort" in report.output

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is left of a plan."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
+
+WAVES = (("a1", "b1"), ("a2", "b2", "a3"), ("b3",))
+FLEET = {name: Host(name, "unpatched", "", build_id="aa", boot_id="1") for wave in WAVES for name in wave}
+DOCUMENT = {
+    "settings": {"max_in_flight": 2},
+    "waves": [{"kind": "wave", "hosts": list(wave)} for wave in WAVES],
+    "hosts": {name: {"build_id": "aa", "boot_id": "1"} for name in FLEET},
+}
+
+
+def left(
+    recorded: dict[str, str] | None = None, passed: t.Collection[int] = (), **fleet: Host
+) -> tuple[list[tuple[int, tuple[str, ...], tuple[str, ...], bool]], dict[str, str]]:
+    rows = {name: {"outcome": kind} for name, kind in (recorded or {}).items()}
+    made = agenda.make(DOCUMENT, {**FLEET, **fleet}, rows, passed)
+    return [(one.wave, one.hosts, one.starts, one.last) for one in made.batches], made.changed
+
+
+def test_a_new_plan_is_done_in_batches() -> None:
+    batches, changed = left()
+    assert changed == {}
+    assert batches == [
+        (0, ("a1", "b1"), ("a1", "b1"), True),
+        (1, ("a2", "b2"), ("a2", "b2"), False),
+        (1, ("a3",), ("a3",), True),
+        (2, ("b3",), ("b3",), True),
+    ]
+
+
+def test_what_is_done_is_left_out_and_who_was_in_flight_comes_first() -> None:
+    batches, _changed = left({"a1": "done", "b1": "done", "a2": "done", "b2": "failed", "a3": "begun"}, {0})
+    assert batches == [(1, ("a3",), ("a3",), True), (2, ("b3",), ("b3",), True)]
+    batches, _changed = left({"a3": "begun"}, {0})
+    assert batches[0] == (1, ("a3", "a2"), ("a3", "a2"), False)
+
+
+def test_a_wave_whose_gate_has_not_passed_comes_to_it_though_nobody_is_left_to_start() -> None:
+    batches, _changed = left({"a1": "done", "b1": "done"})
+    assert batches[0] == (0, ("a1", "b1"), (), True)
+
+
+def test_a_host_that_is_another_one_by_now_is_left_for_the_next_plan() -> None:
+    batches, changed = left(
+        b1=Host("b1", "unpatched", "", build_id="aa", boot_id="2"),
+        a2=Host("a2", "unpatched", "", build_id="bb", boot_id="1"),
+        b2=Host("b2", "unknown", "unreachable: it does not answer"),
+    )
+    assert "another boot" in changed["b1"]
+    assert "another build" in changed["a2"]
+    assert changed["b2"] == "unknown: unreachable: it does not answer"
+    assert [starts for _wave, _hosts, starts, _last in batches] == [("a1",), ("a3",), ("b3",)]
+
+
+def test_who_was_in_flight_is_asked_whatever_it_is_now() -> None:
+    batches, changed = left({"b1": "begun"}, b1=Host("b1", "crashed", "", build_id="aa", boot_id="2"))
+    assert changed == {}
+    assert batches[0] == (0, ("b1", "a1"), ("b1", "a1"), True)
+
+
+def test_only_the_rollouts_own_records_pass_a_wave() -> None:
+    """A gate of the operator's may have any name."""
+    records = [
+        {"of": "wave", "wave": 0, "verdict": "pass", "at": 7.0},
+        {"of": "wave", "wave": 1, "verdict": "inconclusive", "at": 8.0},
+        {"of": "hosts", "wave": 1, "verdict": "pass", "at": 6.0},
+        {"name": "wave", "wave": 2, "verdict": "pass", "at": 9.0},
+    ]
+    assert agenda.passed(records) == {0}
+    assert agenda.soaking_since(records) == {"1": 6.0}
