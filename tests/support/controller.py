@@ -174,10 +174,14 @@ class Controller:
     def finish(self, process: subprocess.Popen[str]) -> Run:
         """Waits for the last run to end."""
         rc = process.wait(timeout=900)
-        output = self._output.read_text() if self._output.exists() else ""
+        output = self.output()
         events = self.folder / f"events-{self._runs}.jsonl"
         lines = events.read_text().splitlines() if events.exists() else []
         return Run(rc, output, [Event(**json.loads(line)) for line in lines])
+
+    def output(self) -> str:
+        """What the last run has said so far."""
+        return self._output.read_text() if self._output.exists() else ""
 
     @property
     def _output(self) -> Path:

@@ -51,7 +51,8 @@ class Gatekeeper:
         self._vars = task_vars
         self._options = options
         self._read_only = read_only
-        self._batch = run.batch_of(rollout, task_vars) if rollout["batches"] else None
+        # Where hosts are brought back there are none.
+        self._batch = run.batch_of(rollout, task_vars) if rollout["batches"] else {"hosts": []}
 
     #
     # The steps
@@ -123,7 +124,6 @@ class Gatekeeper:
 
     def _judge(self, news: Rows, rows: Rows) -> dict[str, t.Any]:
         batch = self._batch
-        assert batch is not None
         wave = batch["wave"]
         members = self._document["waves"][wave]["hosts"]
         if not self._read_only:
@@ -160,7 +160,6 @@ class Gatekeeper:
         }
 
     def _soak(self, wave: int, verdict: judging.Verdict) -> soak.Soak:
-        assert self._batch is not None
         if not self._batch["last"] or not verdict.passed or self._read_only:
             return soak.Soak((), None)
         now = time.time()
@@ -267,7 +266,7 @@ class Gatekeeper:
 
     @property
     def _batch_hosts(self) -> list[str]:
-        return list(self._batch["hosts"]) if self._batch else []
+        return list(self._batch["hosts"])
 
     def _rows(self) -> Rows:
         return {row["host"]: Outcome(**row) for row in self._judged["rows"]}

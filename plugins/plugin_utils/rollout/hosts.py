@@ -12,11 +12,14 @@ import re
 import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from packaging.specifiers import SpecifierSet
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
+
+if t.TYPE_CHECKING:
+    # Only who gives ranges needs it, see settings
+    from packaging.specifiers import SpecifierSet
 
 
 class PlanError(ValueError):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import budget
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Choice, PlanError
+
+if t.TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 HALT_SCOPES = ("rollout", "kmp", "cohort")
 BUDGETS = ("batch", "wave", "cohort", "rollout", "lost", "unreachable")
@@ -131,6 +132,9 @@ def _expression(name: str, text: str | None) -> t.Any:
 def _range(name: str, text: str | None) -> SpecifierSet | None:
     if not text:
         return None
+    # It comes with ansible-core; where Ansible only looks at what the plugins import it is not there.
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         return SpecifierSet(text)
     except InvalidSpecifier as exc:

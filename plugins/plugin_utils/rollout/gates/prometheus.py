@@ -45,7 +45,7 @@ class Prometheus:
     url: str
     query: str
     pass_if: tuple[str, float] | None
-    max_ratio: float | None
+    max_ratio: float
     on_empty: str
     request: t.Mapping[str, t.Any]
 
@@ -64,11 +64,10 @@ class Prometheus:
             raise PlanError(
                 f"the gate {name}: on_empty is {on_empty!r}; no data are inconclusive or fail, they never pass"
             )
-        ratio = given.get("max_ratio")
         try:
-            ratio = None if ratio is None else float(ratio)
+            ratio = float(given.get("max_ratio", 0))
         except (TypeError, ValueError) as exc:
-            raise PlanError(f"the gate {name}: max_ratio is {ratio!r}, which is no number") from exc
+            raise PlanError(f"the gate {name}: max_ratio is {given['max_ratio']!r}, which is no number") from exc
         pass_if = comparison(name, given["pass_if"]) if "pass_if" in given else None
         return cls(str(given["url"]), str(given["query"]), pass_if, ratio, on_empty, request)
 
@@ -76,27 +75,24 @@ class Prometheus:
         query = self.query.replace("$hosts", pattern(context.patched))
         try:
             values = self._values(query, fetch)
-            if self.max_ratio is None:
-                return self._by_value(query, values)
+            if self.pass_if is not None:
+                return self._by_value(query, values, *self.pass_if)
             other = self.query.replace("$hosts", pattern(context.control))
             control = self._values(other, fetch) if context.control else []
             return self._by_ratio(f"{query}  /  {other}", values, control)
         except NoAnswer as exc:
             return Measurement(verdict.ERROR, str(exc), query)
 
-    def _by_value(self, query: str, values: list[float]) -> Measurement:
-        assert self.pass_if is not None
+    def _by_value(self, query: str, values: list[float], sign: str, bound: float) -> Measurement:
         if not values:
             return Measurement(self.on_empty, "there are no data", query)
         if not all(math.isfinite(value) for value in values):
             return Measurement(verdict.INCONCLUSIVE, f"a value is no number: {_shown(values)}", query, values)
-        sign, bound = self.pass_if
         well = all(_OPERATORS[sign](value, bound) for value in values)
         text = f"{_shown(values)} {'is' if well else 'is not'} {sign} {bound:g}"
         return Measurement(verdict.PASS if well else verdict.FAIL, text, query, values)
 
     def _by_ratio(self, query: str, values: list[float], control: list[float]) -> Measurement:
-        assert self.max_ratio is not None
         if not values or not control:
             which = "the patched hosts" if not values else "hosts to compare with"
             return Measurement(self.on_empty, f"there are no data of {which}", query, [values, control])

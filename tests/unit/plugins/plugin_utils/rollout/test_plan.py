@@ -20,7 +20,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import pla
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host, PlanError, from_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import OPTIONS, Settings
 
-SIZES = ["1%", "5%", "25%"]
+SIZES = ("1%", "5%", "25%")
 
 
 def host(name: str, **changes: t.Any) -> Host:
