@@ -131,6 +131,10 @@ acceptance: stage ## the long scenarios on the lab (as above); one of them: SCEN
 	@$(PY) -m pytest $(if $(SCENARIO),tests/acceptance/$(SCENARIO).py,\
 		$(filter-out %/conftest.py %/__init__.py tests/acceptance/_%,$(wildcard tests/acceptance/*.py)))
 
+.PHONY: bench
+bench: stage ## figures beside their floors: what a plan costs
+	@$(PY) -m tests.bench.plan
+
 .PHONY: format
 format: $(VENV)/.packages ## what ruff can mend by itself, in the checkout
 	@ruff check --fix --quiet . || true

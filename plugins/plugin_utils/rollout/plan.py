@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import json
 import typing as t
@@ -136,8 +137,13 @@ def _target(host: Host) -> str:
 
 
 def _digest(host: Host, names: t.Iterable[str]) -> str:
-    key = json.dumps([*(getattr(host, name) for name in names), host.key])
-    return hashlib.sha256(key.encode()).hexdigest()[:12]
+    return _short((*(getattr(host, name) for name in names), host.key))
+
+
+# Few cohorts have many hosts.
+@functools.lru_cache(maxsize=4096)
+def _short(key: tuple[t.Any, ...]) -> str:
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
 
 
 def _row(host: Host, cohort: Cohort) -> dict[str, t.Any]:
