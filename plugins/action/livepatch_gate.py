@@ -30,6 +30,7 @@ _NOTHING: dict[str, t.Any] = {
     "soak": {"probes": [], "until": None},
     "rows": [],
     "barred": [],
+    "halted": None,
     "confirm": [],
     "rollback": [],
     "shares": {},

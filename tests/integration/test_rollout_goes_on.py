@@ -178,6 +178,22 @@ def test_a_halt_stops_it_and_is_taken_back(pretence: Pretence) -> None:
     assert "4 hosts: 4 done" in pretence.again([ROLLOUT]).output
 
 
+def test_a_halt_in_the_soak_passes_nothing(pretence: Pretence) -> None:
+    pretence.run(fleet(), [ROLLOUT, "--list-tasks"], {}, common=COMMON)
+    with pretence.started([ROLLOUT, *extra(livepatch_soak=300)]) as process:
+        deadline = time.monotonic() + 60
+        while len(pretence.touched()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        Store(str(pretence.store), time.time).halt("default", "the array misbehaves", "eve")
+        ended = pretence.finish(process)
+    assert ended.rc == 2
+    assert "the array misbehaves" in ended.output
+    assert set(pretence.touched()) == {"a1", "b1"}
+    assert shown(pretence)["rollout"]["status"] == "halted"
+    pretence.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
+    assert "4 hosts: 4 done" in pretence.again([ROLLOUT, *extra(livepatch_soak=1)]).output
+
+
 def test_an_open_rollout_does_not_let_hosts_be_left_out(pretence: Pretence) -> None:
     run(pretence, fleet(), livepatch_approval=["all"])
     for arguments in (["--limit", "a2,b2"], ["-e", "livepatch_targets=a"]):

@@ -73,7 +73,13 @@ class Gatekeeper:
         variables = run.variables_of(members, self._vars)
         now = {name: outcome.probed(before[name], heard.get(name), variables[name]) for name in members}
         worse = {name: row for name, row in now.items() if row.bad}
-        return {**self._judge(worse, {**before, **now}), "soak": self._judged["soak"]}
+        told = {**self._judge(worse, {**before, **now}), "soak": self._judged["soak"]}
+        due = self._judged["soak"]["probes"][-1]
+        halted = self._stopped() if time.time() < due else None
+        if halted is not None:
+            # Nobody waits for its end any more: the next run does.
+            told.update(soak={"probes": [], "until": due}, halted=halted)
+        return told
 
     def wave(self) -> dict[str, t.Any]:
         """The last word on a batch: whether the rollout goes on, who is confirmed, and who goes back."""
@@ -154,6 +160,7 @@ class Gatekeeper:
             "passed": verdict.passed,
             "verdict": verdict.text,
             "barred": list(verdict.barred),
+            "halted": None,
             "rows": [dataclasses.asdict(row) for row in rows.values()],
             "shares": self._shares(well),
             "soak": dataclasses.asdict(self._soak(wave, verdict)),
@@ -183,6 +190,8 @@ class Gatekeeper:
         if not judged["last"]:
             return go
         until = judged["soak"]["until"]
+        if judged["halted"] is not None:
+            return {**go, "go": False, "verdict": judged["halted"], "status": "halted", "detail": {"wave": wave}}
         if until is not None:
             text = f"Gate after {name}: soaks until {_clock(until)}: run the rollout again then"
             return {**go, "go": False, "verdict": text, "status": "soaking", "detail": {"wave": wave, "until": until}}
@@ -240,7 +249,9 @@ class Gatekeeper:
         cohorts = {one["id"]: one for one in self._document["cohorts"]}
         whole = self._document["settings"]["halt_scope"] == "kmp"
         entries = []
-        for cohort in end["barred"]:
+        # A KMP with which a host went down is barred though the budget may have borne it.
+        crashed = {row.cohort for row in rows.values() if row.crashed and row.cohort}
+        for cohort in sorted({*end["barred"], *crashed}):
             bad = [row for row in rows.values() if row.cohort == cohort and row.bad]
             reason = f"{bad[0].host}: {bad[0].reason}" if bad else end["verdict"]
             target = None if whole else cohorts[cohort]["target"]

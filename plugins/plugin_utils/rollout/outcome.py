@@ -21,7 +21,8 @@ BAD = ("failed", "lost", "rolled_back", "rollback_pending", "rollback_refused")
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """``outcome`` is one of done, unchanged, failed, lost, skipped, pending, rolled_back, rollback_pending,
-    rollback_refused. ``applied``: the planned KMP is active now, and was put there by this rollout.
+    rollback_refused. ``applied``: the planned KMP is active now, put there by this rollout. ``crashed``: the host went
+    down since its patch was begun.
     """
 
     host: str
@@ -32,6 +33,7 @@ class Outcome:
     kmp: str | None = None
     seconds: float | None = None
     applied: bool = False
+    crashed: bool = False
     cohort: str | None = None
 
     @property
@@ -104,7 +106,9 @@ def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.M
     if not result or problem is not None:
         return dataclasses.replace(before, outcome="lost", reason=f"in the soak: {problem}", state="unknown")
     told = result["livepatch"]
-    now = dataclasses.replace(before, state=told["state"], level=told["level"])
+    now = dataclasses.replace(
+        before, state=told["state"], level=told["level"], crashed=before.crashed or told["state"] == "crashed"
+    )
     # What the kernel says since its last change is about this rollout only where that was its change.
     problem = _unwell(told) if before.applied else None
     if problem is None and told["compliance"]["up_to_date"] is not True:
@@ -179,7 +183,8 @@ def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], plan: s
         applied=changed and kmp == host.kmp and livepatch["state"] in ACTIVE,
     )
     if kernel["boot_id"] != host.boot_id:
-        return dataclasses.replace(found, reason="it has rebooted since the rollout began: " + found.reason)
+        reason = "it has rebooted since the rollout began: " + found.reason
+        return dataclasses.replace(found, reason=reason, crashed=True)
     if job is None and not (ours and livepatch["compliance"]["up_to_date"]):
         return dataclasses.replace(found, reason="what worked on it has gone away in the middle: " + found.reason)
     if job is not None and job["failed"]:

@@ -104,12 +104,14 @@ def judged(
     """What became of planned hosts. A result that cannot be understood is a failure, and stops nothing else."""
     found = []
     for name in names:
-        variables = variables_of_all[name]
+        variables, row = variables_of_all[name], rollout["document"]["hosts"][name]
         try:
             host = hosts.from_result(name, variables, variables.get(ASKED))
+            # What it was when it was planned: it may have gone down since, and an earlier run have begun with it.
+            host = dataclasses.replace(host, build_id=row["build_id"], boot_id=row["boot_id"], kmp=row["kmp"])
             one = outcome.judge(host, variables, answers(variables), rollout["hash"], check_mode)
         except (AttributeError, KeyError, TypeError) as exc:
             reason = f"what it answered cannot be understood ({exc!r}): report it as a bug"
             one = outcome.Outcome(name, "failed", reason, "unknown")
-        found.append(dataclasses.replace(one, cohort=rollout["document"]["hosts"][name]["cohort"]))
+        found.append(dataclasses.replace(one, cohort=row["cohort"]))
     return found

@@ -87,7 +87,8 @@ def test_a_refused_module_is_told_with_the_state_that_it_left():
 
 
 def test_a_reboot_in_the_middle_is_told():
-    assert "rebooted" in judge(APPLIED, verified(boot_id="boot-2")).reason
+    told = judge(APPLIED, verified(boot_id="boot-2"))
+    assert ("rebooted" in told.reason, told.crashed) == (True, True)
 
 
 @pytest.mark.parametrize(
