@@ -186,8 +186,8 @@ def test_a_halt_in_the_soak_passes_nothing(pretence: Pretence) -> None:
             time.sleep(0.2)
         Store(str(pretence.store), time.time).halt("default", "the array misbehaves", "eve")
         ended = pretence.finish(process)
+    assert "the array misbehaves" in ended.output, ended.output
     assert ended.rc == 2
-    assert "the array misbehaves" in ended.output
     assert set(pretence.touched()) == {"a1", "b1"}
     assert shown(pretence)["rollout"]["status"] == "halted"
     pretence.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
@@ -347,7 +347,9 @@ def test_killed_at_any_moment_it_goes_on(pretence: Pretence, seed: int) -> None:
             time.sleep(0.5)
     last = pretence.again([ROLLOUT])
     assert last.rc == 0, last.output
-    assert re.search(r"^6 hosts: (6 done|6 unchanged)$", last.output, re.MULTILINE), last.output
+    # Pretended hosts have no journal that would tell that an earlier run of this rollout has patched them.
+    (summary,) = re.findall(r"^6 hosts: (.*)$", last.output, re.MULTILINE)
+    assert re.fullmatch(r"(\d done)?(, )?(\d unchanged)?", summary), last.output
     assert pretence.touched() == {name: ["3-1"] for name in hosts}
 
 

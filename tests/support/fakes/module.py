@@ -135,6 +135,8 @@ def apply(host: Host, module: AnsibleModule) -> None:
     after = {"state": "patched", "level": _level(facts["kmp"])}
     if module.check_mode:
         module.exit_json(changed=True, before=before, after=after, **host.blocks())
+    if (facts["state"], facts["installed"]) == ("patched", facts["kmp"]):
+        module.exit_json(changed=False, before=before, after=before, **host.blocks())
     host.touch()
     host.vanish_if_wanted()
     if facts["refusal"]:
