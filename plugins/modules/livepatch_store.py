@@ -8,11 +8,18 @@ module: livepatch_store
 short_description: Read and write what is recorded of rollouts
 description:
   - Does one thing with the store of the rollouts, a SQLite file on the host that coordinates them
-    (C(livepatch_coordinator)). It holds plans, what became of hosts, what gates have measured, approvals, the
-    quarantine, halts, and who runs a
-    rollout.
-  - It is what the playbooks of this collection work with. To look at it or to change it use them,
-    P(fleet.livepatch.install#role) and the like do not need it.
+    (C(livepatch_coordinator)).
+  - It is the collection's own. Its playbooks work with it, and to look at the store or to change it use these. Commands
+    and what they return may change with any release.
+  - The file holds the plans, the rollouts with what became of each host, what gates have measured and judged, events,
+    approvals, the quarantine, halts, and the lease, which is who may go on with the rollout of a scope. Nothing in it
+    is secret, but whoever may write to it may approve and halt. So the file is its owner's alone (C(0600), a folder
+    that is made for it C(0700)).
+  - Keep it on a disk of that host, not on a network file system, whose locks may not hold.
+  - A store that is lost is made anew. Open rollouts, approvals, halts and the quarantine are forgotten then, while what
+    hosts have recorded themselves is not.
+requirements:
+  - Python 3.6 or later on the coordinator, with its module C(sqlite3) and SQLite 3.8 or later
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -41,10 +48,12 @@ options:
       - approvals
       - approve
       - begin
+      - event
       - gate
       - halt
       - halted
       - load_plan
+      - open_rollout
       - quarantine_add
       - quarantine_clear
       - quarantine_list
@@ -58,7 +67,7 @@ options:
       - take
       - unhalt
   arguments:
-    description: What O(command) needs, by name.
+    description: What O(command) needs, by name. What is missing, unknown or of the wrong type is refused and named.
     type: dict
     default: {}
 seealso:
@@ -81,10 +90,15 @@ store:
   type: raw
   sample: {rollout: {status: soaking}, halt: null, lease: null, quarantine: []}
 holder:
-  description: Who has the lease, with C(owner), C(fence) and C(since).
+  description: Who has the lease, with C(owner), C(fence), and in seconds since the epoch C(since) and C(until).
   returned: when another run has it
   type: dict
-  sample: {fence: 1795593600, owner: {user: ops, machine: control, pid: 4711}}
+  sample: {fence: 1795593600, owner: {user: ops, machine: control}, since: 1795593600.5, until: 1795597200.5}
+lost:
+  description: True where the lease is another run's by now, which has taken the rollout over. Nothing was written.
+  returned: when that is so
+  type: bool
+  sample: true
 """
 
 import time
@@ -110,11 +124,9 @@ def main() -> None:
 
     def work(_host: Host) -> Dict[str, Any]:
         params = module.params
-        told = commands.do(Store(params["path"], time.time), params["command"], params["arguments"], module.check_mode)
-        changed = (
-            told["changed"] if isinstance(told, dict) and "changed" in told else params["command"] in commands.WRITING
-        )
-        return {"changed": changed and not module.check_mode, "store": told}
+        store = Store(params["path"], time.time)
+        told = commands.do(store, params["command"], params["arguments"], module.check_mode)
+        return {"changed": store.changed, "store": told}
 
     _options.run(module, work)
 

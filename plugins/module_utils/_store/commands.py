@@ -7,16 +7,17 @@ store itself. PRIVATE to the collection: it may change at any time.
 """
 
 import inspect
-from typing import Any, Dict
+from typing import Any, Dict, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Store
 
-READING = ("approvals", "halted", "load_plan", "quarantine_list", "show")
+READING = ("approvals", "halted", "load_plan", "open_rollout", "quarantine_list", "show")
 WRITING = (
     "abandon",
     "approve",
     "begin",
+    "event",
     "gate",
     "halt",
     "quarantine_add",
@@ -31,6 +32,22 @@ WRITING = (
     "unhalt",
 )
 
+_NONE = type(None)
+_LIST = ((list, tuple), "a list")
+# What the methods of the store ask for: of which classes it is in Python, and what to say if it is not
+_KINDS: Dict[Any, Any] = {
+    str: ((str,), "text"),
+    Optional[str]: ((str, _NONE), "text, or null"),
+    int: ((int,), "a whole number"),
+    Optional[int]: ((int, _NONE), "a whole number, or null"),
+    float: ((float, int), "a number"),
+    Optional[float]: ((float, int, _NONE), "a number, or null"),
+    bool: ((bool,), "true or false"),
+    Dict[str, Any]: ((dict,), "a dictionary"),
+    Sequence[str]: _LIST,
+    Sequence[Dict[str, Any]]: _LIST,
+}
+
 
 def do(store: Store, command: str, arguments: Dict[str, Any], check_mode: bool) -> Any:
     """:param check_mode: what writes is not done, and gives None.
@@ -39,8 +56,20 @@ def do(store: Store, command: str, arguments: Dict[str, Any], check_mode: bool) 
     if command in WRITING and check_mode:
         return None
     call = getattr(store, command)
-    try:
-        inspect.signature(call).bind(**arguments)
-    except TypeError as exc:
-        raise BadOption(f"the command {command} does not go with these arguments: {exc}") from exc
+    _check(command, inspect.signature(call), arguments)
     return call(**arguments)
+
+
+def _check(command: str, signature: inspect.Signature, arguments: Dict[str, Any]) -> None:
+    # A number that is text would be compared, or stored, as such: a lease lost, or one that never ends.
+    try:
+        signature.bind(**arguments)
+    except TypeError as exc:
+        raise BadOption(
+            f"the command {command} does not go with these arguments: {exc}",
+            f"It takes {', '.join(signature.parameters)}",
+        ) from exc
+    for name, value in arguments.items():
+        classes, wanted = _KINDS[signature.parameters[name].annotation]
+        if not isinstance(value, classes):
+            raise BadOption(f"the command {command} wants {wanted} as {name}, not {value!r}")

@@ -14,7 +14,7 @@ import contextlib
 import os
 from typing import Any, Dict, Iterator
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
 
 try:
     import sqlite3
@@ -56,13 +56,15 @@ class Database:
             raise StoreBroken(
                 "the Python of this host has no sqlite3", "Install it (python3-sqlite3), or choose another coordinator"
             )
-        self.path = path
+        self.path = os.path.abspath(path)
+        # Whether something in it is another by now than before
+        self.changed = False
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Any]:
         """A consistent view of it."""
         with self._problems():
-            if not os.path.exists(self.path):
+            if not self._exists():
                 connection = sqlite3.connect(":memory:")
                 connection.executescript(_TABLES)
             else:
@@ -85,6 +87,7 @@ class Database:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
+                self.changed = self.changed or connection.total_changes > 0
             finally:
                 # Rolls back what was not committed
                 connection.close()
@@ -100,17 +103,37 @@ class Database:
                     "Use that version here as well",
                 )
             if version < VERSION:
-                _lay_out(connection)
+                self._lay_out(connection)
         except BaseException:
             connection.close()
             raise
         return connection
 
+    def _lay_out(self, connection: Any) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        # Somebody else may have done it meanwhile.
+        if connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
+            if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+                raise StoreBroken(
+                    f"the file {self.path} is a database of something else", "Name another one (livepatch_store_path)"
+                )
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+
+    def _exists(self) -> bool:
+        # Not os.path.exists: what may not be looked at is not empty, and holds a halt perhaps.
+        try:
+            os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        return True
+
     def _make_folder(self) -> None:
-        folder = os.path.dirname(self.path)
-        if not os.path.isdir(folder):
-            os.makedirs(folder, 0o700)
-        if not os.path.exists(self.path):
+        # Another process may do the same just now.
+        os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
+        if not self._exists():
             # Who may approve and halt is who may write here.
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
 
@@ -118,25 +141,22 @@ class Database:
     def _problems(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as exc:
-            what = "is busy" if "locked" in str(exc) else f"cannot be used: {exc}"
+        except (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.IntegrityError) as exc:
+            raise BadOption(f"the store cannot take a value that it was given: {exc}") from exc
+        except sqlite3.OperationalError as exc:
+            # Busy, no space left, not ours to read: the file is good.
             raise StoreBroken(
-                f"the store {self.path} {what}",
-                "Look at the disk and at who else uses it. Moved away, it is made anew; open rollouts, approvals and "
-                "the quarantine are forgotten then, while what hosts have recorded is not",
+                f"the store {self.path} cannot be used: {exc}",
+                "Look at its disk, its owner, and at who else uses it (fuser)",
+            ) from exc
+        except sqlite3.DatabaseError as exc:
+            raise StoreBroken(
+                f"the store {self.path} is damaged: {exc}",
+                "Bring it back from a backup, or move it away: it is made anew then, without open rollouts, approvals, "
+                "halts and the quarantine, while what hosts have recorded themselves is not lost",
             ) from exc
         except OSError as exc:
             raise StoreBroken(f"the store {self.path} cannot be used: {exc.strerror}", "Look at its folder") from exc
-
-
-def _lay_out(connection: Any) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    # Somebody else may have done it meanwhile.
-    if connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
-        for statement in _TABLES.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
 
 
 def row(found: Any) -> Dict[str, Any]:

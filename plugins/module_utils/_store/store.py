@@ -44,6 +44,11 @@ class Store:
         self._database = Database(path)
         self._now = now
 
+    @property
+    def changed(self) -> bool:
+        """Whether a call has changed anything; a lease's sign of life counts."""
+        return self._database.changed
+
     #
     # The lease
     #
@@ -53,11 +58,13 @@ class Store:
 
         :param ttl: seconds without a sign of life after which somebody else may take it.
         :param takeover: the fencing number of a holder that is known to have ended.
+        :returns: its number, the open rollout, and what speaks against going on with that.
         :raises Leased: somebody else has it.
         """
-        now = self._now()
         with self._database.writing() as connection:
-            self._insist_on_nobody(connection, scope, takeover)
+            # Not before: the wait for others that write is not to count against the lease.
+            now = self._now()
+            before = self._insist_on_nobody(connection, scope, takeover)
             highest = connection.execute("SELECT MAX(fence) FROM leases").fetchone()[0] or 0
             # By the clock, so that a store that was lost and is made anew does not go back: hosts refuse lower numbers.
             fence = max(highest + 1, int(now))
@@ -67,30 +74,38 @@ class Store:
             )
             open_ = _open(connection, scope)
             if open_ is not None:
-                _add(connection, open_["id"], "event", None, now, {"what": "taken", "owner": owner, "fence": fence})
-            return {"fence": fence, "rollout": None if open_ is None else _whole(connection, open_)}
+                told = {"what": "taken", "owner": owner, "fence": fence, "from": before}
+                _add(connection, open_["id"], "event", None, now, told)
+            return {
+                "fence": fence,
+                "rollout": None if open_ is None else _whole(connection, open_),
+                "halt": _halt(connection, scope),
+                "quarantine": _quarantine(connection, False),
+                "approvals": [] if open_ is None else _approvals(connection, open_["plan_hash"]),
+            }
 
-    def _insist_on_nobody(self, connection: Any, scope: str, takeover: Optional[int]) -> None:
-        """That nobody has the lease, but for whoever is taken over from."""
+    def _insist_on_nobody(self, connection: Any, scope: str, takeover: Optional[int]) -> Optional[Dict[str, Any]]:
+        """That nobody has the lease, but for whoever is taken over from: that one, None where it is free."""
         held = connection.execute("SELECT * FROM leases WHERE scope = ? AND owner IS NOT NULL", (scope,)).fetchone()
-        if held is None or takeover == held["fence"]:
-            return
-        left = held["renewed"] + held["ttl"] - self._now()
-        if left < 0:
-            return
-        owner = json.loads(held["owner"])
+        if held is None:
+            return None
+        owner, until = json.loads(held["owner"]), held["renewed"] + held["ttl"]
+        holder = {"fence": held["fence"], "owner": owner, "since": held["since"], "until": until}
+        left = until - self._now()
+        if takeover == held["fence"] or left < 0:
+            return holder
         raise Leased(
             "another rollout of the scope {} runs, by {user} on {machine}, since {:.0f} s".format(
                 scope, self._now() - held["since"], **dict({"user": "?", "machine": "?"}, **owner)
             ),
             f"Wait for it, or halt it (playbook halt). Without a sign of life it can be taken over in {left:.0f} s",
-            {"holder": {"fence": held["fence"], "owner": owner, "since": held["since"]}},
+            {"holder": holder},
         )
 
-    def renew(self, scope: str, fence: int, rollout: str) -> Dict[str, Any]:
+    def renew(self, scope: str, fence: int, rollout: Optional[str] = None) -> Dict[str, Any]:
         """A sign of life; tells whether the scope is halted."""
         with self._database.writing() as connection:
-            self._insist(connection, scope, fence)
+            self._insist(connection, scope, fence, rollout)
             return {"halt": _halt(connection, scope)}
 
     def release(self, scope: str, fence: int) -> None:
@@ -99,8 +114,8 @@ class Store:
             # The number stays: the next one is higher.
             connection.execute("UPDATE leases SET owner = NULL WHERE scope = ?", (scope,))
 
-    def _insist(self, connection: Any, scope: str, fence: int) -> None:
-        """That the lease is still this one, and gives a sign of life."""
+    def _insist(self, connection: Any, scope: str, fence: int, rollout: Optional[str] = None) -> None:
+        """That the lease is still this one, and the rollout one of the scope; gives a sign of life."""
         held = connection.execute("SELECT * FROM leases WHERE scope = ?", (scope,)).fetchone()
         if held is None or held["owner"] is None or held["fence"] != fence:
             raise LeaseLost(
@@ -108,6 +123,9 @@ class Store:
                 "Another run has taken the rollout over: leave it to that one",
                 {"lost": True},
             )
+        known = connection.execute("SELECT 1 FROM rollouts WHERE id = ? AND scope = ?", (rollout, scope)).fetchone()
+        if rollout is not None and known is None:
+            raise BadOption(f"the scope {scope} has no rollout {rollout}")
         connection.execute("UPDATE leases SET renewed = ? WHERE scope = ?", (self._now(), scope))
 
     #
@@ -115,6 +133,8 @@ class Store:
     #
 
     def save_plan(self, scope: str, document: Dict[str, Any]) -> None:
+        """Keeps a plan, for good: one with the same hash is the same."""
+        _insist_on_having(document, "a plan", "hash")
         with self._database.writing() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?)",
@@ -126,7 +146,7 @@ class Store:
         with self._database.reading() as connection:
             found = connection.execute("SELECT document FROM plans WHERE hash = ?", (hash,)).fetchone()
         if found is None:
-            raise NoSuchPlan(f"there is no plan {hash}")
+            raise NoSuchPlan(f"there is no plan {hash}", "Make one (playbook plan), and give the hash that it prints")
         return dict(json.loads(found["document"]))
 
     def start(self, scope: str, fence: int, plan_hash: str, settings: Dict[str, Any]) -> str:
@@ -134,8 +154,7 @@ class Store:
         identity = uuid.uuid4().hex
         with self._database.writing() as connection:
             self._insist(connection, scope, fence)
-            if _open(connection, scope) is not None:
-                raise BadOption(f"a rollout of the scope {scope} is open already", "Run it to its end")
+            _insist_on_no_other(connection, scope, identity)
             connection.execute(
                 "INSERT INTO rollouts VALUES (?, ?, ?, ?, 'running', '{}', ?, NULL)",
                 (identity, scope, plan_hash, json.dumps(settings, sort_keys=True), self._now()),
@@ -147,7 +166,9 @@ class Store:
             raise BadOption(f"a rollout has no status {status}", "It is one of " + ", ".join(OPEN + ENDED))
         now = self._now()
         with self._database.writing() as connection:
-            self._insist(connection, scope, fence)
+            self._insist(connection, scope, fence, rollout)
+            if status in OPEN:
+                _insist_on_no_other(connection, scope, rollout)
             connection.execute(
                 "UPDATE rollouts SET status = ?, detail = ?, ended = ? WHERE id = ?",
                 (status, json.dumps(detail, sort_keys=True), now if status in ENDED else None, rollout),
@@ -179,19 +200,20 @@ class Store:
     #
 
     def begin(self, scope: str, fence: int, rollout: str, wave: int, hosts: Sequence[str]) -> Dict[str, Any]:
-        """Records that apply begins on these hosts, unless the scope is halted."""
+        """Records that apply begins on these hosts, unless the scope is halted: ``go`` tells, ``why`` not."""
         now = self._now()
         with self._database.writing() as connection:
-            self._insist(connection, scope, fence)
+            self._insist(connection, scope, fence, rollout)
             halt = _halt(connection, scope)
             if halt is not None:
-                return {"go": False, "halt": halt}
+                return {"go": False, "halt": halt, "why": "halted by {by}: {reason}".format(**halt)}
             connection.executemany(
-                "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, NULL, ?, ?, '{}')",
+                "INSERT OR REPLACE INTO outcomes VALUES (?1, ?2, ?3, "
+                "(SELECT cohort FROM outcomes WHERE rollout = ?1 AND host = ?2), ?4, ?5, '{}')",
                 [(rollout, host, wave, BEGUN, now) for host in hosts],
             )
             _add(connection, rollout, "event", wave, now, {"what": "begin", "hosts": len(hosts)})
-            return {"go": True, "halt": None}
+            return {"go": True, "halt": None, "why": ""}
 
     def results(
         self, scope: str, fence: int, rollout: str, outcomes: Sequence[Dict[str, Any]], wave: Optional[int] = None
@@ -199,16 +221,18 @@ class Store:
         """Records what became of hosts.
 
         :param outcomes: of each ``host``, ``outcome``, ``cohort``, and what else is to be kept.
-        :param wave: None keeps what is recorded.
-        :returns: how many hosts have come to each outcome, of the rollout and of each cohort.
+        :param wave: None keeps what is recorded, as no ``cohort`` does.
+        :returns: how many hosts have come to each outcome, of the rollout, of each wave and of each cohort.
         """
         now = self._now()
         with self._database.writing() as connection:
-            self._insist(connection, scope, fence)
+            self._insist(connection, scope, fence, rollout)
             for told in outcomes:
+                _insist_on_having(told, "an outcome", "host", "outcome")
                 connection.execute(
-                    "INSERT OR REPLACE INTO outcomes VALUES (?1, ?2, COALESCE(?3, "
-                    "(SELECT wave FROM outcomes WHERE rollout = ?1 AND host = ?2)), ?4, ?5, ?6, ?7)",
+                    "INSERT OR REPLACE INTO outcomes VALUES (?1, ?2, "
+                    "COALESCE(?3, (SELECT wave FROM outcomes WHERE rollout = ?1 AND host = ?2)), "
+                    "COALESCE(?4, (SELECT cohort FROM outcomes WHERE rollout = ?1 AND host = ?2)), ?5, ?6, ?7)",
                     (rollout, told["host"], wave, told.get("cohort"), told["outcome"], now, json.dumps(told)),
                 )
             return _totals(connection, rollout)
@@ -216,14 +240,27 @@ class Store:
     def gate(self, scope: str, fence: int, rollout: str, wave: int, record: Dict[str, Any]) -> None:
         """Adds what a gate has measured and judged."""
         with self._database.writing() as connection:
-            self._insist(connection, scope, fence)
+            self._insist(connection, scope, fence, rollout)
             _add(connection, rollout, "gate", wave, self._now(), record)
+
+    def event(self, scope: str, fence: int, rollout: str, kind: str, data: Dict[str, Any]) -> None:
+        """Adds something that happened."""
+        with self._database.writing() as connection:
+            self._insist(connection, scope, fence, rollout)
+            _add(connection, rollout, "event", None, self._now(), dict(data, what=kind))
+
+    def open_rollout(self, scope: str) -> Optional[Dict[str, Any]]:
+        """The open rollout, None where there is none."""
+        with self._database.reading() as connection:
+            found = _open(connection, scope)
+            return None if found is None else _whole(connection, found)
 
     def show(self, scope: str) -> Dict[str, Any]:
         """The open rollout, or else the last one, and what else is known of the scope."""
         with self._database.reading() as connection:
             found = connection.execute(
-                "SELECT * FROM rollouts WHERE scope = ? ORDER BY ended IS NOT NULL, started DESC LIMIT 1", (scope,)
+                "SELECT * FROM rollouts WHERE scope = ? ORDER BY ended IS NOT NULL, started DESC, rowid DESC LIMIT 1",
+                (scope,),
             ).fetchone()
             held = connection.execute("SELECT * FROM leases WHERE scope = ? AND owner IS NOT NULL", (scope,)).fetchone()
             return {
@@ -241,14 +278,27 @@ class Store:
         """Halts a scope, or with None all of them. Halted twice, the first reason stays."""
         with self._database.writing() as connection:
             cursor = connection.execute(
-                "INSERT OR IGNORE INTO halts VALUES (?, ?, ?, ?)", (scope or "*", reason, by, self._now())
+                "INSERT OR IGNORE INTO halts VALUES (?, ?, ?, ?)", (_halted(scope), reason, by, self._now())
             )
+            if cursor.rowcount > 0:
+                self._tell(connection, scope, {"what": "halt", "reason": reason, "by": by})
             return {"changed": cursor.rowcount > 0}
 
     def unhalt(self, scope: Optional[str], by: str) -> Dict[str, Any]:
+        """Takes a halt back: that of a scope, or with None that of all of them, which is one of its own."""
         with self._database.writing() as connection:
-            cursor = connection.execute("DELETE FROM halts WHERE scope = ?", (scope or "*",))
+            cursor = connection.execute("DELETE FROM halts WHERE scope = ?", (_halted(scope),))
+            if cursor.rowcount > 0:
+                self._tell(connection, scope, {"what": "unhalt", "by": by})
             return {"changed": cursor.rowcount > 0}
+
+    def _tell(self, connection: Any, scope: Optional[str], told: Dict[str, Any]) -> None:
+        """Adds an event to the open rollout of a scope, or to all that are open."""
+        found = connection.execute(
+            "SELECT id FROM rollouts WHERE ended IS NULL AND scope = COALESCE(?, scope)", (scope,)
+        ).fetchall()
+        for one in found:
+            _add(connection, one["id"], "event", None, self._now(), told)
 
     def halted(self, scope: str) -> Optional[Dict[str, Any]]:
         """Why nothing may start in a scope, None where it may."""
@@ -267,15 +317,17 @@ class Store:
 
     def approvals(self, hash: str) -> List[Dict[str, Any]]:
         with self._database.reading() as connection:
-            found = connection.execute("SELECT * FROM approvals WHERE hash = ? ORDER BY id", (hash,)).fetchall()
-        return [dict(row(one), granted=bool(one["granted"])) for one in found]
+            return _approvals(connection, hash)
 
     def quarantine_add(self, entries: Sequence[Dict[str, Any]]) -> int:
         """Bars a ``kmp`` in a ``cohort`` (None: everywhere), or a ``host``; how many of the entries are new."""
         added = 0
         with self._database.writing() as connection:
             for entry in entries:
+                _insist_on_having(entry, "an entry of the quarantine", "reason")
                 what = (entry.get("kmp"), entry.get("cohort"), entry.get("host"))
+                if what == (None, None, None):
+                    raise BadOption("an entry of the quarantine names nothing", "Give it a kmp, a cohort or a host")
                 known = connection.execute(
                     "SELECT 1 FROM quarantine WHERE cleared IS NULL AND kmp IS ? AND cohort IS ? AND host IS ?", what
                 ).fetchone()
@@ -296,15 +348,16 @@ class Store:
                 "nothing says what to clear", "Give an id, kmp, cohort or host; playbook quarantine lists them"
             )
         where = " AND ".join(f"{key} = ?" for key in given)
+        now = self._now()
         with self._database.writing() as connection:
             found = connection.execute(
                 f"SELECT * FROM quarantine WHERE cleared IS NULL AND {where} ORDER BY id", tuple(given.values())
             ).fetchall()
             connection.executemany(
                 "UPDATE quarantine SET cleared = ?, cleared_by = ?, cleared_reason = ? WHERE id = ?",
-                [(self._now(), by, reason, one["id"]) for one in found],
+                [(now, by, reason, one["id"]) for one in found],
             )
-        return [row(one) for one in found]
+        return [dict(row(one), cleared=now, cleared_by=by, cleared_reason=reason) for one in found]
 
     def quarantine_list(self, cleared: bool = False) -> List[Dict[str, Any]]:
         with self._database.reading() as connection:
@@ -313,6 +366,25 @@ class Store:
 
 def _open(connection: Any, scope: str) -> Any:
     return connection.execute("SELECT * FROM rollouts WHERE scope = ? AND ended IS NULL", (scope,)).fetchone()
+
+
+def _insist_on_no_other(connection: Any, scope: str, rollout: str) -> None:
+    open_ = _open(connection, scope)
+    if open_ is not None and open_["id"] != rollout:
+        raise BadOption(
+            f"a rollout of the scope {scope} is open already ({open_['id']})", "Run it to its end, or give it up"
+        )
+
+
+def _insist_on_having(given: Any, what: str, *names: str) -> None:
+    lacking = [name for name in names if not isinstance(given, dict) or given.get(name) is None]
+    if lacking:
+        raise BadOption("{} has no {}: {}".format(what, " and no ".join(lacking), given))
+
+
+def _halted(scope: Optional[str]) -> str:
+    """As what the halt of a scope, or of all of them, is kept."""
+    return "*" if scope is None else scope
 
 
 def _halt(connection: Any, scope: str) -> Optional[Dict[str, Any]]:
@@ -330,14 +402,25 @@ def _add(connection: Any, rollout: str, kind: str, wave: Optional[int], at: floa
 
 
 def _totals(connection: Any, rollout: str) -> Dict[str, Any]:
-    told: Dict[str, Any] = {"rollout": {}, "cohorts": {}}
-    for cohort, outcome, count in connection.execute(
-        "SELECT cohort, outcome, COUNT(*) FROM outcomes WHERE rollout = ? GROUP BY cohort, outcome", (rollout,)
+    told: Dict[str, Any] = {"rollout": {}, "waves": {}, "cohorts": {}}
+    for wave, cohort, outcome, count in connection.execute(
+        "SELECT wave, cohort, outcome, COUNT(*) FROM outcomes WHERE rollout = ? GROUP BY wave, cohort, outcome",
+        (rollout,),
     ):
-        told["rollout"][outcome] = told["rollout"].get(outcome, 0) + count
+        counted = [told["rollout"]]
+        if wave is not None:
+            # JSON has no other keys than text.
+            counted.append(told["waves"].setdefault(str(wave), {}))
         if cohort is not None:
-            told["cohorts"].setdefault(cohort, {})[outcome] = count
+            counted.append(told["cohorts"].setdefault(cohort, {}))
+        for counts in counted:
+            counts[outcome] = counts.get(outcome, 0) + count
     return told
+
+
+def _approvals(connection: Any, hash: str) -> List[Dict[str, Any]]:
+    found = connection.execute("SELECT * FROM approvals WHERE hash = ? ORDER BY id", (hash,))
+    return [dict(row(one), granted=bool(one["granted"])) for one in found]
 
 
 def _quarantine(connection: Any, cleared: bool) -> List[Dict[str, Any]]:
@@ -348,7 +431,9 @@ def _quarantine(connection: Any, cleared: bool) -> List[Dict[str, Any]]:
 def _whole(connection: Any, rollout: Any) -> Dict[str, Any]:
     """A rollout with what became of its hosts, and its records."""
     outcomes = {
-        one["host"]: dict(json.loads(one["told"]), outcome=one["outcome"], wave=one["wave"], at=one["at"])
+        one["host"]: dict(
+            json.loads(one["told"]), outcome=one["outcome"], wave=one["wave"], cohort=one["cohort"], at=one["at"]
+        )
         for one in connection.execute("SELECT * FROM outcomes WHERE rollout = ?", (rollout["id"],))
     }
     told: Dict[str, List[Dict[str, Any]]] = {"gate": [], "event": []}

@@ -2,23 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store: one lease, one open rollout, nothing lost, whoever is killed."""
+"""The store: one lease, one open rollout, what is recorded and asked for. Python 3.6."""
 
-import json
 import os
-import random
-import signal
-import sqlite3
 import stat
-import subprocess
-import sys
-import time
-from typing import Any, List
+from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
-from ansible_collections.fleet.livepatch.plugins.module_utils._store import commands, database
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import commands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Leased, LeaseLost, NoSuchPlan, Store
 
 ME, OTHER = {"user": "eve", "machine": "m", "pid": 1}, {"user": "bob", "machine": "n", "pid": 2}
@@ -153,7 +146,7 @@ def test_plans_stay_as_they_were_saved(store: Store) -> None:
 def test_intent_results_and_totals(store: Store) -> None:
     fence, rollout = _begun(store)
     ours = {"scope": "s", "fence": fence, "rollout": rollout}
-    assert store.begin(wave=1, hosts=["a", "b"], **ours) == {"go": True, "halt": None}
+    assert store.begin(wave=1, hosts=["a", "b"], **ours) == {"go": True, "halt": None, "why": ""}
     assert {row["outcome"] for row in store.show("s")["rollout"]["outcomes"].values()} == {"begun"}
     told = store.results(
         wave=1,
@@ -163,7 +156,11 @@ def test_intent_results_and_totals(store: Store) -> None:
         ],
         **ours,
     )
-    assert told == {"rollout": {"done": 1, "failed": 1}, "cohorts": {"x": {"done": 1}, "y": {"failed": 1}}}
+    assert told == {
+        "rollout": {"done": 1, "failed": 1},
+        "waves": {"1": {"done": 1, "failed": 1}},
+        "cohorts": {"x": {"done": 1}, "y": {"failed": 1}},
+    }
     told = store.results(outcomes=[{"host": "b", "outcome": "rolled_back", "cohort": "y"}], **ours)
     assert told["rollout"] == {"done": 1, "rolled_back": 1}
     rows = store.show("s")["rollout"]["outcomes"]
@@ -220,108 +217,150 @@ def test_a_command_is_told_what_it_lacks(store: Store) -> None:
     assert all(callable(getattr(store, name)) for name in commands.READING + commands.WRITING)
 
 
-def test_a_damaged_file_is_told_of(store: Store, path: str) -> None:
-    os.makedirs(os.path.dirname(path))
-    with open(path, "wb") as file:
-        file.write(b"SQLite format 3\0" + b"nonsense" * 500)
-    for call in (lambda: store.show("s"), lambda: store.halt("s", "", "")):
-        with pytest.raises(database.StoreBroken, match="cannot be used"):
-            call()
+@pytest.mark.parametrize(
+    ("waited", "takeover", "taken"),
+    [
+        (0, None, False),
+        (100, None, False),
+        (100.1, None, True),
+        (0, 1000, True),
+        (0, 999, False),
+        (0, 0, False),
+    ],
+)
+def test_when_a_lease_is_taken_from_its_holder(
+    store: Store, clock: Clock, waited: float, takeover: Any, taken: bool
+) -> None:
+    _begun(store)
+    clock.at += waited
+    holder = {"fence": 1000, "owner": ME, "since": 1000.0, "until": 1100.0}
+    if not taken:
+        with pytest.raises(Leased) as caught:
+            store.take("s", OTHER, 100, takeover=takeover)
+        assert caught.value.result == {"holder": holder}
+        return
+    told = store.take("s", OTHER, 100, takeover=takeover)
+    (event,) = told["rollout"]["events"]
+    assert (event["what"], event["fence"], event["owner"], event["from"]) == ("taken", told["fence"], OTHER, holder)
 
 
-def test_one_of_a_later_version_is_left_alone(store: Store, path: str) -> None:
-    store.halt("s", "", "eve")
-    connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {database.VERSION + 1}")
-    connection.close()
-    with pytest.raises(database.StoreBroken, match="later version"):
-        store.unhalt("s", "eve")
-
-
-#
-# Several processes
-#
-
-_HAMMER = """\
-import json, sys, time
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Leased, Store
-path, me, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
-store = Store(path, time.time)
-for number in range(rounds):
-    while True:
-        try:
-            taken = store.take("s", {"user": me, "machine": "m"}, 1000)
-            break
-        except Leased:
-            time.sleep(0.01)
-    fence = taken["fence"]
-    rollout = taken["rollout"]["id"] if taken["rollout"] else store.start("s", fence, "h", {})
-    store.begin("s", fence, rollout, 0, ["%s-%d" % (me, number)])
-    store.results("s", fence, rollout, [{"host": "%s-%d" % (me, number), "outcome": "done", "cohort": "c"}])
-    print(json.dumps([fence, number]), flush=True)
+def test_a_free_lease_is_taken_from_nobody(store: Store) -> None:
+    fence, _rollout = _begun(store)
     store.release("s", fence)
-"""
+    assert store.take("s", OTHER, 100)["rollout"]["events"][-1]["from"] is None
 
 
-def _hammer(path: str, name: str, rounds: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", _HAMMER, path, name, str(rounds)]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
-    )
+def test_whoever_takes_the_lease_is_told_what_to_mind(store: Store) -> None:
+    told = store.take("s", ME, 100)
+    assert told == {"fence": 1000, "rollout": None, "halt": None, "quarantine": [], "approvals": []}
+    store.start("s", 1000, "hash", {})
+    store.halt("s", "why", "eve")
+    store.approve("hash", 1, "eve")
+    store.approve("another", 1, "eve")
+    store.quarantine_add([{"host": "h", "reason": "r"}])
+    told = store.take("s", ME, 100, takeover=1000)
+    assert told["halt"]["reason"] == "why"
+    assert [one["host"] for one in told["quarantine"]] == ["h"]
+    assert [one["hash"] for one in told["approvals"]] == ["hash"]
 
 
-def test_many_at_once_lose_nothing_and_take_turns(path: str) -> None:
-    processes = [_hammer(path, f"p{number}", 8) for number in range(6)]
-    fences: List[int] = []
-    for process in processes:
-        out, _err = process.communicate(timeout=120)
-        assert process.returncode == 0
-        fences += [json.loads(line)[0] for line in out.splitlines()]
-    assert len(fences) == len(set(fences)) == 48, "each turn had a number of its own"
-    rows = Store(path, time.time).show("s")["rollout"]["outcomes"]
-    assert sorted(rows) == sorted(f"p{process}-{number}" for process in range(6) for number in range(8))
+@pytest.mark.parametrize("scope", ["s", None])
+def test_the_first_halt_stays_until_it_is_taken_back(store: Store, scope: Any) -> None:
+    _begun(store)
+    assert store.halt(scope, "first", "eve") == {"changed": True}
+    assert store.halt(scope, "second", "bob") == {"changed": False}
+    assert store.halted("s")["reason"] == "first"
+    assert store.unhalt("t", "bob") == {"changed": False}
+    assert store.unhalt(scope, "bob") == {"changed": True}
+    assert store.unhalt(scope, "bob") == {"changed": False}
+    assert store.halted("s") is None
+    events = store.show("s")["rollout"]["events"]
+    assert [(one["what"], one["by"]) for one in events] == [("halt", "eve"), ("unhalt", "bob")]
 
 
-def test_whoever_is_killed_leaves_a_store_that_is_whole(path: str) -> None:
-    """What was said to be written is there, and somebody else goes on."""
-    chosen = random.Random(11)
-    said: List[str] = []
-    for number in range(8):
-        process = _hammer(path, f"k{number}", 10000)
-        assert process.stdout is not None
-        process.stdout.readline()
-        said.append(f"k{number}-0")
-        time.sleep(chosen.random() * 0.05)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        store = Store(path, time.time)
-        try:
-            fence = store.take("s", ME, 1000)["fence"]
-        except Leased as exc:
-            fence = store.take("s", ME, 1000, takeover=exc.result["holder"]["fence"])["fence"]
-        store.release("s", fence)
-        rows = store.show("s")["rollout"]["outcomes"]
-        assert set(said) <= set(rows)
-    connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    connection.close()
+def test_the_halt_of_all_scopes_outlives_that_of_one(store: Store) -> None:
+    store.halt(None, "all", "eve")
+    store.halt("s", "one", "eve")
+    store.unhalt("s", "eve")
+    assert store.halted("s")["reason"] == "all"
 
 
-def test_ten_thousand_outcomes(path: str) -> None:
-    store = Store(path, time.time)
+def test_who_halted_is_told_to_who_begins(store: Store) -> None:
     fence, rollout = _begun(store)
-    started = time.monotonic()
-    for batch in range(100):
-        hosts = [f"h{batch}-{number}" for number in range(100)]
-        store.begin("s", fence, rollout, 0, hosts)
-        told = store.results("s", fence, rollout, [{"host": host, "outcome": "done", "cohort": "c"} for host in hosts])
-    assert told["rollout"] == {"done": 10000}
-    assert time.monotonic() - started < 30, "it takes about 2 s"
+    store.halt("s", "fire", "eve")
+    told = store.begin("s", fence, rollout, 0, ["a"])
+    assert (told["go"], told["halt"]["scope"], told["why"]) == (False, "s", "halted by eve: fire")
+    assert store.renew("s", fence)["halt"] == told["halt"]
 
 
-def test_errors_are_ours() -> None:
-    assert issubclass(database.StoreBroken, LivepatchError)
+def test_a_host_that_begins_again_keeps_its_cohort(store: Store) -> None:
+    fence, rollout = _begun(store)
+    store.results("s", fence, rollout, [{"host": "a", "outcome": "lost", "cohort": "c"}], wave=0)
+    store.begin("s", fence, rollout, 2, ["a"])
+    row = store.show("s")["rollout"]["outcomes"]["a"]
+    assert (row["outcome"], row["cohort"], row["wave"]) == ("begun", "c", 2)
+    told = store.results("s", fence, rollout, [{"host": "a", "outcome": "done"}])
+    assert told == {"rollout": {"done": 1}, "waves": {"2": {"done": 1}}, "cohorts": {"c": {"done": 1}}}
+
+
+def test_of_events_the_last_are_shown(store: Store) -> None:
+    fence, rollout = _begun(store)
+    for number in range(205):
+        store.event("s", fence, rollout, "counted", {"number": number})
+    events = store.show("s")["rollout"]["events"]
+    assert [one["number"] for one in events] == list(range(5, 205))
+    assert events[0]["what"] == "counted"
+
+
+def test_each_scope_has_its_own_rollout(store: Store) -> None:
+    fence, rollout = _begun(store)
+    _other, another = _begun(store, "t")
+    assert store.open_rollout("s")["id"] == rollout
+    assert store.open_rollout("t")["id"] == another
+    store.status("s", fence, rollout, "failed", {"text": "so"})
+    assert store.open_rollout("s") is None
+    assert store.show("s")["rollout"]["detail"] == {"text": "so"}
+    assert store.show("t")["rollout"]["status"] == "running"
+
+
+def test_one_that_ended_does_not_open_beside_another(store: Store) -> None:
+    fence, first = _begun(store)
+    store.status("s", fence, first, "failed", {})
+    store.start("s", fence, "hash", {})
+    with pytest.raises(BadOption, match="is open already"):
+        store.status("s", fence, first, "running", {})
+
+
+def test_of_two_that_ended_the_later_is_shown(store: Store) -> None:
+    fence, first = _begun(store)
+    store.status("s", fence, first, "done", {})
+    second = store.start("s", fence, "hash", {})
+    store.status("s", fence, second, "done", {})
+    assert store.show("s")["rollout"]["id"] == second, "though both began in the same instant"
+
+
+def test_approvals_stay_in_their_order(store: Store) -> None:
+    store.approve("h", 1, "eve", expires=2000.0)
+    store.approve("h", None, "bob", granted=False)
+    told = [(one["wave"], one["who"], one["at"], one["expires"], one["granted"]) for one in store.approvals("h")]
+    assert told == [(1, "eve", 1000.0, 2000.0, True), (None, "bob", 1000.0, None, False)]
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "first", "second"),
+    [
+        ("halt", {"scope": "s", "reason": "r", "by": "eve"}, True, False),
+        ("unhalt", {"scope": "s", "by": "eve"}, False, False),
+        ("save_plan", {"scope": "s", "document": {"hash": "h"}}, True, False),
+        ("quarantine_add", {"entries": [{"host": "h", "reason": "r"}]}, True, False),
+        ("quarantine_clear", {"match": {"host": "h"}, "by": "eve", "reason": "r"}, False, False),
+        ("abandon", {"scope": "s", "reason": "r", "by": "eve"}, False, False),
+        ("approve", {"hash": "h", "wave": 1, "who": "eve"}, True, True),
+        ("show", {"scope": "s"}, False, False),
+    ],
+)
+def test_what_changes_nothing_says_so(path: str, command: str, arguments: Any, first: bool, second: bool) -> None:
+    for expected in (first, second):
+        store = Store(path, lambda: 1000.0)
+        commands.do(store, command, arguments, False)
+        assert store.changed is expected
