@@ -126,6 +126,10 @@ test: stage ## what is needed to trust a change: lint, sanity, unit, integration
 	@$(CHECKS) $(LINTERS) unit36 sanity
 	@$(PY) -m pytest tests/unit tests/integration $(CANARIES)
 
+.PHONY: scale
+scale: stage ## rollouts over simulated hosts: real modules in mount namespaces (as root)
+	@$(PY) -m pytest tests/scale
+
 .PHONY: acceptance
 acceptance: stage ## the long scenarios on the lab (as above); one of them: SCENARIO=name (tests/acceptance/name.py)
 	@$(PY) -m pytest $(if $(SCENARIO),tests/acceptance/$(SCENARIO).py,\

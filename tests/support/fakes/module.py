@@ -116,6 +116,7 @@ def wait(host: Host, results_file: str) -> dict[str, t.Any]:
         with contextlib.suppress(OSError, ValueError):
             told = json.loads(Path(results_file).read_text())
             if "changed" in told or "failed" in told:
+                host.read()  # what was told may have become true since
                 kept = ("msg", "refused", "fenced", "changed", "transition", "before", "after")
                 return {**{key: told[key] for key in kept if key in told}, "failed": bool(told.get("failed"))}
         time.sleep(0.02)
