@@ -72,4 +72,6 @@ def test_a_run_that_is_killed_goes_on(lab: Lab, controller: Controller, figures:
     for host in lab.hosts:
         started = host.console.read_text().count("starting patching transition")
         assert started == 1, f"{host.name}: {started} transitions"
-        assert "livepatch" in host.ssh("cat /proc/execdomains")
+        assert host.ssh("cd /sys/kernel/livepatch/livepatch_4_*; cat enabled transition") == "1\n0\n"
+        phase = json.loads(host.ssh("sudo cat /var/lib/fleet.livepatch/journal.json"))["phase"]
+        assert phase == "done", f"{host.name} is left {phase}"

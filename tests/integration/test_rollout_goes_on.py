@@ -333,7 +333,7 @@ def test_a_probe_of_an_earlier_batch_brings_all_canaries_back(older: Pretence) -
     assert ended.rc == 2
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_at_any_moment_it_goes_on(pretence: Pretence, seed: int) -> None:
     """No host twice, none forgotten, whenever the control node's process dies."""
     chosen = random.Random(seed)

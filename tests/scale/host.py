@@ -129,10 +129,7 @@ class Host(Machine):
 
     def reboot(self) -> None:
         self._moves += 1
-        self.kernel.patches.clear()
-        self.kernel.modules.clear()
-        self.kernel.moving = None
-        self.kernel._show()
+        self.kernel.boot()
         self.log.clear()
         self.put("/proc/sys/kernel/tainted", "0")
         self.put("/proc/sys/kernel/random/boot_id", str(uuid.uuid4()))

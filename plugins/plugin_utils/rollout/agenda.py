@@ -61,7 +61,7 @@ def make(
     batches: list[Batch] = []
     most = document["settings"]["max_in_flight"]
     for number, wave in enumerate(document["waves"]):
-        if number in passed:
+        if number in passed and not _unconfirmed(wave, fleet, recorded):
             continue
         starts = []
         for name in wave["hosts"]:
@@ -82,6 +82,16 @@ def make(
             Batch(number, group, group if cut else (), last=at == len(groups) - 1) for at, group in enumerate(groups)
         ]
     return Agenda(tuple(batches), changed)
+
+
+def _unconfirmed(
+    wave: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], recorded: t.Mapping[str, t.Mapping[str, t.Any]]
+) -> bool:
+    """Whether the run that passed the wave died before it had let the next boot of all its hosts have the patch."""
+    return any(
+        name in fleet and fleet[name].unconfirmed and recorded.get(name, {}).get("outcome") in ("done", "unchanged")
+        for name in wave["hosts"]
+    )
 
 
 def _replanned(row: t.Mapping[str, t.Any], host: Host) -> str | None:

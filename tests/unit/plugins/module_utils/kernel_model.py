@@ -102,6 +102,13 @@ class Model:
             self.moving = (module, False)
         patch["enabled"] = wanted
 
+    def boot(self) -> None:
+        """Nothing is loaded any more."""
+        self.patches.clear()
+        self.modules.clear()
+        self.moving = None
+        self._show()
+
     def complete(self) -> None:
         """All tasks have moved."""
         assert self.moving is not None

@@ -51,6 +51,14 @@ def test_a_wave_whose_gate_has_not_passed_comes_to_it_though_nobody_is_left_to_s
     assert batches[0] == (0, ("a1", "b1"), (), True)
 
 
+def test_a_wave_that_has_passed_and_was_not_confirmed_comes_to_its_gate_again() -> None:
+    unconfirmed = Host("a1", "patched", "", build_id="aa", boot_id="1", up_to_date=True, unconfirmed=True)
+    done = {"a1": "done", "b1": "done"}
+    assert left(done, {0}, a1=unconfirmed)[0][0] == (0, ("a1", "b1"), (), True)
+    assert left(done, {0})[0][0] == (1, ("a2", "b2"), ("a2", "b2"), False)
+    assert left({**done, "a1": "rolled_back"}, {0}, a1=unconfirmed)[0][0][0] == 1
+
+
 def test_a_host_that_is_another_one_by_now_is_left_for_the_next_plan() -> None:
     batches, changed = left(
         b1=Host("b1", "unpatched", "", build_id="aa", boot_id="2"),
