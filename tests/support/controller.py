@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,10 @@ class Controller:
             **self.settings,
             "RECORDER_FILE": str(self.folder / f"events-{self._runs}.jsonl"),
         }
+
+    def forget(self) -> None:
+        """Removes what rollouts have left on the control node: plans, leases, the quarantine."""
+        shutil.rmtree(self.folder / "home" / "fleet.livepatch", ignore_errors=True)
 
     @contextlib.contextmanager
     def start(self, arguments: Iterable[str], *, show: bool = False) -> Iterator[subprocess.Popen[str]]:

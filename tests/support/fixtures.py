@@ -23,9 +23,10 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def fleet(lab: Lab) -> Lab:
+def fleet(lab: Lab, controller: Controller) -> Lab:
     """Four new hosts, which the tests of one file use in turn."""
     lab.up(4, fresh=True)
+    controller.forget()  # their names are those of the hosts before
     return lab
 
 

@@ -14,6 +14,7 @@ import os
 import time
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
@@ -48,7 +49,7 @@ def path(variables: t.Mapping[str, t.Any]) -> str:
         return os.path.expanduser(str(given)) if is_local(variables) else str(given)
     if not is_local(variables):
         return _REMOTE
-    return os.path.expanduser(os.environ.get("ANSIBLE_HOME", "~/.ansible")) + "/fleet.livepatch/rollouts.sqlite3"
+    return os.path.join(constants.config.get_config_value("ANSIBLE_HOME"), "fleet.livepatch/rollouts.sqlite3")
 
 
 def scope(variables: t.Mapping[str, t.Any]) -> str:

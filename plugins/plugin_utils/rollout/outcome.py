@@ -55,9 +55,13 @@ class Answers:
 
 
 def unplanned(host: Host, why: str | None = None) -> Outcome:
-    """Of a host that is in no wave, and why, if the plan says that."""
+    """Of a host that is in no wave.
+
+    :param why: what the plan says of it; what the host itself says is newer, and is enough where it cannot be patched.
+    """
     kind = "unchanged" if host.up_to_date else "skipped"
-    return Outcome(host.name, kind, why or host.reason, host.state, host.level, host.kmp)
+    reason = why if why and host.patchable else host.reason
+    return Outcome(host.name, kind, reason, host.state, host.level, host.kmp)
 
 
 def judge(

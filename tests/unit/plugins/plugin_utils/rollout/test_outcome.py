@@ -105,6 +105,14 @@ def test_of_a_host_in_no_wave(state, up_to_date, expected):
     assert outcome.unplanned(host).outcome == expected
 
 
+def test_why_a_host_is_in_no_wave_is_said_by_itself_where_it_cannot_be_patched():
+    plan_says = "unknown: unreachable: ssh lets ops not in"
+    gone = Host("web1", "unknown", "unreachable: nothing listens")
+    assert outcome.unplanned(gone, plan_says).reason == "unreachable: nothing listens"
+    barred = Host("web2", "unpatched", "a KMP is there", kmp="k-1")
+    assert outcome.unplanned(barred, "quarantine: it crashed web1").reason == "quarantine: it crashed web1"
+
+
 def test_in_check_mode_nothing_is_verified():
     assert judge(APPLIED, None, check_mode=True).outcome == "pending"
     assert judge(REFUSED, None, check_mode=True).outcome == "failed"
