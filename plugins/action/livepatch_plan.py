@@ -24,6 +24,7 @@ _OF_RUN: dict[str, t.Any] = {
     "lease": {"type": "int", "default": 1800},
     "gates": {"type": "list", "elements": "dict", "default": []},
     "skip_gates": {"type": "dict", "default": {}},
+    "format": {"type": "str", "choices": list(text.FORMATS), "default": "text"},
 }
 
 
@@ -47,5 +48,6 @@ class ActionModule(ActionBase):
             )
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        self._display.display("\n".join(text.plan(rollout["document"], rollout["resumed"])))
+        document = rollout["document"]
+        self._display.display(text.shown(text.plan(document, rollout["resumed"]), document, options["format"]))
         return {"changed": False, "plan": rollout["document"], "rollout": rollout}

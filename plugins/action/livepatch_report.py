@@ -13,7 +13,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import prestage, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
 
 
@@ -25,19 +26,48 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         _validation, options = self.validate_argument_spec(
             argument_spec={
-                "of": {"type": "str", "choices": ["status", "rollout"], "required": True},
+                "of": {"type": "str", "choices": ["status", "rollout", "prestage"], "required": True},
                 "closed": {"type": "dict", "default": {}},
+                "format": {"type": "str", "choices": list(text.FORMATS), "default": "text"},
             }
         )
-        fleet = run.fleet(run.variables_of(run.everybody(task_vars), task_vars))
+        variables = run.variables_of(run.everybody(task_vars), task_vars)
+        fleet = run.fleet(variables)
         if options["of"] == "status":
-            self._display.display("\n".join(text.status(fleet)))
-            return {"changed": False, "hosts": [dataclasses.asdict(host) for host in fleet]}
+            report = _Report(text.status(fleet), {"hosts": [dataclasses.asdict(host) for host in fleet]})
+        elif options["of"] == "prestage":
+            report = _of_prestage(fleet, variables, task_vars, self._task.check_mode)
+        else:
+            report = _of_rollout(fleet, options["closed"])
+        self._display.display(text.shown(report.lines, report.told, options["format"]))
+        if report.problem is not None and not self._task.check_mode:
+            raise AnsibleActionFail(report.problem)
+        return {"changed": False, **report.told}
 
-        closed = options["closed"]
-        outcomes = [Outcome(**row) for row in closed["outcomes"]]
-        self._display.display("\n".join(text.rollout(fleet, outcomes, closed["status"], closed["detail"])))
-        problem = text.attention(fleet, outcomes, closed["status"], closed["detail"])
-        if problem is not None and not self._task.check_mode:
-            raise AnsibleActionFail(problem)
-        return {"changed": False, "hosts": closed["outcomes"]}
+
+class _Report(t.NamedTuple):
+    """For people, for programs, and why the run must not end well."""
+
+    lines: list[str]
+    told: dict[str, t.Any]
+    problem: str | None = None
+
+
+def _of_rollout(fleet: list[Host], closed: t.Mapping[str, t.Any]) -> _Report:
+    outcomes = [Outcome(**row) for row in closed["outcomes"]]
+    how = (fleet, outcomes, closed["status"], closed["detail"])
+    told = {"hosts": closed["outcomes"], "status": closed["status"], "detail": closed["detail"]}
+    return _Report(text.rollout(*how), told, text.attention(*how))
+
+
+def _of_prestage(
+    fleet: list[Host], variables: run.Variables, task_vars: t.Mapping[str, t.Any], check_mode: bool
+) -> _Report:
+    left_out = run.current(task_vars)["document"]["left_out"]
+    found = []
+    for host in fleet:
+        of_host = variables[host.name]
+        result = run.ran(of_host.get(run.DOWNLOADED))
+        found.append(prestage.of(host, left_out.get(host.name), result, of_host, check_mode))
+    told = {"hosts": [dataclasses.asdict(one) for one in found]}
+    return _Report(text.prestage(found), told, text.not_fetched(found))

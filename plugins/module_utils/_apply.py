@@ -32,7 +32,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy i
 # kernel_lock: whether the kernel's package is to be locked, None for as it is.
 # allow_unsupported: disabling a patch may cost the vendor's support. run, rollout, plan: for the journal. fence: the
 # number of the rollout's run, None for none. preflight: what speaks against a change refuses it, but for what is in
-# tolerate. back: it is a way back. stay: why nothing is to be done, None where it is.
+# tolerate. back: it is a way back. stay: why nothing is to be done, None where it is. download_only: the KMP's file
+# comes to the host, and nothing else.
 class Request(NamedTuple):
     policy: Policy
     timeout: float
@@ -52,6 +53,7 @@ class Request(NamedTuple):
     tolerate: Sequence[str] = ()
     back: bool = False
     stay: Optional[str] = None
+    download_only: bool = False
 
 
 def bring(host: Host, request: Request) -> Dict[str, Any]:
@@ -61,6 +63,8 @@ def bring(host: Host, request: Request) -> Dict[str, Any]:
     :raises LivepatchError: the host is not as it was asked for; ``result`` holds the same keys as far as they are
         known.
     """
+    if request.download_only and request.state == "absent":
+        raise BadOption("state is absent, and download_only is true", "Leave one of them out")
     if request.check_mode:
         return _bring(host, request)
     lock = host.lock(_journal.LOCK, request.policy.lock_timeout)
@@ -87,7 +91,7 @@ def _bring(host: Host, request: Request) -> Dict[str, Any]:
     if request.stay is not None:
         return dict(result, msg="nothing was done: " + request.stay)
     # Whoever's migration runs decides what is true here, so it ends first.
-    ended = None if request.check_mode else work.see_out(observed)
+    ended = None if request.check_mode or request.download_only else work.see_out(observed)
     if ended is not None:
         late = isinstance(ended.problem, TransitionStalled)
         observed = _observe.conclude(host, kernel, offer, request.policy, stalled=late)
@@ -105,6 +109,8 @@ def _bring(host: Host, request: Request) -> Dict[str, Any]:
         return _settle(work, offer, result)
     selected = _selected(observed, request, result)
     _look_first(host, observed, request, result)
+    if request.download_only and (request.check_mode or selected["downloaded"]):
+        return dict(result, changed=not selected["downloaded"])
     if request.check_mode:
         return dict(result, changed=True, after=dict(before, **_expected(observed["kmp"])))
 
@@ -121,6 +127,8 @@ def _bring(host: Host, request: Request) -> Dict[str, Any]:
         if _is_there(observed, request):
             return _settle(work, offer, result)
         selected = _selected(observed, request, result)
+    if request.download_only:
+        return dict(result, changed=True)
 
     done = work.apply(selected, observed)
     observed = _observe.conclude(
@@ -159,6 +167,8 @@ def _is_there(observed: Dict[str, Any], request: Request) -> bool:
 def _settle(work: "_change.Work", offer: packages.Offer, result: Dict[str, Any]) -> Dict[str, Any]:
     """What is there already, confirmed and put into the next boot where that is wanted."""
     request = work.request
+    if request.download_only:
+        return result
     if request.check_mode:
         return dict(result, changed=result["changed"] or work.would_settle() or work.locks_differ())
     try:

@@ -49,6 +49,7 @@ LIVEPATCH: Dict[str, Dict[str, Any]] = dict(
     timeout={"type": "int", "default": 60},
     on_stall={"type": "str", "choices": ["reverse", "leave"], "default": "reverse"},
     confirm={"type": "bool", "default": True},
+    download_only={"type": "bool", "default": False},
     mend_next_boot={"type": "bool", "default": False},
     kernel_lock={"type": "bool"},
     expect={"type": "dict", "default": {}, "options": {"build_id": {"type": "str"}, "kmp": {"type": "str"}}},

@@ -80,7 +80,8 @@ kmp:
       description:
         - The newest KMP that belongs to the running kernel and that O(policy) admits, null where there is none.
         - C(cves), C(severity) and C(issued) are those of its advisory. Without one C(cves) are those of its changelog.
-          C(module), C(signed), C(vendor) and C(target_release) are told of what is on the host, installed or not.
+          C(module), C(signed), C(vendor) and C(target_release) are told of what is on the host, installed or not,
+          and C(downloaded) says whether it is.
       returned: always
       type: dict
       sample:
@@ -98,6 +99,7 @@ kmp:
         signed: null
         vendor: null
         target_release: null
+        downloaded: false
     match:
       description:
         - On what basis RV(kmp.selected) belongs to the running kernel, what says so, and what is not known yet.

@@ -90,6 +90,12 @@ options:
         boot. Until then a boot with another boot ID counts as a crash.
     type: bool
     default: true
+  download_only:
+    description:
+      - Whether to bring the KMP's file to the host, look into it, and stop there, so that it is at hand when it is to
+        be applied. What speaks against the KMP fails the module now.
+    type: bool
+    default: false
   mend_next_boot:
     description:
       - Whether to put in order what loads the live patch at boot, where C(livepatch.next_boot) says that something is
@@ -273,6 +279,7 @@ def main() -> None:
             params["fence"],
             params["preflight"],
             params["preflight_tolerate"],
+            download_only=params["download_only"],
         )
         result = _apply.bring(host, request)
         if module._diff:

@@ -81,6 +81,10 @@ options:
   levels:
     description: The range of levels that are planned, such as V(>=2, <9).
     type: str
+  prestaged:
+    description: Only hosts that have downloaded their KMP are planned (playbook C(prestage)).
+    type: bool
+    default: false
   halt_scope:
     description:
       - How far a failed canary reaches. V(rollout) stops all of it, V(kmp) all cohorts that get the same KMP,
@@ -131,6 +135,11 @@ options:
     description: Names of gates that are passed over, each with the reason; they are checked here.
     type: dict
     default: {}
+  format:
+    description: What is printed. V(text) is a table for people, V(json) the plan itself.
+    type: str
+    choices: [text, json]
+    default: text
 seealso:
   - module: fleet.livepatch.livepatch_turn
   - module: fleet.livepatch.livepatch_gate

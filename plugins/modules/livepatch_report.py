@@ -21,13 +21,20 @@ options:
     description:
       - V(status) shows what M(fleet.livepatch.livepatch_survey) has told, registered as C(livepatch_asked).
       - V(rollout) shows what M(fleet.livepatch.livepatch_close) has told of each host and of the rollout.
+      - V(prestage) shows on which hosts of the plan M(fleet.livepatch.livepatch), registered as
+        C(livepatch_downloaded), has downloaded the KMP. It fails where one has not.
     type: str
-    choices: [status, rollout]
+    choices: [status, rollout, prestage]
     required: true
   closed:
     description: What M(fleet.livepatch.livepatch_close) returned, for O(of=rollout).
     type: dict
     default: {}
+  format:
+    description: What is printed. V(text) is a table for people, V(json) the same for programs.
+    type: str
+    choices: [text, json]
+    default: text
 seealso:
   - module: fleet.livepatch.livepatch_survey
 """
@@ -40,6 +47,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+status:
+  description: How the rollout ended.
+  returned: with O(of=rollout)
+  type: str
+  sample: done
+detail:
+  description: Why it ended like that.
+  returned: with O(of=rollout)
+  type: dict
+  sample: {}
 hosts:
   description: The table's rows, host by host.
   returned: success

@@ -261,6 +261,24 @@ def test_gates_that_look_elsewhere(pretence: Pretence, tmp_path: Path) -> None:
     assert kept[-1]["skipped"] == "it is closed at night"
 
 
+def test_whose_health_cannot_be_told_pauses_it(pretence: Pretence) -> None:
+    wrapped = "7 records of the kernel's log are lost"
+    first = run(pretence, fleet(a1={"from": {"verify": {"blind": wrapped}}}))
+    told = (
+        "Gate after canaries: inconclusive: health: inconclusive "
+        f"(nobody can tell whether 1 of the hosts are well, a1 among them: {wrapped}"
+    )
+    assert told in first.output, first.output
+    assert (first.rc, set(pretence.touched())) == (2, {"a1", "b1"})
+    assert shown(pretence)["rollout"]["status"] == "waiting"
+    assert pretence.again([ROLLOUT]).rc == 2, "it stays like that"
+    last = pretence.again([ROLLOUT, *extra(livepatch_skip_gates={"health": "looked at by hand"})])
+    assert last.rc == 0, last.output
+    assert set(pretence.touched()) == {"a1", "a2", "b1", "b2"}
+    (passed,) = [one for one in shown(pretence)["rollout"]["gates"] if one.get("skipped")]
+    assert (passed["name"], passed["skipped"]) == ("health", "looked at by hand")
+
+
 def test_a_gate_that_fails_brings_the_canaries_back(pretence: Pretence) -> None:
     with monitoring.served(lambda _path: (403, "no")) as url:
         ended = run(pretence, fleet(), livepatch_gates=[{"name": "desk", "type": "http", "url": url}])

@@ -32,6 +32,9 @@ _WELL: dict[str, t.Any] = {
     "kmp": "3-1",
     "rejected": [],
     "problems": [],  # of its health: {what, text}
+    "downloaded": False,  # the KMP's file is on the host
+    "unfetched": "",  # why it cannot be downloaded
+    "blind": None,  # why its health cannot be told
     "refusal": "",  # what the kernel says when the module is applied
     "stays": "",  # why the host does not go back to what it had before
     "gone": False,  # the host does not answer any more

@@ -323,6 +323,7 @@ def _shown(
         "signed": seen.content.signature if seen is not None else None,
         "vendor": seen.content.vendor if seen is not None else None,
         "target_release": module.target_release if module else None,
+        "downloaded": seen is not None,
     }
 
 

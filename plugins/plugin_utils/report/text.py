@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import collections
+import json
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import ACTIVE, PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import BAD, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.prestage import Fetched
 
 # As many characters of a build ID as a person compares.
 _SHORT = 12
@@ -31,6 +33,7 @@ _OUTCOMES = (
     "done",
     "unchanged",
 )
+_FETCHED = ("failed", "skipped", "downloaded", "there", "unchanged")
 _STATES = (
     "crashed",
     "unknown",
@@ -48,6 +51,12 @@ _STATES = (
 # States that a rollout mends, if a KMP is there.
 _USUAL = (*ACTIVE, *PATCHABLE)
 _NOTHING = "-"
+FORMATS = ("text", "json")
+
+
+def shown(lines: t.Sequence[str], told: t.Mapping[str, t.Any], format_: str) -> str:
+    """What is printed: the lines, or, for programs, what they tell of."""
+    return json.dumps(told, indent=2, sort_keys=True) if format_ == "json" else "\n".join(lines)
 
 
 def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> list[str]:
@@ -117,6 +126,24 @@ def rollout(
     if detail.get("text"):
         lines += ["", f"The rollout is {status}: {detail['text']}"]
     return [*lines, "", summary(outcomes)]
+
+
+def prestage(found: t.Sequence[Fetched]) -> list[str]:
+    """One row per host, the reasons of those that have nothing, and a line that sums up."""
+    ordered = sorted(found, key=lambda one: (_FETCHED.index(one.outcome), one.host))
+    lines = table(("HOST", "OUTCOME", "KMP"), [(one.host, one.outcome, one.kmp) for one in ordered])
+    lines += _problems(
+        (one.host, f"{one.outcome}: {one.reason}") for one in ordered if one.outcome in ("failed", "skipped")
+    )
+    counts = collections.Counter(one.outcome for one in ordered)
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in _FETCHED if counts[kind])
+    return [*lines, "", f"{_count(ordered, 'host')}: {told or 'none'}"]
+
+
+def not_fetched(found: t.Sequence[Fetched]) -> str | None:
+    """Why a prestage did not end well, in one line; None where it did."""
+    bad = [one.host for one in found if one.outcome == "failed"]
+    return f"{_count(bad, 'host')} did not get the KMP's file ({_some(bad)})" if bad else None
 
 
 def _known(before: t.Mapping[str, Host], name: str) -> Host:

@@ -220,7 +220,9 @@ class Gatekeeper:
             began=self._rollout["began"],
         )
         gates = outside.parse(self._options["gates"], self._options["skip_gates"])
-        judged = outside.check(gates, context, fetch, self._stopped)
+        blind = {name: row.blind for name, row in rows.items() if row.blind and row.outcome in outcome.GOOD}
+        health = outside.of_health(blind, judging.allowed(self._document, wave), self._options["skip_gates"])
+        judged = outside.check(gates, context, fetch, self._stopped, known=health)
         for one in judged.gates:
             self._records.write("gate", wave=wave, record=dict(dataclasses.asdict(one), at=time.time()))
         return judged

@@ -77,7 +77,7 @@ class Choice:
 
     ``domain_keys`` name variables; ``cohort_key`` and ``filter_`` are JMESPath over the host's facts (``name``,
     ``kernel``, ``kmp``, ``livepatch``); ``kernel_versions`` is a range of the kernel's upstream version, ``levels``
-    one of the level to install.
+    one of the level to install. ``prestaged``: only hosts that have their KMP's file already.
     """
 
     domain_keys: tuple[str, ...] = ()
@@ -85,6 +85,7 @@ class Choice:
     filter_: t.Any = None
     kernel_versions: SpecifierSet | None = None
     levels: SpecifierSet | None = None
+    prestaged: bool = False
 
 
 def from_result(
@@ -181,4 +182,6 @@ def _left_out(name: str, result: t.Mapping[str, t.Any], choice: Choice) -> str |
         level = selected["level"]
         if level is None or not choice.levels.contains(str(level)):
             return f"livepatch_levels ({choice.levels}) do not admit level {level}"
+    if choice.prestaged and selected is not None and not selected["downloaded"]:
+        return "livepatch_prestaged is set, and its KMP has not been downloaded (playbook prestage)"
     return None

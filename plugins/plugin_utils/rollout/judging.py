@@ -52,6 +52,13 @@ def name_of(document: t.Mapping[str, t.Any], wave: int) -> str:
     return {"canaries": "canaries", "singles": "the only ones of their kind"}.get(kind, f"wave {wave}")
 
 
+def allowed(document: t.Mapping[str, t.Any], wave: int) -> int | None:
+    """How many hosts of a wave may go wrong, None for any number."""
+    planned = document["waves"][wave]
+    budgeted = document["settings"]["budgets"]["wave"]
+    return 0 if planned["kind"] in STRICT else budget.allowed(budgeted, len(planned["hosts"]))
+
+
 def by_outcome(rows: t.Iterable[Outcome]) -> dict[str, int]:
     return dict(collections.Counter(row.outcome for row in rows))
 
@@ -80,12 +87,12 @@ def judge(
     settings = document["settings"]
     planned = document["waves"][wave]["hosts"]
     strict = document["waves"][wave]["kind"] in STRICT
-    allowed = 0 if strict else budget.allowed(settings["budgets"]["wave"], len(planned))
+    most = allowed(document, wave)
     ended = (*_ENDED, "pending") if check_mode else _ENDED
     size = len(planned) if last else sum(row.outcome in ended for row in rows)
     unknown = size - sum(row.outcome in ended for row in rows)
     well = sum(row.outcome in ended and not row.bad and row.outcome != "skipped" for row in rows)
-    told = f"({well} of {size} well, budget {_shown(allowed)})"
+    told = f"({well} of {size} well, budget {_shown(most)})"
     head = f"Gate after {name_of(document, wave)}:"
 
     barred = _barred(document, rows, settings["halt_scope"] if strict else "cohort")
@@ -94,15 +101,15 @@ def judge(
         if others:
             text = f"{len(barred)} cohorts get nothing any more, {others} go on"
             return Verdict(True, f"{head} fail for some {told}: {text}", barred)
-    problem = _over(document, totals, bad(totals.wave) + unknown, allowed)
+    problem = _over(document, totals, bad(totals.wave) + unknown, most)
     if problem is None:
         return Verdict(True, f"{head} pass {told}")
     return Verdict(False, f"{head} fail {told}{problem}: no further host is touched", barred)
 
 
-def _over(document: t.Mapping[str, t.Any], totals: Totals, in_wave: int, allowed: int | None) -> str | None:
+def _over(document: t.Mapping[str, t.Any], totals: Totals, in_wave: int, most_in_wave: int | None) -> str | None:
     """Which budget is used up; '' where it is the wave's, which is told anyway."""
-    if allowed is not None and in_wave > allowed:
+    if most_in_wave is not None and in_wave > most_in_wave:
         return ""
     budgets = document["settings"]["budgets"]
     everybody = len(document["hosts"])
@@ -131,5 +138,5 @@ def _barred(document: t.Mapping[str, t.Any], rows: t.Iterable[Outcome], scope: s
     return tuple(sorted(failed))
 
 
-def _shown(allowed: int | None) -> str:
-    return "without limit" if allowed is None else str(allowed)
+def _shown(most: int | None) -> str:
+    return "without limit" if most is None else str(most)

@@ -22,7 +22,7 @@ BAD = ("failed", "lost", "rolled_back", "rollback_pending", "rollback_refused")
 class Outcome:
     """``outcome`` is one of done, unchanged, failed, lost, skipped, pending, rolled_back, rollback_pending,
     rollback_refused. ``applied``: the planned KMP is active now, put there by this rollout. ``crashed``: the host went
-    down since its patch was begun.
+    down since its patch was begun. ``blind``: why it is not known whether it is well.
     """
 
     host: str
@@ -35,6 +35,7 @@ class Outcome:
     applied: bool = False
     crashed: bool = False
     cohort: str | None = None
+    blind: str | None = None
 
     @property
     def bad(self) -> bool:
@@ -114,6 +115,8 @@ def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.M
         before, state=told["state"], level=told["level"], crashed=before.crashed or told["state"] == "crashed"
     )
     # What the kernel says since its last change is about this rollout only where that was its change.
+    if before.applied:
+        now = dataclasses.replace(now, blind=_blind(told))
     problem = _unwell(told) if before.applied else None
     if problem is None and told["compliance"]["up_to_date"] is not True:
         problem = f"{told['state']}: {told['reason']}"
@@ -203,7 +206,8 @@ def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], plan: s
     unwell = _unwell(livepatch) if changed else None
     if unwell is not None:
         return dataclasses.replace(found, reason="it is patched, and not well since: " + unwell)
-    return dataclasses.replace(found, outcome="done" if changed else "unchanged")
+    blind = _blind(livepatch) if changed else None
+    return dataclasses.replace(found, outcome="done" if changed else "unchanged", blind=blind)
 
 
 def _unwell(livepatch: t.Mapping[str, t.Any]) -> str | None:
@@ -212,6 +216,12 @@ def _unwell(livepatch: t.Mapping[str, t.Any]) -> str | None:
     if health.get("verdict") != "fail":
         return None
     return "; ".join("{what}: {text}".format(**one) for one in health["problems"]) or "it says that it is not"
+
+
+def _blind(livepatch: t.Mapping[str, t.Any]) -> str | None:
+    """Why nobody can tell whether something has gone wrong on the host since the patch was applied."""
+    health = livepatch.get("health") or {}
+    return str(health.get("reason")) if health.get("verdict") == "inconclusive" else None
 
 
 def recorded(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, before: Host | None = None) -> Outcome:

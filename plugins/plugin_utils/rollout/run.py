@@ -19,6 +19,7 @@ FOUND = "livepatch_found"
 PROBED = "livepatch_probed"
 CONFIRMED = "livepatch_confirmed"
 BACK = "install_collected"
+DOWNLOADED = "livepatch_downloaded"
 # The fact of localhost that livepatch_plan's result becomes.
 ROLLOUT = "livepatch_rollout"
 

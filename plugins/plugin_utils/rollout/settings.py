@@ -32,6 +32,7 @@ OPTIONS: dict[str, t.Any] = {
     "filter": {"type": "str"},
     "kernel_versions": {"type": "str"},
     "levels": {"type": "str"},
+    "prestaged": {"type": "bool", "default": False},
     "halt_scope": {"type": "str", "choices": list(HALT_SCOPES), "default": "rollout"},
     **{f"budget_{name}": {"type": "str", "default": "0" if name in ("wave", "lost") else None} for name in BUDGETS},
 }
@@ -83,6 +84,7 @@ class Settings:
             _expression("livepatch_filter", options["filter"]),
             _range("livepatch_kernel_versions", options["kernel_versions"]),
             _range("livepatch_levels", options["levels"]),
+            options["prestaged"],
         )
         return cls(
             waves,

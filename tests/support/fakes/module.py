@@ -54,7 +54,9 @@ class Host:
         facts = self.facts
         name = "kernel-livepatch-" + facts["release"]
         selected, installed = (
-            {"name": name, "evr": evr, "arch": "x86_64", "level": _level(evr)} if evr else None
+            {"name": name, "evr": evr, "arch": "x86_64", "level": _level(evr), "downloaded": facts["downloaded"]}
+            if evr
+            else None
             for evr in (facts["kmp"], facts["installed"])
         )
         return {
@@ -80,11 +82,11 @@ class Host:
                 "transition": {"running": False, "patch": None, "to": None},
                 "blockers": [],
                 "health": {
-                    "verdict": "fail" if facts["problems"] else "pass",
+                    "verdict": "fail" if facts["problems"] else "inconclusive" if facts["blind"] else "pass",
                     "problems": facts["problems"],
                     "since": {"boot_id": facts["boot_id"], "taint": 0, "log": 1, "at": 1.0},
-                    "complete": True,
-                    "reason": None,
+                    "complete": facts["blind"] is None,
+                    "reason": facts["blind"],
                 },
                 "probes": [],
                 "journal": None,
@@ -123,6 +125,8 @@ def wait(host: Host, results_file: str) -> dict[str, t.Any]:
 
 
 def apply(host: Host, module: AnsibleModule) -> None:
+    if module.params["download_only"]:
+        download(host, module)
     if module.params["state"] == "present":  # the canaries are confirmed
         module.exit_json(changed=False, **host.blocks())
     if module.params["state"] == "previous":
@@ -146,6 +150,17 @@ def apply(host: Host, module: AnsibleModule) -> None:
     host.save()
     transition = {"seconds": 0.1, "by": "watch"}
     module.exit_json(changed=True, before=before, after=after, transition=transition, **host.blocks())
+
+
+def download(host: Host, module: AnsibleModule) -> None:
+    facts = host.facts
+    if facts["unfetched"]:
+        module.fail_json(msg=facts["unfetched"], **host.blocks())
+    changed = not facts["downloaded"]
+    if not module.check_mode:
+        facts.update(downloaded=True)
+        host.save()
+    module.exit_json(changed=changed, **host.blocks())
 
 
 def go_back(host: Host, module: AnsibleModule) -> None:

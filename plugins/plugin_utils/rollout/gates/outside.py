@@ -32,6 +32,8 @@ _LIMITS = {field.name for field in dataclasses.fields(Limits)}
 _REQUEST = {
     *("timeout", "headers", "validate_certs", "ca_path", "client_cert", "client_key", "url_username", "url_password"),
 }
+# The gate that the hosts' own health is, where it cannot be told; skipped by this name as others are
+HEALTH = "health"
 # Seconds between two looks at whether to wait any longer
 _STEP = 2.0
 
@@ -56,10 +58,30 @@ def parse(given: t.Sequence[t.Mapping[str, t.Any]], skip: t.Mapping[str, t.Any])
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise PlanError(f"two gates are named {twice}: the record could not tell which was which")
+    if HEALTH in names:
+        raise PlanError(f"a gate is named {HEALTH}: that is what the hosts' own health is called in the record")
     for name in skip:
-        if name not in names:
-            raise PlanError(f"livepatch_skip_gates: there is no gate {name}; there are {', '.join(names) or 'none'}")
+        if name not in (*names, HEALTH):
+            raise PlanError(f"livepatch_skip_gates: there is no gate {name}; there are {', '.join([*names, HEALTH])}")
+        if not str(skip[name]).strip():
+            raise PlanError(f"livepatch_skip_gates: say why the gate {name} is passed over; the report keeps it")
     return gates
+
+
+def of_health(blind: t.Mapping[str, str], allowed: int | None, skip: t.Mapping[str, t.Any]) -> list[Judged]:
+    """What becomes of hosts of which nobody can tell whether they are well: nothing where all can be told of.
+
+    :param blind: why, by host.
+    :param allowed: how many of them are borne, None for any number.
+    """
+    if not blind:
+        return []
+    name, why = next(iter(blind.items()))
+    text = f"nobody can tell whether {len(blind)} of the hosts are well, {name} among them: {why}"
+    if HEALTH in skip:
+        return [Judged(HEALTH, verdict.PASS, f"skipped: {skip[HEALTH]}", True, str(skip[HEALTH]))]
+    borne = allowed is None or len(blind) <= allowed
+    return [Judged(HEALTH, verdict.PASS if borne else verdict.INCONCLUSIVE, text)]
 
 
 def check(
@@ -69,12 +91,14 @@ def check(
     stopped: t.Callable[[], str | None],
     now: t.Callable[[], float] = time.time,
     sleep: t.Callable[[float], None] = time.sleep,
+    known: t.Sequence[Judged] = (),
 ) -> verdict.Together:
     """Asks each of the gates until it has a verdict.
 
+    :param known: gates that have one already.
     :param stopped: called while something is waited for; why to wait no longer, which leaves a gate inconclusive.
     """
-    return verdict.combine([_judge(gate, context, fetch, stopped, now, sleep) for gate in gates])
+    return verdict.combine([*known, *(_judge(gate, context, fetch, stopped, now, sleep) for gate in gates)])
 
 
 def _judge(
@@ -125,8 +149,6 @@ def _parsed(number: int, given: t.Mapping[str, t.Any], skip: t.Mapping[str, t.An
     limits = _limits(name, given)
     request = {key: given[key] for key in _REQUEST & set(given)}
     reason = str(skip[name]).strip() if name in skip else None
-    if reason == "":
-        raise PlanError(f"livepatch_skip_gates: say why the gate {name} is passed over; the report keeps it")
     return Gate(name, make(name, given, request), limits, not given.get("dry_run", False), reason)
 
 

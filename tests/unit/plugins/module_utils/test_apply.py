@@ -401,6 +401,48 @@ def test_cannot(machine: Any, prepare: Any, state: str, check_mode: bool) -> Non
     assert _changes(machine) == []
 
 
+def test_download_only(machine: Any) -> None:
+    request = _request()._replace(download_only=True)
+    checked = _apply.bring(machine, request._replace(check_mode=True))
+    assert (checked["changed"], checked["after"]) == (True, checked["before"])
+    assert not any("download" in call for call in machine.calls)
+
+    result = _apply.bring(machine, request)
+    assert (result["changed"], result["kmp"]["selected"]["downloaded"]) == (True, True)
+    assert (_changes(machine), machine.installed, machine.active()) == ([], [], [])
+    assert result["livepatch"]["state"] == "unpatched"
+    assert machine.text("/var/lib/fleet.livepatch/journal.json") is None
+
+    del machine.calls[:]
+    again = _apply.bring(machine, request)
+    assert (again["changed"], again["kmp"]["selected"]["evr"]) == (False, _THREE)
+    assert not any("download" in call for call in machine.calls)
+
+
+def test_download_only_waits_for_no_migration(machine: Any) -> None:
+    machine.offer(_TWO, seconds=None)
+    machine.have(_TWO)
+    machine.start(_TWO)
+    with pytest.raises(NotDone, match="its state is transitioning"):
+        _apply.bring(machine, _request()._replace(download_only=True))
+    assert machine.slept == 0
+
+
+def test_download_only_of_what_is_installed(machine: Any) -> None:
+    machine.have(_THREE)
+    result = _apply.bring(machine, _request()._replace(download_only=True))
+    assert (result["changed"], _changes(machine)) == (False, [])
+
+
+def test_download_only_of_what_turns_out_wrong(machine: Any) -> None:
+    """What cannot be applied tonight is told now."""
+    machine.offer(_THREE, signature="unsigned")
+    request = _request()._replace(download_only=True, expect={"kmp": _THREE})
+    with pytest.raises(NotDone, match=r"was made for 3-.*is refused: it is not signed"):
+        _apply.bring(machine, request)
+    assert _changes(machine) == []
+
+
 def test_waits_for_anothers_migration(machine: Any) -> None:
     machine.have(_TWO)
     machine.start(_TWO)

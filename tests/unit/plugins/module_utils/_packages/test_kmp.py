@@ -107,6 +107,7 @@ def test_installed(machine: Any) -> None:
         "signed": "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8",
         "vendor": "the lab",
         "target_release": machine.release,
+        "downloaded": True,
     }
     assert block["selected"] == dict(block["installed"], repository="lab")
 

@@ -13,6 +13,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.prestage import Fetched
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import Settings
 
 WELL = Host("web1", "unpatched", "", "6.1.0-56-default", "ab" * 20, "x86_64", "default", None, "klp-3-1", "boot")
@@ -33,6 +34,28 @@ def test_status_shows_the_worst_first_and_says_why():
         "",
         "3 hosts: 1 not_covered, 1 unknown, 1 unpatched",
     ]
+
+
+def test_prestage_shows_who_has_nothing_first():
+    found = [
+        Fetched("web1", "downloaded", "", "klp-3-1"),
+        Fetched("web2", "failed", "repository lab does not answer", "klp-3-1"),
+        Fetched("web3", "skipped", "quarantine: it crashed web9"),
+    ]
+    assert text.prestage(found) == [
+        "HOST  OUTCOME     KMP",
+        "web2  failed      klp-3-1",
+        "web3  skipped     -",
+        "web1  downloaded  klp-3-1",
+        "",
+        "Problems:",
+        "  web2: failed: repository lab does not answer",
+        "  web3: skipped: quarantine: it crashed web9",
+        "",
+        "3 hosts: 1 failed, 1 skipped, 1 downloaded",
+    ]
+    assert text.not_fetched(found) == "1 host did not get the KMP's file (web2)"
+    assert text.not_fetched(found[:1]) is None
 
 
 def test_rollout_shows_levels_and_seconds():

@@ -182,7 +182,9 @@ def test_the_quarantine_bars_a_kmp_in_a_cohort_or_everywhere_and_hosts() -> None
     assert left(host="x1") == {"x1"}
 
 
-def _result(release: str = "6.4.0-150600.23.7-default", level: int = 3, **kernel: t.Any) -> dict[str, t.Any]:
+def _result(
+    release: str = "6.4.0-150600.23.7-default", level: int = 3, downloaded: bool = True, **kernel: t.Any
+) -> dict[str, t.Any]:
     return {
         "kernel": {
             "release": release,
@@ -192,7 +194,10 @@ def _result(release: str = "6.4.0-150600.23.7-default", level: int = 3, **kernel
             "boot_id": "b",
             **kernel,
         },
-        "kmp": {"selected": {"name": "klp", "evr": f"{level}-1", "level": level}, "rejected": []},
+        "kmp": {
+            "selected": {"name": "klp", "evr": f"{level}-1", "level": level, "downloaded": downloaded},
+            "rejected": [],
+        },
         "livepatch": {
             "state": "unpatched",
             "reason": "",
@@ -218,6 +223,9 @@ def _result(release: str = "6.4.0-150600.23.7-default", level: int = 3, **kernel
         ({"levels": ">=2"}, _result(), False),
         ({"levels": ">=2, <3"}, _result(), True),
         ({"levels": ">=2"}, _result(level=1), True),
+        ({"prestaged": True}, _result(), False),
+        ({"prestaged": True}, _result(downloaded=False), True),
+        ({}, _result(downloaded=False), False),
     ],
 )
 def test_what_the_operator_leaves_out(options: dict, result: dict, left_out: bool) -> None:
