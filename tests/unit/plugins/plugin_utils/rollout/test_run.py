@@ -1,0 +1,44 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What holds for a rollout as a whole."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hosts, run
+
+_PLAYBOOKS = Path(__file__).parents[5] / "playbooks"
+# Of each host; where one task for all of them looks at it, any host's does.
+_OF_A_HOST = {"livepatch_timeout", "livepatch_lock_timeout", "livepatch_lost_grace"}
+# Set by playbooks
+_OURS = {"livepatch_prestaging"}
+
+
+def _once(tasks: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator[str]:
+    """The variables with a default of the tasks that run once for all hosts."""
+    for task in tasks:
+        for part in ("block", "rescue", "always", "tasks"):
+            yield from _once(task.get(part) or ())
+        if task.get("run_once"):
+            yield from re.findall(r"(livepatch_[a-z_]+)\s*\|\s*default", yaml.safe_dump(dict(task), width=10000))
+
+
+def test_what_one_task_reads_for_all_hosts_has_to_be_the_same_for_all() -> None:
+    files = [_PLAYBOOKS / name for name in ("plan.yml", "prestage.yml", "rollout.yml", "tasks/plan.yml")]
+    found = {name for file in files for name in _once(yaml.safe_load(file.read_text()))}
+    assert found - _OF_A_HOST - _OURS <= set(run.COMMON)
+    assert len(found) > 30
+
+
+@pytest.mark.parametrize("name", run.COMMON)
+def test_what_differs_is_refused(name: str) -> None:
+    with pytest.raises(hosts.PlanError, match=f"{name} is 'a' on web1 and None on web2: it holds for the whole"):
+        run.insist_on_common({"web1": {name: "a"}, "web2": {}})
