@@ -21,7 +21,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings i
 _OF_RUN: dict[str, t.Any] = {
     "only": {"type": "bool", "default": False},
     "plan_hash": {"type": "str", "default": ""},
-    "lease": {"type": "int", "default": 1800},
     "gates": {"type": "list", "elements": "dict", "default": []},
     "skip_gates": {"type": "dict", "default": {}},
     "format": {"type": "str", "choices": list(text.FORMATS), "default": "text"},
@@ -44,7 +43,11 @@ class ActionModule(ActionBase):
             quarantine = records.ask("quarantine_list")
             settings = Settings.of({**options, "quarantine": quarantine})
             rollout = beginning.begin(
-                records, run.fleet(variables, settings.choice), options, settings, self._task.check_mode
+                records,
+                run.fleet(variables, settings.choice),
+                {**options, "lease": run.longest_step(variables)},
+                settings,
+                self._task.check_mode,
             )
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc

@@ -18,8 +18,8 @@ description:
     C(livepatch_wariness) (0 to 1) goes first, and O(seed) chooses among equals.
   - Where a rollout of the scope (C(livepatch_scope)) is open, its plan is followed, and what is left of it is worked
     out from what is recorded and from what the hosts say now. Where there is something to do the lease of the scope
-    is taken,
-    so that no other run does it as well.
+    is taken, so that no other run does it as well. Without a sign of life from this run another one may take it over,
+    after the time that the longest step may take.
   - In check mode nothing is recorded, and no lease is taken.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
@@ -121,10 +121,6 @@ options:
     description: The hash of the plan that is to be followed. Another one is refused.
     type: str
     default: ''
-  lease:
-    description: After how many seconds without a sign of life another run may take the rollout over.
-    type: int
-    default: 1800
   gates:
     description: The gates of O(plan_hash)'s waves that look elsewhere, as M(fleet.livepatch.livepatch_gate) takes
       them; they are checked here.

@@ -65,6 +65,12 @@ COMMON = (
 )
 
 
+# Hosts' own limits in seconds: their defaults, and how often one step may take each
+_LIMITS = (("livepatch_timeout", 60, 10), ("livepatch_lock_timeout", 60, 10), ("livepatch_lost_grace", 300, 1))
+# For all that has no limit of its own: downloads, scriptlets, an initrd
+_OTHERWISE = 900
+
+
 def everybody(task_vars: t.Mapping[str, t.Any]) -> list[str]:
     """The play's hosts, unreachable and failed ones too."""
     return list(task_vars["ansible_play_hosts_all"])
@@ -87,6 +93,30 @@ def insist_on_common(variables_of_all: Variables) -> None:
                     f"{variable} is {theirs!r} on {other} and {value!r} on {name}: it holds for the whole rollout. "
                     "Set it for all hosts, best as an extra variable (-e)"
                 )
+
+
+def longest_step(variables_of_all: Variables) -> int:
+    """Seconds that a step may take at the most, on the slowest of the hosts: a detached run with its way back, and what
+    is waited for hosts that are lost. Whoever has given no sign of life for so long has ended.
+
+    :raises PlanError: a limit is no number.
+    """
+    return (
+        sum(
+            times
+            * max((_seconds(variable, default, name, of) for name, of in variables_of_all.items()), default=default)
+            for variable, default, times in _LIMITS
+        )
+        + _OTHERWISE
+    )
+
+
+def _seconds(variable: str, default: int, name: str, variables: t.Mapping[str, t.Any]) -> int:
+    given = variables.get(variable, default)
+    try:
+        return int(given)
+    except (TypeError, ValueError) as exc:
+        raise hosts.PlanError(f"{variable} of {name} is {given!r}: it is a number of seconds") from exc
 
 
 def fleet(variables_of_all: Variables, choice: hosts.Choice = hosts.Choice()) -> list[hosts.Host]:  # noqa: B008

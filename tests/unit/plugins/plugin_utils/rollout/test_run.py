@@ -17,7 +17,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hos
 
 _PLAYBOOKS = Path(__file__).parents[5] / "playbooks"
 # Of each host; where one task for all of them looks at it, any host's does.
-_OF_A_HOST = {"livepatch_timeout", "livepatch_lock_timeout", "livepatch_lost_grace"}
+_OF_A_HOST = {"livepatch_timeout", "livepatch_lock_timeout"}
 # Set by playbooks
 _OURS = {"livepatch_prestaging"}
 
@@ -42,3 +42,13 @@ def test_what_one_task_reads_for_all_hosts_has_to_be_the_same_for_all() -> None:
 def test_what_differs_is_refused(name: str) -> None:
     with pytest.raises(hosts.PlanError, match=f"{name} is 'a' on web1 and None on web2: it holds for the whole"):
         run.insist_on_common({"web1": {name: "a"}, "web2": {}})
+
+
+def test_the_longest_step_is_that_of_the_slowest_host() -> None:
+    usual = run.longest_step({"web1": {}, "web2": {"livepatch_timeout": "60"}})
+    assert usual == 900 + 600 + 600 + 300
+    assert (
+        run.longest_step({"web1": {}, "db1": {"livepatch_timeout": 600, "livepatch_lost_grace": 400}}) == usual + 5500
+    )
+    with pytest.raises(hosts.PlanError, match="livepatch_timeout of web1 is 'soon': it is a number of seconds"):
+        run.longest_step({"web1": {"livepatch_timeout": "soon"}})
