@@ -6,44 +6,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator
-
-import pytest
-
+from tests.support.figures import figures, pytest_runtest_makereport, pytest_terminal_summary
 from tests.support.fixtures import controller, fleet, lab
 
-__all__ = ["controller", "figures", "fleet", "lab"]
-
-_LINES = pytest.StashKey[list[str]]()
-_OUTCOME = pytest.StashKey[str]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if call.when == "call":
-        item.stash[_OUTCOME] = report.outcome
-    return report
-
-
-@pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Iterator[dict[str, object]]:
-    """What a scenario measured, by name; it is shown at the end of the run."""
-    measured: dict[str, object] = {}
-    started = time.monotonic()
-    yield measured
-    # There is none where another fixture failed, so that the scenario never began.
-    outcome = request.node.stash.get(_OUTCOME, "failed")
-    mark = "" if outcome == "passed" else f" {outcome.upper()}"
-    measured["seconds"] = round(time.monotonic() - started)
-    told = ", ".join(f"{name} {value}" for name, value in measured.items())
-    lines = request.config.stash.setdefault(_LINES, [])
-    lines.append(f"{request.path.stem}/{request.node.name.removeprefix('test_')}: {told}{mark}")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(_LINES, []):
-        terminalreporter.write_line(line)
+__all__ = ["controller", "figures", "fleet", "lab", "pytest_runtest_makereport", "pytest_terminal_summary"]

@@ -11,16 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.scale.conftest import command
 from tests.scale.fleet import Fleet
 from tests.scale.host import LOAD, MIGRATED, Host
 from tests.support.controller import Controller, Run
 
 _ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
-
-
-@pytest.fixture(scope="module")
-def controller(tmp_path_factory: pytest.TempPathFactory) -> Controller:
-    return Controller(tmp_path_factory.mktemp("controller"))
 
 
 @pytest.fixture
@@ -32,9 +28,7 @@ def fleet(tmp_path: Path, controller: Controller) -> Iterator[Fleet]:
 
 
 def _rollout(controller: Controller, fleet: Fleet, *arguments: str) -> Run:
-    # What is recorded of one fleet is not about the next.
-    store = f"livepatch_store_path={fleet.inventory().parent / 'rollouts.sqlite3'}"
-    return controller.playbook("rollout", fleet.inventory(), "-e", store, "-e", "livepatch_lost_grace=10", *arguments)
+    return controller.run(command(fleet, "-e", "livepatch_lost_grace=10", *arguments))
 
 
 def test_rollout_and_again(controller: Controller, fleet: Fleet) -> None:

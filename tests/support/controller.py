@@ -176,9 +176,9 @@ class Controller:
                 text=True,
             )
 
-    def finish(self, process: subprocess.Popen[str]) -> Run:
+    def finish(self, process: subprocess.Popen[str], patience: float = 900) -> Run:
         """Waits for the last run to end."""
-        rc = process.wait(timeout=900)
+        rc = process.wait(timeout=patience)
         output = self.output()
         events = self.folder / f"events-{self._runs}.jsonl"
         lines = events.read_text().splitlines() if events.exists() else []
@@ -196,10 +196,10 @@ class Controller:
         """Runs a playbook of the collection to its end."""
         return self.run([f"fleet.livepatch.{name}", "-i", str(inventory), *arguments], show=show)
 
-    def run(self, arguments: Iterable[str], *, show: bool = False) -> Run:
+    def run(self, arguments: Iterable[str], *, show: bool = False, patience: float = 900) -> Run:
         """Runs ``ansible-playbook`` to its end."""
         with self.start(arguments, show=show) as process:
-            return self.finish(process)
+            return self.finish(process, patience)
 
     def module(
         self,
