@@ -41,7 +41,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._write("play")
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
-        self._write("start", host=host.get_name(), action=task.action)
+        self._write("start", host=host.get_name(), task=task.name, action=task.action)
 
     def _end(self, outcome: str, result: t.Any, kind: str = "end") -> None:
         # What the results are called without an underscore from ansible-core 2.19 on.

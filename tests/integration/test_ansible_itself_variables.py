@@ -1,0 +1,439 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who is in a play, and what its variables hold: what plan, gate and report rest on, on each ansible-core.
+
+The collection is not in it, see test_ansible_itself.py.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable
+
+import pytest
+
+from tests.support import cores
+from tests.support.plays import WORK, Case, Play, Stage, Task, keep, play, raw, rows, say
+
+IGNORE = {"ignore_unreachable": True}
+SINCE_2_19 = ("2.19", cores.NEWEST)
+
+# As in playbooks/rollout.yml
+WAVES = play(
+    say("wave", "{{ ansible_play_batch }}"),
+    hosts="{{ (hostvars | default({}))['localhost']['plan']['hosts'] | default([]) }}",
+    serial="{{ (hostvars | default({}))['localhost']['plan']['sizes'] | default([1], true) }}",
+)
+REPORT = play(say("report"))
+
+
+def planned(hosts: list[str], sizes: list[int], **keywords: t.Any) -> list[Play]:
+    plan = keep("plan", plan={"hosts": hosts, "sizes": sizes})
+    return [play(plan, **keywords), {**WAVES, **keywords}, {**REPORT, **keywords}]
+
+
+FOUR = "a1 a2 b1 b2"
+PLANNED = planned(["b2", "a1", "b1", "a2"], [1, 2])
+ALWAYS = planned(["b2", "a1"], [1], tags="always")
+
+MEMBERS = {
+    # The last size holds for what is left.
+    "hosts and sizes from a fact of localhost": Case(
+        FOUR,
+        PLANNED,
+        {"plan": "a1", "wave": "b2 | a1 b1 | a2", "report": FOUR},
+        said={"wave": {"b2": ["b2"], "a1": ["a1", "b1"], "b1": ["a1", "b1"], "a2": ["a2"]}},
+    ),
+    # --limit does not take the facts of localhost away, only localhost.
+    "the same under --limit": Case(
+        FOUR, PLANNED, {"plan": "b1", "wave": "b2 | b1", "report": "b1 b2"}, arguments=["--limit", "b1,b2"]
+    ),
+    "the same in check mode": Case(
+        FOUR, PLANNED, {"plan": "a1", "wave": "b2 | a1 b1 | a2", "report": FOUR}, arguments=["--check"]
+    ),
+    "the order of the plan, not of the inventory": Case(
+        FOUR,
+        planned(["b2", "b1", "a2", "a1"], [1]),
+        {"plan": "a1", "wave": "b2 | b1 | a2 | a1", "report": FOUR},
+    ),
+    "nobody is planned": Case("a1 a2", planned([], []), {"plan": "a1", "report": "a1 a2"}),
+    "nothing was planned": Case("a1 a2", [WAVES, REPORT], {"report": "a1 a2"}),
+    "plays with the tag always, --tags": Case(
+        "a1 b2",
+        [*ALWAYS, play(say("other"))],
+        {"plan": "a1", "wave": "b2 | a1", "report": "a1 b2"},
+        arguments=["--tags", "some"],
+    ),
+    "plays with the tag always, --skip-tags": Case(
+        "a1 b2", [*ALWAYS, play(say("other"))], {"other": "a1 b2"}, arguments=["--skip-tags", "always"]
+    ),
+    # So nothing is planned there.
+    "localhost, and hosts that are added, under --limit": Case(
+        "a1 a2",
+        [
+            play(say("local"), hosts="localhost", connection="local"),
+            play({"name": "add", "ansible.builtin.add_host": {"name": "control", "groups": "control"}}),
+            play(say("control"), hosts="control"),
+            REPORT,
+        ],
+        {"add": "a1", "report": "a1"},
+        arguments=["--limit", "a1"],
+    ),
+    # playbooks/_targets.yml: three ways in which a play finds nobody
+    "all:localhost": Case(
+        "a1 a2",
+        [play(say("once", "{{ ansible_play_hosts_all }}", run_once=True), hosts="all:localhost")],
+        {"once": "a1"},
+        said={"once": ["a1", "a2", "localhost"]},
+    ),
+    "all:localhost under --limit": Case(
+        "a1 a2",
+        [
+            play(
+                say("once", "{{ ansible_play_hosts_all }}", run_once=True),
+                say("known", "{{ query('ansible.builtin.inventory_hostnames', 'all') }}"),
+                hosts="all:localhost",
+            )
+        ],
+        {"once": "a2", "known": "a2"},
+        said={"once": ["a2"], "known": ["a1", "a2"]},
+        arguments=["--limit", "a2"],
+    ),
+    "all:localhost of an empty inventory": Case(
+        "", [play(say("once"), hosts="all:localhost", connection="local"), REPORT], {"once": "localhost"}
+    ),
+    "--limit to nobody": Case("a1", [REPORT], {}, 1, arguments=["--limit", "b1"]),
+    # tasks/plan.yml insists on extra variables for that.
+    "what chooses a play's hosts does not see variables of the inventory": Case(
+        "a1 a2",
+        [play(say("who", "{{ mine }}"), hosts="{{ mine | default('a2') }}")],
+        {"who": "a2"},
+        said={"who": "a1"},
+        variables={"mine": "a1"},
+    ),
+    "what chooses a play's hosts sees extra variables": Case(
+        "a1 a2",
+        [play(say("who"), hosts="{{ mine | default('a2') }}")],
+        {"who": "a1"},
+        arguments=["-e", "mine=a1"],
+    ),
+}
+
+WHO = [
+    say("all", "{{ ansible_play_hosts_all }}"),
+    say("batch", "{{ ansible_play_batch }}"),
+    say("left", "{{ ansible_play_hosts }}"),
+]
+ALL = ["a1", "a2", "a3", "b1"]
+CAUGHT: Task = {"block": [{**WORK, "register": "x"}], "rescue": [say("rescue", "{{ x is failed }} {{ x.rc }}")]}
+# As in tasks/confirm.yml and tasks/probe.yml: one of the batch asks others too
+SHARED: Task = {
+    "block": [
+        raw(
+            "share",
+            "{{ hostvars[member].does }}",
+            loop=["a2", "a3", "a1"],
+            loop_control={"loop_var": "member"},
+            delegate_to="{{ member }}",
+            register="x",
+            when="inventory_hostname == 'a1'",
+        ),
+        say("after"),
+    ],
+    "rescue": [say("rescue")],
+}
+EACH = say(
+    "each",
+    "{{ x.results | map(attribute='member') | list }}"
+    " {{ x.results | map(attribute='unreachable', default=false) | list }}"
+    " {{ x.results | map(attribute='failed', default=false) | list }}",
+    when="inventory_hostname == 'a1'",
+)
+
+
+def shared(whole: str, versions: t.Sequence[str]) -> Case:
+    """One of those that are asked is lost, and the others are asked all the same."""
+    return Case(
+        "a1 a2? a3",
+        [play(SHARED, say("whole", "{{ x is unreachable }}"), EACH, **IGNORE)],
+        {"share": "a1? a2- a3-", "after": "a1 a2 a3", "whole": "a1 a2 a3", "each": "a1 a2- a3-"},
+        0,
+        "a1 ignored=1",
+        {"whole": whole, "each": "['a2', 'a3', 'a1'] [True, False, False] [False, False, False]"},
+        versions=versions,
+    )
+
+
+def asynchronous(**keywords: t.Any) -> list[Play]:
+    start = {"name": "start", "ansible.builtin.command": "true", "poll": 0, "register": "x", **keywords}
+    return [play(start, say("job", "{{ x.started | default(0) | bool }} {{ x.results_file is defined }}"))]
+
+
+STARTED = {"start": "a1", "job": "a1"}
+IN_CHECK_MODE = "{{ 0 if ansible_check_mode else 30 }}"
+
+VARIABLES = {
+    "hosts that fail or are lost leave the batch": Case(
+        "a1? a2! a3 b1",
+        [play(WORK, *WHO, serial=[3])],
+        {"work": "a1? a2! a3 | b1", **dict.fromkeys(("all", "batch", "left"), "a3 | b1")},
+        4,
+        "a1 unreachable=1, a2 failures=1",
+        {"all": ALL, "batch": {"a3": ["a3"], "b1": ["b1"]}, "left": {"a3": ["a3", "b1"], "b1": ["a3", "b1"]}},
+    ),
+    # So the gate sees all that were planned, and so does the report.
+    "hosts that are rescued or lost and ignored stay": Case(
+        "a1? a2! a3 b1",
+        [play(CAUGHT, *WHO, serial=[3], **IGNORE), play(say("later", "{{ ansible_play_batch }}"))],
+        {
+            "work": "a1? a2! a3 | b1",
+            "rescue": "a2",
+            **dict.fromkeys(("all", "batch", "left"), "a1 a2 a3 | b1"),
+            "later": "a1 a2 a3 b1",
+        },
+        0,
+        "a1 ignored=1, a2 rescued=1",
+        {"rescue": "True 3", "all": ALL, "batch": {**dict.fromkeys(ALL[:3], ALL[:3]), "b1": ["b1"]}, "later": ALL},
+    ),
+    "what happens in a block to a host that is lost": Case(
+        "a1? a2! a3",
+        [
+            play(
+                {
+                    "block": [{**WORK, "register": "x"}, say("if", when="x is not unreachable"), raw("next")],
+                    "rescue": [say("rescue")],
+                },
+                say("lost", "{{ x is unreachable }}"),
+                **IGNORE,
+            )
+        ],
+        {"work": "a1? a2! a3", "if": "a1- a3", "next": "a1? a3", "rescue": "a2", "lost": "a1 a2 a3"},
+        0,
+        "a1 ignored=2, a2 rescued=1",
+        {"lost": {"a1": True, "a2": False, "a3": False}},
+    ),
+    "what cannot be evaluated is rescued": Case(
+        "a1",
+        [
+            play(
+                {"block": [say("text", "{{ nothing.at_all }}")], "rescue": [say("rescue")]},
+                {"block": [say("condition", when="nothing.at_all")], "rescue": [say("again")]},
+            )
+        ],
+        {"text": "a1!", "rescue": "a1", "condition": "a1!", "again": "a1"},
+        0,
+        "a1 rescued=2",
+    ),
+    "blocks in tasks that are included, and in roles": Case(
+        "a1? a2! a3",
+        [
+            play(
+                {
+                    "name": "include",
+                    "ansible.builtin.include_tasks": "one.yml",
+                    "loop": [1, 2],
+                    "loop_control": {"loop_var": "at"},
+                    "when": "inventory_hostname != 'a3'",
+                },
+                {"name": "none", "ansible.builtin.include_tasks": "one.yml", "loop": []},
+                {
+                    "block": [{"ansible.builtin.import_role": {"name": "one"}, "when": "x is not unreachable"}],
+                    "rescue": [say("caught", "{{ ansible_failed_result.msg }}")],
+                },
+                say("then"),
+                **IGNORE,
+            )
+        ],
+        {
+            "include": "a1 a2 a3-",
+            "work": "a1? a1? a2! a2!",
+            "rescue": "a2 a2",
+            "none": "a1- a2- a3-",
+            "ask": "a1? a2! a3",
+            "if": "a1- a3",
+            "caught": "a2",
+            "then": "a1 a2 a3",
+        },
+        0,
+        "a1 ignored=3, a2 rescued=3",
+        {"caught": "non-zero return code"},
+        files={
+            "one.yml": [{"block": [WORK], "rescue": [say("rescue")]}],
+            # The condition of the role is asked anew for each of its tasks.
+            "roles/one/tasks/main.yml": [{**WORK, "name": "ask", "register": "x"}, say("if")],
+        },
+        variables={"x": {}},
+    ),
+    "run_once is of the first host, lost or not, and its result is everybody's": Case(
+        "a1? a2 b1",
+        [
+            play(
+                WORK,
+                say("once", "{{ inventory_hostname }}", run_once=True, register="x", delegate_to="localhost"),
+                say("heard", "{{ x.msg }}"),
+                serial=[2],
+                **IGNORE,
+            )
+        ],
+        {"work": "a1? a2 | b1", "once": "a1 | b1", "heard": "a1 a2 | b1"},
+        0,
+        "a1 ignored=1",
+        {"heard": {"a1": "a1", "a2": "a1", "b1": "b1"}},
+    ),
+    # A condition on the host, a block's too, leaves what runs once to chance.
+    "the condition of run_once is asked of the first host only": Case(
+        "a1 a2",
+        [
+            play(
+                say("once", run_once=True, when="inventory_hostname == 'a2'", register="x"),
+                say("heard", "{{ x is skipped }}"),
+                {
+                    "block": [say("each"), say("once in a block", run_once=True)],
+                    "when": "inventory_hostname == 'a2'",
+                },
+            )
+        ],
+        {"once": "a1-", "heard": "a1 a2", "each": "a1- a2", "once in a block": "a1-"},
+        said={"heard": True},
+    ),
+    "the condition of a block is asked anew for each task": Case(
+        "a1",
+        [
+            play(
+                {
+                    "block": [
+                        {"name": "stop", "ansible.builtin.set_fact": {"go": False}},
+                        say("next"),
+                    ],
+                    "when": "go | default(true)",
+                }
+            )
+        ],
+        {"stop": "a1", "next": "a1-"},
+    ),
+    # So run.ran looks for it, and what is needed later is not registered by what may be skipped.
+    "a task that is skipped leaves nothing of an earlier result": Case(
+        "a1 a2",
+        [
+            play(
+                say("first", "1", register="x"),
+                say("second", "2", register="x", when="inventory_hostname == 'a1'"),
+                say("x", "{{ x.msg | default('') }} {{ x is skipped }} {{ x is unreachable }} {{ x is failed }}"),
+                say("nothing", "{{ {} is unreachable }} {{ {} is skipped }}"),
+            )
+        ],
+        {"first": "a1 a2", "second": "a1 a2-", "x": "a1 a2", "nothing": "a1 a2"},
+        said={"x": {"a1": "2 False False False", "a2": " True False False"}, "nothing": "False False"},
+    ),
+    # tasks/plan.yml forgets results by set_fact, and tasks/probe.yml replaces one.
+    "of set_fact and register the later one holds, in later plays too": Case(
+        "a1 a2",
+        [
+            play(
+                say("first", "1", register="x"),
+                {"name": "set", "ansible.builtin.set_fact": {"x": {"msg": "2"}}, "run_once": True},
+                say("then", "{{ x.msg }}"),
+                say("second", "3", register="x"),
+            ),
+            play(say("later", "{{ x.msg }}")),
+        ],
+        {"first": "a1 a2", "set": "a1", "then": "a1 a2", "second": "a1 a2", "later": "a1 a2"},
+        said={"then": "2", "later": "3"},
+    ),
+    "set_fact once is for those of the batch": Case(
+        "a1 a2 b1",
+        [
+            play(
+                {
+                    "name": "set",
+                    "ansible.builtin.set_fact": {"x": "{{ inventory_hostname }}"},
+                    "run_once": True,
+                },
+                say("other", "{{ hostvars['b1'].x | default('') }}"),
+                serial=[2, 1],
+            ),
+            play(say("x", "{{ x }}")),
+        ],
+        {"set": "a1 | b1", "other": "a1 a2 | b1", "x": "a1 a2 b1"},
+        said={"other": {"a1": "", "a2": "", "b1": "b1"}, "x": {"a1": "a1", "a2": "a1", "b1": "b1"}},
+    ),
+    # So only the items are looked at.
+    "a share of others, one is lost, 2.16": shared("False", ["2.16"]),
+    "a share of others, one is lost": shared("True", SINCE_2_19),
+    "a share of others, one is lost and one fails": Case(
+        "a1 a2? a3!",
+        [play(SHARED, EACH, **IGNORE)],
+        {"share": "a1! a2- a3-", "after": "a2 a3", "rescue": "a1", "each": "a1 a2- a3-"},
+        0,
+        "a1 rescued=1",
+        {"each": "['a2', 'a3', 'a1'] [True, False, False] [False, True, False]"},
+    ),
+    "who asks a host that is lost is itself lost": Case(
+        "a1 a2",
+        [
+            play(
+                raw("ask", 'touch "$PRETENDED_HOST/gone"', delegate_to="a2", when="inventory_hostname == 'a1'"),
+                raw("then", when="inventory_hostname == 'a1'"),
+            ),
+            REPORT,
+        ],
+        {"ask": "a1? a2-", "then": "a2-", "report": "a2"},
+        4,
+        "a1 unreachable=1",
+    ),
+    # What waits for a lost host is livepatch_survey.
+    "until does not wait for a host that is lost": Case(
+        "a1? a2!",
+        [
+            play(
+                {**WORK, "register": "x", "until": "x.rc | default(1) == 0", "retries": 1, "delay": 0},
+                say("tries", "{{ x.attempts | default(0) }}"),
+                ignore_errors=True,
+                **IGNORE,
+            )
+        ],
+        {"work": "a1? a2!", "tries": "a1 a2"},
+        0,
+        "a1 ignored=1, a2 ignored=1",
+        {"tries": {"a1": 0, "a2": 1}},
+    ),
+    "what is started and not waited for": Case(
+        "a1", asynchronous(**{"async": IN_CHECK_MODE}), STARTED, said={"job": "True True"}
+    ),
+    "what is started in check mode, with no time": Case(
+        "a1",
+        asynchronous(**{"async": IN_CHECK_MODE}),
+        {"start": "a1-", "job": "a1"},
+        said={"job": "False False"},
+        arguments=["--check"],
+    ),
+    "what is started in check mode, 2.16": Case(
+        "a1",
+        asynchronous(**{"async": 30}),
+        {"start": "a1!"},
+        2,
+        "a1 failures=1",
+        arguments=["--check"],
+        versions=["2.16"],
+    ),
+    "what is started in check mode": Case(
+        "a1",
+        asynchronous(**{"async": 30}),
+        STARTED,
+        said={"job": "True True"},
+        arguments=["--check"],
+        versions=SINCE_2_19,
+    ),
+}
+
+
+@pytest.mark.parametrize(("version", "name"), rows(MEMBERS))
+def test_who_is_in_a_play(stages: Callable[[str], Stage], version: str, name: str) -> None:
+    stages(version).check(MEMBERS[name])
+
+
+@pytest.mark.parametrize(("version", "name"), rows(VARIABLES))
+def test_what_variables_hold(stages: Callable[[str], Stage], version: str, name: str) -> None:
+    stages(version).check(VARIABLES[name])
