@@ -207,7 +207,7 @@ class Stage:
         said = {task: trace.said.get(task) for task in case.said}
         found = {"ran": trace.ran, "rc": trace.rc, "recap": trace.recap, "said": said}
         expected = {"ran": dict(case.ran), "rc": case.rc, "recap": case.recap, "said": dict(case.said)}
-        assert found == expected, trace.output
+        assert found == expected, f"{trace.output}\nfound:    {found}\nexpected: {expected}"
 
 
 @pytest.fixture(scope="session")
