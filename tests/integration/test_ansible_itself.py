@@ -38,14 +38,7 @@ NAIVE = {
     "max_fail_percentage, one fails": Case(
         "a1! a2 b1", batches(WORK, max_fail_percentage=49), {"work": "a1! a2"}, 2, "a1 failures=1"
     ),
-    "max_fail_percentage must be exceeded": Case(
-        "a1! a2 b1",
-        batches(WORK, max_fail_percentage=50),
-        {"work": "a1! a2 | b1", "report": "a2 b1"},
-        2,
-        "a1 failures=1",
-    ),
-    "max_fail_percentage begins anew with each batch": Case(
+    "max_fail_percentage must be exceeded, and begins anew with each batch": Case(
         "a1! a2 b1! b2 c1",
         batches(WORK, max_fail_percentage=50, serial=[2]),
         {"work": "a1! a2 | b1! b2 | c1", "report": "a2 b2 c1"},

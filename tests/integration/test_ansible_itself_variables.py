@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support import cores
-from tests.support.plays import WORK, Case, Play, Stage, Task, keep, play, raw, rows, say
+from tests.support.plays import WORK, Case, Play, Stage, Task, keep, play, raw, rows, say, together
 
 IGNORE = {"ignore_unreachable": True}
 SINCE_2_19 = ("2.19", cores.NEWEST)
@@ -38,8 +38,18 @@ FOUR = "a1 a2 b1 b2"
 PLANNED = planned(["b2", "a1", "b1", "a2"], [1, 2])
 ALWAYS = planned(["b2", "a1"], [1], tags="always")
 
+# tasks/plan.yml insists on an extra variable for that.
+CHOSEN = play(say("who", "{{ mine }}"), hosts="{{ mine | default('a2') }}")
+# playbooks/_targets.yml
+EVEN_LOCALHOST = play(
+    say("once", "{{ ansible_play_hosts_all }}", run_once=True),
+    say("known", "{{ query('ansible.builtin.inventory_hostnames', 'all') }}"),
+    hosts="all:localhost",
+    connection="local",
+)
+
 MEMBERS = {
-    # The last size holds for what is left.
+    # In the order of the plan; the last size holds for what is left.
     "hosts and sizes from a fact of localhost": Case(
         FOUR,
         PLANNED,
@@ -53,13 +63,7 @@ MEMBERS = {
     "the same in check mode": Case(
         FOUR, PLANNED, {"plan": "a1", "wave": "b2 | a1 b1 | a2", "report": FOUR}, arguments=["--check"]
     ),
-    "the order of the plan, not of the inventory": Case(
-        FOUR,
-        planned(["b2", "b1", "a2", "a1"], [1]),
-        {"plan": "a1", "wave": "b2 | b1 | a2 | a1", "report": FOUR},
-    ),
-    "nobody is planned": Case("a1 a2", planned([], []), {"plan": "a1", "report": "a1 a2"}),
-    "nothing was planned": Case("a1 a2", [WAVES, REPORT], {"report": "a1 a2"}),
+    "nothing was planned, then nobody": Case("a1 a2", [WAVES, *planned([], [])], {"plan": "a1", "report": "a1 a2"}),
     "plays with the tag always, --tags": Case(
         "a1 b2",
         [*ALWAYS, play(say("other"))],
@@ -69,56 +73,30 @@ MEMBERS = {
     "plays with the tag always, --skip-tags": Case(
         "a1 b2", [*ALWAYS, play(say("other"))], {"other": "a1 b2"}, arguments=["--skip-tags", "always"]
     ),
-    # So nothing is planned there.
-    "localhost, and hosts that are added, under --limit": Case(
+    "localhost and variables of the inventory": Case(
+        "a1 a2",
+        [EVEN_LOCALHOST, CHOSEN],
+        {"once": "a1", "known": "a1 a2 localhost", "who": "a2"},
+        said={"once": ["a1", "a2", "localhost"], "known": ["a1", "a2"], "who": "a1"},
+        variables={"mine": "a1"},
+    ),
+    # So nothing is planned on localhost or on a host that is made up.
+    "localhost, hosts that are added and extra variables, under --limit": Case(
         "a1 a2",
         [
+            EVEN_LOCALHOST,
             play(say("local"), hosts="localhost", connection="local"),
             play({"name": "add", "ansible.builtin.add_host": {"name": "control", "groups": "control"}}),
             play(say("control"), hosts="control"),
-            REPORT,
+            CHOSEN,
         ],
-        {"add": "a1", "report": "a1"},
-        arguments=["--limit", "a1"],
-    ),
-    # playbooks/_targets.yml: three ways in which a play finds nobody
-    "all:localhost": Case(
-        "a1 a2",
-        [play(say("once", "{{ ansible_play_hosts_all }}", run_once=True), hosts="all:localhost")],
-        {"once": "a1"},
-        said={"once": ["a1", "a2", "localhost"]},
-    ),
-    "all:localhost under --limit": Case(
-        "a1 a2",
-        [
-            play(
-                say("once", "{{ ansible_play_hosts_all }}", run_once=True),
-                say("known", "{{ query('ansible.builtin.inventory_hostnames', 'all') }}"),
-                hosts="all:localhost",
-            )
-        ],
-        {"once": "a2", "known": "a2"},
-        said={"once": ["a2"], "known": ["a1", "a2"]},
-        arguments=["--limit", "a2"],
-    ),
-    "all:localhost of an empty inventory": Case(
-        "", [play(say("once"), hosts="all:localhost", connection="local"), REPORT], {"once": "localhost"}
-    ),
-    "--limit to nobody": Case("a1", [REPORT], {}, 1, arguments=["--limit", "b1"]),
-    # tasks/plan.yml insists on extra variables for that.
-    "what chooses a play's hosts does not see variables of the inventory": Case(
-        "a1 a2",
-        [play(say("who", "{{ mine }}"), hosts="{{ mine | default('a2') }}")],
-        {"who": "a2"},
-        said={"who": "a1"},
+        {"once": "a2", "known": "a2", "add": "a2", "who": "a2"},
+        said={"once": ["a2"], "known": ["a1", "a2"], "who": "a2"},
+        arguments=["--limit", "a2", "-e", "mine=a2"],
         variables={"mine": "a1"},
     ),
-    "what chooses a play's hosts sees extra variables": Case(
-        "a1 a2",
-        [play(say("who"), hosts="{{ mine | default('a2') }}")],
-        {"who": "a1"},
-        arguments=["-e", "mine=a1"],
-    ),
+    "localhost of an empty inventory": Case("", [EVEN_LOCALHOST, REPORT], {"once": "localhost", "known": "localhost"}),
+    "--limit to nobody": Case("a1", [REPORT], {}, 1, arguments=["--limit", "b1"]),
 }
 
 WHO = [
@@ -151,6 +129,79 @@ EACH = say(
     " {{ x.results | map(attribute='failed', default=false) | list }}",
     when="inventory_hostname == 'a1'",
 )
+
+
+def once(name: str, **facts: t.Any) -> Task:
+    return {"name": name, "ansible.builtin.set_fact": facts, "run_once": True}
+
+
+WELL = [
+    # The condition of what runs once is asked of the first host only: one on the host, a block's too, leaves it to
+    # chance.
+    Case(
+        "a1 a2",
+        [
+            play(
+                say("once if", run_once=True, when="inventory_hostname == 'a2'", register="x"),
+                say("heard of once", "{{ x is skipped }}"),
+                {"block": [say("each"), say("once in a block", run_once=True)], "when": "inventory_hostname == 'a2'"},
+            )
+        ],
+        {"once if": "a1-", "heard of once": "a1 a2", "each": "a1- a2", "once in a block": "a1-"},
+        said={"heard of once": True},
+    ),
+    # The condition of a block is asked anew for each of its tasks.
+    Case(
+        "a1 a2",
+        [play({"block": [once("stop", go=False), say("after stop")], "when": "go | default(true)"})],
+        {"stop": "a1", "after stop": "a1- a2-"},
+    ),
+    # A task that is skipped leaves nothing of an earlier result. So run.ran looks for it, and what is needed later is
+    # not registered by what may be skipped.
+    Case(
+        "a1 a2",
+        [
+            play(
+                say("registers", "1", register="y"),
+                say("registers if", "2", register="y", when="inventory_hostname == 'a1'"),
+                say("left", "{{ y.msg | default('-') }} {{ y is skipped }} {{ y is unreachable }} {{ y is failed }}"),
+                say("nothing", "{{ {} is unreachable }} {{ {} is skipped }}"),
+            )
+        ],
+        {"registers": "a1 a2", "registers if": "a1 a2-", "left": "a1 a2", "nothing": "a1 a2"},
+        said={"left": {"a1": "2 False False False", "a2": "- True False False"}, "nothing": "False False"},
+    ),
+    # Of set_fact and register the later one holds, in later plays too. tasks/plan.yml forgets results by set_fact, and
+    # tasks/probe.yml replaces one.
+    Case(
+        "a1 a2",
+        [
+            play(
+                say("registered", "one", register="z"),
+                once("set", z={"msg": "two"}),
+                say("then", "{{ z.msg }}"),
+                say("registered again", "three", register="z"),
+            ),
+            play(say("later", "{{ z.msg }}")),
+        ],
+        {"registered": "a1 a2", "set": "a1", "then": "a1 a2", "registered again": "a1 a2", "later": "a1 a2"},
+        said={"then": "two", "later": "three"},
+    ),
+    # set_fact once is for those of the batch.
+    Case(
+        "a1 a2",
+        [
+            play(
+                once("set for the batch", w="{{ inventory_hostname }}"),
+                say("of the other", "{{ hostvars['a2'].w | default('-') }}"),
+                serial=1,
+            ),
+            play(say("own", "{{ w }}")),
+        ],
+        {"set for the batch": "a1 | a2", "of the other": "a1 | a2", "own": "a1 a2"},
+        said={"of the other": {"a1": "-", "a2": "a2"}, "own": {"a1": "a1", "a2": "a2"}},
+    ),
+]
 
 
 def shared(whole: t.Any, versions: t.Sequence[str]) -> Case:
@@ -282,83 +333,7 @@ VARIABLES = {
         "a1 ignored=1",
         {"heard": {"a1": "a1", "a2": "a1", "b1": "b1"}},
     ),
-    # A condition on the host, a block's too, leaves what runs once to chance.
-    "the condition of run_once is asked of the first host only": Case(
-        "a1 a2",
-        [
-            play(
-                say("once", run_once=True, when="inventory_hostname == 'a2'", register="x"),
-                say("heard", "{{ x is skipped }}"),
-                {
-                    "block": [say("each"), say("once in a block", run_once=True)],
-                    "when": "inventory_hostname == 'a2'",
-                },
-            )
-        ],
-        {"once": "a1-", "heard": "a1 a2", "each": "a1- a2", "once in a block": "a1-"},
-        said={"heard": True},
-    ),
-    "the condition of a block is asked anew for each task": Case(
-        "a1",
-        [
-            play(
-                {
-                    "block": [
-                        {"name": "stop", "ansible.builtin.set_fact": {"go": False}},
-                        say("next"),
-                    ],
-                    "when": "go | default(true)",
-                }
-            )
-        ],
-        {"stop": "a1", "next": "a1-"},
-    ),
-    # So run.ran looks for it, and what is needed later is not registered by what may be skipped.
-    "a task that is skipped leaves nothing of an earlier result": Case(
-        "a1 a2",
-        [
-            play(
-                say("first", "1", register="x"),
-                say("second", "2", register="x", when="inventory_hostname == 'a1'"),
-                say("x", "{{ x.msg | default('') }} {{ x is skipped }} {{ x is unreachable }} {{ x is failed }}"),
-                say("nothing", "{{ {} is unreachable }} {{ {} is skipped }}"),
-            )
-        ],
-        {"first": "a1 a2", "second": "a1 a2-", "x": "a1 a2", "nothing": "a1 a2"},
-        said={"x": {"a1": "2 False False False", "a2": " True False False"}, "nothing": "False False"},
-    ),
-    # tasks/plan.yml forgets results by set_fact, and tasks/probe.yml replaces one.
-    "of set_fact and register the later one holds, in later plays too": Case(
-        "a1 a2",
-        [
-            play(
-                say("first", "1", register="x"),
-                {"name": "set", "ansible.builtin.set_fact": {"x": {"msg": "2"}}, "run_once": True},
-                say("then", "{{ x.msg }}"),
-                say("second", "3", register="x"),
-            ),
-            play(say("later", "{{ x.msg }}")),
-        ],
-        {"first": "a1 a2", "set": "a1", "then": "a1 a2", "second": "a1 a2", "later": "a1 a2"},
-        said={"then": "2", "later": "3"},
-    ),
-    "set_fact once is for those of the batch": Case(
-        "a1 a2 b1",
-        [
-            play(
-                {
-                    "name": "set",
-                    "ansible.builtin.set_fact": {"x": "{{ inventory_hostname }}"},
-                    "run_once": True,
-                },
-                say("other", "{{ hostvars['b1'].x | default('') }}"),
-                serial=[2, 1],
-            ),
-            play(say("x", "{{ x }}")),
-        ],
-        {"set": "a1 | b1", "other": "a1 a2 | b1", "x": "a1 a2 b1"},
-        said={"other": {"a1": "", "a2": "", "b1": "b1"}, "x": {"a1": "a1", "a2": "a1", "b1": "b1"}},
-    ),
+    "conditions, set_fact and register": together(*WELL),
     # So only the items are looked at.
     "a share of others, one is lost, 2.16": shared(False, ["2.16"]),
     "a share of others, one is lost": shared({"a1": True, "a2": False, "a3": False}, SINCE_2_19),

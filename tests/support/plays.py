@@ -86,6 +86,18 @@ class Case:
     versions: Sequence[str] = VERSIONS
 
 
+def together(*cases: Case) -> Case:
+    """Cases in which all goes well, in one run: to start it takes the most time. No two tasks of theirs share a name."""
+    ran: dict[str, str] = {}
+    said: dict[str, t.Any] = {}
+    for case in cases:
+        assert not set(ran) & set(case.ran)
+        ran.update(case.ran)
+        said.update(case.said)
+    plays = [one for case in cases for one in case.plays]
+    return dataclasses.replace(cases[0], plays=plays, ran=ran, said=said)
+
+
 def rows(cases: Mapping[str, Case]) -> list[tuple[str, str]]:
     """Version and name of each case; all of a version together, so that its environment is made once it is needed."""
     return [(version, name) for version in VERSIONS for name, case in cases.items() if version in case.versions]
