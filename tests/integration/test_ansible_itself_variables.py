@@ -135,6 +135,18 @@ def once(name: str, **facts: t.Any) -> Task:
     return {"name": name, "ansible.builtin.set_fact": facts, "run_once": True}
 
 
+def sparse(name: str, loop: str) -> Task:
+    """As in tasks/probe.yml: only some of the batch have a share, here a2."""
+    return raw(
+        name,
+        loop="{{ " + loop + " }}",
+        loop_control={"loop_var": "member"},
+        delegate_to="{{ member }}",
+        when="inventory_hostname == 'a2'",
+        vars={"shares": {"a2": ["a2", "a1"]}},
+    )
+
+
 WELL = [
     # The condition of what runs once is asked of the first host only: one on the host, a block's too, leaves it to
     # chance.
@@ -200,6 +212,12 @@ WELL = [
         ],
         {"set for the batch": "a1 | a2", "of the other": "a1 | a2", "own": "a1 a2"},
         said={"of the other": {"a1": "-", "a2": "a2"}, "own": {"a1": "a1", "a2": "a2"}},
+    ),
+    # Who has no share skips its loop, where that loop is there.
+    Case(
+        "a1 a2",
+        [play(sparse("own share", "shares[inventory_hostname] | default([])"))],
+        {"own share": "a1- a2"},
     ),
 ]
 
@@ -334,6 +352,21 @@ VARIABLES = {
         {"heard": {"a1": "a1", "a2": "a1", "b1": "b1"}},
     ),
     "conditions, set_fact and register": together(*WELL),
+    "a loop that is not there, on a condition that is false, 2.16": Case(
+        "a1 a2",
+        [play(sparse("share", "shares[inventory_hostname]"))],
+        {"share": "a1- a2"},
+        versions=["2.16"],
+    ),
+    # Without delegate_to it is skipped here too.
+    "a loop that is not there, on a condition that is false": Case(
+        "a1 a2",
+        [play(sparse("share", "shares[inventory_hostname]"))],
+        {"share": "a1! a2"},
+        2,
+        "a1 failures=1",
+        versions=SINCE_2_19,
+    ),
     # So only the items are looked at.
     "a share of others, one is lost, 2.16": shared(False, ["2.16"]),
     "a share of others, one is lost": shared({"a1": True, "a2": False, "a3": False}, SINCE_2_19),

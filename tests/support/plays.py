@@ -87,7 +87,7 @@ class Case:
 
 
 def together(*cases: Case) -> Case:
-    """Cases in which all goes well, in one run: to start it takes the most time. No two tasks of theirs share a name."""
+    """Cases in which all goes well, in one run: starting it takes the most time. No two of their tasks share a name."""
     ran: dict[str, str] = {}
     said: dict[str, t.Any] = {}
     for case in cases:
