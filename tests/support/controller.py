@@ -38,12 +38,14 @@ ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=5 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """One thing that happened: ``kind`` is start, end or stats; the time is in seconds since the epoch."""
+    """One thing that happened: ``kind`` is play (for each batch), start, end, skip or stats; the time is in seconds
+    since the epoch."""
 
     kind: str
     time: float
     host: str = ""
     action: str = ""
+    task: str = ""
     outcome: str = ""
     result: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)

@@ -17,7 +17,8 @@ DOCUMENTATION = """
 name: recorder
 type: aggregate
 short_description: Record what happens
-description: Appends a line of JSON for each start and each result of a task on a host to the file E(RECORDER_FILE).
+description: Appends a line of JSON for each batch of a play, and for each start and each result of a task on a host, to
+  the file E(RECORDER_FILE).
 """
 
 
@@ -36,13 +37,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._file.write(json.dumps(record, default=str) + "\n")
         self._file.flush()
 
-    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
-        self._write("start", host=host.get_name(), action=task.action)
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        self._write("play")
 
-    def _end(self, outcome: str, result: t.Any) -> None:
+    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
+        self._write("start", host=host.get_name(), task=task.name, action=task.action)
+
+    def _end(self, outcome: str, result: t.Any, kind: str = "end") -> None:
         # What the results are called without an underscore from ansible-core 2.19 on.
         host, task, data = result._host, result._task, result._result
-        self._write("end", outcome=outcome, host=host.get_name(), action=task.action, result=dict(data))
+        told = {"task": task.name, "action": task.action, "result": dict(data)}
+        self._write(kind, outcome=outcome, host=host.get_name(), **told)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._end("ok", result)
@@ -52,6 +57,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         self._end("unreachable", result)
+
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._end("skipped", result, "skip")
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._write("stats", hosts={host: stats.summarize(host) for host in stats.processed})
