@@ -36,6 +36,11 @@ def older(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return Pretence(tmp_path_factory.mktemp("pretence"), cores.environment(request.param))
 
 
+@pytest.fixture(scope="module", params=[*cores.VERSIONS, cores.NEWEST])
+def each(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pretence:
+    return Pretence(tmp_path_factory.mktemp("pretence"), cores.environment(request.param))
+
+
 def fleet(per_cohort: int = 2, cohorts: str = "ab", **facts: t.Any) -> dict[str, Pretended]:
     """The first of each cohort is marked as its canary."""
     return {
@@ -109,6 +114,29 @@ def test_a_probe_that_fails_in_the_soak_brings_the_canaries_back_and_bars_the_km
     assert last.rc == 0, last.output
     assert pretence.touched()["a1"] == ["3-1", "3-1"]
     assert pretence.touched()["a2"] == ["3-1"]
+
+
+def test_a_soak_is_seen_out_though_the_first_of_the_batch_has_failed(each: Pretence) -> None:
+    """Whoever comes first answers for tasks that run once."""
+    hosts = fleet(5, "a")
+    planned = each.run(hosts, ["fleet.livepatch.plan"], {}, common={**COMMON, "livepatch_waves": [2]})
+    (told,) = planned.ended("livepatch_plan").values()
+    first, second = told.result["plan"]["waves"][1]["hosts"]
+    wrong = {
+        first: {"refusal": "the kernel refused it"},
+        second: {"from": {"verify": {"from": {"ask": {"problems": ILL}}}}},
+    }
+    hosts = fleet(5, "a", **wrong)
+    ended = run(each, hosts, livepatch_waves=[2], livepatch_soak=3, livepatch_budget=1)
+    assert set(each.touched()) == {"a1", first, second}, ended.output
+    assert "Gate after wave 1: fail (0 of 2 well, budget 1)" in ended.output, ended.output
+    assert "in the soak: oops: " in ended.output
+    assert "5 hosts: 1 failed, 1 rolled_back, 2 pending, 1 done" in ended.output, ended.output
+    waited = [
+        event.time for event in ended.events if event.action == "fleet.livepatch.livepatch_wait" and event.kind == "end"
+    ]
+    assert len(waited) == 2, "for each wave"
+    assert waited[1] >= ended.started("livepatch")[second] + 3
 
 
 def test_a_soak_that_is_longer_than_the_run_is_seen_out_by_the_next(pretence: Pretence) -> None:

@@ -87,6 +87,7 @@ class Host(Machine):
         super().__init__(str(folder / "root"))
         self._become(release)
         self.kernel = Kernel(str(folder / "root"), made.kernel_notes(self.build_id), self._module_id)
+        self._booted()
 
     def _become(self, release: str) -> None:
         """A kernel of its own: the same release is the same build on all hosts."""
@@ -131,8 +132,12 @@ class Host(Machine):
         self._moves += 1
         self.kernel.boot()
         self.log.clear()
+        self._booted()
         self.put("/proc/sys/kernel/tainted", "0")
         self.put("/proc/sys/kernel/random/boot_id", str(uuid.uuid4()))
+
+    def _booted(self) -> None:
+        self._say(f"Linux version {self.release}")
 
     def say(self, text: str) -> None:
         """The kernel says something in its log."""
