@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+import typing
 from collections.abc import Callable
 
 import pytest
@@ -22,6 +23,7 @@ from tests.lab.host import Host
 from tests.support import canary
 from tests.support.controller import Controller, Run
 
+T = typing.TypeVar("T")
 _SICK = "/run/sick"
 _MODULE = "livepatch_4_150400_2_1"
 
@@ -56,32 +58,37 @@ def test_a_full_rollout(eight: Lab, controller: Controller, figures: dict[str, o
     figures.update({"hosts": 8, "kernels": 3, "canaries": len(canaries), "round trips of the second run": len(trips)})
 
 
-def _is_sick(running: subprocess.Popen[str], bad: list[Host]) -> str:
-    host = _wait_for(running, bad, "patching complete")
+def _is_sick(controller: Controller, running: subprocess.Popen[str], bad: list[Host]) -> str:
+    # Not before it was found to be well
+    _wait_for(running, "the soak", lambda: "TASK [Let the wave soak]" in controller.output() or None)
+    host = _wait_for(running, "a canary that is patched", lambda: _says(bad, "patching complete"))
     host.ssh(f"sudo touch {_SICK}")
     return host.name
 
 
-def _dies(running: subprocess.Popen[str], bad: list[Host]) -> str:
-    host = _wait_for(running, bad, "starting patching transition")
+def _dies(_controller: Controller, running: subprocess.Popen[str], bad: list[Host]) -> str:
+    host = _wait_for(running, "a canary that migrates", lambda: _says(bad, "starting patching transition"))
     host.kill()
     return host.name
 
 
-def _wait_for(running: subprocess.Popen[str], hosts: list[Host], words: str) -> Host:
+def _says(hosts: list[Host], words: str) -> Host | None:
+    return next((host for host in hosts if words in host.console.read_text()), None)
+
+
+def _wait_for(running: subprocess.Popen[str], what: str, look: Callable[[], T | None]) -> T:
     deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
-        assert running.poll() is None, "the rollout ended before a canary had come so far"
-        for host in hosts:
-            if words in host.console.read_text():
-                return host
+        assert running.poll() is None, f"the rollout ended before there was {what}"
+        if (found := look()) is not None:
+            return found
         time.sleep(0.1)
-    raise AssertionError(f"no canary has said {words!r}")
+    raise AssertionError(f"there was never {what}")
 
 
 # What goes wrong with the canary of the first kernel's hosts: the repository of their level 4, what is done to one of
 # them meanwhile, the settings, what is told of it, and whether it lives.
-Meanwhile = Callable[[subprocess.Popen[str], list[Host]], str]
+Meanwhile = Callable[[Controller, subprocess.Popen[str], list[Host]], str]
 _CASES: dict[str, tuple[str, Meanwhile | None, dict[str, object], str, bool]] = {
     "module refused": ("refused", None, {}, "failed: the kernel refused", True),
     "panics": ("crashing", None, {"livepatch_lost_grace": 240}, "failed: it has rebooted since", False),
@@ -112,7 +119,7 @@ def test_a_canary(eight: Lab, controller: Controller, name: str, figures: dict[s
 
     command = ["fleet.livepatch.rollout", "-i", str(eight.inventory), *canary.ASK, "-e", json.dumps(settings)]
     with controller.start(command) as running:
-        victim = meanwhile(running, bad) if meanwhile else None
+        victim = meanwhile(controller, running, bad) if meanwhile else None
         run = controller.finish(running)
 
     wave = _planned(run)
