@@ -104,6 +104,14 @@ CASES = {
     "a host fails, budget 1": _later(
         REFUSES, 1, 4, "Gate after wave 1: pass (0 of 1 well, budget 1)", "4 hosts: 2 failed, 2 done"
     ),
+    "a host fails, the other one of its wave keeps its patch": Case(
+        {"a1", "a2", "a3"},
+        2,
+        ("Gate after wave 1: fail (1 of 2 well, budget 0)", "3 hosts: 1 failed, 2 done"),
+        {"a2": REFUSES},
+        hosts={"a1", "a2", "a3"},
+        variables={"livepatch_waves": [2]},
+    ),
     "a host is lost, budget 0": _later(
         DIES, 0, 3, "Gate after wave 1: fail (0 of 1 well, budget 0)", "4 hosts: 1 lost, 1 pending, 2 done"
     ),

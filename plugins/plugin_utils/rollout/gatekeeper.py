@@ -88,7 +88,9 @@ class Gatekeeper:
         strict = self._document["waves"][wave]["kind"] in judging.STRICT
         end = self._end(judged, rows)
         failed = end["status"] == "failed"
-        back = [row for row in rows.values() if row.applied and self._goes_back(row, strict and failed, end["barred"])]
+        # Of later waves only who failed: to take a fix away from healthy hosts is a person's choice.
+        reached = end["barred"] if strict else ()
+        back = [row for row in rows.values() if row.applied and self._goes_back(row, strict and failed, reached)]
         confirm = [
             row.host for row in rows.values() if strict and end["go"] and judged["last"] and row.outcome in outcome.GOOD
         ]
@@ -262,11 +264,11 @@ class Gatekeeper:
         entries += [{"kmp": None, "cohort": None, "host": row.host, "reason": row.reason, "by": by} for row in lost]
         return entries
 
-    def _goes_back(self, row: Outcome, all_of_them: bool, barred: t.Collection[str]) -> bool:
+    def _goes_back(self, row: Outcome, all_of_them: bool, cohorts: t.Collection[str]) -> bool:
         """Who failed goes back; of canaries everybody, where one of their kind has failed."""
         if row.outcome == "failed":
             return True
-        return row.outcome in outcome.GOOD and (all_of_them or (row.cohort in barred))
+        return row.outcome in outcome.GOOD and (all_of_them or row.cohort in cohorts)
 
     #
     # Results and records
