@@ -10,11 +10,12 @@ quarantine, the report says so, the run does not end well, and the run after it 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -86,40 +87,72 @@ def _wait_for(running: subprocess.Popen[str], what: str, look: Callable[[], T | 
     raise AssertionError(f"there was never {what}")
 
 
-# What goes wrong with the canary of the first kernel's hosts: the repository of their level 4, what is done to one of
-# them meanwhile, the settings, what is told of it, and whether it lives.
+def _loses_it(_controller: Controller, running: subprocess.Popen[str], bad: list[Host]) -> str:
+    """Somebody disables the patch as soon as it is there."""
+    host = _wait_for(running, "a canary that is patched", lambda: _says(bad, "patching complete"))
+    host.ssh(f"echo 0 | sudo tee /sys/kernel/livepatch/{_MODULE}/enabled")
+    return host.name
+
+
+def _cannot_be_traced(host: Host) -> None:
+    host.ssh("echo 0 | sudo tee /proc/sys/kernel/ftrace_enabled")
+
+
+def _cannot_take_it(host: Host) -> None:
+    """What RPM is to make a folder of is a file."""
+    host.ssh("sudo touch /lib/modules/$(uname -r)/livepatch")
+
+
+Before = Callable[[Host], None]
 Meanwhile = Callable[[Controller, subprocess.Popen[str], list[Host]], str]
-_CASES: dict[str, tuple[str, Meanwhile | None, dict[str, object], str, bool]] = {
-    "module refused": ("refused", None, {}, "failed: the kernel refused", True),
-    "panics": ("crashing", None, {"livepatch_lost_grace": 240}, "failed: it has rebooted since", False),
-    "stalls": ("stalling", None, {"livepatch_timeout": 15}, "failed: the migration to", True),
-    "probe fails in the soak": (
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What goes wrong with the canary of the first kernel's hosts: the repository of their level 4, what is done to
+    them before and to one of them meanwhile, what is told of it, and whether it lives.
+    """
+
+    repository: str
+    told: str
+    before: Before | None = None
+    meanwhile: Meanwhile | None = None
+    settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    lives: bool = True
+
+
+_PROBE = {"livepatch_soak": 60, "livepatch_probes": {"commands": [f"test ! -e {_SICK}"]}}
+_CASES = {
+    "preflight": Case("slow", "failed: preflight: ftrace", before=_cannot_be_traced),
+    "install": Case("slow", "failed: zypper could not install", before=_cannot_take_it),
+    "module refused": Case("refused", "failed: the kernel refused"),
+    "panics": Case("crashing", "failed: it has rebooted since", settings={"livepatch_lost_grace": 240}, lives=False),
+    "stalls": Case("stalling", "failed: the migration to", settings={"livepatch_timeout": 15}),
+    "verify": Case("slow", "failed: ", meanwhile=_loses_it),
+    "probe fails in the soak": Case("slow", "rolled_back: in the soak: probe: ", meanwhile=_is_sick, settings=_PROBE),
+    "one of two is lost": Case(
         "slow",
-        _is_sick,
-        {"livepatch_soak": 60, "livepatch_probes": {"commands": [f"test ! -e {_SICK}"]}},
-        "rolled_back: in the soak: probe: ",
-        True,
-    ),
-    "one of two is lost": (
-        "slow",
-        _dies,
-        {"livepatch_canaries": 2, "livepatch_lost_grace": 20},
         "lost: unreachable: ",
-        False,
+        meanwhile=_dies,
+        settings={"livepatch_canaries": 2, "livepatch_lost_grace": 20},
+        lives=False,
     ),
 }
 
 
 @pytest.mark.parametrize("name", _CASES)
 def test_a_canary(eight: Lab, controller: Controller, name: str, figures: dict[str, object]) -> None:
-    repository, meanwhile, settings, told, lives = _CASES[name]
+    case = _CASES[name]
     bad = [host for host in eight.hosts if host.kernel == eight.kernels[0].release]
-    canary.add_repository(eight, repository, bad)
+    canary.add_repository(eight, case.repository, bad)
+    for host in bad:
+        if case.before:
+            case.before(host)
     before = {host.name: canary.snapshot(host) for host in eight.hosts}
 
-    command = ["fleet.livepatch.rollout", "-i", str(eight.inventory), *canary.ASK, "-e", json.dumps(settings)]
+    command = ["fleet.livepatch.rollout", "-i", str(eight.inventory), *canary.ASK, "-e", json.dumps(case.settings)]
     with controller.start(command) as running:
-        victim = meanwhile(controller, running, bad) if meanwhile else None
+        victim = case.meanwhile(controller, running, bad) if case.meanwhile else None
         run = controller.finish(running)
 
     wave = _planned(run)
@@ -131,12 +164,12 @@ def test_a_canary(eight: Lab, controller: Controller, name: str, figures: dict[s
     assert [host.name for host in others if not canary.untouched(host, before[host.name])] == []
 
     victim = victim or next(one for one in wave if one in {host.name for host in bad})
-    assert f"  {victim}: {told}" in run.output, run.output
+    assert f"  {victim}: {case.told}" in run.output, run.output
     for one in wave:
         host = eight.host(one)
         if one != victim:
             canary.assert_brought_back(run, one)
-        if one != victim or lives:
+        if one != victim or case.lives:
             # What the lab's KMPs change is as it was built.
             assert "livepatch" not in host.ssh("cat /proc/execdomains"), one
             assert _MODULE not in host.ssh("ls /sys/kernel/livepatch"), one
