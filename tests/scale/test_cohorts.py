@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.scale.conftest import command
@@ -23,8 +24,9 @@ def test_one_bad_canary_of_300(controller: Controller, tmp_path: Path, figures: 
         for name in bad:
             fleet.hosts[name].offer(_THREE, refused="Invalid parameters")
         controller.settings = fleet.environment
+        settings = {"livepatch_halt_scope": "cohort", "livepatch_waves": []}
         run = controller.run(
-            command(fleet, "--forks", "20", "-e", "livepatch_halt_scope=cohort", "-e", "livepatch_waves=[]"),
+            command(fleet, "--forks", "20", "-e", json.dumps(settings)),
             patience=5400,
         )
         touched = fleet.touched()
