@@ -12,10 +12,10 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, ending, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
 
 _OPTIONS: dict[str, t.Any] = {
     "ended": {"type": "bool", "default": False},

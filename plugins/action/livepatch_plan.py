@@ -11,11 +11,11 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text, words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import outside
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import OPTIONS, Settings
 
 _OF_RUN: dict[str, t.Any] = {
@@ -23,7 +23,7 @@ _OF_RUN: dict[str, t.Any] = {
     "plan_hash": {"type": "str", "default": ""},
     "gates": {"type": "list", "elements": "dict", "default": []},
     "skip_gates": {"type": "dict", "default": {}},
-    "format": {"type": "str", "choices": list(text.FORMATS), "default": "text"},
+    "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
 }
 
 
@@ -52,5 +52,5 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         document = rollout["document"]
-        self._display.display(text.shown(text.plan(document, rollout["resumed"]), document, options["format"]))
+        self._display.display(words.shown(text.plan(document, rollout["resumed"]), document, options["format"]))
         return {"changed": False, "plan": rollout["document"], "rollout": rollout}

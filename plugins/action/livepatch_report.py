@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import status, text, words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import prestage, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
@@ -28,18 +30,20 @@ class ActionModule(ActionBase):
             argument_spec={
                 "of": {"type": "str", "choices": ["status", "rollout", "prestage"], "required": True},
                 "closed": {"type": "dict", "default": {}},
-                "format": {"type": "str", "choices": list(text.FORMATS), "default": "text"},
+                # A list of Ansible's own would be cut at each comma.
+                "require": {"type": "raw", "default": []},
+                "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
             }
         )
         variables = run.variables_of(run.everybody(task_vars), task_vars)
         fleet = run.fleet(variables)
         if options["of"] == "status":
-            report = _Report(text.status(fleet), {"hosts": [dataclasses.asdict(host) for host in fleet]})
+            report = _of_status(fleet, variables, options["require"])
         elif options["of"] == "prestage":
             report = _of_prestage(fleet, variables, task_vars, self._task.check_mode)
         else:
             report = _of_rollout(fleet, options["closed"])
-        self._display.display(text.shown(report.lines, report.told, options["format"]))
+        self._display.display(words.shown(report.lines, report.told, options["format"]))
         if report.problem is not None and not self._task.check_mode:
             raise AnsibleActionFail(report.problem)
         return {"changed": False, **report.told}
@@ -51,6 +55,17 @@ class _Report(t.NamedTuple):
     lines: list[str]
     told: dict[str, t.Any]
     problem: str | None = None
+
+
+def _of_status(fleet: list[Host], variables: run.Variables, required: t.Any) -> _Report:
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    rows = [status.of(host, variables[host.name], variables[host.name].get(run.ASKED), today) for host in fleet]
+    try:
+        run.insist_on_common(variables, ("livepatch_require", "livepatch_output"))
+        problem = status.lacking(rows, [required] if isinstance(required, str) else list(required))
+    except PlanError as exc:
+        problem = str(exc)
+    return _Report(status.lines(rows, today), status.as_document(rows), problem)
 
 
 def _of_rollout(fleet: list[Host], closed: t.Mapping[str, t.Any]) -> _Report:

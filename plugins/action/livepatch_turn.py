@@ -11,9 +11,9 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import run, turn
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
 
 _OPTIONS: dict[str, t.Any] = {
     "approval": {"type": "list", "elements": "str", "default": []},

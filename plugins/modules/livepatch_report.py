@@ -8,8 +8,9 @@ module: livepatch_report
 short_description: Show what is known of the play's hosts
 description:
   - Prints a table of the play's hosts, worst first, the problems among them in one line each with the way out, and a
-    line
-    that sums up. It runs on the controller, once for all hosts (C(run_once)), and changes nothing.
+    line that sums up. It runs on the controller, once for all hosts (C(run_once)), and changes nothing.
+  - With O(of=status), hosts of which the same is true are one row, and it is told until when they have to reboot into a
+    newer kernel, where the vendor says so.
   - With O(of=rollout) it fails when the rollout did not end well, so that the run does not.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
@@ -30,6 +31,13 @@ options:
     description: What M(fleet.livepatch.livepatch_close) returned, for O(of=rollout).
     type: dict
     default: {}
+  require:
+    description:
+      - For O(of=status). An expression of JMESPath, or a list of them, over what O(format=json) prints. Each must give
+        true, else the task fails. It fails too where a host's state is V(unknown).
+      - It needs the Python package C(jmespath) on the control node.
+    type: raw
+    default: []
   format:
     description: What is printed. V(text) is a table for people, V(json) the same for programs.
     type: str

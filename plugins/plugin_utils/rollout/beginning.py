@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, budget, owner, plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records, StoreError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host, PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import Settings
 
 

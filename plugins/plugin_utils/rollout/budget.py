@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 
 
 def check(name: str, value: str | int | None) -> str | None:

@@ -15,15 +15,13 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import PATCHABLE
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import jmes
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 
 if t.TYPE_CHECKING:
     # Only who gives ranges needs it, see settings
     from packaging.specifiers import SpecifierSet
-
-
-class PlanError(ValueError):
-    """What the operator asked for cannot be planned."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,10 +156,7 @@ def _groups(given: t.Any) -> tuple[str, ...]:
 
 def _search(expression: t.Any, name: str, result: t.Mapping[str, t.Any], what: str) -> t.Any:
     facts = {"name": name, **{key: result[key] for key in ("kernel", "kmp", "livepatch")}}
-    try:
-        return expression.search(facts)
-    except ValueError as exc:  # as all errors of jmespath's are
-        raise PlanError(f"{what} does not work with {name}: {exc}") from exc
+    return jmes.search(expression, facts, f"{what} does not work with {name}")
 
 
 def _key(name: str, result: t.Mapping[str, t.Any], choice: Choice) -> str | None:

@@ -10,10 +10,11 @@ import dataclasses
 import datetime
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import owner
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host, PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import recorded
 
 _ENTRY = {"id": {"type": "int"}, "kmp": {"type": "str"}, "cohort": {"type": "str"}, "host": {"type": "str"}}

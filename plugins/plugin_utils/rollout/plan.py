@@ -13,8 +13,9 @@ import hashlib
 import json
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import budget
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host, PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import Settings
 
 SCHEMA = 1

@@ -93,16 +93,19 @@ def of(result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -
         return None
     said = "\n".join(str(result.get(key) or "") for key in ("msg", "module_stderr", "module_stdout", "exception"))
     lost = "unreachable: " if result.get("unreachable") else ""
-    address = str(variables.get("ansible_host") or variables.get("inventory_hostname") or "its address")
-    if variables.get("ansible_port"):
-        address += f" port {variables['ansible_port']}"
-    words = {"address": address, "user": str(variables.get("ansible_user") or "the user")}
+    words = {"address": address(variables), "user": str(variables.get("ansible_user") or "the user")}
     # What our own modules say is clear already; what Ansible and its tools say is put in words.
     if "kernel" not in result:
         for pattern, meaning, todo in _KNOWN:
             if re.search(pattern, said):
                 return f"{lost}{meaning.format(**words)}; {todo.format(**words)}"
     return lost + one_line(str(result.get("msg") or "it failed without a message"))
+
+
+def address(variables: t.Mapping[str, t.Any]) -> str:
+    """Where the host is reached, as people are told."""
+    host = str(variables.get("ansible_host") or variables.get("inventory_hostname") or "its address")
+    return f"{host} port {variables['ansible_port']}" if variables.get("ansible_port") else host
 
 
 def one_line(text: str, most: int = 500) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hosts, outcome
 
 # The variables in which the playbooks and roles leave what they found and did, host by host.
@@ -81,16 +82,16 @@ def variables_of(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> Va
     return {name: task_vars["hostvars"][name] for name in names}
 
 
-def insist_on_common(variables_of_all: Variables) -> None:
-    """:raises PlanError: a variable that holds for the whole rollout is another one on some of the hosts."""
+def insist_on_common(variables_of_all: Variables, names: t.Iterable[str] = COMMON) -> None:
+    """:raises PlanError: one of these variables, which hold for all hosts, is another one on some of them."""
     first: dict[str, tuple[str, t.Any]] = {}
     for name, variables in variables_of_all.items():
-        for variable in COMMON:
+        for variable in names:
             value = variables.get(variable)
             other, theirs = first.setdefault(variable, (name, value))
             if value != theirs:
-                raise hosts.PlanError(
-                    f"{variable} is {theirs!r} on {other} and {value!r} on {name}: it holds for the whole rollout. "
+                raise PlanError(
+                    f"{variable} is {theirs!r} on {other} and {value!r} on {name}: it holds for the whole run. "
                     "Set it for all hosts, best as an extra variable (-e)"
                 )
 
@@ -116,7 +117,7 @@ def _seconds(variable: str, default: int, name: str, variables: t.Mapping[str, t
     try:
         return int(given)
     except (TypeError, ValueError) as exc:
-        raise hosts.PlanError(f"{variable} of {name} is {given!r}: it is a number of seconds") from exc
+        raise PlanError(f"{variable} of {name} is {given!r}: it is a number of seconds") from exc
 
 
 def fleet(variables_of_all: Variables, choice: hosts.Choice = hosts.Choice()) -> list[hosts.Host]:  # noqa: B008

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import jmes
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import budget
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Choice, PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Choice
 
 if t.TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -117,18 +119,7 @@ def _needed(name: str, value: str) -> str:
 
 
 def _expression(name: str, text: str | None) -> t.Any:
-    if not text:
-        return None
-    try:
-        # Only who uses it needs it.
-        import jmespath
-        import jmespath.exceptions
-    except ImportError as exc:
-        raise PlanError(f"{name} needs the Python package jmespath on the control node (pip install jmespath)") from exc
-    try:
-        return jmespath.compile(text)
-    except jmespath.exceptions.JMESPathError as exc:
-        raise PlanError(f"{name}: {text!r} is not JMESPath: {exc}") from exc
+    return jmes.compiled(name, text) if text else None
 
 
 def _range(name: str, text: str | None) -> SpecifierSet | None:

@@ -17,7 +17,7 @@ import datetime
 import typing as t
 import zoneinfo
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # A window that does not come in this time does not come

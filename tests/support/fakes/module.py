@@ -54,7 +54,14 @@ class Host:
         facts = self.facts
         name = "kernel-livepatch-" + facts["release"]
         selected, installed = (
-            {"name": name, "evr": evr, "arch": "x86_64", "level": _level(evr), "downloaded": facts["downloaded"]}
+            {
+                "name": name,
+                "evr": evr,
+                "arch": "x86_64",
+                "level": _level(evr),
+                "downloaded": facts["downloaded"],
+                "issued": None,
+            }
             if evr
             else None
             for evr in (facts["kmp"], facts["installed"])
@@ -72,11 +79,14 @@ class Host:
             "livepatch": {
                 "state": facts["state"],
                 "reason": "pretended",
-                "evidence": {},
+                "evidence": {"threads_left": 0},
                 "compliance": {
+                    **dict.fromkeys(("cves_fixed", "cves_open", "kernel_fixed", "pinned_by", "covered_until")),
                     "wanted": selected["level"] if selected else None,
                     "up_to_date": facts["state"] in ("patched", "baseline"),
                 },
+                "persistent": None,
+                "next_boot": None,
                 "level": facts["level"],
                 "patches": [],
                 "transition": {"running": False, "patch": None, "to": None},

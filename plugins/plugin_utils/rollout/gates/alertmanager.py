@@ -17,11 +17,11 @@ import re
 import typing as t
 import urllib.parse
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import verdict
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.fetch import Fetch, NoAnswer
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.verdict import Measurement
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
 
 OPTIONS = {"url", "matchers", "label", "allow", "only_new"}
 

@@ -10,11 +10,11 @@ import dataclasses
 import json
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import verdict
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.fetch import Fetch, NoAnswer, shown
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.verdict import Measurement
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
 
 OPTIONS = {"url", "method"}
 # Not now: nothing is said of the wave

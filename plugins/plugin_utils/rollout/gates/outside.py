@@ -12,6 +12,7 @@ import dataclasses
 import time
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import (
     alertmanager,
     http,
@@ -21,7 +22,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates impo
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.fetch import Fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.verdict import Judged, Limits, Measurement
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
 
 _TYPES: dict[str, tuple[t.Any, set[str]]] = {
     "prometheus": (prometheus.Prometheus.of, prometheus.OPTIONS),

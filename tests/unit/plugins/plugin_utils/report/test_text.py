@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _verdict
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
@@ -19,21 +18,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings i
 WELL = Host("web1", "unpatched", "", "6.1.0-56-default", "ab" * 20, "x86_64", "default", None, "klp-3-1", "boot")
 LOST = Host("web2", "unknown", "unreachable: nothing listens")
 NEVER = Host("web3", "not_covered", "no repository offers it", "5.4", "cd" * 20, "x86_64", "default")
-
-
-def test_status_shows_the_worst_first_and_says_why():
-    assert text.status([WELL, NEVER, LOST]) == [
-        "HOST  STATE        KERNEL            BUILD ID      LEVEL  NEWEST KMP",
-        "web2  unknown      -                 -             -      -",
-        "web3  not_covered  5.4               cdcdcdcdcdcd  -      -",
-        "web1  unpatched    6.1.0-56-default  abababababab  -      klp-3-1",
-        "",
-        "Problems:",
-        "  web2: unknown: unreachable: nothing listens",
-        "  web3: not_covered: no repository offers it",
-        "",
-        "3 hosts: 1 not_covered, 1 unknown, 1 unpatched",
-    ]
 
 
 def test_prestage_shows_who_has_nothing_first():
@@ -99,21 +83,6 @@ def test_who_waits_as_planned_ends_well():
     assert not ends("waiting", **{"for": "inconclusive"})
     assert not ends("waiting", **{"for": "error"})
     assert not ends("halted")
-
-
-def test_all_states_have_their_place_in_the_table():
-    states = [
-        *_verdict.ACTIVE,
-        *_verdict.PATCHABLE,
-        "crashed",
-        "unknown",
-        "conflict",
-        "mismatch",
-        "not_covered",
-        "stalled",
-    ]
-    fleet = [Host(f"h{number}", state, "") for number, state in enumerate([*states, "transitioning"])]
-    assert text.status(fleet)[1].split()[1] == "crashed"
 
 
 def test_a_large_wave_is_told_by_its_size():

@@ -16,8 +16,9 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import plan
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host, PlanError, from_result
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host, from_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import OPTIONS, Settings
 
 SIZES = ("1%", "5%", "25%")

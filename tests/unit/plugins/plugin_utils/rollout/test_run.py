@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hosts, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import run
 
 _PLAYBOOKS = Path(__file__).parents[5] / "playbooks"
 # Of each host; where one task for all of them looks at it, any host's does.
@@ -40,7 +41,7 @@ def test_what_one_task_reads_for_all_hosts_has_to_be_the_same_for_all() -> None:
 
 @pytest.mark.parametrize("name", run.COMMON)
 def test_what_differs_is_refused(name: str) -> None:
-    with pytest.raises(hosts.PlanError, match=f"{name} is 'a' on web1 and None on web2: it holds for the whole"):
+    with pytest.raises(PlanError, match=f"{name} is 'a' on web1 and None on web2: it holds for the whole"):
         run.insist_on_common({"web1": {name: "a"}, "web2": {}})
 
 
@@ -50,5 +51,5 @@ def test_the_longest_step_is_that_of_the_slowest_host() -> None:
     assert (
         run.longest_step({"web1": {}, "db1": {"livepatch_timeout": 600, "livepatch_lost_grace": 400}}) == usual + 5500
     )
-    with pytest.raises(hosts.PlanError, match="livepatch_timeout of web1 is 'soon': it is a number of seconds"):
+    with pytest.raises(PlanError, match="livepatch_timeout of web1 is 'soon': it is a number of seconds"):
         run.longest_step({"web1": {"livepatch_timeout": "soon"}})

@@ -10,8 +10,8 @@ import datetime
 
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import windows
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import PlanError
 
 BERLIN = {"start": "02:30", "minutes": 60, "tz": "Europe/Berlin"}
 NIGHT = {"days": ["fri", "sat"], "start": "22:00", "minutes": 360}

@@ -1,0 +1,66 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What status shows, and what makes it end badly; the hosts are pretended."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from tests.support import cores
+from tests.support.controller import Run
+from tests.support.pretended import Pretence, Pretended
+
+STATUS = "fleet.livepatch.status"
+PATCHED = {"state": "patched", "level": 3, "installed": "3-1"}
+ALL_PATCHED = "length(hosts[?state != 'patched']) == `0`"
+
+
+@pytest.fixture(scope="module", params=[*cores.VERSIONS, cores.NEWEST])
+def pretence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pretence:
+    return Pretence(tmp_path_factory.mktemp("pretence"), cores.environment(request.param))
+
+
+def _status(pretence: Pretence, hosts: dict[str, Pretended], **settings: t.Any) -> Run:
+    return pretence.run(hosts, [STATUS, "-e", json.dumps(settings)], {}, common={})
+
+
+def _fleet() -> dict[str, Pretended]:
+    return {f"a{number}": Pretended(PATCHED) for number in range(5)}
+
+
+def test_hosts_alike_are_one_row(pretence: Pretence) -> None:
+    run = _status(pretence, {**_fleet(), "b1": Pretended()})
+    assert run.rc == 0, run.output
+    table = run.output[run.output.index("STATE ") :].splitlines()
+    assert [line.split()[0] for line in table[1:3]] == ["unpatched", "patched"]
+    assert table[2].endswith("  5      a0, a1, a2 and 2 more")
+    assert "6 hosts: 1 unpatched, 5 patched" in table
+
+
+@pytest.mark.parametrize("required", [ALL_PATCHED, [ALL_PATCHED, "counts.unknown == `0`"]])
+def test_what_is_required_decides_how_it_ends(pretence: Pretence, required: t.Any) -> None:
+    assert _status(pretence, _fleet(), livepatch_require=required).rc == 0
+    run = _status(pretence, {**_fleet(), "b1": Pretended()}, livepatch_require=required)
+    assert run.rc == 2
+    assert f"livepatch_require: this does not hold: {ALL_PATCHED}" in run.output
+    assert "6 hosts: 1 unpatched, 5 patched" in run.output, "it is shown all the same"
+
+
+def test_who_cannot_be_asked_fulfils_nothing(pretence: Pretence) -> None:
+    run = _status(pretence, {**_fleet(), "b1": Pretended({"gone": True})}, livepatch_require="`true`")
+    assert run.rc == 2
+    assert "livepatch_require: of 1 host nothing is known (b1)" in run.output
+
+
+def test_what_is_required_of_some_hosts_only_is_refused(pretence: Pretence) -> None:
+    run = _status(pretence, _fleet())
+    assert run.rc == 0
+    hosts = {**_fleet(), "b1": Pretended(PATCHED, {"livepatch_require": ALL_PATCHED})}
+    run = pretence.run(hosts, [STATUS], {}, common={})
+    assert run.rc == 2
+    assert "livepatch_require is None on a0 and" in run.output
