@@ -78,6 +78,7 @@ def main() -> int:
     hosts = lab.hosts
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(_HOSTS) as pool:
         controller = Controller(Path(folder))
+        controller.settings = {"ANSIBLE_STDOUT_CALLBACK": "fleet.livepatch.progress"}
         before = list(pool.map(_look, hosts))
         runs = []
         for playbook in ("status", "rollout", "status"):

@@ -29,8 +29,8 @@ def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> list[st
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def count(things: t.Sized, word: str) -> str:
-    return f"{len(things)} {word}" + ("" if len(things) == 1 else "s")
+def count(things: t.Sized, word: str, words: str | None = None) -> str:
+    return f"{len(things)} {word if len(things) == 1 else words or word + 's'}"
 
 
 def some(names: t.Sequence[str], most: int = _NAMES) -> str:

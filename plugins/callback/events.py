@@ -1,0 +1,53 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What happens in a rollout, beside what another callback shows."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: events
+type: aggregate
+short_description: Tell how a rollout gets on, beside another callback
+author: fleet.livepatch contributors (@fleet-livepatch)
+description:
+  - Adds the lines of P(fleet.livepatch.progress#callback) to what another callback shows, as AWX's own has to.
+requirements:
+  - It is enabled (C(callbacks_enabled=fleet.livepatch.events) in C(ansible.cfg)).
+"""
+
+import time
+import typing as t
+
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import listening
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report.progress import Progress
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "fleet.livepatch.events"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress = Progress(time.time)
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._tell("ok", result)
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        self._tell("failed", result)
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._tell("unreachable", result)
+
+    def v2_runner_retry(self, result: t.Any) -> None:
+        self._tell("retry", result)
+
+    def _tell(self, kind: str, result: t.Any) -> None:
+        for line in self._progress.of(listening.heard(kind, result)):
+            self._display.display(line)

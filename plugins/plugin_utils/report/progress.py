@@ -1,0 +1,175 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a rollout gets on, line by line, from the results of its tasks as they come. PRIVATE to the collection. Pure."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import words
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import judging, problems
+
+_OURS = "fleet.livepatch."
+# In a batch of at most so many, each host is told when it has ended; in a larger one each tenth of them.
+_FEW = 10
+# The slowest hosts of a batch that are named
+_SLOWEST = 3
+
+
+class Result(t.NamedTuple):
+    """A task's result on a host. ``of``: the option of that name, by which steps of one module differ."""
+
+    host: str
+    action: str
+    of: str | None
+    data: t.Mapping[str, t.Any]
+    kind: str  # ok, failed, unreachable, retry
+    variables: t.Mapping[str, t.Any] = {}
+
+
+class Progress:
+    """:param clock: seconds since the epoch."""
+
+    def __init__(self, clock: t.Callable[[], float]) -> None:
+        self._clock = clock
+        self._document: t.Mapping[str, t.Any] = {"waves": []}
+        self._batches_left = 0
+        self._batch_seconds: list[float] = []
+        self._wave = 0
+        self._began = 0.0
+        self._running: set[str] = set()
+        self._size = 0
+        self._failed: set[str] = set()
+        self._seconds: dict[str, float] = {}
+
+    def of(self, result: Result) -> list[str]:
+        """What there is to tell people of a result; nothing of most."""
+        if not result.action.startswith(_OURS):
+            return []
+        told = getattr(self, "_of_" + result.action[len(_OURS) :], None)
+        return [f"{_clock(self._clock())} {line}" for line in (told(result) if told else ())]
+
+    def knows(self, host: str) -> bool:
+        """Whether it was told already that something went wrong on a host of this batch."""
+        return host in self._failed
+
+    def _of_livepatch_plan(self, result: Result) -> list[str]:
+        if result.kind == "ok" and "rollout" in result.data:
+            self._document = result.data["rollout"]["document"]
+            self._batches_left = len(result.data["rollout"]["batches"])
+        return []
+
+    def _of_livepatch_turn(self, result: Result) -> list[str]:
+        if result.kind != "ok" or not result.data["go"]:
+            return []
+        starts = result.data["start"]
+        self._wave, self._began = result.data["wave"], self._clock()
+        self._running, self._size = set(starts), len(starts)
+        self._failed.clear()
+        self._seconds.clear()
+        if not starts:
+            return [f"{self._name}: its hosts have had their turn, its gate has not"]
+        return [f"{self._name}: {words.count(starts, 'host')} start: {words.some(starts)}{self._end()}"]
+
+    def _of_livepatch(self, result: Result) -> list[str]:
+        """The detached run was started, or was not."""
+        return self._bad(result) if result.kind in ("failed", "unreachable") else []
+
+    def _of_livepatch_info(self, result: Result) -> list[str]:
+        """A host was asked what became of the run."""
+        if result.host not in self._running:
+            return []
+        if result.kind == "retry":
+            return self._waits(result)
+        job = (result.data.get("livepatch") or {}).get("job") or {}
+        if result.kind in ("failed", "unreachable"):
+            return self._bad(result)
+        self._running.discard(result.host)
+        if job.get("failed"):
+            self._failed.add(result.host)
+            return [f"{self._name}: {result.host}: {problems.one_line(str(job.get('msg')))}{self._left()}"]
+        seconds = (job.get("transition") or {}).get("seconds")
+        if seconds is not None:
+            self._seconds[result.host] = float(seconds)
+        if self._size <= _FEW:
+            state = result.data["livepatch"]["state"]
+            took = "" if seconds is None else f", migrated in {seconds} s"
+            return [f"{self._name}: {result.host}: {state}{took}{self._left()}"]
+        ended = self._size - len(self._running)
+        if ended * 10 // self._size == (ended - 1) * 10 // self._size:
+            return []
+        return [f"{self._name}: {ended} of {self._size} have ended, {len(self._failed)} of them badly"]
+
+    def _waits(self, result: Result) -> list[str]:
+        livepatch = result.data.get("livepatch")
+        if not livepatch or not livepatch["transition"]["running"]:
+            return []
+        left = livepatch["evidence"]["threads_left"]
+        held = "; ".join("{command} ({class})".format(**one) for one in livepatch["blockers"][:_SLOWEST])
+        after = round(self._clock() - self._began)
+        by = f", held by {held}" if held else ""
+        return [f"{self._name}: {result.host}: migrates, {after} s after the start, {left} threads left{by}"]
+
+    def _bad(self, result: Result) -> list[str]:
+        if result.host not in self._running:
+            return []
+        self._running.discard(result.host)
+        self._failed.add(result.host)
+        why = problems.of(dict(result.data, **{result.kind: True}), result.variables)
+        return [f"{self._name}: {result.host}: {why}{self._left()}"]
+
+    def _of_livepatch_gate(self, result: Result) -> list[str]:
+        if result.kind != "ok":
+            return []
+        if result.of == "batch":
+            return [*self._ended(), *self._soaks(result.data["soak"])]
+        if result.of == "wave":
+            self._batches_left -= 1
+            self._batch_seconds.append(self._clock() - self._began)
+            going = result.data["rollback"]
+            return [f"{self._name}: {words.count(going, 'host')} go back: {words.some(going)}"] if going else []
+        # The verdict on a wave is told by the gate itself, that on a way back by nobody else.
+        return [result.data["verdict"]] if result.of == "rollback" else []
+
+    def _ended(self) -> list[str]:
+        if self._size <= _FEW:
+            return []
+        slow = sorted(self._seconds, key=self._seconds.__getitem__, reverse=True)[:_SLOWEST]
+        slowest = ", ".join(f"{name} {self._seconds[name]} s" for name in slow)
+        bad = len(self._failed) + len(self._running)
+        return [
+            f"{self._name}: {self._size} have ended, {bad} of them badly" + (f"; slowest: {slowest}" if slow else "")
+        ]
+
+    def _soaks(self, soak: t.Mapping[str, t.Any]) -> list[str]:
+        times = soak["probes"]
+        if not times:
+            return []
+        return [f"{self._name}: soaks until {_clock(times[-1])}, asked {', '.join(map(_clock, times))}"]
+
+    def _left(self) -> str:
+        return f" ({len(self._running)} of {self._size} left)" if self._running else ""
+
+    def _end(self) -> str:
+        """When the rollout may have ended, by how long its batches took so far."""
+        if not self._batch_seconds:
+            return ""
+        seconds = self._batches_left * sum(self._batch_seconds) / len(self._batch_seconds)
+        more = self._batches_left - 1
+        after = (
+            f"{words.count(range(more), 'batch')} after it".replace("batchs", "batches") if more else "the last ones"
+        )
+        return f" ({after}; the end is expected at {_clock(self._clock() + seconds)})"
+
+    @property
+    def _name(self) -> str:
+        name = judging.name_of(self._document, self._wave)
+        return name[0].upper() + name[1:]
+
+
+def _clock(at: float) -> str:
+    """The control node's own time: of who looks at its terminal."""
+    return datetime.datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")

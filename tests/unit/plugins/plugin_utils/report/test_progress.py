@@ -1,0 +1,119 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is told of a rollout while it runs."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report.progress import Progress, Result
+
+_BLOCKER = {"command": "kworker/1:2", "class": "kernel_thread"}
+
+
+class Told:
+    """A rollout of one canary, and of a wave of twelve."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._progress = Progress(lambda: self.now)
+        waves = [{"kind": "canaries", "hosts": ["web1"]}, {"kind": "share", "hosts": [f"web{n}" for n in range(2, 14)]}]
+        self.of("plan", rollout={"document": {"waves": waves}, "batches": [{}, {}]})
+
+    def of(
+        self, action: str, host: str = "web1", step: str | None = None, kind: str = "ok", **data: t.Any
+    ) -> list[str]:
+        """What is told of a result, without the time of day."""
+        lines = self._progress.of(Result(host, f"fleet.livepatch.livepatch_{action}", step, data, kind))
+        for line in lines:
+            assert re.match(r"\d\d:\d\d:\d\d ", line)
+        return [line[9:] for line in lines]
+
+    def knows(self, host: str) -> bool:
+        return self._progress.knows(host)
+
+    def turn(self, wave: int, *hosts: str) -> list[str]:
+        return self.of("turn", go=True, wave=wave, start=list(hosts))
+
+    def ended(self, host: str, seconds: float | None = 1.5, **job: t.Any) -> list[str]:
+        job = {"failed": False, "transition": {"seconds": seconds}, **job}
+        return self.of("info", host, livepatch={"state": "patched", "job": job})
+
+    def judged(self, *probes: float) -> list[str]:
+        return self.of("gate", step="batch", soak={"probes": list(probes)})
+
+    def concluded(self, *back: str) -> list[str]:
+        return self.of("gate", step="wave", rollback=list(back))
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_a_canary_and_a_wave(told: Told) -> None:
+    assert told.turn(0, "web1") == ["Canaries: 1 host start: web1"]
+    assert told.ended("web1") == ["Canaries: web1: patched, migrated in 1.5 s"]
+    assert told.judged() == told.concluded() == []
+    wave = [f"web{number}" for number in range(2, 14)]
+    assert told.turn(1, *wave)[0].startswith("Wave 1: 12 hosts start: web2, web3, ")
+    lines = [line for number, host in enumerate(wave) for line in told.ended(host, float(number))]
+    assert lines[0] == "Wave 1: 2 of 12 have ended, 0 of them badly"
+    assert lines[-1] == "Wave 1: 12 of 12 have ended, 0 of them badly"
+    assert len(lines) == 10
+    assert told.judged() == ["Wave 1: 12 have ended, 0 of them badly; slowest: web13 11.0 s, web12 10.0 s, web11 9.0 s"]
+
+
+def test_the_end_is_expected_by_what_batches_took(told: Told) -> None:
+    told.turn(0, "web1")
+    told.now = 60.0
+    told.concluded()
+    (line,) = told.turn(1, "web2")
+    then = re.search(r"\(the last ones; the end is expected at (\d\d):(\d\d):00\)", line)
+    assert then is not None and int(then[2]) % 30 == 2, line
+
+
+def test_a_slow_migration_is_told_with_who_holds_it(told: Told) -> None:
+    told.turn(0, "web1")
+    told.now = 34.0
+    moving = {"transition": {"running": True}, "evidence": {"threads_left": 2}, "blockers": [_BLOCKER], "job": None}
+    assert told.of("info", kind="retry", livepatch=moving) == [
+        "Canaries: web1: migrates, 34 s after the start, 2 threads left, held by kworker/1:2 (kernel_thread)"
+    ]
+    assert told.of("info", kind="retry", livepatch={**moving, "transition": {"running": False}}) == []
+
+
+def test_what_went_wrong_is_told_once(told: Told) -> None:
+    told.turn(0, "web1", "web2", "web3")
+    assert told.ended("web1", failed=True, msg="the kernel\nrefused it") == [
+        "Canaries: web1: the kernel refused it (2 of 3 left)"
+    ]
+    assert told.of("info", "web2", kind="unreachable", msg="Connection refused") == [
+        (
+            "Canaries: web2: unreachable: nothing listens at its address; "
+            "check ansible_host and ansible_port, and that sshd runs (1 of 3 left)"
+        )
+    ]
+    assert told.of("info", "web2", kind="unreachable", msg="Connection refused") == []
+    assert [told.knows(host) for host in ("web1", "web2", "web3")] == [True, True, False]
+    assert told.concluded("web1") == ["Canaries: 1 host go back: web1"]
+    assert told.of("gate", step="rollback", verdict="Brought back: 1 of 1") == ["Brought back: 1 of 1"]
+
+
+def test_a_soak_is_told_with_its_times(told: Told) -> None:
+    told.turn(0, "web1")
+    told.ended("web1")
+    (line,) = told.judged(60.0, 300.0)
+    assert re.fullmatch(r"Canaries: soaks until (\S+), asked \S+, \1", line)
+
+
+def test_other_tasks_are_nothing_to_tell(told: Told) -> None:
+    assert told.of("survey", livepatch={}) == []
+    assert told.of("info", "web9", livepatch={"state": "patched", "job": None}) == []
+    assert told.of("turn", go=False) == []
+    assert told.of("gate", kind="failed", step="wave", msg="no") == []
