@@ -28,6 +28,7 @@ class ActionModule(ActionBase):
             "changed": False,
             "status": ended.status,
             "detail": ended.detail,
+            "recorded": ended.shown,
             "outcomes": [dataclasses.asdict(one) for one in ended.outcomes],
             # For AWX: jobs hand over IDs and a status, nothing more
             "ansible_stats": {

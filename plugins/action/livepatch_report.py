@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import status, text, words
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import prestage, run
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document, files, status, text, words
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import coordinator, hosts, prestage, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
 
 
@@ -32,55 +32,82 @@ class ActionModule(ActionBase):
                 "closed": {"type": "dict", "default": {}},
                 # A list of Ansible's own would be cut at each comma.
                 "require": {"type": "raw", "default": []},
+                "dir": {"type": "str", "default": ""},
                 "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
             }
         )
         variables = run.variables_of(run.everybody(task_vars), task_vars)
-        fleet = run.fleet(variables)
         if options["of"] == "status":
-            report = _of_status(fleet, variables, options["require"])
+            report = _of_status(variables, task_vars, options["require"])
         elif options["of"] == "prestage":
-            report = _of_prestage(fleet, variables, task_vars, self._task.check_mode)
+            report = _of_prestage(variables, task_vars, self._task.check_mode)
         else:
-            report = _of_rollout(fleet, options["closed"])
+            report = _of_rollout(variables, task_vars, options["closed"])
         self._display.display(words.shown(report.lines, report.told, options["format"]))
-        if report.problem is not None and not self._task.check_mode:
-            raise AnsibleActionFail(report.problem)
-        return {"changed": False, **report.told}
+        problem, paths = report.problem, []
+        if options["dir"] and report.document is not None:
+            try:
+                paths = files.write(options["dir"], report.document)
+                self._display.display(f"The report is {paths[0]}")
+            except PlanError as exc:
+                # What was found out is shown all the same.
+                problem = "; ".join(filter(None, (problem, str(exc))))
+        if problem is not None and not self._task.check_mode:
+            raise AnsibleActionFail(problem)
+        return {"changed": False, "files": paths, **report.told}
 
 
 class _Report(t.NamedTuple):
-    """For people, for programs, and why the run must not end well."""
+    """For people, for programs, for files, and why the run must not end well."""
 
     lines: list[str]
     told: dict[str, t.Any]
     problem: str | None = None
+    document: dict[str, t.Any] | None = None
 
 
-def _of_status(fleet: list[Host], variables: run.Variables, required: t.Any) -> _Report:
-    today = datetime.datetime.now(datetime.timezone.utc).date()
-    rows = [status.of(host, variables[host.name], variables[host.name].get(run.ASKED), today) for host in fleet]
+def _of_status(variables: run.Variables, task_vars: dict[str, t.Any], required: t.Any) -> _Report:
+    now = time.time()
+    today = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
+    rows = _rows(variables, task_vars.get("livepatch_domain_keys") or (), today)
     try:
-        run.insist_on_common(variables, ("livepatch_require", "livepatch_output"))
+        run.insist_on_common(variables, ("livepatch_require", "livepatch_report_dir", "livepatch_output"))
         problem = status.lacking(rows, [required] if isinstance(required, str) else list(required))
     except PlanError as exc:
         problem = str(exc)
-    return _Report(status.lines(rows, today), status.as_document(rows), problem)
+    whole = document.of_status(rows, now, coordinator.scope(task_vars), problem)
+    return _Report(status.lines(rows, today), status.as_document(rows), problem, whole)
 
 
-def _of_rollout(fleet: list[Host], closed: t.Mapping[str, t.Any]) -> _Report:
+def _rows(variables: run.Variables, domain_keys: t.Sequence[str], today: datetime.date) -> list[status.Row]:
+    """What is true of the hosts by what they said last."""
+    rows = []
+    for name, of_host in variables.items():
+        result = run.latest(of_host)
+        host = hosts.from_result(name, of_host, result, hosts.Choice(tuple(domain_keys)))
+        rows.append(status.of(host, of_host, result, today))
+    return rows
+
+
+def _of_rollout(variables: run.Variables, task_vars: dict[str, t.Any], closed: t.Mapping[str, t.Any]) -> _Report:
     outcomes = [Outcome(**row) for row in closed["outcomes"]]
-    how = (fleet, outcomes, closed["status"], closed["detail"])
+    how = (run.fleet(variables), outcomes, closed["status"], closed["detail"])
     told = {"hosts": closed["outcomes"], "status": closed["status"], "detail": closed["detail"]}
-    return _Report(text.rollout(*how), told, text.attention(*how))
+    now, scope, problem = time.time(), coordinator.scope(task_vars), text.attention(*how)
+    today = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
+    plan = run.current(task_vars)["document"]
+    rows = _rows(variables, plan["settings"]["domain_keys"], today)
+    if closed["recorded"] is None:
+        whole = document.of_status(rows, now, scope, problem)
+    else:
+        whole = document.of_rollout(rows, document.Ended(plan, closed["recorded"], outcomes), now, scope, problem)
+    return _Report(text.rollout(*how), told, problem, whole)
 
 
-def _of_prestage(
-    fleet: list[Host], variables: run.Variables, task_vars: t.Mapping[str, t.Any], check_mode: bool
-) -> _Report:
+def _of_prestage(variables: run.Variables, task_vars: t.Mapping[str, t.Any], check_mode: bool) -> _Report:
     left_out = run.current(task_vars)["document"]["left_out"]
     found = []
-    for host in fleet:
+    for host in run.fleet(variables):
         of_host = variables[host.name]
         result = run.ran(of_host.get(run.DOWNLOADED))
         found.append(prestage.of(host, left_out.get(host.name), result, of_host, check_mode))

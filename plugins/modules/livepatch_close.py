@@ -42,6 +42,11 @@ detail:
   returned: success
   type: dict
   sample: {}
+recorded:
+  description: The rollout as it is recorded, with its gates and the last of its events; null where none was begun.
+  returned: success
+  type: dict
+  sample: {id: 3f1c8d, status: done, started: 1800001000.5, ended: 1800001200.5, gates: [], events: []}
 outcomes:
   description: What became of each host.
   returned: success

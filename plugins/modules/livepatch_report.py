@@ -38,6 +38,13 @@ options:
       - It needs the Python package C(jmespath) on the control node.
     type: raw
     default: []
+  dir:
+    description:
+      - A folder on the control node, made if it is missing, in which the report is written with O(of=status) and
+        O(of=rollout), as a HTML file for people that needs nothing else, and as JSON, CSV, JUnit's XML and CycloneDX's
+        VEX. Nothing is written without it.
+    type: str
+    default: ""
   format:
     description: What is printed. V(text) is a table for people, V(json) the same for programs.
     type: str
@@ -55,6 +62,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+files:
+  description: The files that were written, the one for people first.
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/lib/reports/livepatch-status-default-20261125T220000Z.html]
 status:
   description: How the rollout ended.
   returned: with O(of=rollout)

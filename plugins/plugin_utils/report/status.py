@@ -23,7 +23,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import pro
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 
 # Worst first, for what a person reads at night
-_STATES = (
+STATES = (
     "crashed",
     "unknown",
     "conflict",
@@ -47,6 +47,20 @@ _ADVICE = {
     "transitioning": "wait, and ask again",
     "not_covered": "patch it by a reboot into a kernel that there are KMPs for",
 }
+# What the state rests on, as far as the report keeps it
+_EVIDENCE = (
+    "match",
+    "package",
+    "signature",
+    "target_release",
+    "image_matches_running",
+    "patch",
+    "enabled",
+    "transition",
+    "module_build_id",
+    "module_signer",
+    "functions",
+)
 # Kinds of problems on a page; who wants them all has the JSON
 _PROBLEMS = 30
 
@@ -75,6 +89,8 @@ class Row:
     threads_left: int | None = None
     persistent: bool | None = None
     covered_until: str | None = None
+    domains: tuple[str, ...] = ()
+    evidence: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     @property
@@ -93,7 +109,14 @@ def of(host: Host, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.An
     """:param result: what livepatch_survey has told of the host."""
     address = problems.address(variables)
     if result is None or "livepatch" not in result:
-        return Row(host.name, host.state, host.reason, address, problems=(f"{host.state}: {host.reason}",))
+        return Row(
+            host.name,
+            host.state,
+            host.reason,
+            address,
+            domains=host.domains,
+            problems=(f"{host.state}: {host.reason}",),
+        )
     livepatch, kmp = result["livepatch"], result["kmp"]
     told, evidence = livepatch["compliance"], livepatch["evidence"]
     package = kmp["installed"]
@@ -114,6 +137,8 @@ def of(host: Host, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.An
         threads_left=evidence["threads_left"],
         persistent=livepatch["persistent"],
         covered_until=told["covered_until"],
+        domains=host.domains,
+        evidence={key: evidence[key] for key in _EVIDENCE if evidence.get(key) is not None},
         problems=tuple(_problems(host, livepatch)),
     )
 
@@ -185,7 +210,7 @@ _COLUMNS: dict[str, t.Callable[[Row], t.Any]] = {
 
 
 def _place(row: Row) -> tuple[t.Any, ...]:
-    return _STATES.index(row.state), row.release or "", row.build_id or "", row.level or 0, row.name
+    return STATES.index(row.state), row.release or "", row.build_id or "", row.level or 0, row.name
 
 
 def _told(rows: t.Sequence[Row]) -> list[str]:
@@ -223,7 +248,7 @@ def _calendar(rows: t.Sequence[Row], today: datetime.date) -> list[str]:
 
 def _summary(rows: t.Sequence[Row]) -> str:
     counts = collections.Counter(row.state for row in rows)
-    told = [f"{count} {state}" for state, count in sorted(counts.items(), key=lambda one: _STATES.index(one[0]))]
+    told = [f"{count} {state}" for state, count in sorted(counts.items(), key=lambda one: STATES.index(one[0]))]
     vulnerable = [row for row in rows if row.cves_open]
     if vulnerable:
         open_ = {cve for row in vulnerable for cve in row.cves_open or ()}
@@ -240,7 +265,7 @@ def as_document(rows: t.Sequence[Row]) -> dict[str, t.Any]:
     counts = collections.Counter(row.state for row in rows)
     return {
         "hosts": [dataclasses.asdict(row) for row in sorted(rows, key=lambda row: row.name)],
-        "counts": {state: counts[state] for state in _STATES},
+        "counts": {state: counts[state] for state in STATES},
     }
 
 

@@ -19,11 +19,13 @@ OPEN = ("soaking", "waiting", "halted")
 @dataclasses.dataclass(frozen=True)
 class Ended:
     """``status`` is one of nothing, planned (in check mode), done, failed, soaking, waiting, halted; ``detail`` says
-    why."""
+    why. ``shown`` is the rollout as the store has it, without what became of each host; None where none was begun.
+    """
 
     status: str
     detail: dict[str, t.Any]
     outcomes: tuple[outcome.Outcome, ...]
+    shown: dict[str, t.Any] | None = None
 
 
 def end(records: Records, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any], read_only: bool) -> Ended:
@@ -55,7 +57,9 @@ def end(records: Records, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[s
     records.write("results", outcomes=[dataclasses.asdict(one) for one in known])
     records.write("status", status=status, detail=detail)
     records.ask("release", scope=records.scope, fence=rollout["fence"])
-    return Ended(status, detail, tuple(outcomes))
+    shown = records.ask("show", scope=records.scope)["rollout"]
+    shown = {key: value for key, value in shown.items() if key != "outcomes"}
+    return Ended(status, detail, tuple(outcomes), shown)
 
 
 def end_back(records: Records, rollout: t.Mapping[str, t.Any], read_only: bool) -> Ended:

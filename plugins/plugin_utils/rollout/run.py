@@ -63,6 +63,7 @@ COMMON = (
     "livepatch_window_reserve",
     "livepatch_blackouts",
     "livepatch_output",
+    "livepatch_report_dir",
 )
 
 
@@ -143,6 +144,12 @@ def batch_of(rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -
 
 def answers(variables: t.Mapping[str, t.Any]) -> outcome.Answers:
     return outcome.Answers(*(ran(variables.get(name)) for name in (INSTALL, VERIFY, FOUND)))
+
+
+def latest(variables: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any] | None:
+    """What a host has told of itself last, which may be why it could not be asked."""
+    told = [result for name in (FOUND, VERIFY, ASKED) if (result := ran(variables.get(name)))]
+    return next((result for result in told if "livepatch" in result), told[0] if told else None)
 
 
 def ran(result: t.Mapping[str, t.Any] | None) -> t.Mapping[str, t.Any] | None:

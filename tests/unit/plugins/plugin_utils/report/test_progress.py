@@ -22,7 +22,7 @@ class Told:
     def __init__(self) -> None:
         self.now = 0.0
         self._progress = Progress(lambda: self.now)
-        waves = [{"kind": "canaries", "hosts": ["web1"]}, {"kind": "share", "hosts": [f"web{n}" for n in range(2, 14)]}]
+        waves = [{"kind": "canaries", "hosts": ["web1"]}, {"kind": "wave", "hosts": [f"web{n}" for n in range(2, 14)]}]
         self.of("plan", rollout={"document": {"waves": waves}, "batches": [{}, {}]})
 
     def of(

@@ -1,0 +1,62 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files of a report, on the control node. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import typing as t
+from pathlib import Path
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import formats, page
+
+# By how a file's name ends
+_RENDER: dict[str, t.Callable[[t.Mapping[str, t.Any]], str]] = {
+    "html": page.render,
+    "json": formats.as_json,
+    "csv": formats.as_csv,
+    "junit.xml": formats.as_junit,
+    "vex.cdx.json": formats.as_vex,
+}
+
+
+def write(folder: str, document: t.Mapping[str, t.Any]) -> list[str]:
+    """Writes all of them, each whole or not at all; their paths, that for people first.
+
+    :raises PlanError: that cannot be done.
+    """
+    at = re.sub(r"[-:]|\+.*", "", document["made"])
+    scope = re.sub(r"[^\w.-]", "_", document["scope"])
+    paths = []
+    try:
+        where = Path(folder).expanduser()
+        where.mkdir(parents=True, exist_ok=True)
+        for ending, render in _RENDER.items():
+            path = where / f"livepatch-{document['of']}-{scope}-{at}Z.{ending}"
+            _replace(path, render(document))
+            paths.append(str(path))
+    except OSError as exc:
+        raise PlanError(f"livepatch_report_dir: the report cannot be written: {exc}") from exc
+    return paths
+
+
+def _replace(path: Path, text: str) -> None:
+    # As files of the user's are otherwise; those of tempfile are for the owner only.
+    mask = os.umask(0)
+    os.umask(mask)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
