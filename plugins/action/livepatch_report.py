@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
                 # A list of Ansible's own would be cut at each comma.
                 "require": {"type": "raw", "default": []},
                 "dir": {"type": "str", "default": ""},
+                "metrics_dir": {"type": "str", "default": ""},
                 "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
             }
         )
@@ -45,16 +46,24 @@ class ActionModule(ActionBase):
             report = _of_rollout(variables, task_vars, options["closed"])
         self._display.display(words.shown(report.lines, report.told, options["format"]))
         problem, paths = report.problem, []
-        if options["dir"] and report.document is not None:
-            try:
-                paths = files.write(options["dir"], report.document)
-                self._display.display(f"The report is {paths[0]}")
-            except PlanError as exc:
-                # What was found out is shown all the same.
-                problem = "; ".join(filter(None, (problem, str(exc))))
+        try:
+            paths = self._write(report.document, options["dir"], options["metrics_dir"])
+        except PlanError as exc:
+            # What was found out is shown all the same.
+            problem = "; ".join(filter(None, (problem, str(exc))))
         if problem is not None and not self._task.check_mode:
             raise AnsibleActionFail(problem)
         return {"changed": False, "files": paths, **report.told}
+
+    def _write(self, whole: dict[str, t.Any] | None, folder: str, metrics_folder: str) -> list[str]:
+        if whole is None:
+            return []
+        paths = files.write(folder, whole) if folder else []
+        if paths:
+            self._display.display(f"The report is {paths[0]}")
+        if metrics_folder and whole["rollout"]:
+            paths.append(files.write_metrics(metrics_folder, whole))
+        return paths
 
 
 class _Report(t.NamedTuple):

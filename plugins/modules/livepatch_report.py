@@ -45,6 +45,12 @@ options:
         VEX. Nothing is written without it.
     type: str
     default: ""
+  metrics_dir:
+    description:
+      - The folder of the textfile collector of node_exporter on the control node, which must be there. With
+        O(of=rollout) a file of metrics is written to it, one for each scope. Nothing is written without it.
+    type: str
+    default: ""
   format:
     description: What is printed. V(text) is a table for people, V(json) the same for programs.
     type: str

@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import formats, page
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import formats, metrics, page
 
 # By how a file's name ends
 _RENDER: dict[str, t.Callable[[t.Mapping[str, t.Any]], str]] = {
@@ -32,18 +32,34 @@ def write(folder: str, document: t.Mapping[str, t.Any]) -> list[str]:
     :raises PlanError: that cannot be done.
     """
     at = re.sub(r"[-:]|\+.*", "", document["made"])
-    scope = re.sub(r"[^\w.-]", "_", document["scope"])
     paths = []
     try:
         where = Path(folder).expanduser()
         where.mkdir(parents=True, exist_ok=True)
         for ending, render in _RENDER.items():
-            path = where / f"livepatch-{document['of']}-{scope}-{at}Z.{ending}"
+            path = where / f"livepatch-{document['of']}-{_scope(document)}-{at}Z.{ending}"
             _replace(path, render(document))
             paths.append(str(path))
     except OSError as exc:
         raise PlanError(f"livepatch_report_dir: the report cannot be written: {exc}") from exc
     return paths
+
+
+def write_metrics(folder: str, document: t.Mapping[str, t.Any]) -> str:
+    """Writes a rollout's metrics for node_exporter's textfile collector, whose folder it is; their path.
+
+    :raises PlanError: that cannot be done.
+    """
+    path = Path(folder).expanduser() / f"livepatch_rollout_{_scope(document)}.prom"
+    try:
+        _replace(path, metrics.of_rollout(document))
+    except OSError as exc:
+        raise PlanError(f"livepatch_metrics_dir: the metrics cannot be written: {exc}") from exc
+    return str(path)
+
+
+def _scope(document: t.Mapping[str, t.Any]) -> str:
+    return re.sub(r"[^\w.-]", "_", str(document["scope"]))
 
 
 def _replace(path: Path, text: str) -> None:

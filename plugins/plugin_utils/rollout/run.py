@@ -64,6 +64,7 @@ COMMON = (
     "livepatch_blackouts",
     "livepatch_output",
     "livepatch_report_dir",
+    "livepatch_metrics_dir",
 )
 
 
