@@ -3,6 +3,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from tests.support.fixtures import controller, fleet, lab
-from tests.support.plays import stages
 
-__all__ = ["controller", "fleet", "lab", "stages"]
+__all__ = ["controller", "fleet", "lab"]

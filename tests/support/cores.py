@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.locks import locked
+
 _CHECKOUT = Path(__file__).parent.parent.parent
 _TOOLS = _CHECKOUT / "tests/tools"
 
@@ -29,9 +31,10 @@ def environment(version: str) -> Path:
     if found.returncode != 0:
         pytest.skip(f"no Python of {', '.join(VERSIONS[version])} is at hand for ansible-core {version}")
     folder = _CHECKOUT / f".cache/core-{version}"
-    if not (folder / ".packages").exists():
-        requirements = _CHECKOUT / "meta/ee-requirements.txt"
-        command = [_TOOLS / "make-venv", folder, found.stdout.strip(), "pip", requirements]
-        wanted = [f"ansible-core ~= {version}.0", "PyYAML"]
-        subprocess.run([str(word) for word in command + wanted], check=True, cwd=_CHECKOUT)
+    with locked(_CHECKOUT / f".cache/core-{version}.lock"):
+        if not (folder / ".packages").exists():
+            requirements = _CHECKOUT / "meta/ee-requirements.txt"
+            command = [_TOOLS / "make-venv", folder, found.stdout.strip(), "pip", requirements]
+            wanted = [f"ansible-core ~= {version}.0", "PyYAML"]
+            subprocess.run([str(word) for word in command + wanted], check=True, cwd=_CHECKOUT)
     return folder / "bin"

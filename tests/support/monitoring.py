@@ -24,6 +24,7 @@ from pathlib import Path
 from tests.lab import apt
 from tests.lab.cache import Store
 from tests.lab.layout import CHECKOUT
+from tests.support.locks import locked
 
 _PROGRAMS = {"prometheus": "prometheus", "prometheus-alertmanager": "prometheus-alertmanager"}
 _SECONDS = 30.0
@@ -40,7 +41,9 @@ def _unpack(folder: Path) -> None:
 
 def programs() -> Path:
     """The folder of the unpacked programs."""
-    return Store(CHECKOUT / ".cache/monitoring", lambda _text: None).get("programs", ["1"], _unpack) / "usr/bin"
+    folder = CHECKOUT / ".cache/monitoring"
+    with locked(folder / "lock"):
+        return Store(folder, lambda _text: None).get("programs", ["1"], _unpack) / "usr/bin"
 
 
 def free_port() -> int:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Metrics of a host and of a rollout. Whether Prometheus takes them is tested with its own tool, tests/integration."""
+"""Metrics of a host and of a rollout. Whether Prometheus takes them is tested with its own tool, tests/pretended."""
 
 from __future__ import annotations
 
