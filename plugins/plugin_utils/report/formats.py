@@ -107,7 +107,8 @@ def as_vex(document: Document) -> str:
     """CycloneDX 1.6: which CVEs the live patches have fixed in which running kernels, and which are open there, for
     scanners that see only the version of the kernel's package.
     """
-    components, found = [], {}
+    components: list[dict[str, t.Any]] = []
+    found: dict[tuple[str, str], list[str]] = {}
     for host in document["hosts"]:
         if host["build_id"] is None:
             continue

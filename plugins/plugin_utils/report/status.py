@@ -235,8 +235,8 @@ def _calendar(rows: t.Sequence[Row], today: datetime.date) -> list[str]:
     weeks: dict[str, list[Row]] = collections.defaultdict(list)
     for row in rows:
         if row.covered_until is not None:
-            year, week, _day = datetime.date.fromisoformat(row.covered_until).isocalendar()
-            weeks[f"{year}-W{week:02}"].append(row)
+            year, number, _day = datetime.date.fromisoformat(row.covered_until).isocalendar()
+            weeks[f"{year}-W{number:02}"].append(row)
     told = []
     for week, some in sorted(weeks.items()):
         last = min(str(row.covered_until) for row in some)
