@@ -47,23 +47,24 @@ class ActionModule(ActionBase):
         self._display.display(words.shown(report.lines, report.told, options["format"]))
         problem, paths = report.problem, []
         try:
-            paths = self._write(report.document, options["dir"], options["metrics_dir"])
+            paths = _write(report.document, options["dir"], options["metrics_dir"])
         except PlanError as exc:
             # What was found out is shown all the same.
             problem = "; ".join(filter(None, (problem, str(exc))))
+        if paths and options["format"] == "text":
+            self._display.display(f"Written: {paths[0]}")
         if problem is not None and not self._task.check_mode:
             raise AnsibleActionFail(problem)
         return {"changed": False, "files": paths, **report.told}
 
-    def _write(self, whole: dict[str, t.Any] | None, folder: str, metrics_folder: str) -> list[str]:
-        if whole is None:
-            return []
-        paths = files.write(folder, whole) if folder else []
-        if paths:
-            self._display.display(f"The report is {paths[0]}")
-        if metrics_folder and whole["rollout"]:
-            paths.append(files.write_metrics(metrics_folder, whole))
-        return paths
+
+def _write(whole: dict[str, t.Any] | None, folder: str, metrics_folder: str) -> list[str]:
+    if whole is None:
+        return []
+    paths = files.write(folder, whole) if folder else []
+    if metrics_folder and whole["rollout"]:
+        paths.append(files.write_metrics(metrics_folder, whole))
+    return paths
 
 
 class _Report(t.NamedTuple):

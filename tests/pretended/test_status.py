@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import typing as t
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.support import cores
@@ -17,6 +19,7 @@ from tests.support.pretended import Pretence, Pretended
 
 STATUS = "fleet.livepatch.status"
 PATCHED = {"state": "patched", "level": 3, "installed": "3-1"}
+SCHEMA = Path(__file__).parents[2] / "docs/report.schema.json"
 ALL_PATCHED = "length(hosts[?state != 'patched']) == `0`"
 
 
@@ -49,6 +52,43 @@ def test_what_is_required_decides_how_it_ends(pretence: Pretence, required: t.An
     assert run.rc == 2
     assert f"livepatch_require: this does not hold: {ALL_PATCHED}" in run.output
     assert "6 hosts: 1 unpatched, 5 patched" in run.output, "it is shown all the same"
+
+
+def test_a_report_is_written(pretence: Pretence, tmp_path: Path) -> None:
+    run = _status(pretence, {**_fleet(), "b1": Pretended({"gone": True})}, livepatch_report_dir=str(tmp_path / "new"))
+    assert run.rc == 0, run.output
+    (page,) = (tmp_path / "new").glob("livepatch-status-default-*.html")
+    assert f"Written: {page}" in run.output
+    told = json.loads(page.with_suffix(".json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(told)
+    assert [(host["name"], host["state"]) for host in told["hosts"]] == [
+        *((f"a{number}", "patched") for number in range(5)),
+        ("b1", "unknown"),
+    ]
+
+
+def test_a_report_of_a_rollout_is_written(pretence: Pretence, tmp_path: Path) -> None:
+    hosts = {**{f"a{number}": Pretended() for number in range(3)}, "b1": Pretended({"refusal": "no"})}
+    settings = {"livepatch_report_dir": str(tmp_path), "livepatch_metrics_dir": str(tmp_path), "livepatch_budget": 1}
+    run = pretence.run(hosts, ["fleet.livepatch.rollout", "-e", json.dumps(settings)], {}, common={})
+    assert run.rc == 2, run.output
+    (path,) = (path for path in tmp_path.glob("livepatch-rollout-default-*.json") if "vex" not in path.name)
+    told = json.loads(path.read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(told)
+    outcomes = {host["name"]: host["outcome"] for host in told["hosts"]}
+    assert set(outcomes) == set(hosts)
+    assert told["rollout"]["waves"][0]["verdict"] in ("pass", "fail")
+    metrics = (tmp_path / "livepatch_rollout_default.prom").read_text()
+    done = sum(outcome == "done" for outcome in outcomes.values())
+    assert f'livepatch_rollout_hosts{{scope="default",outcome="done"}} {done}\n' in metrics
+
+
+def test_a_report_that_cannot_be_written_is_told(pretence: Pretence, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    run = _status(pretence, _fleet(), livepatch_report_dir=str(tmp_path / "file"))
+    assert run.rc == 2
+    assert "livepatch_report_dir: the report cannot be written: " in run.output
+    assert "5 hosts: 5 patched" in run.output, "it is shown all the same"
 
 
 def test_who_cannot_be_asked_fulfils_nothing(pretence: Pretence) -> None:

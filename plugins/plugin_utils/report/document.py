@@ -51,7 +51,7 @@ def of_rollout(
     waves = {name: number for number, wave in enumerate(ended.document["waves"]) for name in wave["hosts"]}
     hosts = []
     for one in sorted(ended.outcomes, key=lambda one: one.host):
-        row = by_name.get(one.host) or status.Row(one.host, one.state, one.reason)
+        row = _now(by_name.get(one.host), one)
         of_plan = {**planned.get(one.host, {}), "wave": waves.get(one.host)}
         hosts.append(_host(row, one, of_plan))
     shown = ended.shown
@@ -74,6 +74,16 @@ def of_rollout(
             "events": list(shown["events"]),
         },
     }
+
+
+def _now(row: status.Row | None, one: Outcome) -> status.Row:
+    """What is known of a host now. What it told before its last step is not true any more, nor is what follows from
+    that.
+    """
+    if row is not None and row.state == one.state:
+        return row
+    kept = {key: getattr(row, key) for key in ("address", "release", "build_id", "domains")} if row else {}
+    return status.Row(one.host, one.state, one.reason, level=one.level, **kept)
 
 
 def _head(of: str, made: float, scope: str, well: bool, verdict: str) -> dict[str, t.Any]:

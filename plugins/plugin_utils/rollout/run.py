@@ -149,7 +149,7 @@ def answers(variables: t.Mapping[str, t.Any]) -> outcome.Answers:
 
 def latest(variables: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any] | None:
     """What a host has told of itself last, which may be why it could not be asked."""
-    told = [result for name in (FOUND, VERIFY, ASKED) if (result := ran(variables.get(name)))]
+    told = [result for name in (BACK, FOUND, VERIFY, ASKED) if (result := ran(variables.get(name)))]
     return next((result for result in told if "livepatch" in result), told[0] if told else None)
 
 

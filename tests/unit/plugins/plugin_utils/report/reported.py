@@ -76,5 +76,6 @@ def rollout() -> dict[str, t.Any]:
             {"at": MADE - 480, "wave": 1, "of": "wave", "verdict": "fail", "text": "Gate after wave 1: fail"},
         ],
     }
+    # What the one that failed told before it did is not true of it any more.
     rows = [row(name) for name in names]
     return document.of_rollout(rows, document.Ended(planned, shown, outcomes), MADE, "default", "1 host failed")

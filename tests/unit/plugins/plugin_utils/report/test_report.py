@@ -43,6 +43,17 @@ def test_the_verdict_says_who_is_behind() -> None:
     assert (reported.rollout()["well"], reported.rollout()["verdict"]) == (False, "1 host failed")
 
 
+def test_what_a_host_told_before_it_failed_is_not_told_of_it() -> None:
+    (failed,) = [host for host in reported.rollout()["hosts"] if host["outcome"] == "failed"]
+    assert (failed["state"], failed["kmp"], failed["cves_fixed"], failed["up_to_date"]) == (
+        "unpatched",
+        None,
+        None,
+        None,
+    )
+    assert (failed["release"], failed["domains"]) == ("6.4.0-default", ("rack=r1",))
+
+
 def test_waves_have_their_times_and_outcomes() -> None:
     first, second, *others = reported.rollout()["rollout"]["waves"]
     assert (first["name"], first["verdict"], first["outcomes"]) == ("canaries", "pass", {"done": 1})
@@ -127,7 +138,7 @@ def test_the_page_of_a_rollout_has_its_drawings() -> None:
     assert text.count("<svg ") == 2
     assert "5 migrations" not in text and "4 migrations: the longest took 4.0 s" in text
     assert "closed at night" in text and "sum(rate(errors[5m]))" in text
-    assert "rack=r1: 5 of 5 well" in text
+    assert "rack=r1: 4 of 5 well" in text
 
 
 def test_files_are_whole_and_named_by_what_they_tell(tmp_path: Path) -> None:
