@@ -72,7 +72,19 @@ class Pretence:
         common: Mapping[str, t.Any],
         ini: bool = False,
     ) -> Run:
-        """Runs ``ansible-playbook`` over new hosts; each is in a group that its name's first letter names.
+        """Runs ``ansible-playbook`` over new hosts, see ``make``."""
+        self.make(hosts, settings, common=common, ini=ini)
+        return self.again(arguments)
+
+    def make(
+        self,
+        hosts: Mapping[str, Pretended],
+        settings: Mapping[str, str],
+        *,
+        common: Mapping[str, t.Any],
+        ini: bool = False,
+    ) -> None:
+        """New hosts instead of those that there were; each is in a group that its name's first letter names.
 
         :param settings: of Ansible's, as environment variables.
         :param common: variables of the group all.
@@ -95,7 +107,6 @@ class Pretence:
         self._inventory = self._controller.folder / ("inventory.ini" if ini else "inventory.yml")
         self._inventory.write_text((_ini if ini else _yaml)(hosts, {**connection, **common}))
         self._controller.settings = {"PRETENDED_HOSTS": str(self._hosts), **settings}
-        return self.again(arguments)
 
     def again(self, arguments: Iterable[str]) -> Run:
         """Runs it over the same hosts, as they are by now."""
