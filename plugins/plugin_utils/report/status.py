@@ -223,7 +223,7 @@ def _told(rows: t.Sequence[Row]) -> list[str]:
     told = []
     for common, some in alike.items():
         problem = some[0][1] if len(some) == 1 else common
-        told.append(f"  {words.some([name for name, _ in some], 3)}: {problems.one_line(problem)}")
+        told.append(f"  {words.some([name for name, _problem in some], 3)}: {problems.one_line(problem)}")
     more = len(told) - _PROBLEMS
     if more > 0:
         told[_PROBLEMS:] = [f"  and {more} others: -e livepatch_output=json shows them all"]

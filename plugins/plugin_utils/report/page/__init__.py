@@ -54,7 +54,7 @@ def render(document: Document) -> str:
     page = _part("page.html")
     # One pass: what is put in is not looked at again.
     head, *rest = page.split("{{")
-    return head + "".join(parts[name] + after for name, _, after in (piece.partition("}}") for piece in rest))
+    return head + "".join(parts[name] + after for name, _end, after in (piece.partition("}}") for piece in rest))
 
 
 @functools.lru_cache(maxsize=3)

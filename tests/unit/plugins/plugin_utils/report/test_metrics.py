@@ -15,7 +15,7 @@ from tests.unit.plugins.plugin_utils.report.test_status import surveyed
 
 def _samples(text: str) -> dict[str, str]:
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return {name: value for name, _, value in (line.rpartition(" ") for line in lines)}
+    return {name: value for name, _blank, value in (line.rpartition(" ") for line in lines)}
 
 
 def _host(**told: object) -> dict[str, str]:
