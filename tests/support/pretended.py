@@ -11,7 +11,6 @@ import dataclasses
 import json
 import shutil
 import subprocess
-import sys
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -55,6 +54,7 @@ class Pretence:
 
     def __init__(self, folder: Path, bin_: Path) -> None:
         self._controller = Controller(folder, bin_)
+        self._bin = bin_
         modules = folder / "collections/ansible_collections/fleet/livepatch/plugins/modules"
         for name in ("livepatch", "livepatch_info"):
             shutil.copy(_FAKES / "module.py", modules / f"{name}.py")
@@ -102,11 +102,18 @@ class Pretence:
             "ansible_become": False,
             "ansible_async_dir": str(self._controller.folder / "async"),
             # Discovery would find the shims of version managers, and the environment's own path may contain blanks
-            "ansible_python_interpreter": str(Path(sys.executable).resolve()),
+            "ansible_python_interpreter": str((self._bin / "python").resolve()),
+            # Others are tried first, which pretended hosts do not have
+            "ansible_ssh_transfer_method": "piped",
         }
         self._inventory = self._controller.folder / ("inventory.ini" if ini else "inventory.yml")
         self._inventory.write_text((_ini if ini else _yaml)(hosts, {**connection, **common}))
-        self._controller.settings = {"PRETENDED_HOSTS": str(self._hosts), **settings}
+        installed = next((self._bin.parent / "lib").glob("python3*/site-packages"))
+        self._controller.settings = {
+            "PRETENDED_HOSTS": str(self._hosts),
+            "PRETENDED_PYTHONPATH": f"{_FAKES / 'site'}:{installed}",
+            **settings,
+        }
 
     def again(self, arguments: Iterable[str]) -> Run:
         """Runs it over the same hosts, as they are by now."""
