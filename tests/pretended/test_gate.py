@@ -154,7 +154,20 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=[*cores.VERSIONS, cores.NEWEST])
+_CORES = [*cores.VERSIONS, cores.NEWEST]
+# With the versions between the oldest and the newest, what depends on how Ansible treats hosts that fail or are lost
+_BETWEEN = (
+    "all is well",
+    "a canary fails",
+    "a canary is lost",
+    "a canary is lost when verified",
+    "all canaries are lost",
+    "a host is lost, budget 1",
+    "another strategy, a canary is lost",
+)
+
+
+@pytest.fixture(scope="module", params=_CORES)
 def pretence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pretence:
     bin_ = cores.environment(request.param)
     return Pretence(tmp_path_factory.mktemp("pretence"), bin_)
@@ -177,7 +190,11 @@ def _rollout(pretence: Pretence, case: Case) -> Run:
     return pretence.run(hosts, ["fleet.livepatch.rollout", *case.arguments], case.settings, common=common)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("pretence", "name"),
+    [(core, name) for core in _CORES for name in CASES if core in (_CORES[0], _CORES[-1]) or name in _BETWEEN],
+    indirect=["pretence"],
+)
 def test_halt(pretence: Pretence, name: str) -> None:
     case = CASES[name]
     run = _rollout(pretence, case)

@@ -34,8 +34,8 @@ class Ended:
 def of_status(rows: t.Sequence[status.Row], made: float, scope: str, problem: str | None) -> dict[str, t.Any]:
     """:param problem: why the run does not end well, None where it does."""
     behind = sum(row.up_to_date is not True and row.state != "not_covered" for row in rows)
-    all_well = f"All of {words.count(rows, 'host')} have what they ought to have"
-    text = f"{behind} of {words.count(rows, 'host')} do not have what they ought to have" if behind else all_well
+    count = words.count(rows, "host")
+    text = f"{behind} of {count} lack what they ought to have" if behind else f"{count}, and nothing is missing"
     return {
         **_head("status", made, scope, problem is None and not behind, problem or text),
         "hosts": [_host(row, None, {}) for row in sorted(rows, key=lambda row: row.name)],

@@ -41,7 +41,7 @@ def render(document: Document) -> str:
     sections += [_problems(document), _domains(document), _cves(document), _calendar(document)]
     parts = {
         "title": _text(f"Live patches: {document['of']}, {document['made'][:10]}"),
-        "class": "well" if document["well"] else "bad",
+        "class": "well" if document["well"] else "ill",
         "kind": _text({"status": "Status of the fleet", "rollout": "Rollout of live patches"}[document["of"]]),
         "verdict": _text(document["verdict"]),
         "meta": _text(" · ".join(meta)),
@@ -73,13 +73,13 @@ def _section(title: str, body: str) -> str:
 
 
 def _table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]], label: str) -> str:
-    """Cells are HTML. The first of a row is its head; what is a number stands right."""
+    """Cells are HTML. The first of a row is its head."""
     lines = ["".join(f'<th scope="col">{_text(title)}</th>' for title in head)]
     for first, *others in rows:
-        cells = "".join(f"<td{' class=number' if one.isdigit() else ''}>{one}</td>" for one in others)
+        cells = "".join(f"<td>{one}</td>" for one in others)
         lines.append(f'<th scope="row">{first}</th>{cells}')
     body = "\n".join(f"<tr>{line}</tr>" for line in lines[1:])
-    region = f'<div class="wide" tabindex="0" role="region" aria-label="{_text(label)}">'
+    region = f'<div class="wide" tabindex="0" role="region" aria-label="{_text(label)}, as a table">'
     return f"{region}<table><thead><tr>{lines[0]}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
 
 

@@ -10,6 +10,8 @@ import datetime
 import html
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import words
+
 _WIDTH, _LABEL, _ROW = 800, 200, 24
 _BINS = 20
 
@@ -70,5 +72,6 @@ def histogram(values: t.Sequence[float]) -> str:
     body.append(f'<text x="0" y="{height + 30}">0 s</text>')
     body.append(f'<text x="{_WIDTH}" y="{height + 30}" text-anchor="end">{most:.1f} s</text>')
     body.append(f'<text class="soft" x="0" y="11">{highest}</text>')
-    title = f"{len(values)} migrations: the longest took {most:.1f} s; the highest bar is {highest} hosts"
+    bar = words.count(range(highest), "host")
+    title = f"{words.count(values, 'migration')}: the longest took {most:.1f} s; the highest bar is {bar}"
     return _svg(height + 36, title, body)

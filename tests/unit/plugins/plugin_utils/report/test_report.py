@@ -37,9 +37,9 @@ def test_the_data_are_as_the_schema_in_the_docs_says(report: Report) -> None:
 
 
 def test_the_verdict_says_who_is_behind() -> None:
-    assert reported.status()["verdict"] == "2 of 3 hosts do not have what they ought to have"
+    assert reported.status()["verdict"] == "2 of 3 hosts lack what they ought to have"
     well = document.of_status([reported.row("web1")], reported.MADE, "default", None)
-    assert (well["well"], well["verdict"]) == (True, "All of 1 host have what they ought to have")
+    assert (well["well"], well["verdict"]) == (True, "1 host, and nothing is missing")
     assert (reported.rollout()["well"], reported.rollout()["verdict"]) == (False, "1 host failed")
 
 
