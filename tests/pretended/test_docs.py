@@ -48,7 +48,7 @@ def pretence(tmp_path_factory: pytest.TempPathFactory) -> Pretence:
 
 @pytest.mark.parametrize("commands", _groups())
 def test_commands(pretence: Pretence, tmp_path: Path, commands: list[list[str]]) -> None:
-    pretence.make({name: Pretended() for name in ("web1", "web2", "web3", "app1", "app2")}, {}, common={})
+    pretence.make({name: Pretended() for name in ("web1", "web2", "app1")}, {}, common={})
     hash_ = ""
     for _program, *words in commands:
         at = words.index("-i")
