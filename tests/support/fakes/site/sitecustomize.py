@@ -7,4 +7,6 @@
 From its own archive a module would compile it anew each time, which took more than half of what pretended hosts cost.
 """
 
-import ansible.module_utils.basic  # noqa: F401
+import importlib
+
+importlib.import_module("ansible.module_utils.basic")
