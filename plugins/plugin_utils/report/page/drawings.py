@@ -72,6 +72,6 @@ def histogram(values: t.Sequence[float]) -> str:
     body.append(f'<text x="0" y="{height + 30}">0 s</text>')
     body.append(f'<text x="{_WIDTH}" y="{height + 30}" text-anchor="end">{most:.1f} s</text>')
     body.append(f'<text class="soft" x="0" y="11">{highest}</text>')
-    bar = words.count(range(highest), "host")
-    title = f"{words.count(values, 'migration')}: the longest took {most:.1f} s; the highest bar is {bar}"
+    peak = words.count(range(highest), "host")
+    title = f"{words.count(values, 'migration')}: the longest took {most:.1f} s; the highest bar is {peak}"
     return _svg(height + 36, title, body)
