@@ -46,7 +46,7 @@ def pretence(tmp_path_factory: pytest.TempPathFactory) -> Pretence:
     return Pretence(tmp_path_factory.mktemp("pretence"), cores.environment(cores.NEWEST))
 
 
-@pytest.mark.parametrize("commands", _groups())
+@pytest.mark.parametrize("commands", list(_groups()))
 def test_commands(pretence: Pretence, tmp_path: Path, commands: list[list[str]]) -> None:
     pretence.make({name: Pretended() for name in ("web1", "web2", "app1")}, {}, common={})
     hash_ = ""
