@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import time
 import typing as t
 
@@ -47,7 +48,7 @@ class ActionModule(ActionBase):
         self._display.display(words.shown(report.lines, report.told, options["format"]))
         problem, paths = report.problem, []
         try:
-            paths = _write(report.document, options["dir"], options["metrics_dir"])
+            paths = _write(report, options["dir"], options["metrics_dir"])
         except PlanError as exc:
             # What was found out is shown all the same.
             problem = "; ".join(filter(None, (problem, str(exc))))
@@ -58,9 +59,10 @@ class ActionModule(ActionBase):
         return {"changed": False, "files": paths, **report.told}
 
 
-def _write(whole: dict[str, t.Any] | None, folder: str, metrics_folder: str) -> list[str]:
-    if whole is None:
+def _write(report: _Report, folder: str, metrics_folder: str) -> list[str]:
+    if report.document is None or not (folder or metrics_folder):
         return []
+    whole = report.document()
     paths = files.write(folder, whole) if folder else []
     if metrics_folder and whole["rollout"]:
         paths.append(files.write_metrics(metrics_folder, whole))
@@ -68,30 +70,33 @@ def _write(whole: dict[str, t.Any] | None, folder: str, metrics_folder: str) -> 
 
 
 class _Report(t.NamedTuple):
-    """For people, for programs, for files, and why the run must not end well."""
+    """For people, for programs, and why the run must not end well; ``document`` makes what files are made of."""
 
     lines: list[str]
     told: dict[str, t.Any]
     problem: str | None = None
-    document: dict[str, t.Any] | None = None
+    document: t.Callable[[], dict[str, t.Any]] | None = None
 
 
 def _of_status(variables: run.Variables, task_vars: dict[str, t.Any], required: t.Any) -> _Report:
     now = time.time()
-    today = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
-    rows = _rows(variables, task_vars.get("livepatch_domain_keys") or (), today)
+    rows, today = _rows(variables, task_vars.get("livepatch_domain_keys") or (), now), _day(now)
     try:
         run.insist_on_common(variables, ("livepatch_require", "livepatch_report_dir", "livepatch_output"))
         problem = status.lacking(rows, [required] if isinstance(required, str) else list(required))
     except PlanError as exc:
         problem = str(exc)
-    whole = document.of_status(rows, now, coordinator.scope(task_vars), problem)
+    whole = functools.partial(document.of_status, rows, now, coordinator.scope(task_vars), problem)
     return _Report(status.lines(rows, today), status.as_document(rows), problem, whole)
 
 
-def _rows(variables: run.Variables, domain_keys: t.Sequence[str], today: datetime.date) -> list[status.Row]:
+def _day(now: float) -> datetime.date:
+    return datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
+
+
+def _rows(variables: run.Variables, domain_keys: t.Sequence[str], now: float) -> list[status.Row]:
     """What is true of the hosts by what they said last."""
-    rows = []
+    rows, today = [], _day(now)
     for name, of_host in variables.items():
         result = run.latest(of_host)
         host = hosts.from_result(name, of_host, result, hosts.Choice(tuple(domain_keys)))
@@ -103,14 +108,15 @@ def _of_rollout(variables: run.Variables, task_vars: dict[str, t.Any], closed: t
     outcomes = [Outcome(**row) for row in closed["outcomes"]]
     how = (run.fleet(variables), outcomes, closed["status"], closed["detail"])
     told = {"hosts": closed["outcomes"], "status": closed["status"], "detail": closed["detail"]}
-    now, scope, problem = time.time(), coordinator.scope(task_vars), text.attention(*how)
-    today = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
-    plan = run.current(task_vars)["document"]
-    rows = _rows(variables, plan["settings"]["domain_keys"], today)
-    if closed["recorded"] is None:
-        whole = document.of_status(rows, now, scope, problem)
-    else:
-        whole = document.of_rollout(rows, document.Ended(plan, closed["recorded"], outcomes), now, scope, problem)
+    problem = text.attention(*how)
+
+    def whole() -> dict[str, t.Any]:
+        now, scope, plan = time.time(), coordinator.scope(task_vars), run.current(task_vars)["document"]
+        rows = _rows(variables, plan["settings"]["domain_keys"], now)
+        if closed["recorded"] is None:
+            return document.of_status(rows, now, scope, problem)
+        return document.of_rollout(rows, document.Ended(plan, closed["recorded"], outcomes), now, scope, problem)
+
     return _Report(text.rollout(*how), told, problem, whole)
 
 

@@ -9,13 +9,14 @@ Its JSON Schema is docs/report.schema.json; what changes in it other than by key
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import status, words
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import judging
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import BAD, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, judging
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import BAD, GOOD, Outcome
 
 SCHEMA = 1
 # Of what the store records of gates, what is told
@@ -55,7 +56,7 @@ def of_rollout(
         of_plan = {**planned.get(one.host, {}), "wave": waves.get(one.host)}
         hosts.append(_host(row, one, of_plan))
     shown = ended.shown
-    done = sum(not one.bad and one.outcome in ("done", "unchanged") for one in ended.outcomes)
+    done = sum(one.outcome in GOOD for one in ended.outcomes)
     text = f"{done} of {words.count(ended.outcomes, 'host')} have their patch; the rollout is {shown['status']}"
     return {
         **_head("rollout", made, scope, problem is None, problem or text),
@@ -114,11 +115,7 @@ def _waves(ended: Ended) -> list[dict[str, t.Any]]:
     of_host = {one.host: one.outcome for one in ended.outcomes}
     for number, wave in enumerate(ended.document["waves"]):
         begun = [one["at"] for one in ended.shown["events"] if one["wave"] == number and one["what"] == "begin"]
-        judged = [one for one in ended.shown["gates"] if one["wave"] == number and one.get("of") == "wave"]
-        counts: dict[str, int] = {}
-        for name in wave["hosts"]:
-            kind = of_host.get(name, "pending")
-            counts[kind] = counts.get(kind, 0) + 1
+        judged = [one for one in ended.shown["gates"] if one["wave"] == number and one.get("of") == agenda.WAVE]
         told.append(
             {
                 "name": judging.name_of(ended.document, number),
@@ -128,7 +125,7 @@ def _waves(ended: Ended) -> list[dict[str, t.Any]]:
                 "ended": judged[-1]["at"] if judged else None,
                 "verdict": judged[-1]["verdict"] if judged else None,
                 "text": judged[-1]["text"] if judged else None,
-                "outcomes": counts,
+                "outcomes": dict(collections.Counter(of_host.get(name, "pending") for name in wave["hosts"])),
             }
         )
     return told

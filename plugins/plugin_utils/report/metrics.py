@@ -12,20 +12,11 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import ENDED, OPEN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report.status import STATES
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report.text import OUTCOMES
 
-_OUTCOMES = (
-    "done",
-    "unchanged",
-    "failed",
-    "rolled_back",
-    "rollback_pending",
-    "rollback_refused",
-    "lost",
-    "skipped",
-    "pending",
-)
-_STATUSES = ("running", "soaking", "waiting", "halted", "done", "failed", "abandoned")
+_STATUSES = (*OPEN, *ENDED)
 Labels = t.Mapping[str, str]
 
 
@@ -112,7 +103,7 @@ def of_rollout(document: t.Mapping[str, t.Any]) -> str:
     :param document: a report's.
     """
     rollout, scope = document["rollout"], {"scope": document["scope"]}
-    counts = dict.fromkeys(_OUTCOMES, 0)
+    counts = dict.fromkeys(OUTCOMES, 0)
     for host in document["hosts"]:
         counts[host["outcome"]] += 1
     passed = sum(wave["verdict"] == "pass" for wave in rollout["waves"])

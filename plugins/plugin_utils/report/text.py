@@ -16,7 +16,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome im
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.prestage import Fetched
 
 # Worst first, for what a person reads at night.
-_OUTCOMES = (
+OUTCOMES = (
     "lost",
     "rollback_pending",
     "rollback_refused",
@@ -55,7 +55,7 @@ def rollout(
 ) -> list[str]:
     """One row per host, the reasons of those that did not end well, and a line that sums up."""
     before = {host.name: host for host in fleet}
-    ordered = sorted(outcomes, key=lambda one: (_OUTCOMES.index(one.outcome), one.host))
+    ordered = sorted(outcomes, key=lambda one: (OUTCOMES.index(one.outcome), one.host))
     lines = words.table(
         ("HOST", "OUTCOME", "STATE", "BUILD ID", "KMP", "LEVEL", "SECONDS"),
         [
@@ -104,7 +104,7 @@ def _known(before: t.Mapping[str, Host], name: str) -> Host:
 
 def summary(outcomes: t.Sequence[Outcome]) -> str:
     counts = collections.Counter(one.outcome for one in outcomes)
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in _OUTCOMES if counts[kind])
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in OUTCOMES if counts[kind])
     return f"{words.count(outcomes, 'host')}: {told or 'none'}"
 
 
