@@ -118,22 +118,26 @@ unit36: stage
 			--only tests/tools/unit36 -- tests/tools/unit36; \
 	fi
 
-# The acceptance tests of what must never break: `make test` runs them too, so that each change shows it
-CANARIES := tests/acceptance/canary_refused.py tests/acceptance/canary_killed.py
+# The acceptance test of what must never break: `make test` runs it too, so that each change shows it
+NEVER := tests/acceptance/canary_killed.py
 
 .PHONY: test
 test: stage ## what is needed to trust a change: lint, sanity, unit, pretended hosts, the lab (replaces, then ends what `make lab` has up)
 	@$(CHECKS) $(LINTERS) unit36 sanity
 	@# What needs no machines but this one runs side by side; the lab's machines want it for themselves
-	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile tests/unit tests/pretended
-	@$(PY) -m pytest tests/integration $(CANARIES)
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal tests/unit tests/pretended
+	@$(PY) -m pytest tests/integration $(NEVER)
 
 .PHONY: scale
 scale: stage ## rollouts over simulated hosts: real modules in mount namespaces (as root)
 	@$(PY) -m pytest tests/scale
 
+.PHONY: thorough
+thorough: stage ## what `make test` leaves out: pretended hosts, with each ansible-core
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal -m thorough tests/pretended
+
 .PHONY: acceptance
-acceptance: stage ## the long scenarios on the lab (as above); one of them: SCENARIO=name (tests/acceptance/name.py)
+acceptance: stage $(if $(SCENARIO),,thorough) ## the above, then the long scenarios on the lab; one of them: SCENARIO=name (tests/acceptance/name.py)
 	@$(PY) -m pytest $(if $(SCENARIO),tests/acceptance/$(SCENARIO).py,\
 		$(filter-out %/conftest.py %/__init__.py tests/acceptance/_%,$(wildcard tests/acceptance/*.py)))
 

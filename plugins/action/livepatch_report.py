@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
             problem = "; ".join(filter(None, (problem, str(exc))))
         if paths and options["format"] == "text":
             self._display.display(f"Written: {paths[0]}")
-        if problem is not None and not self._task.check_mode:
+        if problem is not None:
             raise AnsibleActionFail(problem)
         return {"changed": False, "files": paths, **report.told}
 

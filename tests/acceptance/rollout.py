@@ -59,6 +59,20 @@ def test_a_full_rollout(eight: Lab, controller: Controller, figures: dict[str, o
     figures.update({"hosts": 8, "kernels": 3, "canaries": len(canaries), "round trips of the second run": len(trips)})
 
 
+def test_check_mode_tells_and_does_nothing(fleet: Lab, controller: Controller) -> None:
+    canary.add_repository(fleet, "slow", fleet.hosts)
+    before = {host.name: canary.snapshot(host) for host in fleet.hosts}
+    told = controller.playbook("rollout", fleet.inventory, "--check", *canary.ASK)
+    assert told.rc == 0, told.output
+    assert "4 hosts: 4 pending" in told.output
+    assert told.output.count(": pass (") == 3, "the canaries' wave and two more"
+    after = {name: event.result["after"] for name, event in told.ended("livepatch").items()}
+    assert {name: (block["state"], block["level"]) for name, block in after.items()} == {
+        host.name: ("patched", 4) for host in fleet.hosts
+    }
+    assert all(canary.untouched(host, before[host.name]) for host in fleet.hosts)
+
+
 def _is_sick(controller: Controller, running: subprocess.Popen[str], bad: list[Host]) -> str:
     # Not before it was found to be well
     _wait_for(running, "the soak", lambda: "TASK [Let the wave soak]" in controller.output() or None)

@@ -24,6 +24,10 @@ FATAL = {"any_errors_fatal": True}
 IGNORE = {"ignore_unreachable": True}
 CAUGHT: Task = {"block": [WORK], "rescue": [say("rescue")]}
 END_PLAY: Task = {"ansible.builtin.meta": "end_play"}
+
+# None of our code is in it: what can change it is another ansible-core
+pytestmark = pytest.mark.thorough
+
 SINCE_2_19 = ("2.19", cores.NEWEST)
 
 

@@ -18,6 +18,10 @@ from tests.support import cores
 from tests.support.plays import WORK, Case, Play, Stage, Task, keep, play, raw, rows, say, together
 
 IGNORE = {"ignore_unreachable": True}
+
+# None of our code is in it: what can change it is another ansible-core
+pytestmark = pytest.mark.thorough
+
 SINCE_2_19 = ("2.19", cores.NEWEST)
 
 # As in playbooks/rollout.yml

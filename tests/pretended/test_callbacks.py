@@ -15,7 +15,7 @@ ROLLOUT = ["fleet.livepatch.rollout", "-e", "livepatch_halt_scope=cohort"]
 REFUSED = "the kernel refused it"
 
 
-@pytest.fixture(scope="module", params=[*cores.VERSIONS, cores.NEWEST])
+@pytest.fixture(scope="module", params=cores.EACH)
 def pretence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pretence:
     return Pretence(tmp_path_factory.mktemp("pretence"), cores.environment(request.param))
 

@@ -17,7 +17,7 @@ PRESTAGE = ["fleet.livepatch.prestage"]
 ROLLOUT = ["fleet.livepatch.rollout", "-e", "livepatch_prestaged=true"]
 
 
-@pytest.fixture(scope="module", params=[*cores.VERSIONS, cores.NEWEST])
+@pytest.fixture(scope="module", params=cores.EACH)
 def pretence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pretence:
     return Pretence(tmp_path_factory.mktemp("pretence"), cores.environment(request.param))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,16 @@ _TOOLS = _CHECKOUT / "tests/tools"
 VERSIONS = {"2.16": ("3.12", "3.11", "3.10"), "2.19": ("3.13", "3.12", "3.11")}
 # What everything else runs with.
 NEWEST = "newest"
+OLDEST = next(iter(VERSIONS))
+
+
+def thorough(*values: object) -> t.Any:
+    """Parameters of a test that `make test` does without."""
+    return pytest.param(*values, marks=pytest.mark.thorough)
+
+
+# What differs from one version to another is tried with all of them; `make test` takes one.
+EACH = [*map(thorough, VERSIONS), NEWEST]
 
 
 def environment(version: str) -> Path:

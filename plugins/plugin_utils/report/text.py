@@ -111,12 +111,15 @@ def summary(outcomes: t.Sequence[Outcome]) -> str:
 def attention(
     fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome], status: str, detail: t.Mapping[str, t.Any]
 ) -> str | None:
-    """Why a rollout did not end well, in one line; None where it did, or waits as it was planned to."""
+    """Why a rollout did not end well, in one line; None where it did, or waits as it was planned to.
+
+    In check mode nobody is started, which is no reason; hosts that could not be planned are one there too.
+    """
     before = {host.name: host for host in fleet}
     bad = [one.host for one in outcomes if one.outcome in BAD]
     open_ = [one.host for one in outcomes if one.outcome == "pending"]
     odd = [one.host for one in outcomes if one.outcome == "skipped" and not _known(before, one.host).settled]
-    waits = status == "soaking" or (status == "waiting" and detail.get("for") in ("window", "approval"))
+    waits = status in ("soaking", "planned") or (status == "waiting" and detail.get("for") in ("window", "approval"))
     parts = []
     if status in ("halted", "waiting") and not (waits and not detail.get("refused")):
         parts.append(f"the rollout is {status} ({detail.get('text')})")

@@ -72,11 +72,17 @@ def test_what_needs_attention_decides_how_the_run_ends():
     assert not ends("pending")
 
 
+def test_check_mode_tells_of_hosts_that_cannot_be_planned():
+    outcomes = [Outcome("web1", "pending", "", "unpatched"), Outcome(LOST.name, "skipped", "", LOST.state)]
+    assert text.attention([WELL, LOST], outcomes, "planned", {}) == f"1 host not planned ({LOST.name})"
+
+
 def test_who_waits_as_planned_ends_well():
     def ends(status: str, **detail: object) -> bool:
         return text.attention([WELL], [Outcome("web1", "pending", "", "unpatched")], status, detail) is None
 
     assert ends("soaking")
+    assert ends("planned"), "in check mode"
     assert ends("waiting", **{"for": "window"})
     assert ends("waiting", **{"for": "approval"})
     assert not ends("waiting", **{"for": "approval", "refused": True})
