@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import recorded, text, words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, ending, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
@@ -23,6 +23,7 @@ _OPTIONS: dict[str, t.Any] = {
     "cohort": {"type": "str"},
     "reason": {"type": "str", "default": ""},
     "lease": {"type": "int", "default": 1800},
+    "dir": {"type": "str", "default": ""},
 }
 
 
@@ -34,7 +35,7 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         if options["ended"]:
-            return self._end(task_vars)
+            return self._end(task_vars, options["dir"])
         if not options["reason"].strip():
             raise AnsibleActionFail("the reason is missing (livepatch_reason): the quarantine and the report keep it")
         try:
@@ -51,13 +52,28 @@ class ActionModule(ActionBase):
         self._display.display(f"{len(rollout['hosts'])} hosts of the plan {rollout['hash'][:12]} are brought back")
         return {"changed": False, "rollout": rollout}
 
-    def _end(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _end(self, task_vars: dict[str, t.Any], folder: str) -> dict[str, t.Any]:
         rollout = run.current(task_vars)
-        ended = ending.end_back(Records(self, task_vars, rollout), rollout, self._task.check_mode)
+        records = Records(self, task_vars, rollout)
+        ended = ending.end_back(records, rollout, self._task.check_mode)
         self._display.display("\n".join(text.rollout([], ended.outcomes, ended.status, ended.detail)))
         stuck = [one.host for one in ended.outcomes if one.outcome != "rolled_back"]
-        if stuck and not self._task.check_mode:
-            raise AnsibleActionFail(
-                f"{len(stuck)} of {len(ended.outcomes)} hosts were not brought back ({', '.join(stuck[:12])})"
-            )
-        return {"changed": False, "outcomes": [dataclasses.asdict(one) for one in ended.outcomes]}
+        problems, paths = [], []
+        if stuck:
+            problems.append(f"{len(stuck)} of {len(ended.outcomes)} hosts were not brought back ({words.some(stuck)})")
+        if not self._task.check_mode:
+            try:
+                paths = self._written(records, folder)
+            except PlanError as exc:
+                problems.append(str(exc))
+            if problems:
+                raise AnsibleActionFail("; ".join(problems))
+        return {"changed": False, "outcomes": [dataclasses.asdict(one) for one in ended.outcomes], "files": paths}
+
+    def _written(self, records: Records, folder: str) -> list[str]:
+        """The report of the whole rollout, of which hosts were brought back."""
+        found = recorded.read(records, records.ask("show", scope=records.scope)["rollout"])
+        paths = found.write(folder, records.scope) if found else []
+        if paths:
+            self._display.display(f"Written: {paths[0]}")
+        return paths

@@ -15,16 +15,22 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import Plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import people
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
+_OF_FILES: dict[str, t.Any] = {"dir": {"type": "str", "default": ""}}
+
 
 class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=people.OPTIONS)
+        _validation, options = self.validate_argument_spec(argument_spec={**people.OPTIONS, **_OF_FILES})
+        records = Records(self, task_vars or {})
         try:
-            said = people.do(Records(self, task_vars or {}), options)
+            said = people.do(records, options)
+            self._display.display("\n".join(said.lines))
+            paths = said.recorded.write(options["dir"], records.scope) if said.recorded else []
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        self._display.display("\n".join(said.lines))
-        return {"changed": said.changed, "entries": said.entries}
+        if paths:
+            self._display.display(f"Written: {paths[0]}")
+        return {"changed": said.changed, "entries": said.entries, "files": paths}

@@ -35,6 +35,12 @@ options:
     description: After how many seconds without a sign of life another run may take over.
     type: int
     default: 1800
+  dir:
+    description:
+      - A folder on the control node, made if it is missing, in which the report of the rollout is written with
+        O(ended=true), as M(fleet.livepatch.livepatch_report) does it. Nothing is written without it.
+    type: str
+    default: ''
 seealso:
   - module: fleet.livepatch.livepatch_plan
 """
@@ -55,6 +61,12 @@ rollout:
   returned: unless O(ended=true)
   type: dict
   sample: {hosts: [web1, web2], sizes: [1, 1]}
+files:
+  description: The files that were written, the one for people first.
+  returned: if O(ended=true)
+  type: list
+  elements: str
+  sample: [/var/lib/reports/livepatch-rollout-default-20261125T220000Z.html]
 outcomes:
   description: What became of each host.
   returned: if O(ended=true)

@@ -60,6 +60,12 @@ options:
     description: Why. It is required for what changes the quarantine or gives a rollout up.
     type: str
     default: ''
+  dir:
+    description:
+      - A folder on the control node, made if it is missing, in which the report of the rollout is written with
+        O(command=report), as M(fleet.livepatch.livepatch_report) does it. Nothing is written without it.
+    type: str
+    default: ''
 seealso:
   - module: fleet.livepatch.livepatch_halt
 """
@@ -75,6 +81,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+files:
+  description: The files that were written, the one for people first.
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/lib/reports/livepatch-rollout-default-20261125T220000Z.html]
 entries:
   description: Entries of the quarantine that were listed, added or cleared.
   returned: success

@@ -403,23 +403,31 @@ def test_killed_at_any_moment_it_goes_on(pretence: Pretence, seed: int) -> None:
     assert pretence.touched() == {name: ["3-1"] for name in hosts}
 
 
-def test_hosts_are_brought_back_by_an_operator(pretence: Pretence) -> None:
+def test_hosts_are_brought_back_by_an_operator(pretence: Pretence, tmp_path: Path) -> None:
     run(pretence, fleet())
     without = pretence.again(["fleet.livepatch.rollback"])
     assert (without.rc, "the reason is missing" in without.output) == (2, True), without.output
     one = pretence.again(["fleet.livepatch.rollback", *extra(livepatch_targets="a2", livepatch_reason="it is slow")])
     assert one.rc == 0, one.output
     assert "1 host: 1 rolled_back" in one.output
-    rest = pretence.again(["fleet.livepatch.rollback", *extra(livepatch_reason="it is slow")])
+    reports = {"livepatch_report_dir": str(tmp_path)}
+    rest = pretence.again(["fleet.livepatch.rollback", *extra(livepatch_reason="it is slow", **reports)])
     assert rest.rc == 0, rest.output
     assert "3 hosts: 3 rolled_back" in rest.output
+    (path,) = tmp_path.glob("livepatch-rollout-default-*Z.json")
+    told = json.loads(path.read_text())
+    assert {host["name"]: host["outcome"] for host in told["hosts"]} == dict.fromkeys(fleet(), "rolled_back")
+    assert f"Written: {path.with_suffix('.html')}" in rest.output
     order = [name for name, _time in sorted(rest.started("livepatch").items(), key=lambda item: item[1])]
     assert set(order[:2]) == {"a1", "b1"}, "the canaries first"
     # What they had is barred.
     after = pretence.again([ROLLOUT])
     assert "quarantine: it is slow" in after.output
     assert all(kmps == ["3-1"] for kmps in pretence.touched().values())
-    report = pretence.again(["fleet.livepatch.report"])
+    path.unlink()
+    report = pretence.again(["fleet.livepatch.report", *extra(**reports)])
+    (again,) = tmp_path.glob("livepatch-rollout-default-*Z.json")
+    assert json.loads(again.read_text())["rollout"] == told["rollout"]
     assert report.rc == 0, report.output
     assert "4 hosts: 4 rolled_back" in report.output
     assert "in cohort" in report.output

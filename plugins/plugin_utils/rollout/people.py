@@ -11,11 +11,9 @@ import datetime
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import recorded
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import owner
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import recorded
 
 _ENTRY = {"id": {"type": "int"}, "kmp": {"type": "str"}, "cohort": {"type": "str"}, "host": {"type": "str"}}
 OPTIONS: dict[str, t.Any] = {
@@ -36,11 +34,12 @@ OPTIONS: dict[str, t.Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class Said:
-    """What was done, in words, and the entries of the quarantine that it was done to."""
+    """What was done, in words, the entries of the quarantine that it was done to, and the rollout that was shown."""
 
     lines: list[str]
     changed: bool
     entries: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    recorded: recorded.Recorded | None = None
 
 
 def do(records: Records, options: t.Mapping[str, t.Any]) -> Said:
@@ -78,28 +77,19 @@ def do(records: Records, options: t.Mapping[str, t.Any]) -> Said:
 def _report(records: Records) -> Said:
     """The rollout that is open, or else the last one."""
     shown = records.ask("show", scope=records.scope)
-    rollout = shown["rollout"]
-    if rollout is None:
+    found = recorded.read(records, shown["rollout"])
+    if found is None:
         return Said([f"No rollout of the scope {records.scope} is recorded"], False)
-    document = records.ask("load_plan", hash=rollout["plan_hash"])
-    rows = document["hosts"]
-    before = [
-        Host(name, "", "", build_id=row["build_id"], level=row["level"], kmp=row["kmp"]) for name, row in rows.items()
-    ]
-    outcomes = [
-        recorded(name, rollout["outcomes"].get(name), row["cohort"], host)
-        for host, (name, row) in zip(before, rows.items(), strict=True)
-    ]
-    detail = rollout["detail"] or {"text": f"since {_clock(rollout['ended'] or rollout['started'])}"}
+    rollout = found.shown
     gates = [
         f"  {_clock(one['at'])}  wave {one['wave']}: {one.get('name') or 'hosts'}: {one['verdict']}: {one['text']}"
         for one in rollout["gates"]
     ]
     head = f"Rollout {rollout['id']} of plan {rollout['plan_hash'][:12]}, begun {_clock(rollout['started'])}"
     barred = [f"  {_told(entry)}" for entry in shown["quarantine"]]
-    lines = [head, "", *text.rollout(before, outcomes, rollout["status"], detail)]
+    lines = [head, "", *found.lines({"text": f"since {_clock(rollout['ended'] or rollout['started'])}"})]
     lines += ["", "Gates:", *gates] if gates else []
-    return Said([*lines, *(["", "In quarantine:", *barred] if barred else [])], False)
+    return Said([*lines, *(["", "In quarantine:", *barred] if barred else [])], False, recorded=found)
 
 
 def _approve(records: Records, options: t.Mapping[str, t.Any], by: str) -> Said:
