@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text, words
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document as report
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import files, status, text, words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import outside
@@ -23,6 +25,7 @@ _OF_RUN: dict[str, t.Any] = {
     "plan_hash": {"type": "str", "default": ""},
     "gates": {"type": "list", "elements": "dict", "default": []},
     "skip_gates": {"type": "dict", "default": {}},
+    "dir": {"type": "str", "default": ""},
     "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
 }
 
@@ -52,5 +55,18 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         document = rollout["document"]
-        self._display.display(words.shown(text.plan(document, rollout["resumed"]), document, options["format"]))
-        return {"changed": False, "plan": rollout["document"], "rollout": rollout}
+        lines = text.plan(document, rollout["resumed"], rollout["before"])
+        self._display.display(words.shown(lines, document, options["format"]))
+        paths = []
+        if options["dir"]:
+            now = time.time()
+            rows = status.rows_of(variables, settings.choice, now)
+            try:
+                paths = files.write(
+                    options["dir"], report.of_plan(rows, document, rollout["before"], now, records.scope)
+                )
+            except PlanError as exc:
+                raise AnsibleActionFail(str(exc)) from exc
+            if options["format"] == "text":
+                self._display.display(f"Written: {paths[0]}")
+        return {"changed": False, "plan": rollout["document"], "rollout": rollout, "files": paths}

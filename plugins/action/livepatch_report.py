@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import functools
 import time
 import typing as t
@@ -80,7 +79,8 @@ class _Report(t.NamedTuple):
 
 def _of_status(variables: run.Variables, task_vars: dict[str, t.Any], required: t.Any) -> _Report:
     now = time.time()
-    rows, today = _rows(variables, task_vars.get("livepatch_domain_keys") or (), now), _day(now)
+    keys = task_vars.get("livepatch_domain_keys") or ()
+    rows, today = status.rows_of(variables, hosts.Choice(tuple(keys)), now), status.day(now)
     try:
         run.insist_on_common(variables, ("livepatch_require", "livepatch_report_dir", "livepatch_output"))
         problem = status.lacking(rows, [required] if isinstance(required, str) else list(required))
@@ -88,20 +88,6 @@ def _of_status(variables: run.Variables, task_vars: dict[str, t.Any], required: 
         problem = str(exc)
     whole = functools.partial(document.of_status, rows, now, coordinator.scope(task_vars), problem)
     return _Report(status.lines(rows, today), status.as_document(rows), problem, whole)
-
-
-def _day(now: float) -> datetime.date:
-    return datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
-
-
-def _rows(variables: run.Variables, domain_keys: t.Sequence[str], now: float) -> list[status.Row]:
-    """What is true of the hosts by what they said last."""
-    rows, today = [], _day(now)
-    for name, of_host in variables.items():
-        result = run.latest(of_host)
-        host = hosts.from_result(name, of_host, result, hosts.Choice(tuple(domain_keys)))
-        rows.append(status.of(host, of_host, result, today))
-    return rows
 
 
 def _of_rollout(variables: run.Variables, task_vars: dict[str, t.Any], closed: t.Mapping[str, t.Any]) -> _Report:
@@ -112,7 +98,7 @@ def _of_rollout(variables: run.Variables, task_vars: dict[str, t.Any], closed: t
 
     def whole() -> dict[str, t.Any]:
         now, scope, plan = time.time(), coordinator.scope(task_vars), run.current(task_vars)["document"]
-        rows = _rows(variables, plan["settings"]["domain_keys"], now)
+        rows = status.rows_of(variables, hosts.Choice(tuple(plan["settings"]["domain_keys"])), now)
         if closed["recorded"] is None:
             return document.of_status(rows, now, scope, problem)
         return document.of_rollout(rows, document.Ended(plan, closed["recorded"], outcomes), now, scope, problem)

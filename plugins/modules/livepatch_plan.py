@@ -131,6 +131,12 @@ options:
     description: Names of gates that are passed over, each with the reason; they are checked here.
     type: dict
     default: {}
+  dir:
+    description:
+      - A folder on the control node, made if it is missing, in which a report of the plan is written, as
+        M(fleet.livepatch.livepatch_report) does it. Nothing is written without it.
+    type: str
+    default: ''
   format:
     description: What is printed. V(text) is a table for people, V(json) the plan itself.
     type: str
@@ -151,6 +157,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+files:
+  description: The files that were written, the one for people first.
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/lib/reports/livepatch-plan-default-20261125T220000Z.html]
 plan:
   description:
     - The plan, with C(schema), C(settings), the C(cohorts), the C(waves), each with its C(kind) (V(canaries), V(wave)
@@ -168,7 +180,8 @@ rollout:
   description:
     - What the steps of this run work by. That is the C(id) of the rollout and the C(fence), the number of this run
       (null where nothing was begun), C(document), the plan, and what is left of it as C(batches), C(hosts) and
-      C(sizes).
+      C(sizes). With O(only=true) C(before) has the C(hash) of the plan before, when it was C(saved), and the C(changes)
+      since.
   returned: success
   type: dict
   sample: {id: 0d1c5f0c2b6e4f7a9f0e3f1b2c4d5e6f, fence: 1795593600, resumed: false, hosts: [web1, web2], sizes: [1, 1]}

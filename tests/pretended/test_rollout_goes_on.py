@@ -154,6 +154,18 @@ def test_a_soak_that_is_longer_than_the_run_is_seen_out_by_the_next(pretence: Pr
     assert all(kmps == ["3-1"] for kmps in pretence.touched().values()), "no host twice"
 
 
+def test_a_plan_tells_what_has_changed(pretence: Pretence, tmp_path: Path) -> None:
+    plan = ["fleet.livepatch.plan", *extra(livepatch_report_dir=str(tmp_path))]
+    first = pretence.run(fleet(3), plan, {}, common=COMMON)
+    assert "since the plan" not in first.output, first.output
+    pretence.change("a3", kmp="4-1")
+    second = pretence.again(plan)
+    assert re.search(r"^  another KMP: \S+-3-1 -> \S+-4-1 +1  a3$", second.output, re.MULTILINE), second.output
+    told = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("livepatch-plan-default-*Z.json"))]
+    assert [one["plan"]["before"] and one["plan"]["before"]["hash"] for one in told] == [None, told[0]["plan"]["hash"]]
+    assert "Nothing has changed since the plan" in pretence.again(["fleet.livepatch.plan"]).output
+
+
 def test_a_wave_waits_for_its_approval(pretence: Pretence) -> None:
     planned = pretence.run(fleet(), ["fleet.livepatch.plan"], {}, common=COMMON)
     (digest,) = re.findall(r"^Plan ([0-9a-f]{64})$", planned.output, re.MULTILINE)

@@ -149,6 +149,14 @@ class Store:
             raise NoSuchPlan(f"there is no plan {hash}", "Make one (playbook plan), and give the hash that it prints")
         return dict(json.loads(found["document"]))
 
+    def last_plan(self, scope: str) -> Optional[Dict[str, Any]]:
+        """The plan that was saved last, ``document``, and when, ``saved``; None where the scope has none."""
+        with self._database.reading() as connection:
+            found = connection.execute(
+                "SELECT saved, document FROM plans WHERE scope = ? ORDER BY saved DESC, rowid DESC LIMIT 1", (scope,)
+            ).fetchone()
+        return found and {"saved": found["saved"], "document": json.loads(found["document"])}
+
     def start(self, scope: str, fence: int, plan_hash: str, settings: Dict[str, Any]) -> str:
         """A new rollout of a plan; its ID."""
         identity = uuid.uuid4().hex

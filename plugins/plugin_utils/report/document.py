@@ -40,6 +40,37 @@ def of_status(rows: t.Sequence[status.Row], made: float, scope: str, problem: st
     return {
         **_head("status", made, scope, problem is None and not behind, problem or text),
         "hosts": [_host(row, None, {}) for row in sorted(rows, key=lambda row: row.name)],
+        "plan": None,
+        "rollout": None,
+    }
+
+
+def of_plan(
+    rows: t.Sequence[status.Row],
+    planned: t.Mapping[str, t.Any],
+    before: t.Mapping[str, t.Any] | None,
+    made: float,
+    scope: str,
+) -> dict[str, t.Any]:
+    """:param planned: the plan's document; ``before``: the plan before it, and what has changed since."""
+    of_host = _planned(planned)
+    counts = (words.count(planned["hosts"], "host"), words.count(planned["waves"], "wave"))
+    text = f"{counts[0]} in {counts[1]}; {len(planned['left_out'])} in none"
+    waves = [
+        {"name": judging.name_of(planned, number), "kind": wave["kind"], "hosts": wave["hosts"]}
+        for number, wave in enumerate(planned["waves"])
+    ]
+    return {
+        **_head("plan", made, scope, True, text),
+        "hosts": [_host(row, None, of_host.get(row.name, {})) for row in sorted(rows, key=lambda row: row.name)],
+        "plan": {
+            "hash": planned["hash"],
+            "settings": planned["settings"],
+            "waves": waves,
+            "cohorts": [_cohort(one) for one in planned["cohorts"]],
+            "left_out": planned["left_out"],
+            "before": before,
+        },
         "rollout": None,
     }
 
@@ -48,19 +79,18 @@ def of_rollout(
     rows: t.Sequence[status.Row], ended: Ended, made: float, scope: str, problem: str | None
 ) -> dict[str, t.Any]:
     by_name = {row.name: row for row in rows}
-    planned = ended.document["hosts"]
-    waves = {name: number for number, wave in enumerate(ended.document["waves"]) for name in wave["hosts"]}
+    planned = _planned(ended.document)
     hosts = []
     for one in sorted(ended.outcomes, key=lambda one: one.host):
         row = _now(by_name.get(one.host), one)
-        of_plan = {**planned.get(one.host, {}), "wave": waves.get(one.host)}
-        hosts.append(_host(row, one, of_plan))
+        hosts.append(_host(row, one, planned.get(one.host, {})))
     shown = ended.shown
     done = sum(one.outcome in GOOD for one in ended.outcomes)
     text = f"{done} of {words.count(ended.outcomes, 'host')} have their patch; the rollout is {shown['status']}"
     return {
         **_head("rollout", made, scope, problem is None, problem or text),
         "hosts": hosts,
+        "plan": None,
         "rollout": {
             "id": shown["id"],
             "plan": ended.document["hash"],
@@ -75,6 +105,12 @@ def of_rollout(
             "events": list(shown["events"]),
         },
     }
+
+
+def _planned(plan: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    """What a plan says of each of its hosts, its wave among it."""
+    waves = {name: number for number, wave in enumerate(plan["waves"]) for name in wave["hosts"]}
+    return {name: {**row, "wave": waves.get(name)} for name, row in plan["hosts"].items()}
 
 
 def _now(row: status.Row | None, one: Outcome) -> status.Row:

@@ -40,8 +40,16 @@ class Recorded:
 
     def _row(self, host: Host, one: Outcome) -> status.Row:
         """Whether a host has what it ought to have is known where its rollout has seen it."""
-        known = {"release": host.release, "build_id": host.build_id, "kmp": one.kmp, "level": one.level}
-        return status.Row(one.host, one.state, one.reason, up_to_date=one.outcome in GOOD or None, **known)
+        return status.Row(
+            one.host,
+            one.state,
+            one.reason,
+            release=host.release,
+            build_id=host.build_id,
+            kmp=one.kmp,
+            level=one.level,
+            up_to_date=one.outcome in GOOD or None,
+        )
 
     def write(self, folder: str, scope: str) -> list[str]:
         """Writes the report as files, if a folder is given; their paths, that for people first.

@@ -19,7 +19,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import AC
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import jmes
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import words
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hosts, problems, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 
 # Worst first, for what a person reads at night
@@ -103,6 +103,19 @@ class Row:
     @property
     def next_boot(self) -> str | None:
         return None if self.persistent is None else "keeps it" if self.persistent else "loses it"
+
+
+def day(now: float) -> datetime.date:
+    return datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
+
+
+def rows_of(variables: run.Variables, choice: hosts.Choice, now: float) -> list[Row]:
+    """What is true of the hosts by what they said last."""
+    found, today = [], day(now)
+    for name, of_host in variables.items():
+        result = run.latest(of_host)
+        found.append(of(hosts.from_result(name, of_host, result, choice), of_host, result, today))
+    return found
 
 
 def of(host: Host, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None, today: datetime.date) -> Row:

@@ -30,8 +30,10 @@ OUTCOMES = (
 _FETCHED = ("failed", "skipped", "downloaded", "there", "unchanged")
 
 
-def plan(document: t.Mapping[str, t.Any], resumed: bool = False) -> list[str]:
-    """The waves, and who is in none of them."""
+def plan(
+    document: t.Mapping[str, t.Any], resumed: bool = False, before: t.Mapping[str, t.Any] | None = None
+) -> list[str]:
+    """The waves, who is in none of them, and what has changed since the plan ``before``, if there was one."""
     counts = (
         words.count(document["hosts"], "host"),
         words.count(document["cohorts"], "cohort"),
@@ -47,7 +49,19 @@ def plan(document: t.Mapping[str, t.Any], resumed: bool = False) -> list[str]:
         reasons[reason.partition(":")[0]].append(name)
     for state, names in sorted(reasons.items()):
         lines.append(f"  {'in no wave':<18} {len(names):>5}  {state}: {words.some(names)}")
+    lines += [] if before is None else _since(before)
     return [*lines, f"{'The open plan' if resumed else 'Plan'} {document['hash']}"]
+
+
+def _since(before: t.Mapping[str, t.Any]) -> list[str]:
+    since = f"since the plan {before['hash'][:12]} of {words.clock(before['saved'])}"
+    if not before["changes"]:
+        return [f"Nothing has changed {since}"]
+    told = []
+    for one in before["changes"]:
+        count = f"{len(one['hosts']):>5}  {words.some(one['hosts'])}" if one["hosts"] else ""
+        told.append(f"  {one['what']:<18} {count}".rstrip())
+    return [f"Changed {since}:", *told]
 
 
 def rollout(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import typing as t
 
@@ -35,6 +36,11 @@ def count(things: t.Sized, word: str, words: str | None = None) -> str:
 
 def some(names: t.Sequence[str], most: int = _NAMES) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def clock(at: float) -> str:
+    """Seconds since the epoch, for people."""
+    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def short(build_id: str | None) -> str | None:

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, budget, owner, plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, budget, difference, owner, plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records, StoreError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import Settings
@@ -35,7 +36,9 @@ def begin(
     _insist_on_everybody(document, by_name, open_["outcomes"] if open_ else {})
     held: dict[str, t.Any] = {"id": None, "fence": None}
     resumed = open_ is not None
+    before = None
     if only:
+        before = _compared(records.ask("last_plan", scope=records.scope), document)
         records.ask("save_plan", scope=records.scope, document=document)
     elif document["waves"] and not read_only:
         held, open_ = _take(records, document, open_, int(options["lease"]))
@@ -45,6 +48,7 @@ def begin(
     return {
         **held,
         "resumed": resumed,
+        "before": before,
         "began": time.time(),
         "hash": document["hash"],
         "document": document,
@@ -55,6 +59,14 @@ def begin(
         "soaking": agenda.soaking_since(gates),
         "pending": sorted(name for name, row in recorded.items() if row["outcome"] == "rollback_pending"),
     }
+
+
+def _compared(last: t.Mapping[str, t.Any] | None, document: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+    """The plan before this one, and what has changed since; None where there is none that can be understood."""
+    if last is None or last["document"].get("schema") != plan.SCHEMA:
+        return None
+    changes = [dataclasses.asdict(one) for one in difference.between(last["document"], document)]
+    return {"hash": last["document"]["hash"], "saved": last["saved"], "changes": changes}
 
 
 def back(

@@ -11,7 +11,7 @@ import datetime
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import recorded
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import recorded, words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import owner
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
@@ -82,12 +82,12 @@ def _report(records: Records) -> Said:
         return Said([f"No rollout of the scope {records.scope} is recorded"], False)
     rollout = found.shown
     gates = [
-        f"  {_clock(one['at'])}  wave {one['wave']}: {one.get('name') or 'hosts'}: {one['verdict']}: {one['text']}"
+        f"  {words.clock(one['at'])}  wave {one['wave']}: {one.get('name') or 'hosts'}: {one['verdict']}: {one['text']}"
         for one in rollout["gates"]
     ]
-    head = f"Rollout {rollout['id']} of plan {rollout['plan_hash'][:12]}, begun {_clock(rollout['started'])}"
+    head = f"Rollout {rollout['id']} of plan {rollout['plan_hash'][:12]}, begun {words.clock(rollout['started'])}"
     barred = [f"  {_told(entry)}" for entry in shown["quarantine"]]
-    lines = [head, "", *found.lines({"text": f"since {_clock(rollout['ended'] or rollout['started'])}"})]
+    lines = [head, "", *found.lines({"text": f"since {words.clock(rollout['ended'] or rollout['started'])}"})]
     lines += ["", "Gates:", *gates] if gates else []
     return Said([*lines, *(["", "In quarantine:", *barred] if barred else [])], False, recorded=found)
 
@@ -129,8 +129,6 @@ def _what(entry: t.Mapping[str, t.Any]) -> str:
 
 
 def _told(entry: t.Mapping[str, t.Any]) -> str:
-    return f"{entry['id']}: {_what(entry)}, since {_clock(entry['since'])} by {entry['by'] or '?'}: {entry['reason']}"
-
-
-def _clock(at: float) -> str:
-    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        f"{entry['id']}: {_what(entry)}, since {words.clock(entry['since'])} by {entry['by'] or '?'}: {entry['reason']}"
+    )

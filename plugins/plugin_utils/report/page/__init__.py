@@ -28,21 +28,30 @@ _MOODS = {
     **dict.fromkeys(("not_covered", "skipped"), "idle"),
 }
 _SLOWEST = 10
+_KINDS = {
+    "status": "Status of the fleet",
+    "plan": "Plan of a rollout of live patches",
+    "rollout": "Rollout of live patches",
+}
 
 
 def render(document: Document) -> str:
-    rollout = document["rollout"]
+    rollout, plan = document["rollout"], document["plan"]
     meta = [document["made"].replace("T", " "), f"scope {document['scope']}"]
     if rollout:
         meta += [f"rollout {rollout['id']}", f"plan {rollout['plan']}"]
+    if plan:
+        meta += [f"plan {plan['hash']}"]
     sections = [_tiles(document)]
     if rollout:
-        sections += [_waves(rollout), _migrations(document), _gates(rollout), _cohorts(document)]
+        sections += [_waves(rollout), _migrations(document), _gates(rollout), _cohorts(rollout, document["hosts"])]
+    if plan:
+        sections += [_planned_waves(plan), _changes(plan["before"]), _cohorts(plan, [])]
     sections += [_problems(document), _domains(document), _cves(document), _calendar(document)]
     parts = {
         "title": _text(f"Live patches: {document['of']}, {document['made'][:10]}"),
         "class": "well" if document["well"] else "ill",
-        "kind": _text({"status": "Status of the fleet", "rollout": "Rollout of live patches"}[document["of"]]),
+        "kind": _text(_KINDS[document["of"]]),
         "verdict": _text(document["verdict"]),
         "meta": _text(" · ".join(meta)),
         "body": "\n".join(section for section in sections if section),
@@ -148,11 +157,29 @@ def _measurements(measured: t.Sequence[t.Mapping[str, t.Any]] | None) -> str:
     return f"<details><summary>{words.count(measured, 'measurement')}</summary><code>{lines}</code></details>"
 
 
-def _cohorts(document: Document) -> str:
-    rollout = document["rollout"]
-    kinds = sorted({host["outcome"] for host in document["hosts"] if host["cohort"]})
+def _planned_waves(plan: Document) -> str:
+    rows = [(_text(wave["name"]), str(len(wave["hosts"])), _text(words.some(wave["hosts"]))) for wave in plan["waves"]]
+    return _section("Waves", _table(("Wave", "Hosts", "Which"), rows, "Waves"))
+
+
+def _changes(before: Document | None) -> str:
+    if before is None:
+        return ""
+    since = f"<p>Since the plan <code>{_text(before['hash'])}</code> of {_text(words.clock(before['saved']))}"
+    if not before["changes"]:
+        return _section("Changes", f"{since} nothing has changed.</p>")
+    rows = [
+        (_text(one["what"]), str(len(one["hosts"]) or words.NOTHING), _text(words.some(one["hosts"])))
+        for one in before["changes"]
+    ]
+    return _section("Changes", f"{since}</p>" + _table(("What", "Hosts", "Which"), rows, "Changes"))
+
+
+def _cohorts(followed: Document, hosts: t.Sequence[Document]) -> str:
+    """:param followed: the plan, or the rollout of one; ``hosts``: with their outcomes, if they have some."""
+    kinds = sorted({host["outcome"] for host in hosts if host["cohort"]})
     counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    for host in document["hosts"]:
+    for host in hosts:
         counts[host["cohort"]][host["outcome"]] += 1
     rows = [
         (
@@ -160,13 +187,14 @@ def _cohorts(document: Document) -> str:
             _text(one["release"]),
             f"<code>{_text(words.short(one['build_id']))}</code>",
             _text(f"{words.NOTHING if one['level'] is None else one['level']} → {one['kmp']}"),
+            str(one["hosts"]),
             _text(words.some(one["canaries"], 3) or words.NOTHING),
             *(str(counts[one["id"]][kind]) for kind in kinds),
         )
-        for one in rollout["cohorts"]
+        for one in followed["cohorts"]
     ]
-    head = ("Cohort", "Kernel", "Build ID", "From level to KMP", "Canaries", *kinds)
-    return _section("Cohorts", _table(head, rows, "Cohorts and outcomes"))
+    head = ("Cohort", "Kernel", "Build ID", "From level to KMP", "Hosts", "Canaries", *kinds)
+    return _section("Cohorts", _table(head, rows, "Cohorts"))
 
 
 def _problems(document: Document) -> str:

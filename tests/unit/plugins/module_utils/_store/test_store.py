@@ -55,6 +55,15 @@ def test_what_is_not_there_reads_as_empty_and_is_not_made(store: Store, path: st
     assert not os.path.exists(path)
 
 
+def test_the_last_plan_is_that_of_its_scope(store: Store, clock: Clock) -> None:
+    assert store.last_plan("s") is None
+    for number, scope in enumerate(("s", "s", "other")):
+        clock.at = 1000.0 + number
+        store.save_plan(scope, {"hash": str(number)})
+    assert store.last_plan("s") == {"saved": 1001.0, "document": {"hash": "1"}}
+    assert store.last_plan("nobody's") is None
+
+
 def test_nobody_else_may_read_it(store: Store, path: str) -> None:
     store.halt("s", "", "eve")
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report.status import Row
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import difference, plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import Settings
@@ -44,6 +45,21 @@ def status() -> dict[str, t.Any]:
     open_ = {"cves_open": ("CVE-2099-0003",), "level": 2, "domains": ("rack=r2",)}
     unknown = Row(HOSTILE, "unknown", f"unreachable: {HOSTILE}", problems=(f"unknown: {HOSTILE}",))
     return document.of_status([row("web1"), row("=web2", "outdated", **open_), unknown], MADE, "default", None)
+
+
+def planned() -> dict[str, t.Any]:
+    """Of what rollout() follows; the plan before had another host instead of web5, and HOSTILE is left out."""
+    names = [f"web{number}" for number in range(1, 6)]
+    fleet = [Host(name, "unpatched", "", "6.4.0-default", "ab" * 20, "x86_64", "default", None, KMP) for name in names]
+    lost = Host(HOSTILE, "unknown", f"unreachable: {HOSTILE}")
+    made = plan.make([*fleet, lost], Settings(waves=("1",))).as_document()
+    earlier = plan.make(
+        [*fleet[:4], dataclasses.replace(fleet[4], name=f"x{HOSTILE}")], Settings(waves=())
+    ).as_document()
+    changes = [dataclasses.asdict(one) for one in difference.between(earlier, made)]
+    before = {"hash": earlier["hash"], "saved": MADE - 86400, "changes": changes}
+    rows = [*(row(name, "unpatched") for name in names), Row(HOSTILE, "unknown", f"unreachable: {HOSTILE}")]
+    return document.of_plan(rows, made, before, MADE, "default")
 
 
 def rollout() -> dict[str, t.Any]:

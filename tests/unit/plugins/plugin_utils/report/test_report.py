@@ -24,11 +24,13 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import docu
 from tests.unit.plugins.plugin_utils.report import reported
 
 _SCHEMA = json.loads((Path(__file__).parents[5] / "docs/report.schema.json").read_text())
-BOTH = pytest.mark.parametrize("report", [reported.status(), reported.rollout()], ids=["status", "rollout"])
+EACH = pytest.mark.parametrize(
+    "report", [reported.status(), reported.planned(), reported.rollout()], ids=["status", "plan", "rollout"]
+)
 Report = dict[str, t.Any]
 
 
-@BOTH
+@EACH
 def test_the_data_are_as_the_schema_in_the_docs_says(report: Report) -> None:
     told = json.loads(formats.as_json(report))
     jsonschema.Draft202012Validator.check_schema(_SCHEMA)
@@ -41,6 +43,22 @@ def test_the_verdict_says_who_is_behind() -> None:
     well = document.of_status([reported.row("web1")], reported.MADE, "default", None)
     assert (well["well"], well["verdict"]) == (True, "1 host, and nothing is missing")
     assert (reported.rollout()["well"], reported.rollout()["verdict"]) == (False, "1 host failed")
+
+
+def test_a_plan_tells_who_goes_when_and_what_has_changed() -> None:
+    told = reported.planned()
+    assert told["verdict"] == "5 hosts in 3 waves; 1 in none"
+    assert [(wave["name"], len(wave["hosts"])) for wave in told["plan"]["waves"]] == [
+        ("canaries", 1),
+        ("wave 1", 1),
+        ("wave 2", 3),
+    ]
+    in_wave = {host["name"]: host["wave"] for host in told["hosts"]}
+    assert {name: in_wave[name] for name in told["plan"]["waves"][1]["hosts"]}.popitem()[1] == 1
+    assert in_wave[reported.HOSTILE] is None
+    shown = page.render(told)
+    assert "Since the plan" in shown
+    assert "new in the plan" in shown
 
 
 def test_what_a_host_told_before_it_failed_is_not_told_of_it() -> None:
@@ -62,7 +80,7 @@ def test_waves_have_their_times_and_outcomes() -> None:
     assert [wave["began"] for wave in others] == [None]
 
 
-@BOTH
+@EACH
 def test_a_line_of_csv_per_host_and_no_formula(report: Report) -> None:
     rows = list(csv.DictReader(io.StringIO(formats.as_csv(report), newline="")))
     assert len(rows) == len(report["hosts"])
@@ -86,7 +104,7 @@ def test_junit_has_a_case_per_host() -> None:
     assert (suite.get("tests"), suite.get("failures")) == ("5", "1")
 
 
-@BOTH
+@EACH
 def test_vex_is_valid(report: Report) -> None:
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(formats.as_vex(report)) is None
 
@@ -124,7 +142,7 @@ class _Read(html.parser.HTMLParser):
         self.text[self._open[-1]] = self.text.get(self._open[-1], "") + data
 
 
-@BOTH
+@EACH
 def test_the_page_holds_the_data_and_obeys_none_of_them(report: Report) -> None:
     read = _Read(page.render(report))
     assert json.loads(read.text["data"]) == json.loads(formats.as_json(report))
