@@ -52,6 +52,7 @@ options:
       - gate
       - halt
       - halted
+      - last_plan
       - load_plan
       - open_rollout
       - quarantine_add
