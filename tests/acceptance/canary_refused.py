@@ -38,6 +38,9 @@ def test_the_kernel_refuses_the_module(
     assert "the kernel refused" in job["msg"]
     assert "symbol 'lab_no_such_function' not found" in job["msg"], "the kernel's own words"
     assert job["after"] == job["before"], "the package is gone again"
+    assert "quarantine" in controller.playbook("rollout", fleet.inventory, "--check").output, (
+        "nobody gets it the next night"
+    )
     # It was not loaded, and what the package was is not there either.
     (host,) = [host for host in fleet.hosts if host.name == refused]
     assert canary.untouched(host, before[refused])
