@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import recorded, text, words
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import delivery, recorded, text, words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, ending, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
@@ -23,7 +24,7 @@ _OPTIONS: dict[str, t.Any] = {
     "cohort": {"type": "str"},
     "reason": {"type": "str", "default": ""},
     "lease": {"type": "int", "default": 1800},
-    "dir": {"type": "str", "default": ""},
+    **delivery.OPTIONS,
 }
 
 
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         if options["ended"]:
-            return self._end(task_vars, options["dir"])
+            return self._end(task_vars, options)
         if not options["reason"].strip():
             raise AnsibleActionFail("the reason is missing (livepatch_reason): the quarantine and the report keep it")
         try:
@@ -52,7 +53,7 @@ class ActionModule(ActionBase):
         self._display.display(f"{len(rollout['hosts'])} hosts of the plan {rollout['hash'][:12]} are brought back")
         return {"changed": False, "rollout": rollout}
 
-    def _end(self, task_vars: dict[str, t.Any], folder: str) -> dict[str, t.Any]:
+    def _end(self, task_vars: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         rollout = run.current(task_vars)
         records = Records(self, task_vars, rollout)
         ended = ending.end_back(records, rollout, self._task.check_mode)
@@ -63,17 +64,16 @@ class ActionModule(ActionBase):
             problems.append(f"{len(stuck)} of {len(ended.outcomes)} hosts were not brought back ({words.some(stuck)})")
         if not self._task.check_mode:
             try:
-                paths = self._written(records, folder)
+                paths = self._deliver(records, options)
             except PlanError as exc:
                 problems.append(str(exc))
             if problems:
                 raise AnsibleActionFail("; ".join(problems))
         return {"changed": False, "outcomes": [dataclasses.asdict(one) for one in ended.outcomes], "files": paths}
 
-    def _written(self, records: Records, folder: str) -> list[str]:
+    def _deliver(self, records: Records, options: t.Mapping[str, t.Any]) -> list[str]:
         """The report of the whole rollout, of which hosts were brought back."""
         found = recorded.read(records, records.ask("show", scope=records.scope)["rollout"])
-        paths = found.write(folder, records.scope) if found else []
-        if paths:
-            self._display.display(f"Written: {paths[0]}")
-        return paths
+        if found is None:
+            return []
+        return delivery.deliver(options, lambda: found.document(time.time(), records.scope), self._display.display)

@@ -13,8 +13,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import delivery, status, text, words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document as report
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import files, status, text, words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import outside
@@ -25,7 +25,7 @@ _OF_RUN: dict[str, t.Any] = {
     "plan_hash": {"type": "str", "default": ""},
     "gates": {"type": "list", "elements": "dict", "default": []},
     "skip_gates": {"type": "dict", "default": {}},
-    "dir": {"type": "str", "default": ""},
+    **delivery.OPTIONS,
     "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
 }
 
@@ -57,16 +57,17 @@ class ActionModule(ActionBase):
         document = rollout["document"]
         lines = text.plan(document, rollout["resumed"], rollout["before"])
         self._display.display(words.shown(lines, document, options["format"]))
-        paths = []
-        if options["dir"]:
+
+        def whole() -> dict[str, t.Any]:
             now = time.time()
             rows = status.rows_of(variables, settings.choice, now)
-            try:
-                paths = files.write(
-                    options["dir"], report.of_plan(rows, document, rollout["before"], now, records.scope)
-                )
-            except PlanError as exc:
-                raise AnsibleActionFail(str(exc)) from exc
-            if options["format"] == "text":
-                self._display.display(f"Written: {paths[0]}")
+            return report.of_plan(rows, document, rollout["before"], now, records.scope)
+
+        paths = []
+        try:
+            # A rollout's own report tells of its plan.
+            if options["only"]:
+                paths = delivery.deliver(options, whole, words.teller(self._display.display, options["format"]))
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc)) from exc
         return {"changed": False, "plan": rollout["document"], "rollout": rollout, "files": paths}

@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import delivery
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import people
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
-
-_OF_FILES: dict[str, t.Any] = {"dir": {"type": "str", "default": ""}}
 
 
 class ActionModule(ActionBase):
@@ -23,14 +23,15 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec={**people.OPTIONS, **_OF_FILES})
+        _validation, options = self.validate_argument_spec(argument_spec={**people.OPTIONS, **delivery.OPTIONS})
         records = Records(self, task_vars or {})
         try:
             said = people.do(records, options)
             self._display.display("\n".join(said.lines))
-            paths = said.recorded.write(options["dir"], records.scope) if said.recorded else []
+            found, paths = said.recorded, []
+            if found is not None:
+                made = time.time()
+                paths = delivery.deliver(options, lambda: found.document(made, records.scope), self._display.display)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        if paths:
-            self._display.display(f"Written: {paths[0]}")
         return {"changed": said.changed, "entries": said.entries, "files": paths}

@@ -15,7 +15,14 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document, files, status, text, words
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import (
+    delivery,
+    document,
+    files,
+    status,
+    text,
+    words,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import coordinator, hosts, prestage, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
 
@@ -32,7 +39,7 @@ class ActionModule(ActionBase):
                 "closed": {"type": "dict", "default": {}},
                 # A list of Ansible's own would be cut at each comma.
                 "require": {"type": "raw", "default": []},
-                "dir": {"type": "str", "default": ""},
+                **delivery.OPTIONS,
                 "metrics_dir": {"type": "str", "default": ""},
                 "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
             }
@@ -47,24 +54,22 @@ class ActionModule(ActionBase):
         self._display.display(words.shown(report.lines, report.told, options["format"]))
         problem, paths = report.problem, []
         try:
-            paths = _write(report, options["dir"], options["metrics_dir"])
+            paths = _deliver(report, options, words.teller(self._display.display, options["format"]))
         except PlanError as exc:
             # What was found out is shown all the same.
             problem = "; ".join(filter(None, (problem, str(exc))))
-        if paths and options["format"] == "text":
-            self._display.display(f"Written: {paths[0]}")
         if problem is not None:
             raise AnsibleActionFail(problem)
         return {"changed": False, "files": paths, **report.told}
 
 
-def _write(report: _Report, folder: str, metrics_folder: str) -> list[str]:
-    if report.document is None or not (folder or metrics_folder):
+def _deliver(report: _Report, options: t.Mapping[str, t.Any], say: t.Callable[[str], t.Any]) -> list[str]:
+    if report.document is None:
         return []
-    whole = report.document()
-    paths = files.write(folder, whole) if folder else []
-    if metrics_folder and whole["rollout"]:
-        paths.append(files.write_metrics(metrics_folder, whole))
+    document = functools.lru_cache(maxsize=None)(report.document)
+    paths = delivery.deliver(options, document, say)
+    if options["metrics_dir"] and document()["rollout"]:
+        paths.append(files.write_metrics(options["metrics_dir"], document()))
     return paths
 
 
@@ -82,7 +87,7 @@ def _of_status(variables: run.Variables, task_vars: dict[str, t.Any], required: 
     keys = task_vars.get("livepatch_domain_keys") or ()
     rows, today = status.rows_of(variables, hosts.Choice(tuple(keys)), now), status.day(now)
     try:
-        run.insist_on_common(variables, ("livepatch_require", "livepatch_report_dir", "livepatch_output"))
+        run.insist_on_common(variables, ("livepatch_require", *run.REPORTS, "livepatch_output"))
         problem = status.lacking(rows, [required] if isinstance(required, str) else list(required))
     except PlanError as exc:
         problem = str(exc)

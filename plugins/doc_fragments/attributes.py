@@ -54,6 +54,31 @@ attributes:
     support: full
 """
 
+    REPORT = r"""
+options:
+  dir:
+    description:
+      - A folder on the control node, made if it is missing, in which the report is written, as a HTML file for people
+        that needs nothing else, and as JSON, CSV, JUnit's XML and CycloneDX's VEX.
+      - Without it and O(url) there is none.
+    type: str
+    default: ""
+  url:
+    description:
+      - Where the same files are sent, for a control node that is thrown away, as AWX's are. Each is put (C(PUT)) under
+        its own name below this URL, as WebDAV and stores of artifacts take them.
+      - Anything but a status of 2xx is an error, at the end of what else is to be done.
+    type: str
+    default: ""
+  request:
+    description:
+      - How they are sent, as for the gates of the rollout. C(headers), C(url_username) and C(url_password) say who
+        sends, C(validate_certs), C(ca_path), C(client_cert) and C(client_key) what is trusted, C(timeout) after how
+        many seconds it is given up, by default 10.
+    type: dict
+    default: {}
+"""
+
     POLICY = r"""
 options:
   refresh:

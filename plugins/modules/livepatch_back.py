@@ -16,6 +16,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
+  - fleet.livepatch.attributes.report
 options:
   ended:
     description: The hosts have been brought back, or not.
@@ -35,12 +36,6 @@ options:
     description: After how many seconds without a sign of life another run may take over.
     type: int
     default: 1800
-  dir:
-    description:
-      - A folder on the control node, made if it is missing, in which the report of the rollout is written with
-        O(ended=true), as M(fleet.livepatch.livepatch_report) does it. Nothing is written without it.
-    type: str
-    default: ''
 seealso:
   - module: fleet.livepatch.livepatch_plan
 """

@@ -25,6 +25,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
+  - fleet.livepatch.attributes.report
 
 options:
   waves:
@@ -131,12 +132,6 @@ options:
     description: Names of gates that are passed over, each with the reason; they are checked here.
     type: dict
     default: {}
-  dir:
-    description:
-      - A folder on the control node, made if it is missing, in which a report of the plan is written, as
-        M(fleet.livepatch.livepatch_report) does it. Nothing is written without it.
-    type: str
-    default: ''
   format:
     description: What is printed. V(text) is a table for people, V(json) the plan itself.
     type: str

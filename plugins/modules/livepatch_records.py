@@ -13,6 +13,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
+  - fleet.livepatch.attributes.report
 options:
   command:
     description: What to do.
@@ -58,12 +59,6 @@ options:
     default: ''
   reason:
     description: Why. It is required for what changes the quarantine or gives a rollout up.
-    type: str
-    default: ''
-  dir:
-    description:
-      - A folder on the control node, made if it is missing, in which the report of the rollout is written with
-        O(command=report), as M(fleet.livepatch.livepatch_report) does it. Nothing is written without it.
     type: str
     default: ''
 seealso:

@@ -16,6 +16,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
+  - fleet.livepatch.attributes.report
 
 options:
   of:
@@ -38,13 +39,6 @@ options:
       - It needs the Python package C(jmespath) on the control node.
     type: raw
     default: []
-  dir:
-    description:
-      - A folder on the control node, made if it is missing, in which the report is written with O(of=status) and
-        O(of=rollout), as a HTML file for people that needs nothing else, and as JSON, CSV, JUnit's XML and CycloneDX's
-        VEX. Nothing is written without it.
-    type: str
-    default: ""
   metrics_dir:
     description:
       - The folder of the textfile collector of node_exporter on the control node, which must be there. With

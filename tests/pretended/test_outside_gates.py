@@ -12,11 +12,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import outside
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.fetch import fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.verdict import Judged
-from tests.support import monitoring
+from tests.support import monitoring, web
 
 CONTEXT = Context("r", "p", 0, ("web1", "web2"), ("web3", "web4"), time.time())
 QUICK = {"interval": 0.1, "error_limit": 1, "inconclusive_limit": 1, "timeout": 1}
@@ -69,14 +69,14 @@ def test_prometheus(prometheus: monitoring.Prometheus) -> None:
 
 
 def test_one_that_is_down_slow_or_broken() -> None:
-    def slow(_path: str) -> tuple[int, str]:
+    def slow(_asked: web.Asked) -> tuple[int, str]:
         time.sleep(3)
         return 200, "{}"
 
     assert judge(below(f"http://127.0.0.1:{monitoring.free_port()}")).verdict == "error"
-    with monitoring.served(slow) as url:
+    with web.served(slow) as url:
         assert judge(below(url)).verdict == "error"
-    with monitoring.served(lambda _path: (500, "Internal Server Error")) as url:
+    with web.served(lambda _asked: (500, "Internal Server Error")) as url:
         assert judge(below(url)).verdict == "error"
 
 
@@ -95,7 +95,7 @@ def test_alertmanager(alertmanager: str) -> None:
 
 
 def test_a_web_hook() -> None:
-    with monitoring.served(lambda path: (200, "") if path == "/yes" else (403, "the change is not approved")) as url:
+    with web.served(lambda asked: (200, "") if asked.path == "/yes" else (403, "the change is not approved")) as url:
         assert judge({"type": "http", "url": f"{url}/yes"}).verdict == "pass"
         no = judge({"type": "http", "url": f"{url}/no"})
     assert (no.verdict, no.text) == ("fail", "HTTP 403: the change is not approved")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Store
-from tests.support import cores, monitoring
+from tests.support import cores, web
 from tests.support.controller import Run
 from tests.support.pretended import Pretence, Pretended
 
@@ -284,7 +284,7 @@ def test_one_bad_canary_among_many_cohorts(pretence: Pretence, scope: str, other
 
 def test_gates_that_look_elsewhere(pretence: Pretence, tmp_path: Path) -> None:
     said = {"status": 200}
-    with monitoring.served(lambda _path: (said["status"], "")) as url:
+    with web.served(lambda _asked: (said["status"], "")) as url:
         gate = {"name": "desk", "type": "http", "url": url, "interval": 0.1}
         said["status"] = 429
         first = run(pretence, fleet(), livepatch_gates=[gate])
@@ -322,7 +322,7 @@ def test_whose_health_cannot_be_told_pauses_it(pretence: Pretence) -> None:
 
 @pytest.mark.thorough
 def test_a_gate_that_fails_brings_the_canaries_back(pretence: Pretence) -> None:
-    with monitoring.served(lambda _path: (403, "no")) as url:
+    with web.served(lambda _asked: (403, "no")) as url:
         ended = run(pretence, fleet(), livepatch_gates=[{"name": "desk", "type": "http", "url": url}])
     assert ended.rc == 2
     assert "4 hosts: 2 rolled_back, 2 pending" in ended.output, ended.output

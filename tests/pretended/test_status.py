@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.support import cores
+from tests.support import cores, web
 from tests.support.controller import Run
 from tests.support.pretended import Pretence, Pretended
 
@@ -88,6 +88,26 @@ def test_a_report_that_cannot_be_written_is_told(pretence: Pretence, tmp_path: P
     run = _status(pretence, _fleet(), livepatch_report_dir=str(tmp_path / "file"))
     assert run.rc == 2
     assert "livepatch_report_dir: the report cannot be written: " in run.output
+    assert "5 hosts: 5 patched" in run.output, "it is shown all the same"
+
+
+def test_a_report_is_sent_from_a_node_that_is_thrown_away(pretence: Pretence) -> None:
+    taken: dict[str, str] = {}
+
+    def take(asked: web.Asked) -> tuple[int, str]:
+        taken[asked.path] = asked.headers["authorization"]
+        return 201, ""
+
+    request = {"headers": {"Authorization": "Bearer hush"}}
+    with web.served(take) as url:
+        run = _status(pretence, _fleet(), livepatch_report_url=url, livepatch_report_request=request)
+    assert run.rc == 0, run.output
+    assert len(taken) == 5 and set(taken.values()) == {"Bearer hush"}
+    assert f"Written: {url}/livepatch-status-default-" in run.output
+    assert "hush" not in run.output
+    run = _status(pretence, _fleet(), livepatch_report_url=url)
+    assert run.rc == 2
+    assert "livepatch_report_url: the report was not sent: " in run.output
     assert "5 hosts: 5 patched" in run.output, "it is shown all the same"
 
 

@@ -10,12 +10,10 @@ Debian's packages are unpacked and not installed: installed they would start ser
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import os
 import socket
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -25,6 +23,7 @@ from tests.lab import apt
 from tests.lab.cache import Store
 from tests.lab.layout import CHECKOUT
 from tests.support.locks import locked
+from tests.support.web import served
 
 _PROGRAMS = {"prometheus": "prometheus", "prometheus-alertmanager": "prometheus-alertmanager"}
 _SECONDS = 30.0
@@ -81,35 +80,6 @@ def _running(command: list[str], log: Path, ready: str) -> Iterator[None]:
             process.wait()
 
 
-@contextlib.contextmanager
-def served(answer: Callable[[str], tuple[int, str]]) -> Iterator[str]:
-    """A web server on loopback that answers a path with what the function says; its URL."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def _reply(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            self.rfile.read(length)
-            status, text = answer(self.path)
-            with contextlib.suppress(OSError):  # whoever asked waits no longer
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-        do_GET = do_POST = _reply  # noqa: N815 (http.server looks for these names)
-
-        def log_message(self, *_arguments: object) -> None:
-            """Nothing: who asks looks at the answers."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 class Prometheus:
     """One that scrapes what ``metrics`` holds, text in Prometheus' format, each second."""
 
@@ -132,7 +102,7 @@ class Prometheus:
 def prometheus(folder: Path) -> Iterator[Prometheus]:
     """A Prometheus with its data in the folder."""
     told = Prometheus(f"http://127.0.0.1:{free_port()}")
-    with served(lambda _path: (200, told.metrics)) as exporter:
+    with served(lambda _asked: (200, told.metrics)) as exporter:
         config = {
             "global": {"scrape_interval": "1s"},
             "scrape_configs": [

@@ -16,33 +16,42 @@ from pathlib import Path
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import formats, metrics, page
 
-# By how a file's name ends
-_RENDER: dict[str, t.Callable[[t.Mapping[str, t.Any]], str]] = {
-    "html": page.render,
-    "json": formats.as_json,
-    "csv": formats.as_csv,
-    "junit.xml": formats.as_junit,
-    "vex.cdx.json": formats.as_vex,
+# By how a file's name ends: what writes it, and what it is to a web server
+_KINDS: dict[str, tuple[t.Callable[[t.Mapping[str, t.Any]], str], str]] = {
+    "html": (page.render, "text/html; charset=utf-8"),
+    "json": (formats.as_json, "application/json"),
+    "csv": (formats.as_csv, "text/csv; charset=utf-8"),
+    "junit.xml": (formats.as_junit, "application/xml"),
+    "vex.cdx.json": (formats.as_vex, "application/vnd.cyclonedx+json"),
 }
 
 
-def write(folder: str, document: t.Mapping[str, t.Any]) -> list[str]:
-    """Writes all of them, each whole or not at all; their paths, that for people first.
+def render(document: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """The files' texts by their names, that for people first."""
+    at = re.sub(r"[-:]|\+.*", "", document["made"])
+    stem = f"livepatch-{document['of']}-{_scope(document)}-{at}Z"
+    return {f"{stem}.{ending}": renders(document) for ending, (renders, _type) in _KINDS.items()}
+
+
+def type_of(name: str) -> str:
+    """The media type of a file that ``render`` has named."""
+    # The longer ending first: a VEX is JSON too.
+    return next(_KINDS[ending][1] for ending in sorted(_KINDS, key=len, reverse=True) if name.endswith(f".{ending}"))
+
+
+def write(folder: str, named: t.Mapping[str, str]) -> list[str]:
+    """Writes files, each whole or not at all; their paths.
 
     :raises PlanError: that cannot be done.
     """
-    at = re.sub(r"[-:]|\+.*", "", document["made"])
-    paths = []
     try:
         where = Path(folder).expanduser()
         where.mkdir(parents=True, exist_ok=True)
-        for ending, render in _RENDER.items():
-            path = where / f"livepatch-{document['of']}-{_scope(document)}-{at}Z.{ending}"
-            _replace(path, render(document))
-            paths.append(str(path))
+        for name, text in named.items():
+            _replace(where / name, text)
     except OSError as exc:
         raise PlanError(f"livepatch_report_dir: the report cannot be written: {exc}") from exc
-    return paths
+    return [str(where / name) for name in named]
 
 
 def write_metrics(folder: str, document: t.Mapping[str, t.Any]) -> str:

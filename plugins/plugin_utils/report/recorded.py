@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document, files, status, text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document, status, text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import GOOD, Outcome, recorded
@@ -31,8 +30,8 @@ class Recorded:
         """The table of hosts, their problems, and a line that sums up."""
         return text.rollout(self.before, self.outcomes, self.shown["status"], self.shown["detail"] or detail)
 
-    def report(self, made: float, scope: str) -> dict[str, t.Any]:
-        """The document that files are made of."""
+    def document(self, made: float, scope: str) -> dict[str, t.Any]:
+        """What files are made of."""
         problem = text.attention(self.before, self.outcomes, self.shown["status"], self.shown["detail"] or {})
         rows = [self._row(*pair) for pair in zip(self.before, self.outcomes, strict=True)]
         ended = document.Ended(self.plan, self.shown, self.outcomes)
@@ -50,13 +49,6 @@ class Recorded:
             level=one.level,
             up_to_date=one.outcome in GOOD or None,
         )
-
-    def write(self, folder: str, scope: str) -> list[str]:
-        """Writes the report as files, if a folder is given; their paths, that for people first.
-
-        :raises PlanError: that cannot be done.
-        """
-        return files.write(folder, self.report(time.time(), scope)) if folder else []
 
 
 def read(records: Records, shown: t.Mapping[str, t.Any] | None) -> Recorded | None:

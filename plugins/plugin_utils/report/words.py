@@ -23,6 +23,11 @@ def shown(lines: t.Sequence[str], told: t.Mapping[str, t.Any], format_: str) -> 
     return json.dumps(told, indent=2, sort_keys=True) if format_ == "json" else "\n".join(lines)
 
 
+def teller(show: t.Callable[[str], t.Any], format_: str) -> t.Callable[[str], t.Any]:
+    """What shows people more lines; programs read what is printed, and get none."""
+    return show if format_ == "text" else lambda line: None
+
+
 def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> list[str]:
     """Columns as wide as they need to be; None is shown as a dash."""
     cells = [list(head)] + [[NOTHING if cell is None else str(cell) for cell in row] for row in rows]

@@ -16,6 +16,7 @@ import datetime
 import time
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import (
     agenda,
     budget,
@@ -28,7 +29,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import (
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import outside
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.fetch import fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
 
 Rows = dict[str, Outcome]

@@ -27,6 +27,8 @@ ROLLOUT = "livepatch_rollout"
 # Hosts' variables, by host
 Variables = t.Mapping[str, t.Mapping[str, t.Any]]
 
+# Where reports go
+REPORTS = ("livepatch_report_dir", "livepatch_report_url", "livepatch_report_request")
 # What holds for the rollout as a whole, and so must be the same for all of its hosts.
 COMMON = (
     "livepatch_targets",
@@ -63,7 +65,7 @@ COMMON = (
     "livepatch_window_reserve",
     "livepatch_blackouts",
     "livepatch_output",
-    "livepatch_report_dir",
+    *REPORTS,
     "livepatch_metrics_dir",
 )
 

@@ -18,9 +18,9 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import Fetch, NoAnswer
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import verdict
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.fetch import Fetch, NoAnswer
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.verdict import Measurement
 
 OPTIONS = {"url", "matchers", "label", "allow", "only_new"}

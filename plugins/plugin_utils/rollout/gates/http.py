@@ -11,9 +11,9 @@ import json
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import Fetch, NoAnswer, shown
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import verdict
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.fetch import Fetch, NoAnswer, shown
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.verdict import Measurement
 
 OPTIONS = {"url", "method"}

@@ -13,6 +13,8 @@ import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import OPTIONS as REQUEST
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import Fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import (
     alertmanager,
     http,
@@ -20,7 +22,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates impo
     verdict,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.fetch import Fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.verdict import Judged, Limits, Measurement
 
 _TYPES: dict[str, tuple[t.Any, set[str]]] = {
@@ -29,9 +30,6 @@ _TYPES: dict[str, tuple[t.Any, set[str]]] = {
     "http": (http.Http.of, http.OPTIONS),
 }
 _LIMITS = {field.name for field in dataclasses.fields(Limits)}
-_REQUEST = {
-    *("timeout", "headers", "validate_certs", "ca_path", "client_cert", "client_key", "url_username", "url_password"),
-}
 # The gate that the hosts' own health is, where it cannot be told; skipped by this name as others are
 HEALTH = "health"
 # Seconds between two looks at whether to wait any longer
@@ -143,11 +141,11 @@ def _parsed(number: int, given: t.Mapping[str, t.Any], skip: t.Mapping[str, t.An
     if given.get("type") not in _TYPES:
         raise PlanError(f"the gate {name} is of type {given.get('type')!r}: there are {', '.join(sorted(_TYPES))}")
     make, own = _TYPES[given["type"]]
-    unknown = set(given) - own - _LIMITS - _REQUEST - {"name", "type", "dry_run"}
+    unknown = set(given) - own - _LIMITS - REQUEST - {"name", "type", "dry_run"}
     if unknown:
         raise PlanError(f"the gate {name}: {', '.join(sorted(unknown))} is not known")
     limits = _limits(name, given)
-    request = {key: given[key] for key in _REQUEST & set(given)}
+    request = {key: given[key] for key in REQUEST & set(given)}
     reason = str(skip[name]).strip() if name in skip else None
     return Gate(name, make(name, given, request), limits, not given.get("dry_run", False), reason)
 

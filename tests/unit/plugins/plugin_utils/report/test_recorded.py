@@ -54,7 +54,7 @@ def test_none_was_there() -> None:
 
 def test_hosts_are_told_as_the_rollout_left_them() -> None:
     gone = {"outcome": "lost", "reason": "unreachable: no route", "state": "unknown"}
-    told = _read({"web1": DONE, "web2": gone}, "halted").report(MADE, "default")
+    told = _read({"web1": DONE, "web2": gone}, "halted").document(MADE, "default")
     hosts = {host["name"]: host for host in told["hosts"]}
     assert {name: host["outcome"] for name, host in hosts.items()} == {
         "web1": "done",
@@ -71,10 +71,6 @@ def test_hosts_are_told_as_the_rollout_left_them() -> None:
 
 def test_one_that_ended_well() -> None:
     found = _read(dict.fromkeys(("web1", "web2", "web3"), DONE))
-    told = found.report(MADE, "default")
+    told = found.document(MADE, "default")
     assert (told["well"], told["verdict"]) == (True, "3 of 3 hosts have their patch; the rollout is done")
     assert found.lines({})[-1] == "3 hosts: 3 done"
-
-
-def test_nothing_is_written_without_a_folder() -> None:
-    assert _read({"web1": DONE}).write("", "default") == []

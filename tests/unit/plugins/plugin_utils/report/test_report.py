@@ -160,7 +160,7 @@ def test_the_page_of_a_rollout_has_its_drawings() -> None:
 
 
 def test_files_are_whole_and_named_by_what_they_tell(tmp_path: Path) -> None:
-    paths = files.write(str(tmp_path / "new"), reported.status())
+    paths = files.write(str(tmp_path / "new"), files.render(reported.status()))
     assert [Path(path).name for path in paths] == [
         f"livepatch-status-default-20270115T080000Z.{ending}"
         for ending in ("html", "json", "csv", "junit.xml", "vex.cdx.json")
@@ -171,4 +171,4 @@ def test_files_are_whole_and_named_by_what_they_tell(tmp_path: Path) -> None:
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PlanError, match="livepatch_report_dir: the report cannot be written: "):
-        files.write(str(tmp_path / "file"), reported.status())
+        files.write(str(tmp_path / "file"), files.render(reported.status()))

@@ -12,9 +12,9 @@ import typing as t
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import NoAnswer, shown
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import outside, verdict
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context, pattern
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.fetch import NoAnswer, shown
 
 CONTEXT = Context("r", "p", 0, ("web1", "web2"), ("web3",), 1000.0)
 PROM = {"name": "errors", "type": "prometheus", "url": "http://u:secret@p:9090/", "query": 'rate(e{i=~"$hosts"}[5m])'}

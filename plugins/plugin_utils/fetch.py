@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HTTP requests of gates: the one place where they leave the control node. PRIVATE to the collection."""
+"""HTTP requests: the one place where they leave the control node. PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ import urllib.error
 
 from ansible.module_utils.urls import open_url
 
+# What a request can be given besides where it goes
+OPTIONS = {
+    *("timeout", "headers", "validate_certs", "ca_path", "client_cert", "client_key", "url_username", "url_password"),
+}
 # Bytes of an answer that are read
 _MOST = 1 << 20
 
@@ -27,8 +31,7 @@ class Fetch(t.Protocol):
 def fetch(method: str, url: str, body: str | None, options: t.Mapping[str, t.Any]) -> tuple[int, str]:
     """Status and text of an answer.
 
-    :param options: ``timeout``, ``headers``, ``validate_certs``, ``ca_path``, ``client_cert``, ``client_key``,
-        ``url_username``, ``url_password``.
+    :param options: of ``OPTIONS``.
     :raises NoAnswer: there was none in time.
     """
     headers = {str(key): str(value) for key, value in (options.get("headers") or {}).items()}
