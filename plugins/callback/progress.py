@@ -14,6 +14,8 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 description:
   - Shows a rollout wave by wave, how many of its hosts have ended, which of them migrate slowly and what holds them,
     and what went wrong, in a line each. What tasks do on each host is not shown.
+  - In a terminal, and with the Python package C(rich) on the control node, what runs is drawn anew below these lines.
+    Elsewhere each piece of news is a line.
   - With C(-v) it is Ansible's own output, with these lines among it.
   - P(fleet.livepatch.events#callback) tells the same beside another callback.
 requirements:
@@ -22,15 +24,26 @@ requirements:
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
+options:
+  redraw:
+    description: Whether what runs is drawn anew where that can be done.
+    type: bool
+    default: true
+    env:
+      - name: FLEET_LIVEPATCH_REDRAW
+    ini:
+      - section: callback_progress
+        key: redraw
 """
 
+import atexit
 import time
 import typing as t
 
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import listening
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import listening, terminal
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report.progress import Progress
 
 # What Ansible's own callback shows of each task, play and host, and this one with -v only
@@ -61,6 +74,14 @@ class CallbackModule(Default):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._progress = Progress(time.time)
+        self._bottom: terminal.Bottom | None = None
+
+    def set_options(self, *arguments: t.Any, **options: t.Any) -> None:
+        super().set_options(*arguments, **options)
+        if self.get_option("redraw") and not self._display.verbosity and terminal.can_redraw():
+            self._progress, self._bottom = Progress(time.time, redraws=True), terminal.Bottom()
+            # Whatever ends Ansible, what it says last is not to be drawn over.
+            atexit.register(self._bottom.clear)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._tell("ok", result)
@@ -94,6 +115,8 @@ class CallbackModule(Default):  # type: ignore[misc]
         # With verbosity Ansible's own words follow.
         if bad and not self._progress.knows(heard.host) and not self._display.verbosity:
             self._display.display(listening.problem(kind, result), color=color)
+        if self._bottom is not None:
+            self._bottom.show(self._progress.now())
 
 
 def _with_verbosity(name: str) -> t.Callable[..., None]:

@@ -6,6 +6,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import struct
+import termios
+
+import pyte
 import pytest
 
 from tests.support import cores
@@ -30,7 +37,7 @@ def _run(pretence: Pretence, arguments: tuple[str, ...], **settings: str) -> str
 
 def _insist_on_events(output: str) -> None:
     assert output.count(f" The only ones of their kind: b1: {REFUSED}\n") == 1, output
-    assert " Canaries: 1 host start: " in output, output
+    assert " Canaries: 1 host starts: " in output, output
     assert output.count(": patched, migrated in 0.1 s") == 3, output
 
 
@@ -55,3 +62,52 @@ def test_events_are_told_beside_another_callback(pretence: Pretence) -> None:
     output = _run(pretence, (), callbacks_enabled="recorder,fleet.livepatch.events")
     _insist_on_events(output)
     assert "PLAY RECAP" in output
+
+
+class Screen:
+    """A terminal in which a playbook runs to its end: each state of its screen, and what is left of it."""
+
+    def __init__(self, pretence: Pretence, arguments: list[str]) -> None:
+        columns, lines = 120, 60
+        self._screen = pyte.Screen(columns, lines)
+        stream = pyte.ByteStream(self._screen)
+        self.seen: list[list[str]] = []
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        try:
+            with pretence.in_terminal(theirs, arguments) as process:
+                os.close(theirs)
+                while some := self._read(ours):
+                    stream.feed(some)
+                    self.seen.append(self.lines())
+                self.rc = process.wait()
+        finally:
+            os.close(ours)
+
+    @staticmethod
+    def _read(terminal: int) -> bytes:
+        try:
+            return os.read(terminal, 4096)
+        except OSError:  # nobody has it open any more
+            return b""
+
+    def lines(self) -> list[str]:
+        return [line.rstrip() for line in self._screen.display if line.strip()]
+
+
+def test_in_a_terminal_what_runs_is_drawn_anew(pretence: Pretence) -> None:
+    hosts = {"a1": Pretended({"slow": 2}), "b1": Pretended({"build_id": "bbbb", "refusal": REFUSED})}
+    settings = {"ANSIBLE_STDOUT_CALLBACK": "fleet.livepatch.progress", "TERM": "xterm"}
+    pretence.make(hosts, settings, common={})
+    screen = Screen(pretence, ROLLOUT)
+    assert screen.rc == 2
+    held = "  a1: migrates, "
+    drawn = [state for state in screen.seen if any(line.startswith(held) for line in state)]
+    assert drawn, screen.seen[-1]
+    for state in drawn:
+        assert sum(line.startswith(held) for line in state) == 1, "it is drawn over, not written again"
+        assert state[-1].startswith(held) and state[-1].endswith("held by oom_reaper (kernel_thread)")
+    left = "\n".join(screen.lines())
+    assert "migrates" not in left and "of them badly" not in left, "nothing of it is left"
+    assert "patched, migrated in 0.1 s" in left
+    assert "Gate after" in left

@@ -149,24 +149,29 @@ class Controller:
         shutil.rmtree(self.folder / "home" / "fleet.livepatch", ignore_errors=True)
 
     @contextlib.contextmanager
-    def start(self, arguments: Iterable[str], *, show: bool = False) -> Iterator[subprocess.Popen[str]]:
-        """A run of ``ansible-playbook``; its output goes to a file, or is shown to who runs us.
+    def start(
+        self, arguments: Iterable[str], *, show: bool = False, terminal: int | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
+        """A run of ``ansible-playbook``; its output goes to a file, or is shown to who runs us, or goes to a terminal.
 
         It is over at the block's end, whatever happens there: what is left running would go on changing hosts that the
         next test takes for its own.
         """
-        process = self._spawn(arguments, show)
+        process = self._spawn(arguments, show, terminal)
         try:
             yield process
         finally:
             _end(process)
 
-    def _spawn(self, arguments: Iterable[str], show: bool) -> subprocess.Popen[str]:
+    def _spawn(self, arguments: Iterable[str], show: bool, terminal: int | None) -> subprocess.Popen[str]:
         self._runs += 1
         environment = self.environment()
         command = [str(self._bin / "ansible-playbook"), *arguments]
         if show:
             return subprocess.Popen(command, cwd=self.folder, env=environment, text=True)
+        if terminal is not None:
+            streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
+            return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **streams)
         with self._output.open("w") as output:
             return subprocess.Popen(
                 command,

@@ -36,6 +36,7 @@ _WELL: dict[str, t.Any] = {
     "blind": None,  # why its health cannot be told
     "refusal": "",  # what the kernel says when the module is applied
     "stays": "",  # why the host does not go back to what it had before
+    "slow": 0,  # how often it is still migrating when it is asked what became of its run
     "gone": False,  # the host does not answer any more
     "from": {},  # what becomes true when it is asked, applied to or verified: facts by "ask", "apply", "verify"
 }
@@ -114,6 +115,12 @@ class Pretence:
             "PRETENDED_PYTHONPATH": f"{_FAKES / 'site'}:{installed}",
             **settings,
         }
+
+    def in_terminal(
+        self, terminal: int, arguments: Iterable[str]
+    ) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+        """Starts it in a terminal, over the hosts that there are."""
+        return self._controller.start([*arguments, "-i", str(self._inventory)], terminal=terminal)
 
     def again(self, arguments: Iterable[str]) -> Run:
         """Runs it over the same hosts, as they are by now."""

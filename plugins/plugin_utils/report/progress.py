@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import words
@@ -31,10 +32,13 @@ class Result(t.NamedTuple):
 
 
 class Progress:
-    """:param clock: seconds since the epoch."""
+    """:param clock: seconds since the epoch.
+    :param redraws: who migrates is shown by ``now``, and not told line by line.
+    """
 
-    def __init__(self, clock: t.Callable[[], float]) -> None:
+    def __init__(self, clock: t.Callable[[], float], redraws: bool = False) -> None:
         self._clock = clock
+        self._redraws = redraws
         self._document: t.Mapping[str, t.Any] = {"waves": []}
         self._batches_left = 0
         self._batch_seconds: list[float] = []
@@ -44,6 +48,7 @@ class Progress:
         self._size = 0
         self._failed: set[str] = set()
         self._seconds: dict[str, float] = {}
+        self._migrating: dict[str, str] = {}
 
     def of(self, result: Result) -> list[str]:
         """What there is to tell people of a result; nothing of most."""
@@ -51,6 +56,21 @@ class Progress:
             return []
         told = getattr(self, "_of_" + result.action[len(_OURS) :], None)
         return [f"{_clock(self._clock())} {line}" for line in (told(result) if told else ())]
+
+    def now(self) -> list[str]:
+        """What is true of the batch that runs, for who draws it anew again and again; nothing where none runs."""
+        if not self._running:
+            return []
+        ended, migrate = self._size - len(self._running), len(self._migrating)
+        return [
+            f"{self._name}, since {_clock(self._began)}{self._end()}",
+            (
+                f"{words.count(range(self._size), 'host')}: {ended} ended, {len(self._failed)} of them badly, "
+                f"{migrate} migrate, {len(self._running) - migrate} do what comes before and after"
+            ),
+            *(f"  {name}: {how}" for name, how in itertools.islice(self._migrating.items(), _SLOWEST)),
+            *([f"  and {migrate - _SLOWEST} more"] if migrate > _SLOWEST else []),
+        ]
 
     def knows(self, host: str) -> bool:
         """Whether it was told already that something went wrong on a host of this batch."""
@@ -70,9 +90,10 @@ class Progress:
         self._running, self._size = set(starts), len(starts)
         self._failed.clear()
         self._seconds.clear()
+        self._migrating.clear()
         if not starts:
             return [f"{self._name}: its hosts have had their turn, its gate has not"]
-        return [f"{self._name}: {words.count(starts, 'host')} start: {words.some(starts)}{self._end()}"]
+        return [f"{self._name}: {words.count(starts, 'host starts', 'hosts start')}: {words.some(starts)}{self._end()}"]
 
     def _of_livepatch(self, result: Result) -> list[str]:
         """The detached run was started, or was not."""
@@ -84,6 +105,7 @@ class Progress:
             return []
         if result.kind == "retry":
             return self._waits(result)
+        self._migrating.pop(result.host, None)
         job = (result.data.get("livepatch") or {}).get("job") or {}
         if result.kind in ("failed", "unreachable"):
             return self._bad(result)
@@ -106,12 +128,16 @@ class Progress:
     def _waits(self, result: Result) -> list[str]:
         livepatch = result.data.get("livepatch")
         if not livepatch or not livepatch["transition"]["running"]:
+            self._migrating.pop(result.host, None)
             return []
-        left = livepatch["evidence"]["threads_left"]
+        left = words.count(range(livepatch["evidence"]["threads_left"]), "thread")
         held = "; ".join("{command} ({class})".format(**one) for one in livepatch["blockers"][:_SLOWEST])
         after = round(self._clock() - self._began)
-        by = f", held by {held}" if held else ""
-        return [f"{self._name}: {result.host}: migrates, {after} s after the start, {left} threads left{by}"]
+        how = f"migrates, {after} s after the start, {left} left" + (f", held by {held}" if held else "")
+        if self._redraws:
+            self._migrating[result.host] = how
+            return []
+        return [f"{self._name}: {result.host}: {how}"]
 
     def _bad(self, result: Result) -> list[str]:
         if result.host not in self._running:
@@ -130,7 +156,11 @@ class Progress:
             self._batches_left -= 1
             self._batch_seconds.append(self._clock() - self._began)
             going = result.data["rollback"]
-            return [f"{self._name}: {words.count(going, 'host')} go back: {words.some(going)}"] if going else []
+            return (
+                [f"{self._name}: {words.count(going, 'host goes', 'hosts go')} back: {words.some(going)}"]
+                if going
+                else []
+            )
         # The verdict on a wave is told by the gate itself, that on a way back by nobody else.
         return [result.data["verdict"]] if result.of == "rollback" else []
 
@@ -159,9 +189,7 @@ class Progress:
             return ""
         seconds = self._batches_left * sum(self._batch_seconds) / len(self._batch_seconds)
         more = self._batches_left - 1
-        after = (
-            f"{words.count(range(more), 'batch')} after it".replace("batchs", "batches") if more else "the last ones"
-        )
+        after = f"{words.count(range(more), 'batch', 'batches')} after it" if more else "the last ones"
         return f" ({after}; the end is expected at {_clock(self._clock() + seconds)})"
 
     @property

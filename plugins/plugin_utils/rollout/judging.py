@@ -97,9 +97,10 @@ def judge(
 
     barred = _barred(document, rows, settings["halt_scope"] if strict else "cohort")
     if strict and barred and settings["halt_scope"] != "rollout" and not unknown:
-        others = len(document["cohorts"]) - len(barred)
+        everybody = len(document["cohorts"])
+        others = everybody - len(barred)
         if others:
-            text = f"{len(barred)} cohorts get nothing any more, {others} go on"
+            text = f"the rollout ends for {len(barred)} of {everybody} cohorts, and goes on for {others}"
             return Verdict(True, f"{head} fail for some {told}: {text}", barred)
     problem = _over(document, totals, bad(totals.wave) + unknown, most)
     if problem is None:

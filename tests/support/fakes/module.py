@@ -111,6 +111,14 @@ def _level(evr: str) -> int:
 
 
 def ask(host: Host, module: AnsibleModule) -> None:
+    if module.params["run"] and host.facts["slow"]:
+        host.facts["slow"] -= 1
+        host.save()
+        blocks = host.blocks()
+        blocks["livepatch"]["transition"]["running"] = True
+        blocks["livepatch"]["evidence"]["threads_left"] = 2
+        blocks["livepatch"]["blockers"] = [{"command": "oom_reaper", "class": "kernel_thread", "tid": 7}]
+        module.exit_json(**blocks)
     job = wait(host, module.params["results_file"]) if module.params["run"] else None
     host.enter("verify" if host.facts.pop("applied", False) else "ask")
     host.save()

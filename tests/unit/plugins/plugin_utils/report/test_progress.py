@@ -14,14 +14,15 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report.progress import Progress, Result
 
 _BLOCKER = {"command": "kworker/1:2", "class": "kernel_thread"}
+_MOVES = {"transition": {"running": True}, "evidence": {"threads_left": 2}, "blockers": [_BLOCKER], "job": None}
 
 
 class Told:
     """A rollout of one canary, and of a wave of twelve."""
 
-    def __init__(self) -> None:
+    def __init__(self, redraws: bool = False) -> None:
         self.now = 0.0
-        self._progress = Progress(lambda: self.now)
+        self._progress = Progress(lambda: self.now, redraws)
         waves = [{"kind": "canaries", "hosts": ["web1"]}, {"kind": "wave", "hosts": [f"web{n}" for n in range(2, 14)]}]
         self.of("plan", rollout={"document": {"waves": waves}, "batches": [{}, {}]})
 
@@ -36,6 +37,9 @@ class Told:
 
     def knows(self, host: str) -> bool:
         return self._progress.knows(host)
+
+    def shown(self) -> list[str]:
+        return self._progress.now()
 
     def turn(self, wave: int, *hosts: str) -> list[str]:
         return self.of("turn", go=True, wave=wave, start=list(hosts))
@@ -57,7 +61,7 @@ def told() -> Told:
 
 
 def test_a_canary_and_a_wave(told: Told) -> None:
-    assert told.turn(0, "web1") == ["Canaries: 1 host start: web1"]
+    assert told.turn(0, "web1") == ["Canaries: 1 host starts: web1"]
     assert told.ended("web1") == ["Canaries: web1: patched, migrated in 1.5 s"]
     assert told.judged() == told.concluded() == []
     wave = [f"web{number}" for number in range(2, 14)]
@@ -81,11 +85,34 @@ def test_the_end_is_expected_by_what_batches_took(told: Told) -> None:
 def test_a_slow_migration_is_told_with_who_holds_it(told: Told) -> None:
     told.turn(0, "web1")
     told.now = 34.0
-    moving = {"transition": {"running": True}, "evidence": {"threads_left": 2}, "blockers": [_BLOCKER], "job": None}
-    assert told.of("info", kind="retry", livepatch=moving) == [
+    assert told.of("info", kind="retry", livepatch=_MOVES) == [
         "Canaries: web1: migrates, 34 s after the start, 2 threads left, held by kworker/1:2 (kernel_thread)"
     ]
-    assert told.of("info", kind="retry", livepatch={**moving, "transition": {"running": False}}) == []
+    assert told.of("info", kind="retry", livepatch={**_MOVES, "transition": {"running": False}}) == []
+
+
+def test_who_migrates_is_shown_where_it_is_drawn_anew() -> None:
+    told = Told(redraws=True)
+    assert told.shown() == []
+    told.turn(1, *(f"web{number}" for number in range(2, 8)))
+    head, counts = told.shown()
+    assert re.fullmatch(r"Wave 1, since \d\d:\d\d:00", head)
+    assert counts == "6 hosts: 0 ended, 0 of them badly, 0 migrate, 6 do what comes before and after"
+    told.now = 31.0
+    for number in range(2, 7):
+        assert told.of("info", f"web{number}", kind="retry", livepatch=_MOVES) == []
+    told.ended("web6", failed=True, msg="no")
+    told.of("info", "web5", kind="retry", livepatch={**_MOVES, "transition": {"running": False}})
+    held = "migrates, 31 s after the start, 2 threads left, held by kworker/1:2 (kernel_thread)"
+    assert told.shown()[1:] == [
+        "6 hosts: 1 ended, 1 of them badly, 3 migrate, 2 do what comes before and after",
+        *(f"  web{number}: {held}" for number in (2, 3, 4)),
+    ]
+    told.of("info", "web7", kind="retry", livepatch=_MOVES)
+    assert told.shown()[-1] == "  and 1 more"
+    for number in (2, 3, 4, 5, 7):
+        told.ended(f"web{number}")
+    assert told.shown() == [], "nothing runs any more"
 
 
 def test_what_went_wrong_is_told_once(told: Told) -> None:
@@ -101,7 +128,7 @@ def test_what_went_wrong_is_told_once(told: Told) -> None:
     ]
     assert told.of("info", "web2", kind="unreachable", msg="Connection refused") == []
     assert [told.knows(host) for host in ("web1", "web2", "web3")] == [True, True, False]
-    assert told.concluded("web1") == ["Canaries: 1 host go back: web1"]
+    assert told.concluded("web1") == ["Canaries: 1 host goes back: web1"]
     assert told.of("gate", step="rollback", verdict="Brought back: 1 of 1") == ["Brought back: 1 of 1"]
 
 
