@@ -55,7 +55,7 @@ def of_plan(
     """:param planned: the plan's document; ``before``: the plan before it, and what has changed since."""
     of_host = _planned(planned)
     counts = (words.count(planned["hosts"], "host"), words.count(planned["waves"], "wave"))
-    text = f"{counts[0]} in {counts[1]}; {len(planned['left_out'])} in none"
+    text = f"{counts[0]} in {counts[1]}; {len(planned['left_out'])} left out"
     waves = [
         {"name": judging.name_of(planned, number), "kind": wave["kind"], "hosts": wave["hosts"]}
         for number, wave in enumerate(planned["waves"])

@@ -37,7 +37,7 @@ _KINDS = {
 
 def render(document: Document) -> str:
     rollout, plan = document["rollout"], document["plan"]
-    meta = [document["made"].replace("T", " "), f"scope {document['scope']}"]
+    meta = [document["made"].replace("T", " ").replace("+00:00", " UTC"), f"scope {document['scope']}"]
     if rollout:
         meta += [f"rollout {rollout['id']}", f"plan {rollout['plan']}"]
     if plan:

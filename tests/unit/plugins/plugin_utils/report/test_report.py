@@ -47,7 +47,7 @@ def test_the_verdict_says_who_is_behind() -> None:
 
 def test_a_plan_tells_who_goes_when_and_what_has_changed() -> None:
     told = reported.planned()
-    assert told["verdict"] == "5 hosts in 3 waves; 1 in none"
+    assert told["verdict"] == "5 hosts in 3 waves; 1 left out"
     assert [(wave["name"], len(wave["hosts"])) for wave in told["plan"]["waves"]] == [
         ("canaries", 1),
         ("wave 1", 1),
