@@ -66,6 +66,18 @@ def test_commands_are_found() -> None:
     assert len(list(_groups())) > 10
 
 
+def test_make_knows_its_targets() -> None:
+    typed = []
+    for guide in _GUIDES:
+        lines = "".join([*_blocks(guide, "console"), *_blocks(guide, "")]).splitlines()
+        typed += [shlex.split(line, comments=True) for line in lines if line.startswith("make ")]
+        typed += [line.split() for line in re.findall(r"`(make [^`]+)`", guide.read_text())]
+    known = set(re.findall(r"^([a-z0-9-]+):.*## ", (_CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+    named = {word for line in typed for word in line[1:] if "=" not in word}
+    assert len(named) > 5
+    assert named <= known
+
+
 def _variables(told: t.Any) -> t.Iterator[str]:
     if isinstance(told, dict):
         for key, value in told.items():
