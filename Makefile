@@ -142,8 +142,9 @@ acceptance: stage $(if $(SCENARIO),,thorough) ## the above, then the long scenar
 		$(filter-out %/conftest.py %/__init__.py tests/acceptance/_%,$(wildcard tests/acceptance/*.py)))
 
 .PHONY: bench
-bench: stage ## figures beside their floors: what a plan costs
+bench: stage ## figures beside their floors: what a plan costs; what status costs beside ansible -m ping (as root)
 	@$(PY) -m tests.bench.plan
+	@$(PY) -m tests.bench.status
 
 .PHONY: format
 format: $(VENV)/.packages ## what ruff can mend by itself, in the checkout

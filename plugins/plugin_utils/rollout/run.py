@@ -135,8 +135,17 @@ def fleet(variables_of_all: Variables, choice: hosts.Choice = hosts.Choice()) ->
 
 
 def current(task_vars: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
-    """What livepatch_plan has told of the rollout."""
-    return t.cast(t.Mapping[str, t.Any], task_vars["hostvars"]["localhost"][ROLLOUT])
+    """What livepatch_plan has told of the rollout.
+
+    :raises PlanError: it has told nothing.
+    """
+    try:
+        return t.cast(t.Mapping[str, t.Any], task_vars["hostvars"]["localhost"][ROLLOUT])
+    except KeyError as exc:
+        raise PlanError(
+            "nothing was planned in this run: fleet.livepatch.livepatch_plan comes first, and what it returns as "
+            f"rollout has to be the fact {ROLLOUT} of localhost"
+        ) from exc
 
 
 def batch_of(rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
