@@ -21,7 +21,7 @@ from tests.scale.fleet import Fleet
 from tests.support import examples
 from tests.support.controller import Controller, Run
 
-_PATCH = [{"fleet.livepatch.livepatch": {}}]
+_PATCH: list[dict[str, t.Any]] = [{"fleet.livepatch.livepatch": {}}]
 
 
 @pytest.fixture

@@ -170,8 +170,15 @@ class Controller:
         if show:
             return subprocess.Popen(command, cwd=self.folder, env=environment, text=True)
         if terminal is not None:
-            streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
-            return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **streams)
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=environment,
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
+                text=True,
+            )
         with self._output.open("w") as output:
             return subprocess.Popen(
                 command,
