@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import ending, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import ending, hooks, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
 
@@ -21,9 +22,15 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        self.validate_argument_spec(argument_spec={})
+        _validation, options = self.validate_argument_spec(argument_spec=hooks.OPTIONS)
         rollout = run.current(task_vars)
-        ended = ending.end(Records(self, task_vars, rollout), rollout, task_vars, self._task.check_mode)
+        records = Records(self, task_vars, rollout)
+        ended = ending.end(records, rollout, task_vars, self._task.check_mode)
+        if ended.status in hooks.ENDS:
+            counts = dict(collections.Counter(one.outcome for one in ended.outcomes))
+            text = ended.detail.get("text") or ", ".join(f"{count} {kind}" for kind, count in counts.items())
+            notices = hooks.of(self, options, records.scope, rollout)
+            notices.tell(hooks.ENDS[ended.status], text, status=ended.status, counts=counts)
         return {
             "changed": False,
             "status": ended.status,

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import collections
 import typing as t
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hooks, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gatekeeper import Gatekeeper
 
@@ -21,6 +22,7 @@ _OPTIONS: dict[str, t.Any] = {
     "run_limit": {"type": "int", "default": 3600},
     "gates": {"type": "list", "elements": "dict", "default": []},
     "skip_gates": {"type": "dict", "default": {}},
+    **hooks.OPTIONS,
 }
 # What tasks after a step that could not judge go by: nothing more is done to anybody.
 _NOTHING: dict[str, t.Any] = {
@@ -47,11 +49,24 @@ class ActionModule(ActionBase):
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         try:
             rollout = run.current(task_vars)
-            keeper = Gatekeeper(Records(self, task_vars, rollout), rollout, task_vars, options, self._task.check_mode)
+            records = Records(self, task_vars, rollout)
+            keeper = Gatekeeper(records, rollout, task_vars, options, self._task.check_mode)
             told = getattr(keeper, options["of"])()
+            _tell(hooks.of(self, options, records.scope, rollout), options["of"], told)
         except Exception as exc:  # whatever it is, a gate that cannot judge must not end the run without its report
             said = str(exc) if isinstance(exc, AnsibleError) else repr(exc)
             told = {**_NOTHING, "verdict": f"Gate: error: {said}: no further host is touched", "error": said}
         if options["of"] == "wave" or "error" in told:
             self._display.display(told["verdict"])
         return {"changed": False, **told}
+
+
+def _tell(notices: hooks.Hooks, of: str, told: t.Mapping[str, t.Any]) -> None:
+    """What is told of a step. A batch that is not its wave's last is nobody's news, unless the rollout stops there."""
+    counts = dict(collections.Counter(row["outcome"] for row in told.get("rows", ())))
+    if of == "rollback" and told["rows"]:
+        notices.tell("rollback", told["verdict"], hosts=[row["host"] for row in told["rows"]], counts=counts)
+    elif of == "batch" and (told["last"] or not told["passed"]):
+        notices.tell("wave_end", told["verdict"], wave=told["wave"], counts=counts)
+    elif of == "wave" and (told["last"] or not told["go"]):
+        notices.tell("gate", told["verdict"], wave=told["wave"], status=told["status"], go=told["go"])

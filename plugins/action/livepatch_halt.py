@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.owner import current
 
@@ -17,6 +18,7 @@ _OPTIONS: dict[str, t.Any] = {
     "halted": {"type": "bool", "default": True},
     "everywhere": {"type": "bool", "default": False},
     "reason": {"type": "str", "default": ""},
+    **hooks.OPTIONS,
 }
 
 
@@ -29,10 +31,13 @@ class ActionModule(ActionBase):
         records = Records(self, task_vars or {})
         scope = None if options["everywhere"] else records.scope
         by = str(current()["user"])
+        notices = hooks.of(self, options, records.scope)
         if options["halted"]:
             told = records.ask("halt", scope=scope, reason=options["reason"], by=by)
         else:
             told = records.ask("unhalt", scope=scope, by=by)
         said = "No host starts any more; those in flight finish" if options["halted"] else "Rollouts may go on"
         self._display.display(f"{said} ({'all scopes' if scope is None else 'scope ' + scope})")
+        if options["halted"] and told and told["changed"]:
+            notices.tell("halt", f"{said}: {options['reason']} ({by})", status="halted", everywhere=scope is None)
         return {"changed": bool(told and told["changed"]), "halted": options["halted"]}

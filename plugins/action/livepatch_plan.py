@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import delivery, status, text, words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document as report
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, hooks, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import outside
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import OPTIONS, Settings
@@ -25,6 +25,7 @@ _OF_RUN: dict[str, t.Any] = {
     "plan_hash": {"type": "str", "default": ""},
     "gates": {"type": "list", "elements": "dict", "default": []},
     "skip_gates": {"type": "dict", "default": {}},
+    **hooks.OPTIONS,
     **delivery.OPTIONS,
     "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
 }
@@ -43,6 +44,7 @@ class ActionModule(ActionBase):
             run.insist_on_common(variables)
             # What is wrong with the gates is told before any host is touched.
             outside.parse(options["gates"], options["skip_gates"])
+            hooks.parse(options["hooks"])
             quarantine = records.ask("quarantine_list")
             settings = Settings.of({**options, "quarantine": quarantine})
             rollout = beginning.begin(
@@ -55,6 +57,7 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         document = rollout["document"]
+        self._tell(hooks.of(self, options, records.scope, rollout), rollout, bool(options["only"]))
         lines = text.plan(document, rollout["resumed"], rollout["before"])
         self._display.display(words.shown(lines, document, options["format"]))
 
@@ -71,3 +74,14 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         return {"changed": False, "plan": rollout["document"], "rollout": rollout, "files": paths}
+
+    @staticmethod
+    def _tell(told: hooks.Hooks, rollout: t.Mapping[str, t.Any], only: bool) -> None:
+        document = rollout["document"]
+        what = f"{words.count(document['hosts'], 'host')} in {words.count(document['waves'], 'wave')}"
+        if only:
+            told.tell("plan", f"Planned: {what}", waves=[len(wave["hosts"]) for wave in document["waves"]])
+        elif rollout["resumed"]:
+            told.tell("resume", f"A rollout goes on: {len(rollout['hosts'])} of {what} are left")
+        elif rollout["id"] is not None:
+            told.tell("start", f"A rollout begins: {what}")

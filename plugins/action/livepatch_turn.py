@@ -12,7 +12,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import run, turn
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import words
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hooks, judging, run, turn
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
 _OPTIONS: dict[str, t.Any] = {
@@ -20,6 +21,7 @@ _OPTIONS: dict[str, t.Any] = {
     "windows": {"type": "list", "elements": "dict", "default": []},
     "blackouts": {"type": "list", "elements": "dict", "default": []},
     "needs": {"type": "int", "default": 0},
+    **hooks.OPTIONS,
 }
 
 
@@ -33,9 +35,17 @@ class ActionModule(ActionBase):
         rollout = run.current(task_vars)
         batch = run.batch_of(rollout, task_vars)
         try:
-            told = turn.of(Records(self, task_vars, rollout), rollout, batch, options, self._task.check_mode)
+            records = Records(self, task_vars, rollout)
+            notices = hooks.of(self, options, records.scope, rollout)
+            told = turn.of(records, rollout, batch, options, self._task.check_mode)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
+        name = judging.name_of(rollout["document"], told["wave"])
+        if told["start"]:
+            count = words.count(told["start"], "host starts", "hosts start")
+            notices.tell("wave_start", f"{name}: {count}", wave=told["wave"], hosts=told["start"])
         if not told["go"]:
+            if told["detail"].get("for") == "approval":
+                notices.tell("approval", told["detail"]["text"], wave=told["wave"])
             self._display.display(f"No further host is started: {told['detail']['text']}")
         return {"changed": False, **told}

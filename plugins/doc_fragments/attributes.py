@@ -79,6 +79,47 @@ options:
     default: {}
 """
 
+    HOOKS = r"""
+options:
+  hooks:
+    description:
+      - Who is told of the rollout. Each is posted a JSON object at the points that it wants, with C(schema), C(id) (the
+        same in each try), C(point), C(at), C(text), C(scope), C(rollout), C(plan), and what belongs to the point, as
+        C(wave), C(status), C(hosts) or C(counts).
+      - The points are C(plan), C(start), C(resume), C(approval) where one is needed, C(wave_start), C(wave_end) when
+        its hosts have ended, C(gate) with its verdict, C(rollback) when hosts were brought back, C(halt), C(pause) where it
+        soaks or waits, and C(done).
+      - Whatever a hook answers, and if it does not, the rollout goes on as it would have; a warning says who was not
+        told. In check mode nobody is told.
+      - Besides these options each takes those of a request, C(headers), C(timeout), C(validate_certs), C(ca_path),
+        C(client_cert), C(client_key), C(url_username) and C(url_password).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      url:
+        description: Where it is.
+        type: str
+        required: true
+      points:
+        description: What it wants to hear of; all by default.
+        type: list
+        elements: str
+      secret:
+        description:
+          - Signs the body. The header C(X-Livepatch-Signature-256) is C(sha256=) and the HMAC of the body, as hex
+            digits.
+        type: str
+      retries:
+        description: How often it is tried again if nobody answers, or the answer says that it may work later.
+        type: int
+        default: 2
+      limit:
+        description: Seconds that all tries may take.
+        type: float
+        default: 20
+"""
+
     POLICY = r"""
 options:
   refresh:

@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
   - fleet.livepatch.attributes.report
+  - fleet.livepatch.attributes.hooks
 
 options:
   waves:

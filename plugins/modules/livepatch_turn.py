@@ -16,6 +16,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
+  - fleet.livepatch.attributes.hooks
 options:
   approval:
     description: The numbers of the waves that somebody has to approve (P(fleet.livepatch.rollback#role) needs none),

@@ -38,6 +38,15 @@ def fetch(method: str, url: str, body: str | None, options: t.Mapping[str, t.Any
     if body is not None:
         headers.setdefault("Content-Type", "application/json")
     try:
+        return _answered(url, method, body, headers, options)
+    except Exception as exc:  # urllib, http.client and ssl have errors of their own each
+        raise NoAnswer(f"{shown(url)} does not answer: {getattr(exc, 'reason', None) or exc}") from exc
+
+
+def _answered(
+    url: str, method: str, body: str | None, headers: t.Mapping[str, str], options: t.Mapping[str, t.Any]
+) -> tuple[int, str]:
+    try:
         answer = open_url(
             url,
             method=method,
@@ -56,8 +65,6 @@ def fetch(method: str, url: str, body: str | None, options: t.Mapping[str, t.Any
         return int(answer.getcode()), answer.read(_MOST).decode("utf-8", "replace")
     except urllib.error.HTTPError as exc:
         return int(exc.code), exc.read(_MOST).decode("utf-8", "replace")
-    except Exception as exc:  # urllib, http.client and ssl have errors of their own each
-        raise NoAnswer(f"{shown(url)} does not answer: {getattr(exc, 'reason', None) or exc}") from exc
 
 
 def shown(url: str) -> str:

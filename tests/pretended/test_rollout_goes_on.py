@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Store
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hooks
 from tests.support import cores, web
 from tests.support.controller import Run
 from tests.support.pretended import Pretence, Pretended
@@ -300,6 +301,67 @@ def test_gates_that_look_elsewhere(pretence: Pretence, tmp_path: Path) -> None:
     kept = [one for one in shown(pretence)["rollout"]["gates"] if one.get("name") == "desk"]
     assert [one["verdict"] for one in kept] == ["inconclusive", "error", "pass", "pass", "pass"]
     assert kept[-1]["skipped"] == "it is closed at night"
+
+
+def test_hooks_are_told_and_nothing_depends_on_them(pretence: Pretence) -> None:
+    taken: list[tuple[str, str, dict[str, t.Any]]] = []
+
+    def take(asked: web.Asked) -> tuple[int, str]:
+        told = json.loads(asked.body)
+        assert asked.headers["x-livepatch-signature-256"] == hooks.signature("hush", asked.body.decode())
+        taken.append((asked.path, told["point"], told))
+        return (500, "out of order") if asked.path == "/broken" else (204, "")
+
+    with web.served(take) as url:
+        well = {"url": f"{url}/well", "secret": "hush"}
+        broken = {"url": f"{url}/broken", "secret": "hush", "points": ["gate"], "retries": 0}
+        told = {"livepatch_hooks": [well, broken], "livepatch_approval": [1]}
+        first = run(pretence, fleet(), **told)
+        assert first.rc == 0, first.output
+        points = [point for path, point, _told in taken if path == "/well"]
+        assert points == ["start", "wave_start", "wave_end", "gate", "approval", "pause"]
+        said = re.sub(r"\s+", " ", first.output)
+        assert f"livepatch_hooks: {url}/broken was not told of gate: HTTP 500: out of order" in said
+        assert {one["rollout"] for _path, _point, one in taken} == {shown(pretence)["rollout"]["id"]}
+        plan = taken[0][2]["plan"]
+        taken.clear()
+        assert pretence.again(["fleet.livepatch.approve", *extra(livepatch_plan_hash=plan, livepatch_wave=1)]).rc == 0
+        last = pretence.again([ROLLOUT, *extra(**told)])
+        assert last.rc == 0, last.output
+    points = [point for path, point, _told in taken if path == "/well"]
+    assert points == ["resume", "wave_start", "wave_end", "gate", "done"]
+    assert taken[-1][2]["counts"] == {"done": 4}
+    assert "hush" not in first.output + last.output
+
+
+def test_hooks_are_told_of_what_goes_wrong(pretence: Pretence) -> None:
+    taken: list[dict[str, t.Any]] = []
+
+    def take(asked: web.Asked) -> tuple[int, str]:
+        taken.append(json.loads(asked.body))
+        return 204, ""
+
+    with web.served(take) as url:
+        told = {"livepatch_hooks": [{"url": url}]}
+        ended = run(pretence, fleet(a1={"refusal": "no"}), **told)
+        assert ended.rc == 2, ended.output
+        halt = pretence.again(["fleet.livepatch.halt", *extra(livepatch_halt_reason="enough", **told)])
+        assert halt.rc == 0, halt.output
+        pretence.again([ROLLOUT, "--check", *extra(**told)])
+    points = [one["point"] for one in taken]
+    assert points == ["start", "wave_start", "wave_end", "gate", "rollback", "halt", "halt"], "and none in check mode"
+    gate, rollback, halted, by_hand = taken[-4:]
+    assert (gate["status"], gate["go"]) == ("failed", False)
+    assert sorted(rollback["hosts"]) == ["a1", "b1"]
+    assert halted["status"] == "failed" and halted["counts"]["pending"] == 2
+    assert "enough" in by_hand["text"]
+
+
+def test_hooks_that_cannot_be_understood_stop_it_before_it_begins(pretence: Pretence) -> None:
+    ended = run(pretence, fleet(), livepatch_hooks=[{"url": "http://chat.example.com", "point": "gate"}])
+    assert ended.rc == 2
+    assert "livepatch_hooks: http://chat.example.com: point is not known" in ended.output
+    assert pretence.touched() == {}
 
 
 def test_whose_health_cannot_be_told_pauses_it(pretence: Pretence) -> None:

@@ -182,6 +182,7 @@ class Gatekeeper:
         go = {
             "go": True,
             "wave": wave,
+            "last": judged["last"],
             "verdict": judged["verdict"],
             "status": "running",
             "detail": {},

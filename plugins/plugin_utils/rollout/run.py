@@ -66,9 +66,13 @@ COMMON = (
     "livepatch_blackouts",
     "livepatch_output",
     *REPORTS,
+    "livepatch_hooks",
     "livepatch_metrics_dir",
 )
 
+
+# Of those, what may hold passwords: it is not shown
+_SECRET = ("livepatch_gates", "livepatch_hooks", "livepatch_report_request")
 
 # Hosts' own limits in seconds: their defaults, and how often one step may take each
 _LIMITS = (("livepatch_timeout", 60, 10), ("livepatch_lock_timeout", 60, 10), ("livepatch_lost_grace", 300, 1))
@@ -94,8 +98,9 @@ def insist_on_common(variables_of_all: Variables, names: t.Iterable[str] = COMMO
             value = variables.get(variable)
             other, theirs = first.setdefault(variable, (name, value))
             if value != theirs:
+                told = ("one thing", "another") if variable in _SECRET else (repr(theirs), repr(value))
                 raise PlanError(
-                    f"{variable} is {theirs!r} on {other} and {value!r} on {name}: it holds for the whole run. "
+                    f"{variable} is {told[0]} on {other} and {told[1]} on {name}: it holds for the whole run. "
                     "Set it for all hosts, best as an extra variable (-e)"
                 )
 
