@@ -87,8 +87,8 @@ options:
         same in each try), C(point), C(at), C(text), C(scope), C(rollout), C(plan), and what belongs to the point, as
         C(wave), C(status), C(hosts) or C(counts).
       - The points are C(plan), C(start), C(resume), C(approval) where one is needed, C(wave_start), C(wave_end) when
-        its hosts have ended, C(gate) with its verdict, C(rollback) when hosts were brought back, C(halt), C(pause) where it
-        soaks or waits, and C(done).
+        its hosts have ended, C(gate) with its verdict, C(rollback) when hosts were brought back, C(halt), C(pause)
+        where it soaks or waits, and C(done).
       - Whatever a hook answers, and if it does not, the rollout goes on as it would have; a warning says who was not
         told. In check mode nobody is told.
       - Besides these options each takes those of a request, C(headers), C(timeout), C(validate_certs), C(ca_path),

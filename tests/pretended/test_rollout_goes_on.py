@@ -329,7 +329,7 @@ def test_hooks_are_told_and_nothing_depends_on_them(pretence: Pretence) -> None:
         last = pretence.again([ROLLOUT, *extra(**told)])
         assert last.rc == 0, last.output
     points = [point for path, point, _told in taken if path == "/well"]
-    assert points == ["resume", "wave_start", "wave_end", "gate", "done"]
+    assert points == ["resume", *["wave_start", "wave_end", "gate"] * 2, "done"]
     assert taken[-1][2]["counts"] == {"done": 4}
     assert "hush" not in first.output + last.output
 
@@ -352,7 +352,7 @@ def test_hooks_are_told_of_what_goes_wrong(pretence: Pretence) -> None:
     assert points == ["start", "wave_start", "wave_end", "gate", "rollback", "halt", "halt"], "and none in check mode"
     gate, rollback, halted, by_hand = taken[-4:]
     assert (gate["status"], gate["go"]) == ("failed", False)
-    assert sorted(rollback["hosts"]) == ["a1", "b1"]
+    assert rollback["hosts"] == ["b1"], "to a1 nothing was done"
     assert halted["status"] == "failed" and halted["counts"]["pending"] == 2
     assert "enough" in by_hand["text"]
 

@@ -116,6 +116,14 @@ class Pretence:
             **settings,
         }
 
+    @property
+    def inventory(self) -> Path:
+        return self._inventory
+
+    def environment(self) -> dict[str, str]:
+        """That of the control node, for who runs playbooks by other means."""
+        return self._controller.environment()
+
     def in_terminal(
         self, terminal: int, arguments: Iterable[str]
     ) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:

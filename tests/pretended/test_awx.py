@@ -1,0 +1,88 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What AWX needs: a project, an execution environment, and jobs that remember nothing; the hosts are pretended."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support import cores
+from tests.support.jobs import PROJECT, Jobs
+from tests.support.pretended import Pretence, Pretended
+
+_CHECKOUT = Path(__file__).parents[2]
+_BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def pretence(tmp_path_factory: pytest.TempPathFactory) -> Pretence:
+    return Pretence(tmp_path_factory.mktemp("pretence"), cores.environment(cores.NEWEST))
+
+
+@pytest.fixture
+def jobs(pretence: Pretence, tmp_path: Path) -> Jobs:
+    hosts = {name: Pretended() for name in ("a1", "a2", "b1", "b2")}
+    coordinator = Pretended({"state": "patched", "level": 3, "installed": "3-1"})
+    there = {"livepatch_coordinator": "c1", "livepatch_store_path": str(tmp_path / "rollouts.sqlite3")}
+    pretence.make({**hosts, "c1": coordinator}, {}, common={**there, "livepatch_waves": []})
+    return Jobs(tmp_path / "jobs", pretence.inventory, pretence.environment())
+
+
+def test_the_project_has_each_playbook(pretence: Pretence) -> None:
+    playbooks = {path.name for path in (_CHECKOUT / "playbooks").glob("[!_]*.yml")}
+    assert {path.name for path in PROJECT.glob("*.yml")} == playbooks
+    for path in PROJECT.glob("*.yml"):
+        assert yaml.safe_load(path.read_text())[0]["ansible.builtin.import_playbook"] == f"fleet.livepatch.{path.stem}"
+
+
+def test_the_execution_environment_has_what_a_rollout_needs(tmp_path: Path) -> None:
+    """And nothing else: the other tests run with just that (tests/support/cores.py)."""
+    definition = _CHECKOUT / "docs/awx/execution-environment.yml"
+    made = subprocess.run(
+        [_BIN / "ansible-builder", "create", "-f", definition, "-c", tmp_path / "context"],
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    assert "fleet.livepatch" in (tmp_path / "context/_build/requirements.yml").read_text()
+    stage = _CHECKOUT / ".cache/stage"
+    read = subprocess.run([_BIN / "ansible-builder", "introspect", stage], capture_output=True, text=True)
+    told = yaml.safe_load(read.stdout)
+    wanted = (_CHECKOUT / "meta/ee-requirements.txt").read_text().splitlines()
+    assert [one.partition("  #")[0] for one in told["python"]] == [one for one in wanted if one and one[0] != "#"]
+    assert not told["system"]
+
+
+def test_jobs_that_remember_nothing_go_on_where_the_last_one_ended(pretence: Pretence, jobs: Jobs) -> None:
+    planned = jobs.run("plan")
+    assert planned.status == "successful", planned.output
+    first = jobs.run("rollout", livepatch_approval=[1])
+    assert (first.status, first.artifacts["livepatch_status"]) == ("successful", "waiting"), first.output
+    assert len(pretence.touched()) == 1, "the canary"
+    hash_ = first.artifacts["livepatch_plan_hash"]
+    again = jobs.run("rollout", livepatch_approval=[1])
+    assert (again.status, again.artifacts) == ("successful", first.artifacts), again.output
+    approved = jobs.run("approve", livepatch_plan_hash=hash_, livepatch_wave=1)
+    assert approved.status == "successful", approved.output
+    last = jobs.run("rollout", livepatch_approval=[1])
+    assert (last.status, last.artifacts) == ("successful", {**first.artifacts, "livepatch_status": "done"}), last.output
+    assert set(pretence.touched()) == {"a1", "a2", "b1", "b2"}
+    assert " Wave 1: 3 hosts start: " in last.output, "the project's callback tells how it gets on"
+
+
+def test_a_job_that_finds_nothing_to_do_says_so(jobs: Jobs) -> None:
+    jobs.run("rollout")
+    idle = jobs.run("rollout")
+    assert (idle.status, idle.artifacts["livepatch_status"]) == ("successful", "nothing"), idle.output
+
+
+def test_a_job_over_no_hosts_fails(jobs: Jobs) -> None:
+    """To AWX itself that is a success."""
+    assert jobs.run("rollout", livepatch_targets="nobody").status == "failed"
