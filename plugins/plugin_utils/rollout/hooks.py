@@ -37,14 +37,15 @@ _AGAIN = (408, 425, 429)
 
 @dataclasses.dataclass(frozen=True)
 class Hook:
-    """``secret``: signs the body. ``retries``: further tries after the first one, all of them within ``limit``
-    seconds."""
+    """``secret``: signs the body. ``retries``: further tries after the first one, all of them within ``limit`` seconds,
+    each within ``timeout``."""
 
     url: str
     points: tuple[str, ...]
     secret: str
     retries: int
     limit: float
+    timeout: float
     request: t.Mapping[str, t.Any]
 
 
@@ -68,10 +69,11 @@ def _parsed(given: t.Mapping[str, t.Any]) -> Hook:
         raise PlanError(f"livepatch_hooks: {shown(url)}: there is no point {wrong[0]}; there are {', '.join(POINTS)}")
     try:
         retries, limit = int(given.get("retries", 2)), float(given.get("limit", 20))
+        timeout = float(given.get("timeout", 5))
     except (TypeError, ValueError) as exc:
-        raise PlanError(f"livepatch_hooks: {shown(url)}: retries and limit are numbers") from exc
+        raise PlanError(f"livepatch_hooks: {shown(url)}: retries, limit and timeout are numbers") from exc
     request = {key: given[key] for key in REQUEST & set(given)}
-    return Hook(url, points, str(given.get("secret") or ""), retries, limit, request)
+    return Hook(url, points, str(given.get("secret") or ""), retries, limit, timeout, request)
 
 
 class Hooks:
@@ -140,9 +142,9 @@ class Hooks:
         headers = {**(hook.request.get("headers") or {}), "X-Livepatch-Point": point}
         if hook.secret:
             headers["X-Livepatch-Signature-256"] = signature(hook.secret, body)
-        timeout = min(float(hook.request.get("timeout") or 5), left)
+        request = {**hook.request, "headers": headers, "timeout": min(hook.timeout, left)}
         try:
-            status, text = self._send("POST", hook.url, body, {**hook.request, "headers": headers, "timeout": timeout})
+            status, text = self._send("POST", hook.url, body, request)
         except NoAnswer as exc:
             return True, str(exc)
         if 200 <= status < 300:

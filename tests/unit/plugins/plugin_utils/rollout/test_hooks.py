@@ -144,8 +144,9 @@ def test_one_that_fails_keeps_nothing_from_the_next() -> None:
             "chat.example.com/hook: point is not known; known are ca_path, ",
         ),
         ({"url": URL, "points": ["gates"]}, "there is no point gates; there are plan, start, resume, "),
-        ({"url": URL, "retries": "often"}, "retries and limit are numbers"),
-        ({"url": URL, "limit": None}, "retries and limit are numbers"),
+        ({"url": URL, "retries": "often"}, "retries, limit and timeout are numbers"),
+        ({"url": URL, "timeout": "soon"}, "retries, limit and timeout are numbers"),
+        ({"url": URL, "limit": None}, "retries, limit and timeout are numbers"),
     ],
 )
 def test_what_cannot_be_understood(given: dict[str, t.Any], problem: str) -> None:
