@@ -199,11 +199,12 @@ def _cohorts(followed: Document, hosts: t.Sequence[Document]) -> str:
 
 def _problems(document: Document) -> str:
     alike: dict[str, list[str]] = {}
-    for host in document["hosts"]:
+    # What went wrong before who has only not had their turn
+    for host in sorted(document["hosts"], key=lambda host: host["outcome"] in ("pending", "skipped")):
         for problem in host["problems"]:
             alike.setdefault(problem, []).append(host["name"])
-    rows = [(_text(words.some(names, 5)), _text(problem)) for problem, names in alike.items()]
-    return _section("Problems", _table(("Hosts", "What to look at"), rows, "Problems")) if rows else ""
+    rows = [(_text(problem), str(len(names)), _text(words.some(names, 5))) for problem, names in alike.items()]
+    return _section("Problems", _table(("What to look at", "Hosts", "Which"), rows, "Problems")) if rows else ""
 
 
 def _domains(document: Document) -> str:
