@@ -20,7 +20,8 @@ _OPTIONS: dict[str, t.Any] = {
     "approval": {"type": "list", "elements": "str", "default": []},
     "windows": {"type": "list", "elements": "dict", "default": []},
     "blackouts": {"type": "list", "elements": "dict", "default": []},
-    "needs": {"type": "int", "default": 0},
+    "needs": {"type": "int"},
+    "soak": {"type": "int", "default": 0},
     **hooks.OPTIONS,
 }
 
@@ -37,6 +38,8 @@ class ActionModule(ActionBase):
         try:
             records = Records(self, task_vars, rollout)
             notices = hooks.of(self, options, records.scope, rollout)
+            if options["needs"] is None:
+                options["needs"] = run.reserve(run.variables_of(batch["starts"], task_vars), options["soak"])
             told = turn.of(records, rollout, batch, options, self._task.check_mode)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc

@@ -36,7 +36,12 @@ options:
     elements: dict
     default: []
   needs:
-    description: How many seconds of a window have to be left, for the wave and for bringing it back.
+    description:
+      - How many seconds of a window have to be left, for the wave and for bringing it back. By default what the slowest
+        of its hosts needs by its C(livepatch_timeout) and C(livepatch_lock_timeout), O(soak), and five minutes.
+    type: int
+  soak:
+    description: Seconds that the wave has to stay healthy.
     type: int
     default: 0
 seealso:

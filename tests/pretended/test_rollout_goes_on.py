@@ -206,6 +206,19 @@ def test_outside_of_the_window_no_host_starts(pretence: Pretence) -> None:
     assert wrong.rc == 0, "nothing is left to start, so nobody asks"
 
 
+def test_a_window_has_room_for_the_slowest_host_of_a_wave(pretence: Pretence) -> None:
+    hosts = {name: Pretended() for name in ("a1", "a2", "a3")}
+    hosts["a3"] = Pretended(variables={"livepatch_timeout": 86400, "livepatch_wariness": 1})
+    always = [{"start": start, "minutes": 1440, "tz": "UTC"} for start in ("00:00", "12:00")]
+    first = run(pretence, hosts, livepatch_windows=always, livepatch_waves=[1])
+    assert first.rc == 0, first.output
+    assert set(pretence.touched()) == {"a1", "a2"}
+    assert "3 hosts: 1 pending, 2 done" in first.output, first.output
+    assert shown(pretence)["rollout"]["status"] == "waiting"
+    assert pretence.again([ROLLOUT, *extra(livepatch_window_reserve=0)]).rc == 0
+    assert "a3" in pretence.touched()
+
+
 @pytest.mark.thorough
 def test_a_halt_stops_it_and_is_taken_back(pretence: Pretence) -> None:
     hosts = fleet()

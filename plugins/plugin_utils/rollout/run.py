@@ -78,6 +78,9 @@ _SECRET = ("livepatch_gates", "livepatch_hooks", "livepatch_report_request")
 _LIMITS = (("livepatch_timeout", 60, 10), ("livepatch_lock_timeout", 60, 10), ("livepatch_lost_grace", 300, 1))
 # For all that has no limit of its own: downloads, scriptlets, an initrd
 _OTHERWISE = 900
+# The same for a host that goes the usual way, and back: what a window has to have left. It may be set otherwise.
+_RESERVES = (("livepatch_timeout", 60, 4), ("livepatch_lock_timeout", 60, 2))
+_BESIDES = 300
 
 
 def everybody(task_vars: t.Mapping[str, t.Any]) -> list[str]:
@@ -111,13 +114,21 @@ def longest_step(variables_of_all: Variables) -> int:
 
     :raises PlanError: a limit is no number.
     """
-    return (
-        sum(
-            times
-            * max((_seconds(variable, default, name, of) for name, of in variables_of_all.items()), default=default)
-            for variable, default, times in _LIMITS
-        )
-        + _OTHERWISE
+    return _longest(variables_of_all, _LIMITS) + _OTHERWISE
+
+
+def reserve(variables_of_all: Variables, soak: int) -> int:
+    """Seconds of a window that hosts need, the slowest of them, to be patched, to soak, and to be brought back.
+
+    :raises PlanError: a limit is no number.
+    """
+    return _longest(variables_of_all, _RESERVES) + soak + _BESIDES
+
+
+def _longest(variables_of_all: Variables, limits: t.Iterable[tuple[str, int, int]]) -> int:
+    return sum(
+        times * max((_seconds(variable, default, name, of) for name, of in variables_of_all.items()), default=default)
+        for variable, default, times in limits
     )
 
 

@@ -57,3 +57,12 @@ def test_the_longest_step_is_that_of_the_slowest_host() -> None:
     )
     with pytest.raises(PlanError, match="livepatch_timeout of web1 is 'soon': it is a number of seconds"):
         run.longest_step({"web1": {"livepatch_timeout": "soon"}})
+
+
+def test_a_window_has_room_for_the_slowest_host() -> None:
+    usual = run.reserve({"web1": {}, "web2": {"livepatch_timeout": "60"}}, 0)
+    assert usual == 300 + 240 + 120
+    assert run.reserve({"web1": {}, "db1": {"livepatch_timeout": 600}}, 3600) == usual + 4 * 540 + 3600
+    assert run.reserve({}, 0) == usual
+    with pytest.raises(PlanError, match="livepatch_lock_timeout of web1 is 'soon': it is a number of seconds"):
+        run.reserve({"web1": {"livepatch_lock_timeout": "soon"}}, 0)
