@@ -53,7 +53,7 @@ def test_the_execution_environment_has_what_a_rollout_needs(tmp_path: Path) -> N
     assert made.returncode == 0, made.stderr
     assert "fleet.livepatch" in (tmp_path / "context/_build/requirements.yml").read_text()
     stage = _CHECKOUT / ".cache/stage"
-    read = subprocess.run([_BIN / "ansible-builder", "introspect", stage], capture_output=True, text=True)
+    read = subprocess.run([_BIN / "ansible-builder", "introspect", stage], capture_output=True, text=True, check=False)
     told = yaml.safe_load(read.stdout)
     wanted = (_CHECKOUT / "meta/ee-requirements.txt").read_text().splitlines()
     assert [one.partition("  #")[0] for one in told["python"]] == [one for one in wanted if one and one[0] != "#"]
