@@ -45,11 +45,8 @@ def test_the_project_has_each_playbook(pretence: Pretence) -> None:
 def test_the_execution_environment_has_what_a_rollout_needs(tmp_path: Path) -> None:
     """And nothing else: the other tests run with just that (tests/support/cores.py)."""
     definition = _CHECKOUT / "docs/awx/execution-environment.yml"
-    made = subprocess.run(
-        [_BIN / "ansible-builder", "create", "-f", definition, "-c", tmp_path / "context"],
-        capture_output=True,
-        text=True,
-    )
+    create = [_BIN / "ansible-builder", "create", "-f", definition, "-c", tmp_path / "context"]
+    made = subprocess.run(create, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
     assert "fleet.livepatch" in (tmp_path / "context/_build/requirements.yml").read_text()
     stage = _CHECKOUT / ".cache/stage"

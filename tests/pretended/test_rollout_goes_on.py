@@ -209,8 +209,10 @@ def test_outside_of_the_window_no_host_starts(pretence: Pretence) -> None:
 def test_a_window_has_room_for_the_slowest_host_of_a_wave(pretence: Pretence) -> None:
     hosts = {name: Pretended() for name in ("a1", "a2", "a3")}
     hosts["a3"] = Pretended(variables={"livepatch_timeout": 86400, "livepatch_wariness": 1})
-    always = [{"start": start, "minutes": 1440, "tz": "UTC"} for start in ("00:00", "12:00")]
-    first = run(pretence, hosts, livepatch_windows=always, livepatch_waves=[1])
+    # 22 hours of it are left
+    opened = time.strftime("%H:%M", time.gmtime(time.time() - 3600))
+    window = {"start": opened, "minutes": 23 * 60, "tz": "UTC"}
+    first = run(pretence, hosts, livepatch_windows=[window], livepatch_waves=[1])
     assert first.rc == 0, first.output
     assert set(pretence.touched()) == {"a1", "a2"}
     assert "3 hosts: 1 pending, 2 done" in first.output, first.output
