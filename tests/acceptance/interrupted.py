@@ -34,6 +34,7 @@ def running(lab: Lab) -> Lab:
 def ask(request: pytest.FixtureRequest, running: Lab, controller: Controller) -> t.Iterator[Ask]:
     """A host with level 3."""
     ask = Ask(running, controller, running.host(request.param))
+    controller.forget()  # a rollout that the test before has left open is not this one's
     assert ask("livepatch", level=3, refresh="always")["after"]["level"] == 3
     yield ask
     back = ask("livepatch", level=3, allow_downgrade=True, timeout=60)
@@ -45,10 +46,15 @@ def _phase(ask: Ask) -> str:
     return str(json.loads(text)["phase"]) if text.startswith("{") else ""
 
 
-def _wait_for(ask: Ask, phase: str) -> None:
+def _migrates(ask: Ask) -> bool:
+    """By the kernel: the journal says so only when the package manager has ended, which may be too late on lp2."""
+    return ask.host.ssh(f"cat /sys/kernel/livepatch/{_MODULE}/transition", check=False).strip() == "1"
+
+
+def _wait_until(told: t.Callable[[Ask], bool], ask: Ask) -> None:
     deadline = time.monotonic() + _SECONDS
-    while _phase(ask) != phase:
-        assert time.monotonic() < deadline, f"it did not get to {phase}"
+    while not told(ask):
+        assert time.monotonic() < deadline, "it did not get that far"
         time.sleep(0.1)
 
 
@@ -110,15 +116,15 @@ def test_connection_is_cut(ask: Ask, figures: dict[str, object]) -> None:
     inventory = ask.lab.inventory
     arguments = ["fleet.livepatch.rollout", "-i", str(inventory), "--limit", ask.host.name, *canary.ASK]
     with ask.controller.start(arguments) as process:
-        _wait_for(ask, "migrating")
+        _wait_until(_migrates, ask)
         # All of sshd's children but the one that this command itself runs in.
         ask.host.ssh("sudo pkill -9 -f 'sshd: ops' || :", check=False)
         run = ask.controller.finish(process)
-    assert run.rc != 0
-    assert f"{ask.host.name}: lost: unreachable" in run.output
+    # It went on by itself, and whoever answers again in time was not lost.
+    assert run.rc == 0, run.output
+    assert f"{ask.host.name}: " not in run.output.partition("Problems:")[2], run.output
     told = _collected(ask)
-    assert told["state"] == "patched", "it went on by itself"
-    assert told["journal"]["phase"] in ("soaking", "done")
+    assert (told["state"], told["journal"]["phase"]) == ("patched", "done")
     _ends_well(ask)
     figures.update({"kernel": ask.host.kernel, "state after": told["state"]})
 
@@ -126,7 +132,7 @@ def test_connection_is_cut(ask: Ask, figures: dict[str, object]) -> None:
 def test_controller_is_killed(ask: Ask, figures: dict[str, object]) -> None:
     arguments = ["fleet.livepatch.rollout", "-i", str(ask.lab.inventory), "--limit", ask.host.name, *canary.ASK]
     with ask.controller.start(arguments):
-        _wait_for(ask, "migrating")
+        _wait_until(_migrates, ask)
     told = _collected(ask)
     assert told["state"] == "patched"
     assert told["journal"]["phase"] == "soaking", "nobody has confirmed the canary"
@@ -150,7 +156,7 @@ def test_two_controllers_at_once(ask: Ask, tmp_path: Path, figures: dict[str, ob
     arguments = ["fleet.livepatch.rollout", "-i", str(ask.lab.inventory), "--limit", ask.host.name, *canary.ASK]
     other = Controller(tmp_path)
     with ask.controller.start(arguments) as first:
-        _wait_for(ask, "installing")
+        _wait_until(lambda one: _phase(one) == "installing", ask)
         with other.start(arguments) as second:
             runs = [ask.controller.finish(first), other.finish(second)]
     assert runs[0].rc == 0, runs[0].output
