@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import ending, hooks, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import ending, hooks, judging, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
 
@@ -27,7 +26,7 @@ class ActionModule(ActionBase):
         records = Records(self, task_vars, rollout)
         ended = ending.end(records, rollout, task_vars, self._task.check_mode)
         if ended.status in hooks.ENDS:
-            counts = dict(collections.Counter(one.outcome for one in ended.outcomes))
+            counts = judging.by_outcome(ended.outcomes)
             text = ended.detail.get("text") or ", ".join(f"{count} {kind}" for kind, count in counts.items())
             notices = hooks.of(self, options, records.scope, rollout)
             notices.tell(hooks.ENDS[ended.status], text, status=ended.status, counts=counts)

@@ -51,8 +51,9 @@ class ActionModule(ActionBase):
             rollout = run.current(task_vars)
             records = Records(self, task_vars, rollout)
             keeper = Gatekeeper(records, rollout, task_vars, options, self._task.check_mode)
+            notices = hooks.of(self, options, records.scope, rollout)
             told = getattr(keeper, options["of"])()
-            _tell(hooks.of(self, options, records.scope, rollout), options["of"], told)
+            _tell(notices, options["of"], told)
         except Exception as exc:  # whatever it is, a gate that cannot judge must not end the run without its report
             said = str(exc) if isinstance(exc, AnsibleError) else repr(exc)
             told = {**_NOTHING, "verdict": f"Gate: error: {said}: no further host is touched", "error": said}

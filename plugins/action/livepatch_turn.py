@@ -43,8 +43,8 @@ class ActionModule(ActionBase):
             told = turn.of(records, rollout, batch, options, self._task.check_mode)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        name = judging.name_of(rollout["document"], told["wave"])
         if told["start"]:
+            name = judging.name_of(rollout["document"], told["wave"])
             count = words.count(told["start"], "host starts", "hosts start")
             notices.tell("wave_start", f"{name}: {count}", wave=told["wave"], hosts=told["start"])
         if not told["go"]:
