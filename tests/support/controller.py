@@ -132,8 +132,12 @@ class Controller:
         subprocess.run(command, check=True, env=self.environment(), cwd=self.folder, stdout=subprocess.DEVNULL)
 
     def environment(self) -> dict[str, str]:
-        """The environment of a run: nothing of it leads back to the checkout but the recorder."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
+        """The environment of a run: nothing of it leads back to the checkout but the recorder.
+
+        Nor does it tell the size of the terminal that the tests run in, which is not that of the run's.
+        """
+        not_ours = ("ANSIBLE_", "PYTHON", "COLUMNS", "LINES")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(not_ours)}
         return {
             **inherited,
             "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
