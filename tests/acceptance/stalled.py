@@ -41,15 +41,18 @@ def test_reversed(fleet: Lab, controller: Controller, figures: dict[str, object]
         assert host.ssh("cat /sys/kernel/livepatch/*/transition").split() == ["0"]
     figures.update({"canaries": len(wave), "limit in s": LIMIT, "rc": run.rc})
 
-    # Nothing of it is in the way when it is tried again.
+    # Nothing of it is in the hosts' way when somebody has it tried again.
+    controller.forget()
     again = controller.playbook("rollout", fleet.inventory, *options, "--limit", ",".join(wave))
+    assert set(again.jobs()) == wave, again.output
     assert all("was reversed" in job["msg"] for job in again.jobs().values()), again.output
 
 
 def test_left_running(fleet: Lab, controller: Controller, figures: dict[str, object]) -> None:
     host = fleet.hosts[3]
-    # Whether the other scenario has run before or not
+    # Whether the other scenario has run before, and has quarantined it, or not
     host.ssh("sudo zypper -n rr stalling")
+    controller.forget()
     canary.add_repository(fleet, "stalling", [host])
     run = controller.playbook(
         "rollout",
