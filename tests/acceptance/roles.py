@@ -78,6 +78,10 @@ def test_preflight_stops_what_must_not_be_patched(
     assert canary.untouched(victim, before)
     tolerated = _play(running, controller, ("preflight", {"preflight_tolerate": ["taint"]}))
     assert tolerated.rc == 0, tolerated.output
+    # Nothing else takes it back.
+    booted = victim.boot_id()
+    victim.ssh("sudo systemctl reboot", check=False)
+    victim.wait_for_boot(booted)
     figures.update({"stopped for": "taint", "others patched": 1})
 
 
