@@ -16,6 +16,8 @@ from ansible.module_utils.urls import open_url
 OPTIONS = {
     *("timeout", "headers", "validate_certs", "ca_path", "client_cert", "client_key", "url_username", "url_password"),
 }
+# Statuses that say to come again: nothing is wrong with the request
+LATER = (408, 425, 429)
 # Bytes of an answer that are read
 _MOST = 1 << 20
 
@@ -65,6 +67,16 @@ def _answered(
         return int(answer.getcode()), answer.read(_MOST).decode("utf-8", "replace")
     except urllib.error.HTTPError as exc:
         return int(exc.code), exc.read(_MOST).decode("utf-8", "replace")
+
+
+def good(status: int) -> bool:
+    """Whether a status says that all is well."""
+    return 200 <= status < 300
+
+
+def said(status: int, text: str) -> str:
+    """An answer in one line, for people."""
+    return f"HTTP {status}" + (f": {' '.join(text.split())[:120]}" if text.strip() else "")
 
 
 def shown(url: str) -> str:

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import OPTIONS as REQUEST
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import NoAnswer, fetch, shown
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import NoAnswer, fetch, good, said, shown
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import files
 
 # The options of each module that delivers a report, documented in the fragment of that name
@@ -68,7 +68,6 @@ def _put(url: str, text: str, request: t.Mapping[str, t.Any]) -> str:
         status, answer = fetch("PUT", url, text, {**request, "headers": {**kind, **(request.get("headers") or {})}})
     except NoAnswer as exc:
         raise PlanError(f"livepatch_report_url: the report was not sent: {exc}") from exc
-    if not 200 <= status < 300:
-        said = " ".join(answer.split())[:120]
-        raise PlanError(f"livepatch_report_url: the report was not sent: HTTP {status} to PUT {shown(url)}: {said}")
+    if not good(status):
+        raise PlanError(f"livepatch_report_url: the report was not sent: PUT {shown(url)}: {said(status, answer)}")
     return shown(url)

@@ -20,8 +20,16 @@ import typing as t
 import uuid
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import (
+    LATER,
+    Fetch,
+    NoAnswer,
+    fetch,
+    good,
+    said,
+    shown,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import OPTIONS as REQUEST
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import Fetch, NoAnswer, fetch, shown
 
 # The option of each module that tells hooks, documented in the fragment of that name
 OPTIONS: dict[str, t.Any] = {"hooks": {"type": "list", "elements": "dict", "default": [], "no_log": True}}
@@ -31,8 +39,6 @@ POINTS = ("plan", "start", "resume", "approval", "wave_start", "wave_end", "gate
 ENDS = {"done": "done", "failed": "halt", "halted": "halt", "soaking": "pause", "waiting": "pause"}
 SCHEMA = 1
 _OWN = {"url", "points", "secret", "retries", "limit"}
-# Not now, or not of ours: it is worth another try
-_AGAIN = (408, 425, 429)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +78,8 @@ def _parsed(given: t.Mapping[str, t.Any]) -> Hook:
         timeout = float(given.get("timeout", 5))
     except (TypeError, ValueError) as exc:
         raise PlanError(f"livepatch_hooks: {shown(url)}: retries, limit and timeout are numbers") from exc
+    if retries < 0 or limit <= 0 or timeout <= 0:
+        raise PlanError(f"livepatch_hooks: {shown(url)}: limit and timeout are above 0, retries is not below it")
     request = {key: given[key] for key in REQUEST & set(given)}
     return Hook(url, points, str(given.get("secret") or ""), retries, limit, timeout, request)
 
@@ -123,19 +131,16 @@ class Hooks:
     def _tried(self, hook: Hook, point: str, body: str) -> str | None:
         """Why it was not told in the end."""
         until = self._now() + hook.limit
-        problem, tries = "", 0
-        while tries <= hook.retries:
-            left = until - self._now()
-            if left <= 0:
-                break
-            tries += 1
-            again, problem = self._once(hook, point, body, left)
+        tries = 0
+        while True:
+            again, problem = self._once(hook, point, body, until - self._now())
             if not problem:
                 return None
-            if not again:
-                break
-            self._sleep(max(0.0, min(2.0 ** (tries - 1), until - self._now())) if tries <= hook.retries else 0)
-        return f"{problem} ({tries} times)" if tries > 1 else problem
+            pause = 2.0**tries
+            tries += 1
+            if not again or tries > hook.retries or self._now() + pause >= until:
+                return f"{problem} ({tries} times)" if tries > 1 else problem
+            self._sleep(pause)
 
     def _once(self, hook: Hook, point: str, body: str, left: float) -> tuple[bool, str]:
         """Whether another try may help, and what went wrong, if anything did."""
@@ -147,9 +152,9 @@ class Hooks:
             status, text = self._send("POST", hook.url, body, request)
         except NoAnswer as exc:
             return True, str(exc)
-        if 200 <= status < 300:
+        if good(status):
             return False, ""
-        return status >= 500 or status in _AGAIN, f"HTTP {status}: {' '.join(text.split())[:120]}"
+        return status >= 500 or status in LATER, said(status, text)
 
 
 def signature(secret: str, body: str) -> str:

@@ -11,14 +11,12 @@ import json
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import Fetch, NoAnswer, shown
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import LATER, Fetch, NoAnswer, good, said, shown
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import verdict
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.context import Context
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates.verdict import Measurement
 
 OPTIONS = {"url", "method"}
-# Not now: nothing is said of the wave
-_LATER = (408, 425, 429)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +43,10 @@ class Http:
             status, text = fetch(self.method, self.url, body, self.request)
         except NoAnswer as exc:
             return Measurement(verdict.ERROR, str(exc), asked)
-        said = f"HTTP {status}" + (f": {' '.join(text.split())[:120]}" if text.strip() else "")
-        if 200 <= status < 300:
+        if good(status):
             kind = verdict.PASS
-        elif status in _LATER:
+        elif status in LATER:  # nothing is said of the wave
             kind = verdict.INCONCLUSIVE
         else:
             kind = verdict.FAIL if 400 <= status < 500 else verdict.ERROR
-        return Measurement(kind, said, asked, status)
+        return Measurement(kind, said(status, text), asked, status)

@@ -68,8 +68,8 @@ def test_what_is_not_taken_is_told_and_the_rest_is_done(tmp_path: Path) -> None:
     with web.served(lambda _asked: (403, "no\nroom")) as url, pytest.raises(PlanError) as told:
         _deliver(dir=str(tmp_path), url=url.replace("//", "//robot:secret@"))
     assert str(told.value) == (
-        "livepatch_report_url: the report was not sent: HTTP 403 to PUT "
-        f"{url.replace('//', '//***@')}/{NAME}.html: no room"
+        "livepatch_report_url: the report was not sent: "
+        f"PUT {url.replace('//', '//***@')}/{NAME}.html: HTTP 403: no room"
     )
     assert len(list(tmp_path.iterdir())) == len(TYPES)
 

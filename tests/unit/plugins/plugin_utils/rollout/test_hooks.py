@@ -147,6 +147,9 @@ def test_one_that_fails_keeps_nothing_from_the_next() -> None:
         ({"url": URL, "retries": "often"}, "retries, limit and timeout are numbers"),
         ({"url": URL, "timeout": "soon"}, "retries, limit and timeout are numbers"),
         ({"url": URL, "limit": None}, "retries, limit and timeout are numbers"),
+        ({"url": URL, "retries": -1}, "limit and timeout are above 0, retries is not below it"),
+        ({"url": URL, "limit": 0}, "limit and timeout are above 0, retries is not below it"),
+        ({"url": URL, "timeout": -2}, "limit and timeout are above 0, retries is not below it"),
     ],
 )
 def test_what_cannot_be_understood(given: dict[str, t.Any], problem: str) -> None:
