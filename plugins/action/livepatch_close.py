@@ -36,14 +36,7 @@ class ActionModule(ActionBase):
             "detail": ended.detail,
             "recorded": ended.shown,
             "outcomes": [dataclasses.asdict(one) for one in ended.outcomes],
-            # For AWX: jobs hand over IDs and a status, nothing more
-            "ansible_stats": {
-                "data": {
-                    "livepatch_status": ended.status,
-                    "livepatch_rollout": rollout["id"],
-                    "livepatch_plan_hash": rollout["hash"],
-                },
-                "per_host": False,
-                "aggregate": False,
-            },
+            "ansible_stats": run.handed_over(
+                livepatch_status=ended.status, livepatch_rollout=rollout["id"], livepatch_plan_hash=rollout["hash"]
+            ),
         }

@@ -73,7 +73,10 @@ class ActionModule(ActionBase):
                 paths = delivery.deliver(options, whole, words.teller(self._display.display, options["format"]))
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        return {"changed": False, "plan": rollout["document"], "rollout": rollout, "files": paths}
+        told: dict[str, t.Any] = {"changed": False, "plan": rollout["document"], "rollout": rollout, "files": paths}
+        if options["only"]:
+            told["ansible_stats"] = run.handed_over(livepatch_plan_hash=rollout["hash"])
+        return told
 
     @staticmethod
     def _tell(told: hooks.Hooks, rollout: t.Mapping[str, t.Any], only: bool) -> None:

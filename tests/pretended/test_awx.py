@@ -60,14 +60,15 @@ def test_the_execution_environment_has_what_a_rollout_needs(tmp_path: Path) -> N
 def test_jobs_that_remember_nothing_go_on_where_the_last_one_ended(pretence: Pretence, jobs: Jobs) -> None:
     planned = jobs.run("plan")
     assert planned.status == "successful", planned.output
+    assert len(planned.artifacts["livepatch_plan_hash"]) == 64 and len(planned.artifacts) == 1
     first = jobs.run("rollout", livepatch_approval=[1])
     assert (first.status, first.artifacts["livepatch_status"]) == ("successful", "waiting"), first.output
     assert len(pretence.touched()) == 1, "the canary"
     hash_ = first.artifacts["livepatch_plan_hash"]
     again = jobs.run("rollout", livepatch_approval=[1])
     assert (again.status, again.artifacts) == ("successful", first.artifacts), again.output
-    approved = jobs.run("approve", livepatch_plan_hash=hash_, livepatch_wave=1)
-    assert approved.status == "successful", approved.output
+    approved = jobs.run("approve", livepatch_plan_hash=hash_, livepatch_wave=1, awx_user_name="eve")
+    assert approved.status == "successful" and "eve" in approved.output, approved.output
     last = jobs.run("rollout", livepatch_approval=[1])
     assert (last.status, last.artifacts) == ("successful", {**first.artifacts, "livepatch_status": "done"}), last.output
     assert set(pretence.touched()) == {"a1", "a2", "b1", "b2"}
