@@ -35,7 +35,7 @@ def served(answer: Callable[[Asked], tuple[int, str]]) -> Iterator[str]:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-        do_GET = do_POST = do_PUT = _reply  # noqa: N815 (http.server looks for these names)
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _reply  # noqa: N815 (http.server looks for these names)
 
         def log_message(self, *_arguments: object) -> None:
             """Nothing: who asks looks at the answers."""
