@@ -154,6 +154,9 @@ _CASES = {
 }
 
 
+_WHOLE_NIGHT = "module refused"
+
+
 @pytest.mark.parametrize("name", _CASES)
 def test_a_canary(eight: Lab, controller: Controller, name: str, figures: dict[str, object]) -> None:
     case = _CASES[name]
@@ -192,11 +195,14 @@ def test_a_canary(eight: Lab, controller: Controller, name: str, figures: dict[s
     assert f"{victim}: " in report.partition("In quarantine:")[0]
     assert f": {kmp} in cohort " in report.partition("In quarantine:")[2], report
 
-    # The night after: whoever is of that cohort is left alone, whatever level it would start from.
+    # The night after: whoever is of that cohort is left alone, whatever level it would start from. That the others go
+    # on is the same whatever went wrong, and takes emulated hosts ten minutes: one of the cases shows it.
     before = {host.name: canary.snapshot(host) for host in bad if host.alive()}
-    night = controller.playbook("rollout", eight.inventory, *canary.ASK, "-e", "livepatch_lost_grace=10")
+    asked = eight.hosts if name == _WHOLE_NIGHT else bad
+    targets = ("-e", "livepatch_targets=" + ",".join(host.name for host in asked))
+    night = controller.playbook("rollout", eight.inventory, *canary.ASK, "-e", "livepatch_lost_grace=10", *targets)
     touched = set(night.started("livepatch"))
-    assert touched == {host.name for host in eight.hosts} - {host.name for host in bad}, night.output
+    assert touched == {host.name for host in asked} - {host.name for host in bad}, night.output
     assert all(canary.untouched(host, before[host.name]) for host in bad if host.alive())
     assert "quarantine: " in night.output
     assert night.rc == 2
