@@ -53,12 +53,13 @@ def test_jobs_that_remember_nothing(
 ) -> None:
     lab.up(6, fresh=True)
     environment = {**controller.environment(), "ANSIBLE_FORKS": "10"}
-    jobs = Jobs(tmp_path, lab.inventory, environment)
+    jobs = Jobs(tmp_path / "jobs", lab.inventory, environment)
     settings: dict[str, t.Any] = {
         "livepatch_coordinator": lab.hosts[0].name,
         "livepatch_refresh": "always",
         "livepatch_waves": [],
         "livepatch_lost_grace": 60,
+        "livepatch_report_dir": str(tmp_path / "reports"),
     }
 
     # A workflow: plan, approval, reconcile, report. What was approved is what runs.
@@ -89,6 +90,8 @@ def test_jobs_that_remember_nothing(
     assert (failed.status, failed.artifacts["livepatch_status"]) == ("failed", "failed"), failed.output
     (bad,) = set(_asked(failed, "livepatch"))
     assert f"  {bad}: failed: the kernel refused" in failed.output
+    page = max((tmp_path / "reports").glob("livepatch-rollout-*.html"), key=lambda one: one.stat().st_mtime)
+    assert bad in page.read_text() and "the kernel refused" in page.read_text()
     report = jobs.run("report", **settings).output
     assert f"-{_EVR} in cohort " in report.partition("In quarantine:")[2], report
     assert jobs.run("rollout", **settings).artifacts["livepatch_status"] == "nothing"
