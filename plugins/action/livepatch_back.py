@@ -40,6 +40,7 @@ class ActionModule(ActionBase):
         if not options["reason"].strip():
             raise AnsibleActionFail("the reason is missing (livepatch_reason): the quarantine and the report keep it")
         try:
+            run.insist_on_no_slice(task_vars)
             rollout = beginning.back(
                 Records(self, task_vars),
                 run.everybody(task_vars),

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hooks
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import halt, hooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.owner import current
 
@@ -18,6 +18,7 @@ _OPTIONS: dict[str, t.Any] = {
     "halted": {"type": "bool", "default": True},
     "everywhere": {"type": "bool", "default": False},
     "reason": {"type": "str", "default": ""},
+    "if_running": {"type": "bool", "default": False},
     **hooks.OPTIONS,
 }
 
@@ -32,6 +33,9 @@ class ActionModule(ActionBase):
         scope = None if options["everywhere"] else records.scope
         by = str(current()["user"])
         notices = hooks.of(self, options, records.scope)
+        if options["if_running"] and not halt.is_under_way(records.ask("open_rollout", scope=records.scope)):
+            self._display.display(f"No rollout is under way (scope {records.scope}): nothing is halted")
+            return {"changed": False, "halted": False}
         if options["halted"]:
             told = records.ask("halt", scope=scope, reason=options["reason"], by=by)
         else:

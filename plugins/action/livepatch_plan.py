@@ -41,6 +41,7 @@ class ActionModule(ActionBase):
         variables = run.variables_of(run.everybody(task_vars), task_vars)
         records = Records(self, task_vars)
         try:
+            run.insist_on_no_slice(task_vars)
             run.insist_on_common(variables)
             # What is wrong with the gates is told before any host is touched.
             outside.parse(options["gates"], options["skip_gates"])

@@ -22,6 +22,7 @@ _OPTIONS: dict[str, t.Any] = {
     "blackouts": {"type": "list", "elements": "dict", "default": []},
     "needs": {"type": "int"},
     "soak": {"type": "int", "default": 0},
+    "slices": {"type": "int", "default": 0},
     **hooks.OPTIONS,
 }
 

@@ -28,6 +28,13 @@ options:
     description: Why, for those who see that their hosts were not started.
     type: str
     default: ''
+  if_running:
+    description:
+      - Only where a rollout of the scope C(livepatch_scope) is under way, which is one that runs, or that soaks or
+        waits after its first hosts. Elsewhere nothing is done, so that the next rollout is not stopped.
+      - It is for programs that halt, such as the rulebook C(fleet.livepatch.halt_on_alert).
+    type: bool
+    default: false
 seealso:
   - module: fleet.livepatch.livepatch
 """
@@ -37,11 +44,16 @@ EXAMPLES = r"""
   fleet.livepatch.livepatch_halt:
     everywhere: true
     reason: the storage array misbehaves
+
+- name: Halt the rollout that is under way, if there is one
+  fleet.livepatch.livepatch_halt:
+    reason: alert HighLatency on web1
+    if_running: true
 """
 
 RETURN = r"""
 halted:
-  description: Whether rollouts are halted now.
+  description: Whether rollouts are halted now. V(false) too where O(if_running) has found none.
   returned: success
   type: bool
   sample: true

@@ -52,7 +52,9 @@ options:
       - gate
       - halt
       - halted
+      - join
       - last_plan
+      - leave
       - load_plan
       - open_rollout
       - quarantine_add

@@ -44,9 +44,17 @@ options:
     description: Seconds that the wave has to stay healthy.
     type: int
     default: 0
+  slices:
+    description:
+      - Into how many jobs a wave is cut. One that has more hosts than may be in flight at once is left to them
+        (M(fleet.livepatch.livepatch_slice)) before any of its hosts is started. Canaries, and hosts that are the only
+        one of their kind, never are. With less than 2 no wave is.
+    type: int
+    default: 0
 seealso:
   - module: fleet.livepatch.livepatch_plan
   - module: fleet.livepatch.livepatch_gate
+  - module: fleet.livepatch.livepatch_slice
 """
 
 EXAMPLES = r"""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.support import cores
-from tests.support.jobs import PROJECT, Jobs
+from tests.support import cores, workflow
+from tests.support.jobs import PROJECT, Event, Jobs
 from tests.support.pretended import Pretence, Pretended
 
 _CHECKOUT = Path(__file__).parents[2]
@@ -73,6 +75,30 @@ def test_jobs_that_remember_nothing_go_on_where_the_last_one_ended(pretence: Pre
     assert (last.status, last.artifacts) == ("successful", {**first.artifacts, "livepatch_status": "done"}), last.output
     assert set(pretence.touched()) == {"a1", "a2", "b1", "b2"}
     assert " Wave 1: 3 hosts start: " in last.output, "the project's callback tells how it gets on"
+
+
+@pytest.mark.parametrize("in_time", [True, cores.thorough(False)])
+def test_the_workflow_runs_what_was_approved_or_nothing(pretence: Pretence, jobs: Jobs, in_time: bool) -> None:
+    def approves(artifacts: Mapping[str, t.Any]) -> bool:
+        if in_time:
+            jobs.run("approve", livepatch_plan_hash=artifacts["livepatch_plan_hash"], awx_user_name="eve")
+        return in_time
+
+    came = workflow.play(jobs, approves, livepatch_approval=["all"])
+    assert list(came) == ["plan", "approval", *(["reconcile"] if in_time else []), "report"]
+    assert set(pretence.touched()) == ({"a1", "a2", "b1", "b2"} if in_time else set())
+
+
+def test_a_job_that_is_cancelled_is_taken_up(pretence: Pretence, jobs: Jobs) -> None:
+    def starts(event: Event) -> bool:
+        data = event["event_data"]
+        return event["event"] == "runner_on_start" and data.get("task_action") == "fleet.livepatch.livepatch_info"
+
+    cancelled = jobs.run("rollout", until=starts)
+    assert (cancelled.status, cancelled.artifacts) == ("canceled", {}), cancelled.output
+    last = jobs.run("rollout")
+    assert (last.status, last.artifacts["livepatch_status"]) == ("successful", "done"), last.output
+    assert {name: len(kmps) for name, kmps in pretence.touched().items()} == {"a1": 1, "a2": 1, "b1": 1, "b2": 1}
 
 
 def test_a_job_that_finds_nothing_to_do_says_so(jobs: Jobs) -> None:

@@ -87,8 +87,8 @@ class Run:
         return sum(counts["changed"] for counts in self.stats.values())
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """Ends a run with its workers and their connections, which newer ansible-cores put into sessions of their own."""
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends a process and all that it has started, in other sessions too, where newer ansible-cores have workers."""
     if process.poll() is not None:
         return
     process.send_signal(signal.SIGSTOP)  # so that it starts no others meanwhile
@@ -165,7 +165,7 @@ class Controller:
         try:
             yield process
         finally:
-            _end(process)
+            end(process)
 
     def _spawn(self, arguments: Iterable[str], show: bool, terminal: int | None) -> subprocess.Popen[str]:
         self._runs += 1

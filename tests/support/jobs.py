@@ -6,15 +6,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
+import json
 import shutil
+import subprocess
+import sys
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import ansible_runner
 
 PROJECT = Path(__file__).parents[2] / "docs/awx/project"
+_BIN = Path(sys.executable).parent
+# As ansible-runner has it: event, event_data, stdout and others
+Event = Mapping[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Job:
     status: str
     output: str
     artifacts: Mapping[str, t.Any]
-    events: list[Mapping[str, t.Any]]
+    events: list[Event]
 
 
 class Jobs:
@@ -38,27 +46,75 @@ class Jobs:
         self._folder = folder
         self._inventory = inventory
         self._environment = environment
-        self._number = 0
+        self._numbers = itertools.count(1)
 
-    def run(self, playbook: str, **extra: t.Any) -> Job:
-        self._number += 1
-        own = self._folder / str(self._number)
-        shutil.copytree(PROJECT, own / "project")
-        runner = ansible_runner.run(
-            private_data_dir=str(own),
-            playbook=f"{playbook}.yml",
-            inventory=str(self._inventory),
-            extravars=extra,
-            envvars={
-                **self._environment,
-                "ANSIBLE_HOME": str(own / "home"),
-                "ANSIBLE_CONFIG": str(own / "project/ansible.cfg"),
-            },
-            quiet=True,
-        )
-        events = list(runner.events)
+    def run(
+        self,
+        playbook: str,
+        slice_: tuple[int, int] | None = None,
+        until: Callable[[Event], bool] | None = None,
+        **extra: t.Any,
+    ) -> Job:
+        """The control node transmits the job, a worker that has nothing else runs it, the events come back.
+
+        :param slice_: of a sliced job the number, from 1, and how many there are.
+        :param until: cancels the job, as AWX does (SIGTERM), at the first event of which it is true.
+        """
+        own = self._folder / str(next(self._numbers))
+        sent, work = own / "sent", own / "work"
+        shutil.copytree(PROJECT, sent / "project")
+        inventory = self._inventory
+        if slice_ is not None:
+            inventory = sent / "inventory.yml"
+            inventory.write_text(json.dumps(_cut(json.loads(self._inventory.read_text()), *slice_)))
+        with (own / "stream").open("wb") as stream:
+            ansible_runner.run(
+                streamer="transmit",
+                _output=stream,
+                private_data_dir=str(sent),
+                playbook=f"{playbook}.yml",
+                inventory=str(inventory),
+                extravars=extra,
+                envvars={
+                    **self._environment,
+                    "ANSIBLE_HOME": str(work / "home"),
+                    "ANSIBLE_CONFIG": str(work / "project/ansible.cfg"),
+                },
+            )
+        events: list[Event] = []
+        with self._worker(own / "stream", work) as worker:
+
+            def hear(event: Event) -> bool:
+                events.append(event)
+                if until is not None and until(event):
+                    worker.terminate()
+                return False
+
+            heard = ansible_runner.run(
+                streamer="process", _input=worker.stdout, private_data_dir=str(own), event_handler=hear, quiet=True
+            )
         ended = [event["event_data"] for event in events if event["event"] == "playbook_on_stats"]
         artifacts = ended[0].get("artifact_data") or {} if ended else {}
-        output = runner.stdout.read()
         shutil.rmtree(own)
-        return Job(runner.status, output, artifacts, events)
+        return Job(heard.status, "\n".join(event.get("stdout", "") for event in events), artifacts, events)
+
+    @contextlib.contextmanager
+    def _worker(self, stream: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+        command = [_BIN / "ansible-runner", "worker", "--private-data-dir", folder]
+        with stream.open("rb") as input_, subprocess.Popen(command, stdin=input_, stdout=subprocess.PIPE) as worker:
+            try:
+                yield worker
+            finally:
+                worker.terminate()
+
+
+def _cut(inventory: dict[str, t.Any], number: int, count: int) -> dict[str, t.Any]:
+    """A slice as AWX cuts it (``Inventory.get_script_data``): sorted by name every n-th host, and all groups."""
+    groups = inventory["all"]["children"]
+    names = sorted(name for group in groups.values() for name in group["hosts"])
+    ours = set(names[number - 1 :: count])
+    left = {
+        group: {**of_group, "hosts": {name: row for name, row in of_group["hosts"].items() if name in ours}}
+        for group, of_group in groups.items()
+    }
+    return {"all": {**inventory["all"], "children": left}}

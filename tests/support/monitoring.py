@@ -10,11 +10,13 @@ Debian's packages are unpacked and not installed: installed they would start ser
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import socket
 import subprocess
 import time
+import typing as t
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,12 +127,17 @@ def prometheus(folder: Path) -> Iterator[Prometheus]:
 
 
 @contextlib.contextmanager
-def alertmanager(folder: Path) -> Iterator[str]:
-    """An Alertmanager that tells nobody; its URL."""
+def alertmanager(folder: Path, **told: t.Any) -> Iterator[str]:
+    """An Alertmanager; its URL.
+
+    :param told: whom it tells of alerts, at once; nobody unless that is given.
+    """
     url = f"http://127.0.0.1:{free_port()}"
-    (folder / "alertmanager.yml").write_text(
-        json.dumps({"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]})
-    )
+    config = {
+        "route": {"receiver": "whoever", "group_wait": "0s", "group_interval": "1s"},
+        "receivers": [{"name": "whoever", **told}],
+    }
+    (folder / "alertmanager.yml").write_text(json.dumps(config))
     # It wants its templates at a fixed place, which it gets in a mount namespace of its own.
     share = programs().parent / "share"
     overlay = f'mount -t overlay overlay -o "lowerdir={share}:/usr/share" /usr/share && exec "$@"'
@@ -146,9 +153,10 @@ def alertmanager(folder: Path) -> Iterator[str]:
         yield url
 
 
-def fire(url: str, name: str, **labels: str) -> None:
-    """Has an alert fire from now on."""
-    body = json.dumps([{"labels": {"alertname": name, **labels}}]).encode()
+def fire(url: str, name: str, *, over: bool = False, **labels: str) -> None:
+    """Has an alert fire from now on, or with ``over`` not any more."""
+    ends = {"endsAt": datetime.datetime.now(datetime.timezone.utc).isoformat()} if over else {}
+    body = json.dumps([{"labels": {"alertname": name, **labels}, **ends}]).encode()
     request = urllib.request.Request(f"{url}/api/v2/alerts", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=5):
         pass

@@ -20,6 +20,8 @@ WRITING = (
     "event",
     "gate",
     "halt",
+    "join",
+    "leave",
     "quarantine_add",
     "quarantine_clear",
     "release",

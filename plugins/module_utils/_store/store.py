@@ -19,6 +19,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.database im
 # A rollout with one of these is open: the next run takes it up.
 OPEN = ("running", "soaking", "waiting", "halted")
 ENDED = ("done", "failed", "abandoned")
+# What a rollout waits for that leaves a wave to slices, jobs that each have a part of the hosts (``detail["for"]``)
+SLICES = "slices"
 # A host on which apply begins; what became of it is not recorded yet.
 BEGUN = "begun"
 # How many of a rollout's events are shown
@@ -65,13 +67,8 @@ class Store:
             # Not before: the wait for others that write is not to count against the lease.
             now = self._now()
             before = self._insist_on_nobody(connection, scope, takeover)
-            highest = connection.execute("SELECT MAX(fence) FROM leases").fetchone()[0] or 0
-            # By the clock, so that a store that was lost and is made anew does not go back: hosts refuse lower numbers.
-            fence = max(highest + 1, int(now))
-            connection.execute(
-                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)",
-                (scope, fence, json.dumps(owner, sort_keys=True), now, now, ttl),
-            )
+            fence = self._next_fence(connection, now)
+            self._hold(connection, scope, fence, owner, now, ttl)
             open_ = _open(connection, scope)
             if open_ is not None:
                 told = {"what": "taken", "owner": owner, "fence": fence, "from": before}
@@ -107,6 +104,53 @@ class Store:
         with self._database.writing() as connection:
             self._insist(connection, scope, fence, rollout)
             return {"halt": _halt(connection, scope)}
+
+    def join(self, scope: str, owner: Dict[str, Any], ttl: float) -> Dict[str, Any]:
+        """Takes part in the wave that the open rollout has left to slices: they hold one lease together.
+
+        :param ttl: seconds without a sign of life of any of them after which somebody else may take it.
+        :returns: its number, as which ``member`` this one has joined, and the open rollout; ``member`` is None where no
+            wave is left to slices, and ``why``.
+        :raises Leased: somebody else has it.
+        """
+        with self._database.writing() as connection:
+            now = self._now()
+            open_ = _open(connection, scope)
+            if open_ is None or not _left_to_slices(open_, "waiting"):
+                why = "no rollout is open" if open_ is None else "the open rollout is {status}".format(**row(open_))
+                return {"fence": None, "member": None, "rollout": None, "why": why}
+            held = connection.execute("SELECT * FROM leases WHERE scope = ?", (scope,)).fetchone()
+            members = _members(held)
+            if members and held["renewed"] + held["ttl"] >= now:
+                fence, since, ttl = held["fence"], held["since"], max(ttl, held["ttl"])
+            else:
+                self._insist_on_nobody(connection, scope, None)
+                members, fence, since = {}, self._next_fence(connection, now), now
+            member = uuid.uuid4().hex
+            members[member] = owner
+            self._hold(connection, scope, fence, _together(members), since, ttl)
+            _add(connection, open_["id"], "event", None, now, {"what": "joined", "owner": owner, "fence": fence})
+            return {"fence": fence, "member": member, "rollout": _whole(connection, open_), "why": ""}
+
+    def leave(self, scope: str, fence: int, member: str) -> None:
+        """Ends the part that a slice takes in a wave: the last one gives the lease back."""
+        with self._database.writing() as connection:
+            self._insist(connection, scope, fence)
+            held = connection.execute("SELECT owner FROM leases WHERE scope = ?", (scope,)).fetchone()
+            members = {name: owner for name, owner in _members(held).items() if name != member}
+            left = json.dumps(_together(members), sort_keys=True) if members else None
+            connection.execute("UPDATE leases SET owner = ? WHERE scope = ?", (left, scope))
+
+    def _next_fence(self, connection: Any, now: float) -> int:
+        highest = connection.execute("SELECT MAX(fence) FROM leases").fetchone()[0] or 0
+        # By the clock, so that a store that was lost and is made anew does not go back: hosts refuse lower numbers.
+        return max(highest + 1, int(now))
+
+    def _hold(self, connection: Any, scope: str, fence: int, owner: Dict[str, Any], since: float, ttl: float) -> None:
+        connection.execute(
+            "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)",
+            (scope, fence, json.dumps(owner, sort_keys=True), since, self._now(), ttl),
+        )
 
     def release(self, scope: str, fence: int) -> None:
         with self._database.writing() as connection:
@@ -399,7 +443,31 @@ def _halt(connection: Any, scope: str) -> Optional[Dict[str, Any]]:
     found = connection.execute(
         "SELECT * FROM halts WHERE scope IN (?, '*') ORDER BY scope LIMIT 1", (scope,)
     ).fetchone()
-    return None if found is None else row(found)
+    if found is not None:
+        return row(found)
+    open_ = _open(connection, scope)
+    if open_ is None or not _left_to_slices(open_, "halted"):
+        return None
+    # What went wrong in one slice stops the others; the next run of the rollout judges the wave, and ends that.
+    detail = json.loads(open_["detail"])
+    return {"scope": scope, "reason": detail["text"], "by": "a slice", "since": detail["at"]}
+
+
+def _left_to_slices(rollout: Any, status: str) -> bool:
+    """Whether a rollout has come to a wave that slices do, and that is its status."""
+    return bool(rollout["status"] == status and json.loads(rollout["detail"]).get("for") == SLICES)
+
+
+def _members(lease: Any) -> Dict[str, Any]:
+    """Of a lease that slices hold together, its owners; empty where none is held, or by one run."""
+    owner = json.loads(lease["owner"]) if lease is not None and lease["owner"] else {}
+    return dict(owner.get("members") or {})
+
+
+def _together(members: Dict[str, Any]) -> Dict[str, Any]:
+    """Members of a lease as its owner, which the first of them is named for."""
+    first = next(iter(members.values()))
+    return {"user": first.get("user", "?"), "machine": first.get("machine", "?"), "members": members}
 
 
 def _add(connection: Any, rollout: str, kind: str, wave: Optional[int], at: float, told: Dict[str, Any]) -> None:

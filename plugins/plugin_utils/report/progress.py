@@ -82,6 +82,9 @@ class Progress:
             self._batches_left = len(result.data["rollout"]["batches"])
         return []
 
+    # A slice begins with this
+    _of_livepatch_slice = _of_livepatch_plan
+
     def _of_livepatch_turn(self, result: Result) -> list[str]:
         if result.kind != "ok" or not result.data["go"]:
             return []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
@@ -27,6 +28,8 @@ OUTCOMES = (
     "done",
     "unchanged",
 )
+# What a rollout may wait for without anything being wrong
+_PLANNED = ("window", "approval", SLICES)
 _FETCHED = ("failed", "skipped", "downloaded", "there", "unchanged")
 
 
@@ -133,12 +136,12 @@ def attention(
     bad = [one.host for one in outcomes if one.outcome in BAD]
     open_ = [one.host for one in outcomes if one.outcome == "pending"]
     odd = [one.host for one in outcomes if one.outcome == "skipped" and not _known(before, one.host).settled]
-    waits = status in ("soaking", "planned") or (status == "waiting" and detail.get("for") in ("window", "approval"))
+    waits = status in ("soaking", "planned") or (status == "waiting" and detail.get("for") in _PLANNED)
     parts = []
     if status in ("halted", "waiting") and not (waits and not detail.get("refused")):
         parts.append(f"the rollout is {status} ({detail.get('text')})")
     if bad:
-        parts.append(f"{words.count(bad, 'host')} did not get their patch ({words.some(bad)})")
+        parts.append(f"{words.count(bad, 'host')} did not end well ({words.some(bad)})")
     if open_ and not waits:
         parts.append(f"{words.count(open_, 'host')} not started ({words.some(open_)})")
     if odd:

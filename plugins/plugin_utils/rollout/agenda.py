@@ -26,15 +26,18 @@ _FINAL = ("done", "unchanged", "failed", "lost", "skipped", "rolled_back", "roll
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Hosts that go at once. ``last``: the wave's gate comes after them. ``starts``: those that are to be patched."""
+    """Hosts that go at once. ``last``: the wave's gate comes after them. ``starts``: those that are to be patched.
+    ``untouched``: nothing was done yet to any host of the wave.
+    """
 
     wave: int
     hosts: tuple[str, ...]
     starts: tuple[str, ...]
     last: bool
+    untouched: bool = False
 
     def as_result(self) -> dict[str, t.Any]:
-        return {"wave": self.wave, "hosts": list(self.hosts), "starts": list(self.starts), "last": self.last}
+        return {**dataclasses.asdict(self), "hosts": list(self.hosts), "starts": list(self.starts)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,29 +62,71 @@ def make(
     """
     changed: dict[str, str] = {}
     batches: list[Batch] = []
-    most = document["settings"]["max_in_flight"]
     for number, wave in enumerate(document["waves"]):
         if number in passed and not _unconfirmed(wave, fleet, recorded):
             continue
-        starts = []
-        for name in wave["hosts"]:
-            outcome = recorded.get(name, {}).get("outcome", "pending")
-            if outcome in _FINAL:
-                continue
-            problem = None if outcome == BEGUN else _replanned(document["hosts"][name], fleet[name])
-            if problem is None:
-                starts.append(name)
-            else:
-                changed[name] = problem
-        # Those that were in flight come first: they are verified before any other is started.
-        starts.sort(key=lambda name: recorded.get(name, {}).get("outcome") != BEGUN)
-        cut = [tuple(starts[at : at + most]) for at in range(0, len(starts), most)]
+        starts = _left(document, wave["hosts"], fleet, recorded, changed)
+        cut = _cut(starts, document["settings"]["max_in_flight"])
         # Nothing is left to start, and the gate has not passed: somebody has to come to it.
         groups = cut or [tuple(wave["hosts"])]
+        untouched = not any(name in recorded for name in wave["hosts"])
         batches += [
-            Batch(number, group, group if cut else (), last=at == len(groups) - 1) for at, group in enumerate(groups)
+            Batch(number, group, group if cut else (), at == len(groups) - 1, untouched)
+            for at, group in enumerate(groups)
         ]
     return Agenda(tuple(batches), changed)
+
+
+def share(
+    document: t.Mapping[str, t.Any],
+    number: int,
+    fleet: t.Mapping[str, Host],
+    recorded: t.Mapping[str, t.Mapping[str, t.Any]],
+    slices: int,
+) -> Agenda:
+    """What is left of a wave for a slice that has these hosts. The gate is never its own, nor is what may be in flight.
+
+    :param slices: how many of them share that.
+    """
+    changed: dict[str, str] = {}
+    ours = [name for name in document["waves"][number]["hosts"] if name in fleet]
+    starts = _left(document, ours, fleet, recorded, changed)
+    most = max(1, document["settings"]["max_in_flight"] // slices)
+    return Agenda(tuple(Batch(number, group, group, False) for group in _cut(starts, most)), changed)
+
+
+def skipped(document: t.Mapping[str, t.Any], left_out: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
+    """The records of planned hosts to which nothing is done, for these reasons."""
+    planned = document["hosts"]
+    return [
+        {"host": name, "outcome": "skipped", "reason": why, "state": "unknown", "cohort": planned[name]["cohort"]}
+        for name, why in left_out.items()
+    ]
+
+
+def _left(
+    document: t.Mapping[str, t.Any],
+    names: t.Iterable[str],
+    fleet: t.Mapping[str, Host],
+    recorded: t.Mapping[str, t.Mapping[str, t.Any]],
+    changed: dict[str, str],
+) -> list[str]:
+    """Those that are to be started, or verified: what was in flight comes first, before any other is started."""
+    starts = []
+    for name in names:
+        outcome = recorded.get(name, {}).get("outcome", "pending")
+        if outcome in _FINAL:
+            continue
+        problem = None if outcome == BEGUN else _replanned(document["hosts"][name], fleet[name])
+        if problem is None:
+            starts.append(name)
+        else:
+            changed[name] = problem
+    return sorted(starts, key=lambda name: recorded.get(name, {}).get("outcome") != BEGUN)
+
+
+def _cut(starts: t.Sequence[str], most: int) -> list[tuple[str, ...]]:
+    return [tuple(starts[at : at + most]) for at in range(0, len(starts), most)]
 
 
 def _unconfirmed(

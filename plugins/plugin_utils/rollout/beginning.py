@@ -10,6 +10,7 @@ import dataclasses
 import time
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, budget, difference, owner, plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records, StoreError
@@ -52,10 +53,7 @@ def begin(
         "began": time.time(),
         "hash": document["hash"],
         "document": document,
-        "batches": [batch.as_result() for batch in left.batches],
-        "hosts": [host for batch in left.batches for host in batch.hosts],
-        "sizes": [len(batch.hosts) for batch in left.batches],
-        "changed": left.changed,
+        **_as_result(left),
         "soaking": agenda.soaking_since(gates),
         "pending": sorted(name for name, row in recorded.items() if row["outcome"] == "rollback_pending"),
     }
@@ -67,6 +65,62 @@ def _compared(last: t.Mapping[str, t.Any] | None, document: t.Mapping[str, t.Any
         return None
     changes = [dataclasses.asdict(one) for one in difference.between(last["document"], document)]
     return {"hash": last["document"]["hash"], "saved": last["saved"], "changes": changes}
+
+
+def join(records: Records, fleet: t.Sequence[Host], slices: int, lease: int, read_only: bool) -> dict[str, t.Any] | str:
+    """Takes part, with the hosts that this run has, in the wave that the open rollout has left to slices.
+
+    :param slices: how many of them share what may be in flight.
+    :param lease: seconds without a sign of life of any of them after which another run may take over.
+    :returns: the same as ``begin``, and the ``member`` of the lease that this run is; or why there is nothing to do.
+    :raises StoreError: the store cannot be used, or another run has the lease.
+    """
+    joined: dict[str, t.Any]
+    if read_only:
+        open_ = _open(records.ask("show", scope=records.scope)["rollout"])
+        left_to_us = open_ is not None and (open_["status"], open_["detail"].get("for")) == ("waiting", SLICES)
+        why = f"the open rollout is {open_['status']}" if open_ else "no rollout is open"
+        joined = {"fence": None, "member": None, "rollout": open_ if left_to_us else None, "why": why}
+    else:
+        joined = records.ask("join", scope=records.scope, owner=owner.current(), ttl=lease)
+    open_ = joined["rollout"]
+    if open_ is None:
+        return f"no wave is left to slices ({joined['why']})"
+    document, wave = _stored(records, open_["plan_hash"]), open_["detail"]["wave"]
+    left = agenda.share(document, wave, {host.name: host for host in fleet}, open_["outcomes"], slices)
+    ours = {"scope": records.scope, "fence": joined["fence"]}
+    if left.changed and not read_only:
+        outcomes = agenda.skipped(document, left.changed)
+        records.ask("results", **ours, rollout=open_["id"], wave=wave, outcomes=outcomes)
+    if not left.batches:
+        if not read_only:
+            records.ask("leave", **ours, member=joined["member"])
+        return f"wave {wave} has none of these hosts, or they have ended"
+    return {
+        **_as_result(left),
+        "id": open_["id"],
+        "fence": joined["fence"],
+        "member": joined["member"],
+        "wave": wave,
+        "began": time.time(),
+        "hash": document["hash"],
+        "document": document,
+        # Recorded by now
+        "changed": {},
+        # Of the wave's gate, which is not a slice's
+        "soaking": {},
+        "pending": [],
+    }
+
+
+def _as_result(left: agenda.Agenda) -> dict[str, t.Any]:
+    """What is left to do, as plays take it: their hosts, and how many of them each batch has."""
+    return {
+        "batches": [batch.as_result() for batch in left.batches],
+        "hosts": [host for batch in left.batches for host in batch.hosts],
+        "sizes": [len(batch.hosts) for batch in left.batches],
+        "changed": left.changed,
+    }
 
 
 def back(

@@ -62,6 +62,31 @@ def end(records: Records, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[s
     return Ended(status, detail, tuple(outcomes), shown)
 
 
+def end_share(
+    records: Records, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any], read_only: bool
+) -> Ended:
+    """The same for a slice, which ends its own part of the wave only.
+
+    :raises StoreError: the store cannot be used, or the lease was lost.
+    """
+    document = rollout["document"]
+    variables = run.variables_of(rollout["hosts"], task_vars)
+    fleet = {host.name: host for host in run.fleet(variables)}
+    if read_only:
+        return Ended("planned", {}, tuple(run.judged(rollout["hosts"], rollout, variables, read_only)))
+    shown = records.ask("show", scope=records.scope)["rollout"]
+    outcomes = tuple(
+        outcome.recorded(name, shown["outcomes"].get(name), document["hosts"][name]["cohort"], host)
+        for name, host in fleet.items()
+    )
+    records.ask("leave", scope=records.scope, fence=rollout["fence"], member=rollout["member"])
+    if shown["status"] == "halted":
+        return Ended("halted", shown["detail"], outcomes)
+    turns = (of_host.get(run.TURN) or {} for of_host in variables.values())
+    stopped = next((turn for turn in turns if not turn.get("go", True)), None)
+    return Ended(stopped["status"], stopped["detail"], outcomes) if stopped else Ended("done", {}, outcomes)
+
+
 def end_back(records: Records, rollout: t.Mapping[str, t.Any], read_only: bool) -> Ended:
     """The same after hosts were brought back; the rollout is over then.
 

@@ -16,6 +16,7 @@ import datetime
 import time
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.fetch import fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import (
     agenda,
@@ -91,6 +92,9 @@ class Gatekeeper:
         # Of later waves only who failed: to take a fix away from healthy hosts is a person's choice.
         reached = end["barred"] if strict else ()
         back = [row for row in rows.values() if row.applied and self._goes_back(row, strict and failed, reached)]
+        if self._is_slice:
+            # The others bring their own back.
+            back = [row for row in back if row.host in self._batch_hosts]
         confirm = [
             row.host for row in rows.values() if strict and end["go"] and judged["last"] and row.outcome in outcome.GOOD
         ]
@@ -189,7 +193,10 @@ class Gatekeeper:
             "barred": barred,
         }
         if not judged["passed"]:
-            return {**go, "go": False, "status": "failed"}
+            if not self._is_slice:
+                return {**go, "go": False, "status": "failed"}
+            # Stops the other slices; the wave's gate, which comes after all of them, ends the rollout.
+            return {**go, "go": False, "status": "halted", "detail": {"for": SLICES, "wave": wave, "at": time.time()}}
         if not judged["last"]:
             return go
         until = judged["soak"]["until"]
@@ -240,7 +247,7 @@ class Gatekeeper:
         if entries:
             self._records.ask("quarantine_add", entries=entries)
         self._record(wave, {row.host: dataclasses.replace(row, outcome="rollback_pending") for row in back})
-        if last or not end["go"]:
+        if not self._is_slice and (last or not end["go"]):
             verdict = "pass" if end["go"] else {"failed": "fail"}.get(end["status"], "inconclusive")
             self._note(agenda.WAVE, wave, verdict, end["verdict"])
         if not end["go"]:
@@ -279,6 +286,11 @@ class Gatekeeper:
     def _judged(self) -> t.Mapping[str, t.Any]:
         """What the step before has told, in the same batch."""
         return t.cast(t.Mapping[str, t.Any], self._vars["livepatch_judged"])
+
+    @property
+    def _is_slice(self) -> bool:
+        """Whether others do a part of the same wave."""
+        return self._rollout.get("member") is not None
 
     @property
     def _batch_hosts(self) -> list[str]:

@@ -28,7 +28,9 @@ def current(pid: int | None = None) -> dict[str, t.Any]:
 
 
 def gone(owner: t.Mapping[str, t.Any]) -> bool:
-    """Whether this owner has surely ended."""
+    """Whether this owner has surely ended; of slices that hold a lease together, all of them."""
+    if "members" in owner:
+        return all(gone(one) for one in owner["members"].values())
     here = _identity(int(owner.get("pid") or 0))
     if here["started"] is None and here["boot"] is None:
         return False

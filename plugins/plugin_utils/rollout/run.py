@@ -21,6 +21,7 @@ PROBED = "livepatch_probed"
 CONFIRMED = "livepatch_confirmed"
 BACK = "install_collected"
 DOWNLOADED = "livepatch_downloaded"
+TURN = "livepatch_turn"
 # The fact of localhost that livepatch_plan's result becomes.
 ROLLOUT = "livepatch_rollout"
 
@@ -34,11 +35,13 @@ COMMON = (
     "livepatch_targets",
     "livepatch_scope",
     "livepatch_coordinator",
+    "livepatch_coordinator_address",
     "livepatch_store_path",
     "livepatch_waves",
     "livepatch_seed",
     "livepatch_canaries",
     "livepatch_max_in_flight",
+    "livepatch_slices",
     "livepatch_max_per_wave",
     "livepatch_max_per_domain",
     "livepatch_max_per_group",
@@ -106,6 +109,22 @@ def insist_on_common(variables_of_all: Variables, names: t.Iterable[str] = COMMO
                     f"{variable} is {told[0]} on {other} and {told[1]} on {name}: it holds for the whole run. "
                     "Set it for all hosts, best as an extra variable (-e)"
                 )
+
+
+def insist_on_no_slice(task_vars: t.Mapping[str, t.Any]) -> None:
+    """That this is no job to which AWX has given a part of the inventory: canaries and gates need all of it.
+
+    AWX starts the jobs of a slicing from a workflow that it makes, and names as the job template
+    (``UnifiedJobTemplate.create_unified_job`` and ``Job.awx_meta_vars`` of AWX 24.6.1); nothing else tells them of it.
+
+    :raises PlanError: it is one.
+    """
+    names = [task_vars.get(f"awx_{of}_name") for of in ("workflow_job", "job_template")]
+    if names[0] and names[0] == names[1]:
+        raise PlanError(
+            f"the job template {names[1]} is sliced, and this job has only a part of the hosts: set its job slices to "
+            "1. Only the playbook wave may be sliced"
+        )
 
 
 def longest_step(variables_of_all: Variables) -> int:

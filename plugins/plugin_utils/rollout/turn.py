@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import approvals, halt, judging, windows
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import SLICES
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, approvals, halt, judging, windows
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
 
@@ -47,26 +48,24 @@ def of(
         if (why := _barred(name, planned[name]["kmp"], targets[planned[name]["cohort"]], quarantine))
     }
     starts = [name for name in batch["starts"] if name not in barred]
-    waits = _waits(records, rollout["hash"], batch["wave"], options) if starts else None
+    waits = _waits(records, rollout, batch, options) if starts else None
     if waits is not None:
-        return {**turn, **_stopped(records, "waiting", waits)}
+        return {**turn, **_stopped(records, rollout, "waiting", waits)}
     left_out = {**barred, **{name: why for name, why in rollout["changed"].items() if name in planned}}
     if left_out:
-        skipped = [
-            {"host": name, "outcome": "skipped", "reason": why, "state": "unknown", "cohort": planned[name]["cohort"]}
-            for name, why in left_out.items()
-        ]
-        records.write("results", wave=batch["wave"], outcomes=skipped)
+        records.write("results", wave=batch["wave"], outcomes=agenda.skipped(rollout["document"], left_out))
     begun = records.write("begin", wave=batch["wave"], hosts=starts)
     if not begun["go"]:
         text = halt.told(begun["halt"]) if begun["halt"] else begun["why"]
-        return {**turn, **_stopped(records, "halted", {"wave": batch["wave"], "text": text})}
+        return {**turn, **_stopped(records, rollout, "halted", {"wave": batch["wave"], "text": text})}
     return {**turn, "start": starts}
 
 
-def _waits(records: Records, hash_: str, wave: int, options: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+def _waits(
+    records: Records, rollout: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]
+) -> dict[str, t.Any] | None:
     """What this wave still waits for, as planned; None where it may start."""
-    now = time.time()
+    now, hash_, wave = time.time(), rollout["hash"], batch["wave"]
     opened = windows.check(options["windows"], options["blackouts"], now, options["needs"])
     if not opened.open:
         return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
@@ -74,11 +73,27 @@ def _waits(records: Records, hash_: str, wave: int, options: t.Mapping[str, t.An
         found = approvals.find(records.ask("approvals", hash=hash_), hash_, wave, now)
         if found.verdict != "pass":
             return {"for": "approval", "wave": wave, "text": found.text, "refused": found.verdict == "fail"}
+    if _for_slices(rollout["document"], batch, options["slices"]):
+        text = f"wave {wave} is left to {options['slices']} slices (playbook wave): run the rollout again after them"
+        return {"for": SLICES, "wave": wave, "text": text}
     return None
 
 
-def _stopped(records: Records, status: str, detail: dict[str, t.Any]) -> dict[str, t.Any]:
-    records.write("status", status=status, detail=detail)
+def _for_slices(document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], slices: int) -> bool:
+    """Whether several jobs at once do better: there is more to do than this one may have in flight. What they have left
+    of a wave, for whatever reason, this run does itself.
+    """
+    wave = document["waves"][batch["wave"]]
+    larger = len(wave["hosts"]) > document["settings"]["max_in_flight"]
+    return slices > 1 and larger and batch["untouched"] and wave["kind"] not in judging.STRICT
+
+
+def _stopped(
+    records: Records, rollout: t.Mapping[str, t.Any], status: str, detail: dict[str, t.Any]
+) -> dict[str, t.Any]:
+    # As what the rollout ends is not a slice's to say.
+    if rollout.get("member") is None:
+        records.write("status", status=status, detail=detail)
     return {"go": False, "start": [], "status": status, "detail": detail}
 
 

@@ -96,6 +96,11 @@ def _mood(value: str) -> str:
     return f'<span class="{_MOODS.get(value, "bad")}">{_text(value)}</span>'
 
 
+def _kernel(release: str) -> str:
+    """It has hyphens at which browsers would break it into three lines."""
+    return f'<span class="kernel">{_text(release)}</span>'
+
+
 def _show(filter_: str, value: str, text: str) -> str:
     """A button that shows just these hosts."""
     return f'<button type="button" class="link" data-show="{filter_}={_text(value)}">{_text(text)}</button>'
@@ -184,7 +189,7 @@ def _cohorts(followed: Document, hosts: t.Sequence[Document]) -> str:
     rows = [
         (
             f"<code>{_text(one['id'])}</code>",
-            _text(one["release"]),
+            _kernel(one["release"]),
             f"<code>{_text(words.short(one['build_id']))}</code>",
             _text(f"{words.NOTHING if one['level'] is None else one['level']} → {one['kmp']}"),
             str(one["hosts"]),
@@ -208,18 +213,26 @@ def _problems(document: Document) -> str:
 
 
 def _domains(document: Document) -> str:
-    """Where in the data centres the hosts are that are not well."""
-    bad: collections.Counter[str] = collections.Counter()
+    """Where in the data centres something went wrong, and where hosts are that have only not had their turn."""
+    key = "outcome" if document["rollout"] else "state"
+    moods: dict[str, set[str]] = collections.defaultdict(set)
+    well: collections.Counter[str] = collections.Counter()
     whole: collections.Counter[str] = collections.Counter()
     for host in document["hosts"]:
+        good = host["up_to_date"] is True
         for domain in host["domains"]:
             whole[domain] += 1
-            bad[domain] += host["up_to_date"] is not True
+            well[domain] += good
+            moods[domain].add("good" if good else _MOODS.get(host[key], "bad"))
     tiles = "".join(
-        f'<li class="{"some" if bad[name] else ""}">{_text(name)}: {whole[name] - bad[name]} of {count} well</li>'
+        f'<li class="{_worst(moods[name])}">{_text(name)}: {well[name]} of {count} well</li>'
         for name, count in sorted(whole.items())
     )
     return _section("Failure domains", f'<ul class="map">{tiles}</ul>') if tiles else ""
+
+
+def _worst(moods: t.Collection[str]) -> str:
+    return "bad" if "bad" in moods else "good" if set(moods) == {"good"} else "warn"
 
 
 def _cves(document: Document) -> str:

@@ -23,8 +23,9 @@ def clock(at: float) -> str:
 def _svg(height: int, title: str, body: t.Iterable[str]) -> str:
     text = html.escape(title)
     return (
-        f'<figure><svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="img" '
-        f'aria-label="{text}">{"".join(body)}</svg><figcaption>{text}</figcaption></figure>'
+        f'<figure><div class="wide" tabindex="0" role="region" aria-label="{text}, as a drawing">'
+        f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="img" '
+        f'aria-label="{text}">{"".join(body)}</svg></div><figcaption>{text}</figcaption></figure>'
     )
 
 

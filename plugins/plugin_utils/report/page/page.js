@@ -30,6 +30,11 @@ SPDX-License-Identifier: GPL-3.0-or-later
     not_covered: "idle", "loses it": "warn",
   };
 
+  // The worst first; the others by their names, as they come.
+  const badness = (value) => (value === null ? 2 : ["warn", "idle", "good"].indexOf(mood[value]));
+  const rank = (h) => Math.min(badness(h.outcome), badness(h.state));
+  report.hosts.sort((one, other) => rank(one) - rank(other));
+
   // What is searched in, worked out once: thousands of hosts are filtered at each key.
   const text = new Map(report.hosts.map((h) => [h, [
     h.name, h.state, h.outcome, h.release, h.build_id, h.kmp, h.cohort, ...h.domains, ...h.problems,
@@ -97,8 +102,10 @@ SPDX-License-Identifier: GPL-3.0-or-later
       } else if (value === null || value === undefined) {
         cell.append(element("span", { className: "none" }, "-"));
       } else {
+        const kernel = title === "Kernel" && "kernel";
         const named = ["State", "Outcome", "Next boot"].includes(title) && value !== "keeps it";
-        cell.append(named ? element("span", { className: mood[value] || "bad" }, value) : String(value));
+        const className = kernel || (named && (mood[value] || "bad"));
+        cell.append(className ? element("span", { className }, value) : String(value));
       }
       return cell;
     });

@@ -70,6 +70,94 @@ def test_nobody_else_may_read_it(store: Store, path: str) -> None:
     assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
 
 
+def _left_to_slices(store: Store, **detail: Any) -> Any:
+    """An open rollout whose run has ended for slices to go on."""
+    fence, rollout = _begun(store)
+    store.status("s", fence, rollout, "waiting", dict({"for": "slices", "wave": 1, "text": ""}, **detail))
+    store.release("s", fence)
+    return fence, rollout
+
+
+def test_slices_hold_one_lease_together(store: Store) -> None:
+    before, rollout = _left_to_slices(store)
+    first, second = store.join("s", ME, 100), store.join("s", OTHER, 100)
+    assert first["fence"] == second["fence"] > before
+    assert first["member"] != second["member"]
+    assert first["rollout"]["id"] == second["rollout"]["id"] == rollout
+    with pytest.raises(Leased, match="by eve on m"):
+        store.take("s", OTHER, 100)
+    store.leave("s", first["fence"], first["member"])
+    with pytest.raises(Leased, match="by bob on n"):
+        store.take("s", ME, 100)
+    assert store.begin("s", second["fence"], rollout, 1, ["web1"])["go"] is True
+    store.leave("s", second["fence"], second["member"])
+    with pytest.raises(LeaseLost):
+        store.renew("s", second["fence"])
+    assert store.take("s", ME, 100)["fence"] > first["fence"]
+
+
+def test_slices_that_gave_no_sign_of_life_are_not_joined(store: Store, clock: Clock) -> None:
+    _left_to_slices(store)
+    dead = store.join("s", ME, 100)
+    clock.at += 101
+    alive = store.join("s", OTHER, 100)
+    assert alive["fence"] > dead["fence"]
+    with pytest.raises(LeaseLost):
+        store.leave("s", dead["fence"], dead["member"])
+    store.leave("s", alive["fence"], alive["member"])
+    assert store.show("s")["lease"] is None
+
+
+def test_the_longest_step_of_all_slices_counts(store: Store, clock: Clock) -> None:
+    _left_to_slices(store)
+    store.join("s", ME, 100)
+    store.join("s", OTHER, 50)
+    clock.at += 60
+    with pytest.raises(Leased):
+        store.take("s", OTHER, 100)
+
+
+@pytest.mark.parametrize(
+    ("detail", "status", "why"),
+    [
+        ({}, "running", "the open rollout is running"),
+        ({"for": "approval"}, "waiting", "the open rollout is waiting"),
+        ({"for": "slices", "text": "", "at": 1.0}, "halted", "the open rollout is halted"),
+    ],
+)
+def test_what_is_not_left_to_slices_is_not_joined(store: Store, detail: Any, status: str, why: str) -> None:
+    fence, rollout = _begun(store)
+    store.status("s", fence, rollout, status, detail)
+    store.release("s", fence)
+    assert store.join("s", ME, 100) == {"fence": None, "member": None, "rollout": None, "why": why}
+    assert store.join("other", ME, 100)["why"] == "no rollout is open"
+    assert store.show("s")["lease"] is None
+
+
+def test_slices_do_not_join_a_run(store: Store) -> None:
+    _left_to_slices(store)
+    store.take("s", ME, 100)
+    with pytest.raises(Leased):
+        store.join("s", OTHER, 100)
+
+
+def test_one_slice_stops_the_others_until_the_next_run(store: Store) -> None:
+    _before, rollout = _left_to_slices(store)
+    first, second = store.join("s", ME, 100), store.join("s", OTHER, 100)
+    store.status("s", first["fence"], rollout, "halted", {"for": "slices", "wave": 1, "text": "2 failed", "at": 5.0})
+    assert store.halted("s") == {"scope": "s", "reason": "2 failed", "by": "a slice", "since": 5.0}
+    assert store.begin("s", second["fence"], rollout, 1, ["web1"])["go"] is False
+    store.halt("s", "no", "eve")
+    assert store.halted("s")["by"] == "eve"  # type: ignore[index]
+    store.unhalt("s", "eve")
+    for one in (first, second):
+        store.leave("s", one["fence"], one["member"])
+    fence = store.take("s", ME, 100)["fence"]
+    store.status("s", fence, rollout, "running", {})
+    assert store.halted("s") is None
+    assert store.begin("s", fence, rollout, 1, ["web1"])["go"] is True
+
+
 def test_the_lease(store: Store, clock: Clock) -> None:
     first = store.take("s", ME, 100)["fence"]
     assert first == 1000, "by the clock"

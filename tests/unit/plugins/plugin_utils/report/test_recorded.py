@@ -66,7 +66,7 @@ def test_hosts_are_told_as_the_rollout_left_them() -> None:
     assert [hosts[name]["up_to_date"] for name in ("web2", "web3")] == [None, None]
     assert hosts["web2"]["problems"] == ["lost: unreachable: no route"]
     assert not told["well"]
-    assert "1 host did not get their patch (web2)" in told["verdict"]
+    assert "1 host did not end well (web2)" in told["verdict"]
 
 
 def test_one_that_ended_well() -> None:

@@ -87,3 +87,37 @@ def test_only_the_rollouts_own_records_pass_a_wave() -> None:
     ]
     assert agenda.passed(records) == {0}
     assert agenda.soaking_since(records) == {"1": 6.0}
+
+
+def test_a_wave_is_untouched_until_something_of_any_of_its_hosts_is_recorded() -> None:
+    rows = {"a1": {"outcome": "done"}, "a3": {"outcome": "begun"}}
+    batches = agenda.make(DOCUMENT, FLEET, rows, ()).batches
+    assert [(one.wave, one.untouched) for one in batches] == [(0, False), (1, False), (1, False), (2, True)]
+
+
+def test_a_slice_has_its_hosts_of_the_wave_and_never_the_gate() -> None:
+    ours = {name: FLEET[name] for name in ("a1", "a2", "a3", "b3")}
+    made = agenda.share(DOCUMENT, 1, ours, {"a3": {"outcome": "begun"}}, 2)
+    assert [(one.hosts, one.starts, one.last) for one in made.batches] == [
+        (("a3",), ("a3",), False),
+        (("a2",), ("a2",), False),
+    ]
+    assert agenda.share(DOCUMENT, 1, {"b3": FLEET["b3"]}, {}, 2).batches == ()
+
+
+def test_slices_share_what_may_be_in_flight() -> None:
+    document = {**DOCUMENT, "settings": {"max_in_flight": 5}}
+    made = {slices: agenda.share(document, 1, FLEET, {}, slices).batches for slices in (1, 2, 9)}
+    sizes = {slices: [len(one.hosts) for one in batches] for slices, batches in made.items()}
+    assert sizes == {1: [3], 2: [2, 1], 9: [1, 1, 1]}
+
+
+def test_a_slice_leaves_a_host_that_is_another_one_by_now() -> None:
+    rebooted = Host("a2", "unpatched", "", build_id="aa", boot_id="2")
+    made = agenda.share(DOCUMENT, 1, {**FLEET, "a2": rebooted}, {}, 1)
+    assert list(made.changed) == ["a2"]
+    assert [one.hosts for one in made.batches] == [("b2", "a3")]
+    document = {"hosts": {"a2": {"cohort": "c"}}}
+    (skipped,) = agenda.skipped(document, made.changed)
+    assert (skipped["host"], skipped["outcome"], skipped["cohort"]) == ("a2", "skipped", "c")
+    assert "another boot" in skipped["reason"]

@@ -44,3 +44,25 @@ def test_a_store_that_cannot_be_asked_halts(tmp_path: Path, content: bytes | Non
     else:
         path.write_bytes(content)
     assert "cannot be told whether rollouts are halted" in str(reason(path))
+
+
+@pytest.mark.parametrize(
+    "status, waves, expected",
+    [
+        ("running", [], True),
+        ("soaking", [0], True),
+        ("waiting", [0, None], True),
+        ("halted", [0], True),
+        ("waiting", [], False),
+        ("halted", [None], False),
+    ],
+)
+def test_a_rollout_is_under_way_when_it_runs_or_has_begun_on_hosts(
+    status: str, waves: list[int | None], expected: bool
+) -> None:
+    outcomes = {f"host{number}": {"wave": wave} for number, wave in enumerate(waves)}
+    assert halt.is_under_way({"status": status, "outcomes": outcomes}) is expected
+
+
+def test_what_is_not_open_is_not_under_way() -> None:
+    assert halt.is_under_way(None) is False

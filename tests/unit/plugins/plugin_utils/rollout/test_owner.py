@@ -38,3 +38,10 @@ def test_of_one_elsewhere_nobody_knows(key: str) -> None:
     who = {**owner.current(os.getpid()), "started": "1"}
     assert owner.gone(who) is True, "another process has its ID by now"
     assert owner.gone({**who, key: "another"}) is False
+
+
+def test_slices_have_ended_when_all_of_them_have() -> None:
+    here = owner.current(os.getpid())
+    ended = {**here, "started": "1"}
+    assert owner.gone({"members": {"1": ended, "2": here}}) is False
+    assert owner.gone({"members": {"1": ended, "2": ended}}) is True

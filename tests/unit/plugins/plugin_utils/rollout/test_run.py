@@ -33,7 +33,8 @@ def _once(tasks: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator[str]:
 
 
 def test_what_one_task_reads_for_all_hosts_has_to_be_the_same_for_all() -> None:
-    files = [_PLAYBOOKS / name for name in ("plan.yml", "prestage.yml", "rollout.yml", "tasks/plan.yml")]
+    names = ("plan.yml", "prestage.yml", "rollout.yml", "wave.yml", "tasks/ask.yml", "tasks/plan.yml")
+    files = [_PLAYBOOKS / name for name in names]
     found = {name for file in files for name in _once(yaml.safe_load(file.read_text()))}
     assert found - _OF_A_HOST - _OURS <= set(run.COMMON)
     assert len(found) > 30
@@ -47,6 +48,15 @@ def test_what_differs_is_refused(name: str) -> None:
         PlanError, match=f"{name} is {theirs[0]} on web1 and {theirs[1]} on web2: it holds for the whole"
     ):
         run.insist_on_common({"web1": {name: "a"}, "web2": {}})
+
+
+def test_canaries_and_gates_are_no_slices() -> None:
+    job = {"awx_job_template_name": "reconcile"}
+    for other in ({}, {"awx_workflow_job_name": "Live patching"}):
+        run.insist_on_no_slice({**job, **other})
+    run.insist_on_no_slice({})
+    with pytest.raises(PlanError, match=r"the job template reconcile is sliced, .* Only the playbook wave may be"):
+        run.insist_on_no_slice({**job, "awx_workflow_job_name": "reconcile"})
 
 
 def test_the_longest_step_is_that_of_the_slowest_host() -> None:

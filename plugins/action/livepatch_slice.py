@@ -1,0 +1,67 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Takes part in a wave, and ends that: the controller's part of the module of the same name."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text, words
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, ending, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+
+_OPTIONS: dict[str, t.Any] = {
+    "slices": {"type": "int", "default": 1},
+    "ended": {"type": "bool", "default": False},
+    "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
+}
+# What the plays that follow go by where there is nothing to do
+_NOTHING: dict[str, t.Any] = {"document": {}, "batches": [], "hosts": [], "sizes": [], "pending": []}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        try:
+            return self._end(task_vars, options) if options["ended"] else self._begin(task_vars, options["slices"])
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc)) from exc
+
+    def _begin(self, task_vars: dict[str, t.Any], slices: int) -> dict[str, t.Any]:
+        if slices < 1:
+            raise PlanError(f"livepatch_slices is {slices}: give the number of jobs that a wave is cut into")
+        variables = run.variables_of(run.everybody(task_vars), task_vars)
+        run.insist_on_common(variables)
+        fleet, lease = run.fleet(variables), run.longest_step(variables)
+        rollout = beginning.join(Records(self, task_vars), fleet, slices, lease, self._task.check_mode)
+        if isinstance(rollout, str):
+            self._display.display(f"Nothing to do: {rollout}")
+            return {"changed": False, "rollout": _NOTHING}
+        wave, all_of_them = rollout["wave"], rollout["document"]["waves"][rollout["wave"]]["hosts"]
+        count = words.count(all_of_them, "host")
+        self._display.display(f"Plan {rollout['hash'][:12]}, wave {wave}: {len(rollout['hosts'])} of {count} here")
+        return {"changed": False, "rollout": rollout}
+
+    def _end(self, task_vars: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        rollout = run.current(task_vars)
+        ended = ending.end_share(Records(self, task_vars, rollout), rollout, task_vars, self._task.check_mode)
+        fleet = run.fleet(run.variables_of(rollout["hosts"], task_vars))
+        how = (fleet, ended.outcomes, ended.status, ended.detail)
+        outcomes = [dataclasses.asdict(one) for one in ended.outcomes]
+        told = {"outcomes": outcomes, "status": ended.status, "detail": ended.detail}
+        self._display.display(words.shown(text.rollout(*how), told, options["format"]))
+        problem = text.attention(*how)
+        if problem is not None:
+            raise PlanError(problem)
+        return {"changed": False, **told}
