@@ -100,7 +100,7 @@ class Jobs:
 
     @contextlib.contextmanager
     def _worker(self, stream: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-        command = [_BIN / "ansible-runner", "worker", "--private-data-dir", folder]
+        command = [str(_BIN / "ansible-runner"), "worker", "--private-data-dir", str(folder)]
         with stream.open("rb") as input_, subprocess.Popen(command, stdin=input_, stdout=subprocess.PIPE) as worker:
             try:
                 yield worker
