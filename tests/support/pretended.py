@@ -140,6 +140,7 @@ class Pretence:
             [str(self._bin / command[0]), *command[1:]],
             cwd=self._controller.folder,
             env={**self.environment(), "ANSIBLE_NOCOLOR": "1"},
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
