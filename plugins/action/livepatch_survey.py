@@ -10,9 +10,10 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import facts, problems
 
 # Seconds between two attempts to reach a host that is lost
 _PAUSE = 10.0
@@ -23,6 +24,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         arguments = dict(self._task.args)
+        record = boolean(arguments.pop("record", False))
         deadline = time.monotonic() + float(arguments.pop("grace", 0) or 0)
         while True:
             result = self._ask(arguments, task_vars)
@@ -33,7 +35,10 @@ class ActionModule(ActionBase):
             # What is left of a connection that broke would only say so again.
             self._connection.reset()
         problem = problems.of(result, task_vars)
-        return result if problem is None else {"changed": False, "problem": problem}
+        answer = result if problem is None else {"changed": False, "problem": problem}
+        if record:
+            answer["ansible_facts"] = facts.of(task_vars["inventory_hostname"], answer, time.time())
+        return answer
 
     def _ask(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         try:

@@ -12,6 +12,13 @@ description:
     RV(problem), so that
     a fleet can be judged as a whole, the hosts that do not answer included.
 author: fleet.livepatch contributors (@fleet-livepatch)
+options:
+  record:
+    description:
+      - Also return what is true of the host as the fact RV(ansible_facts.livepatch_recorded), which Ansible's fact
+        cache keeps, if one is configured. Inventories may group hosts by it. No rollout reads it.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.target
@@ -40,6 +47,19 @@ problem:
   returned: when the host gave no answer
   type: str
   sample: "unreachable: nothing listens at 192.0.2.7 port 22; check ansible_host and ansible_port, and that sshd runs"
+ansible_facts:
+  description: What the fact cache keeps.
+  returned: when O(record) is true
+  type: dict
+  contains:
+    livepatch_recorded:
+      description:
+        - The host's C(state), C(release), C(build_id), C(level), C(up_to_date), the C(kmp) that is wanted, and C(at),
+          when it was asked, in seconds since the epoch.
+        - C(cohort) is the one that plans have it in, but for what C(livepatch_cohort_key) adds.
+      returned: always
+      type: dict
+      sample: {at: 1795708800, state: outdated, level: 2, cohort: 9f86d081884c}
 livepatch:
   description: What is true of the host's live patch, with the keys that M(fleet.livepatch.livepatch_info) returns.
   returned: when the host gave an answer

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import re
+import subprocess
+import sys
 import typing as t
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support import collection, examples, web
 from tests.support.awx import FIELDS, Awx
@@ -21,6 +27,8 @@ from tests.support.jobs import PROJECT
 # It takes a minute each.
 pytestmark = pytest.mark.thorough
 
+_CHECKOUT = Path(__file__).parents[2]
+_GUIDE = _CHECKOUT / "docs/awx/README.md"
 _NAME = "Live patching"
 _DESCRIPTION: dict[str, t.Any] = {
     "controller_inventory": "Servers",
@@ -130,6 +138,7 @@ def _insist_on_what_was_described(world: World) -> None:
     assert {one["playbook"] for one in templates.values()} == playbooks, "each playbook has a template"
     reconcile = world.template("reconcile")
     assert reconcile["playbook"] == "rollout.yml" and not reconcile["allow_simultaneous"]
+    assert [name for name, one in templates.items() if one["use_fact_cache"]] == [f"{_NAME}: status"]
     assert json.loads(reconcile["extra_vars"]) == _DESCRIPTION["controller_variables"]
     assert awx.linked("job_templates", reconcile["name"], "credentials") == [_NAME, "ssh"]
     assert awx.linked("job_templates", reconcile["name"], "notification_templates_error") == [f"{_NAME}: chat"]
@@ -224,6 +233,62 @@ def test_the_example(world: World) -> None:
     run = world.play(play)
     assert run.rc == 0, run.output
     assert len(world.awx.objects["schedules"]) == 2
+
+
+def test_the_guide(world: World, tmp_path: Path) -> None:
+    """What it shows, as somebody types it who has awx.awx; AWX and the git repository are elsewhere only."""
+    folder, repository = tmp_path / "checkout", tmp_path / "livepatch.git"
+    (folder / ".cache").mkdir(parents=True)
+    (folder / ".cache/build").symlink_to(world.controller.folder / "artifact")
+    (folder / "docs").symlink_to(_CHECKOUT / "docs")
+    collections = tmp_path / "collections/ansible_collections"
+    collections.mkdir(parents=True)
+    (collections / "awx").symlink_to(world.controller.folder / "collections/ansible_collections/awx")
+    subprocess.run(["git", "init", "--quiet", "--bare", repository], check=True)
+    world.controller.settings = {
+        "ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections"),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        **{f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{repository}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://git.example.com/livepatch.git",
+    }
+
+    def typed(text: str, where: Path = folder) -> None:
+        run = subprocess.run(
+            ["bash", "-euxc", text],
+            cwd=where,
+            env=world.controller.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout
+
+    project, objects, again, image = examples.blocks(_GUIDE, "console")
+    described, changed = map(yaml.safe_load, examples.blocks(_GUIDE, "yaml"))
+    typed(project)
+    # What AWX does with it
+    typed(f"git clone --quiet --branch=main {repository} project", tmp_path)
+    typed("ansible-galaxy collection install -r collections/requirements.yml -p there", tmp_path / "project")
+    assert (tmp_path / "project/there/ansible_collections/fleet/livepatch/MANIFEST.json").exists()
+    world.awx.playbooks = {path.name for path in (tmp_path / "project").glob("*.yml")}
+    with web.served(world.awx.answer) as url:
+        objects = objects.replace("https://awx.example.com", url)
+        (folder / "controller.yml").write_text(yaml.safe_dump(described))
+        typed(objects)
+        assert set(world.awx.named("schedules")) == {f"{_NAME}: status"}
+        described[0]["tasks"][0]["vars"].update(changed)
+        (folder / "controller.yml").write_text(yaml.safe_dump(described))
+        # In the same terminal
+        typed("\n".join([*re.findall("^export .*", objects, re.MULTILINE), again]))
+        assert set(world.awx.named("schedules")) == {f"{_NAME}: status", f"{_NAME}: reconcile"}
+    typed(image)
+    assert (folder / "livepatch-ee/Containerfile").exists()
+    clicked = set(re.findall(r"`(Live patching[^`]*)`", _GUIDE.read_text()))
+    assert len(clicked) > 5
+    assert clicked <= {name for kind in FIELDS for name in world.awx.named(kind)}
 
 
 def test_without_the_modules_it_says_so(controller: Controller) -> None:

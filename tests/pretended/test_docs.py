@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import typing as t
 from pathlib import Path
 
@@ -15,29 +16,29 @@ import pytest
 import yaml
 
 from tests.support import cores
+from tests.support.examples import blocks
 from tests.support.pretended import Pretence, Pretended
 
 _CHECKOUT = Path(__file__).parents[2]
-_GUIDES = [_CHECKOUT / "README.md", *sorted((_CHECKOUT / "docs").glob("*.md"))]
+# What the one for AWX shows is run where AWX is stood for: tests/pretended/test_controller.py
+_AWX = _CHECKOUT / "docs/awx/README.md"
+_INVENTORY = _CHECKOUT / "docs/inventory"
+_GUIDES = [_CHECKOUT / "README.md", *sorted((_CHECKOUT / "docs").glob("*.md")), _AWX, _INVENTORY / "README.md"]
 _NAMES = [str(path.relative_to(_CHECKOUT)) for path in _GUIDES]
 # What ends badly since it has to, over hosts that are well
 _BAD = ("nothing to bring hosts back from", "none of these hosts has a patch of that rollout")
 
 
-def _blocks(path: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
-
-
 def _commands(block: str) -> list[list[str]]:
-    lines = block.splitlines()
-    return [shlex.split(line, comments=True) for line in lines if line.startswith("ansible-playbook ")]
+    programs = ("ansible-playbook ", "ansible-inventory ")
+    return [shlex.split(line, comments=True) for line in block.splitlines() if line.startswith(programs)]
 
 
 def _groups() -> t.Iterator[t.Any]:
     """The commands of each block that has some, which are typed one after the other."""
     for guide, name in zip(_GUIDES, _NAMES, strict=True):
-        blocks = [*_blocks(guide, "console"), *_blocks(guide, "")]
-        for number, commands in enumerate(filter(None, map(_commands, blocks))):
+        shown = [] if guide == _AWX else [*blocks(guide, "console"), *blocks(guide, "")]
+        for number, commands in enumerate(filter(None, map(_commands, shown))):
             yield pytest.param(commands, id=f"{name}-{number}")
 
 
@@ -48,17 +49,21 @@ def pretence(tmp_path_factory: pytest.TempPathFactory) -> Pretence:
 
 @pytest.mark.parametrize("commands", list(_groups()))
 def test_commands(pretence: Pretence, tmp_path: Path, commands: list[list[str]]) -> None:
-    pretence.make({name: Pretended() for name in ("web1", "web2", "app1")}, {}, common={})
+    cache = {
+        "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts"),
+    }
+    pretence.make({name: Pretended() for name in ("web1", "web2", "app1")}, cache, common={})
+    shutil.copy(_INVENTORY / "livepatch.constructed.yml", pretence.inventory.parent)
     hash_ = ""
-    for _program, *words in commands:
-        at = words.index("-i")
-        typed = [*words[:at], *words[at + 2 :], "-e", f"livepatch_report_dir={tmp_path}"]
+    for words in commands:
         # The group web is w among these hosts.
-        typed = [word.replace("HASH", hash_).replace("livepatch_targets=web", "livepatch_targets=w") for word in typed]
-        run = pretence.again(typed)
-        told = f"{shlex.join(typed)}\n{run.output}"
-        assert run.rc == 0 or any(text in run.output for text in _BAD), told
-        plan = re.search(r"^(?:Plan|The open plan) ([0-9a-f]{64})$", run.output, re.MULTILINE)
+        typed = [word.replace("HASH", hash_).replace("livepatch_targets=web", "livepatch_targets=w") for word in words]
+        typed += ["-e", f"livepatch_report_dir={tmp_path}"]
+        run = pretence.typed(typed)
+        told = f"{shlex.join(typed)}\n{run.stdout}"
+        assert run.returncode == 0 or any(text in run.stdout for text in _BAD), told
+        plan = re.search(r"^(?:Plan|The open plan) ([0-9a-f]{64})$", run.stdout, re.MULTILINE)
         hash_ = plan[1] if plan else hash_
 
 
@@ -69,7 +74,7 @@ def test_commands_are_found() -> None:
 def test_make_knows_its_targets() -> None:
     typed = []
     for guide in _GUIDES:
-        lines = "".join([*_blocks(guide, "console"), *_blocks(guide, "")]).splitlines()
+        lines = "".join([*blocks(guide, "console"), *blocks(guide, "")]).splitlines()
         typed += [shlex.split(line, comments=True) for line in lines if line.startswith("make ")]
         typed += [line.split() for line in re.findall(r"`(make [^`]+)`", guide.read_text())]
     known = set(re.findall(r"^([a-z0-9-]+):.*## ", (_CHECKOUT / "Makefile").read_text(), re.MULTILINE))
@@ -91,7 +96,7 @@ def _variables(told: t.Any) -> t.Iterator[str]:
 @pytest.mark.parametrize("guide", _GUIDES, ids=_NAMES)
 def test_variables_are_those_of_the_readme(guide: Path) -> None:
     known = set(re.findall(r"`(livepatch_[a-z_]+)`", (_CHECKOUT / "README.md").read_text()))
-    for block in _blocks(guide, "yaml"):
+    for block in blocks(guide, "yaml"):
         used = {name for name in _variables(yaml.safe_load(block)) if name.startswith("livepatch_")}
         assert used <= known, block
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The examples that the documentation of modules and roles shows."""
+"""The examples that the documentation shows."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def roles() -> list[str]:
     return sorted(path.parent.name for path in (_CHECKOUT / "roles").glob("*/README.md"))
 
 
+def blocks(guide: Path, language: str) -> list[str]:
+    """What a guide shows in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", guide.read_text(), re.MULTILINE | re.DOTALL)
+
+
 def of_module(name: str) -> Tasks:
     """The tasks that a module's documentation shows."""
     tree = ast.parse((_CHECKOUT / f"plugins/modules/{name}.py").read_text())
@@ -40,6 +45,4 @@ def of_module(name: str) -> Tasks:
 
 def of_role(name: str) -> Tasks:
     """The plays that a role's README shows."""
-    text = (_CHECKOUT / f"roles/{name}/README.md").read_text()
-    blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [play for block in blocks for play in yaml.safe_load(block)]
+    return [play for block in blocks(_CHECKOUT / f"roles/{name}/README.md", "yaml") for play in yaml.safe_load(block)]

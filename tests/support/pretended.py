@@ -12,7 +12,7 @@ import json
 import shutil
 import subprocess
 import typing as t
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.support.controller import Controller, Run
@@ -133,6 +133,19 @@ class Pretence:
     def again(self, arguments: Iterable[str]) -> Run:
         """Runs it over the same hosts, as they are by now."""
         return self._controller.run([*arguments, "-i", str(self._inventory)])
+
+    def typed(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Runs any of Ansible's programs over the same hosts, where the inventory is."""
+        return subprocess.run(
+            [str(self._bin / command[0]), *command[1:]],
+            cwd=self._controller.folder,
+            env={**self.environment(), "ANSIBLE_NOCOLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
 
     @contextlib.contextmanager
     def started(self, arguments: Iterable[str]) -> Iterator[subprocess.Popen[str]]:

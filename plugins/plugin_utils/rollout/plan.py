@@ -95,7 +95,7 @@ def make(fleet: t.Iterable[Host], settings: Settings) -> Plan:
     left_out: dict[str, str] = {}
     bars = _Bars(settings.quarantine)
     for host in sorted(fleet, key=lambda one: one.name):
-        cohort = _id(host)
+        cohort = cohort_of(host)
         reason = _left_out(host) or bars.reason(host)
         if reason is None:
             members.setdefault(cohort, []).append(host)
@@ -125,8 +125,8 @@ _TARGET = ("release", "build_id", "arch", "flavor", "kmp")
 _KEY = (*_TARGET, "level")
 
 
-def _id(host: Host) -> str:
-    """Made of what makes hosts alike, and of nothing else: it is the same in each plan."""
+def cohort_of(host: Host) -> str:
+    """A cohort's ID. Made of what makes hosts alike, and of nothing else: it is the same in each plan."""
     return _digest(host, _KEY)
 
 
