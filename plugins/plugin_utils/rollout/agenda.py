@@ -53,12 +53,14 @@ def make(
     fleet: t.Mapping[str, Host],
     recorded: t.Mapping[str, t.Mapping[str, t.Any]],
     passed: t.Collection[int],
+    stopped: t.Collection[int] = (),
 ) -> Agenda:
     """What is left to do of a plan.
 
     :param fleet: the hosts as they are now, those of the plan and others.
     :param recorded: what the store says of hosts, with the key ``outcome``.
     :param passed: waves whose gate has passed.
+    :param stopped: waves in which too much went wrong already: who was in flight is verified, and nobody else started.
     """
     changed: dict[str, str] = {}
     batches: list[Batch] = []
@@ -66,6 +68,8 @@ def make(
         if number in passed and not _unconfirmed(wave, fleet, recorded):
             continue
         starts = _left(document, wave["hosts"], fleet, recorded, changed)
+        if number in stopped:
+            starts = [name for name in starts if name in recorded]
         cut = _cut(starts, document["settings"]["max_in_flight"])
         # Nothing is left to start, and the gate has not passed: somebody has to come to it.
         groups = cut or [tuple(wave["hosts"])]

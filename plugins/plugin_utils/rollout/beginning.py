@@ -12,9 +12,17 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, budget, difference, owner, plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import (
+    agenda,
+    budget,
+    difference,
+    judging,
+    owner,
+    plan,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records, StoreError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import BAD
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import Settings
 
 
@@ -45,7 +53,7 @@ def begin(
         held, open_ = _take(records, document, open_, int(options["lease"]))
     recorded = open_["outcomes"] if open_ else {}
     gates = open_["gates"] if open_ else []
-    left = agenda.make(document, by_name, recorded, agenda.passed(gates))
+    left = agenda.make(document, by_name, recorded, agenda.passed(gates), _stopped(document, open_) if open_ else ())
     return {
         **held,
         "resumed": resumed,
@@ -57,6 +65,24 @@ def begin(
         "soaking": agenda.soaking_since(gates),
         "pending": sorted(name for name, row in recorded.items() if row["outcome"] == "rollback_pending"),
     }
+
+
+def _stopped(document: t.Mapping[str, t.Any], rollout: t.Mapping[str, t.Any]) -> set[int]:
+    """The waves that a slice has stopped, or in which more went wrong than may: whoever found that has died before it
+    could end the rollout.
+    """
+    found = (
+        {rollout["detail"]["wave"]}
+        if (rollout["status"], rollout["detail"].get("for")) == ("halted", SLICES)
+        else set()
+    )
+    for number, wave in enumerate(document["waves"]):
+        rows = (rollout["outcomes"].get(name, {}).get("outcome") for name in wave["hosts"])
+        most = judging.allowed(document, number)
+        # Of canaries each cohort's are judged by themselves.
+        if wave["kind"] not in judging.STRICT and most is not None and sum(row in BAD for row in rows) > most:
+            found.add(number)
+    return found
 
 
 def _compared(last: t.Mapping[str, t.Any] | None, document: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:

@@ -95,6 +95,14 @@ def test_a_wave_is_untouched_until_something_of_any_of_its_hosts_is_recorded() -
     assert [(one.wave, one.untouched) for one in batches] == [(0, False), (1, False), (1, False), (2, True)]
 
 
+def test_in_a_wave_that_was_stopped_who_was_in_flight_is_verified_and_nobody_started() -> None:
+    rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "begun"}}
+    batches = agenda.make(DOCUMENT, FLEET, rows, {0}, {1}).batches
+    assert [(one.wave, one.starts, one.last) for one in batches] == [(1, ("b2",), True), (2, ("b3",), True)]
+    batches = agenda.make(DOCUMENT, FLEET, {"a2": {"outcome": "failed"}}, {0}, {1}).batches
+    assert (batches[0].starts, batches[0].last) == ((), True)
+
+
 def test_a_slice_has_its_hosts_of_the_wave_and_never_the_gate() -> None:
     ours = {name: FLEET[name] for name in ("a1", "a2", "a3", "b3")}
     made = agenda.share(DOCUMENT, 1, ours, {"a3": {"outcome": "begun"}}, 2)
