@@ -89,6 +89,7 @@ def test_the_workflow_runs_what_was_approved_or_nothing(pretence: Pretence, jobs
     assert set(pretence.touched()) == ({"a1", "a2", "b1", "b2"} if in_time else set())
 
 
+@pytest.mark.thorough
 def test_a_job_that_is_cancelled_is_taken_up(pretence: Pretence, jobs: Jobs) -> None:
     def starts(event: Event) -> bool:
         data = event["event_data"]

@@ -72,6 +72,7 @@ def _left_to_slices(jobs: Jobs) -> None:
     assert "wave 1 is left to 2 slices (playbook wave): run the rollout again after them" in first.output
 
 
+@pytest.mark.thorough
 def test_slices_do_the_wave_and_the_rollout_its_gate(fleet: Fleet) -> None:
     jobs = fleet.jobs()
     _left_to_slices(jobs)
