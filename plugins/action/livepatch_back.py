@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import delivery, recorded, text, words
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, ending, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, ending, run, sense
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
 _OPTIONS: dict[str, t.Any] = {
@@ -39,11 +39,14 @@ class ActionModule(ActionBase):
             return self._end(task_vars, options)
         if not options["reason"].strip():
             raise AnsibleActionFail("the reason is missing (livepatch_reason): the quarantine and the report keep it")
+        names = run.everybody(task_vars)
         try:
             run.insist_on_no_slice(task_vars)
+            # What is brought back is told to hooks: else that would fail when it has been done.
+            sense.insist(run.variables_of(names[:1], task_vars), time.time())
             rollout = beginning.back(
                 Records(self, task_vars),
-                run.everybody(task_vars),
+                names,
                 {key: options[key] for key in ("wave", "cohort")},
                 options["reason"],
                 options["lease"],

@@ -12,6 +12,7 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hooks, run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gatekeeper import Gatekeeper
@@ -55,8 +56,12 @@ class ActionModule(ActionBase):
             told = getattr(keeper, options["of"])()
             _tell(notices, options["of"], told)
         except Exception as exc:  # whatever it is, a gate that cannot judge must not end the run without its report
-            said = str(exc) if isinstance(exc, AnsibleError) else repr(exc)
-            told = {**_NOTHING, "verdict": f"Gate: error: {said}: no further host is touched", "error": said}
+            said = str(exc) if isinstance(exc, (AnsibleError, PlanError)) else f"{exc!r}: report it as a bug"
+            verdict = (
+                f"Gate: error: {said}. What became of this batch is not recorded, and no further host is touched: run "
+                "the playbook again when that is mended, and the hosts are asked"
+            )
+            told = {**_NOTHING, "verdict": verdict, "error": said}
         if options["of"] == "wave" or "error" in told:
             self._display.display(told["verdict"])
         return {"changed": False, **told}

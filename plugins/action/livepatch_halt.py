@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import halt, hooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.owner import current
@@ -32,7 +34,6 @@ class ActionModule(ActionBase):
         records = Records(self, task_vars or {})
         scope = None if options["everywhere"] else records.scope
         by = str(current()["user"])
-        notices = hooks.of(self, options, records.scope)
         if options["if_running"] and not halt.is_under_way(records.ask("open_rollout", scope=records.scope)):
             self._display.display(f"No rollout is under way (scope {records.scope}): nothing is halted")
             return {"changed": False, "halted": False}
@@ -43,5 +44,9 @@ class ActionModule(ActionBase):
         said = "No host starts any more; those in flight finish" if options["halted"] else "Rollouts may go on"
         self._display.display(f"{said} ({'all scopes' if scope is None else 'scope ' + scope})")
         if options["halted"] and told and told["changed"]:
-            notices.tell("halt", f"{said}: {options['reason']} ({by})", status="halted", everywhere=scope is None)
+            text = f"{said}: {options['reason']} ({by})"
+            try:
+                hooks.of(self, options, records.scope).tell("halt", text, status="halted", everywhere=scope is None)
+            except PlanError as exc:
+                raise AnsibleActionFail(f"rollouts are halted, and nobody was told: {exc}") from exc
         return {"changed": bool(told and told["changed"]), "halted": options["halted"]}

@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import delivery, status, text, words
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import document as report
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, hooks, run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, hooks, run, sense
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gates import outside
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import OPTIONS, Settings
@@ -43,9 +43,9 @@ class ActionModule(ActionBase):
         try:
             run.insist_on_no_slice(task_vars)
             run.insist_on_common(variables)
-            # What is wrong with the gates is told before any host is touched.
+            # What is wrong with what only later steps take is told before any host is touched.
             outside.parse(options["gates"], options["skip_gates"])
-            hooks.parse(options["hooks"])
+            sense.insist(variables, time.time())
             quarantine = records.ask("quarantine_list")
             settings = Settings.of({**options, "quarantine": quarantine})
             rollout = beginning.begin(

@@ -65,7 +65,9 @@ def test_jobs_that_remember_nothing(
     # A workflow: plan, approval, reconcile, report. What was approved is what runs.
     def approves(artifacts: Mapping[str, t.Any]) -> bool:
         approval = {"livepatch_plan_hash": artifacts["livepatch_plan_hash"], "awx_user_name": "eve"}
-        return jobs.run("approve", **{**settings, **approval}).status == "successful"
+        approved = jobs.run("approve", **{**settings, **approval})
+        assert approved.status == "successful", approved.output
+        return True
 
     came = workflow.play(jobs, approves, **settings, livepatch_approval=["all"])
     assert list(came) == ["plan", "approval", "reconcile", "report"]

@@ -102,6 +102,15 @@ def test_a_job_that_is_cancelled_is_taken_up(pretence: Pretence, jobs: Jobs) -> 
     assert {name: len(kmps) for name, kmps in pretence.touched().items()} == {"a1": 1, "a2": 1, "b1": 1, "b2": 1}
 
 
+@pytest.mark.parametrize("playbook", ["approve", "halt", "quarantine", "report"])
+def test_what_people_say_is_said_to_the_coordinator_itself(pretence: Pretence, jobs: Jobs, playbook: str) -> None:
+    """These plays are on localhost: their tasks must not be done there."""
+    (pretence.folder("c1") / "gone").touch()
+    job = jobs.run(playbook, livepatch_plan_hash="00", awx_user_name="eve")
+    assert job.status == "failed", job.output
+    assert "UNREACHABLE" in job.output or "unreachable" in job.output
+
+
 def test_a_job_that_finds_nothing_to_do_says_so(jobs: Jobs) -> None:
     jobs.run("rollout")
     idle = jobs.run("rollout")

@@ -203,7 +203,8 @@ def test_outside_of_the_window_no_host_starts(pretence: Pretence) -> None:
     assert shown(pretence)["rollout"]["status"] == "waiting"
     assert "4 hosts: 4 done" in pretence.again([ROLLOUT, *extra(livepatch_blackouts=[])]).output
     wrong = pretence.again([ROLLOUT, *extra(livepatch_windows=[{"start": "22:00"}])])
-    assert wrong.rc == 0, "nothing is left to start, so nobody asks"
+    assert wrong.rc == 2, "though nothing is left to start"
+    assert "livepatch_windows: minutes is None" in wrong.output
 
 
 def test_a_window_has_room_for_the_slowest_host_of_a_wave(pretence: Pretence) -> None:
@@ -370,6 +371,23 @@ def test_hooks_are_told_of_what_goes_wrong(pretence: Pretence) -> None:
     assert rollback["hosts"] == ["b1"], "to a1 nothing was done"
     assert halted["status"] == "failed" and halted["counts"]["pending"] == 2
     assert "enough" in by_hand["text"]
+
+
+def test_a_halt_holds_though_nobody_can_be_told(pretence: Pretence) -> None:
+    hook = {"url": "http://chat.example.com", "point": "gate"}
+    pretence.make(fleet(), {}, common={**COMMON, "livepatch_hooks": [hook]})
+    halt = pretence.again(["fleet.livepatch.halt", *extra(livepatch_halt_reason="enough", livepatch_hooks=[hook])])
+    assert halt.rc == 2, halt.output
+    assert "rollouts are halted, and nobody was told: livepatch_hooks: http://chat.example.com: point" in halt.output
+    assert shown(pretence)["halt"]["reason"] == "enough"
+
+
+@pytest.mark.parametrize("name", ["livepatch_run_limit", "livepatch_windows"])
+def test_what_only_later_steps_take_is_looked_at_before_any_host_is_touched(pretence: Pretence, name: str) -> None:
+    ended = run(pretence, fleet(), **{name: [{"start": "22:00"}]})
+    assert ended.rc == 2, ended.output
+    assert f"{name}" in ended.output.partition("Plan cohorts")[2].splitlines()[1], ended.output
+    assert ended.started("livepatch") == {}
 
 
 def test_hooks_that_cannot_be_understood_stop_it_before_it_begins(pretence: Pretence) -> None:

@@ -45,6 +45,13 @@ def test_hosts_alike_are_one_row(pretence: Pretence) -> None:
     assert "6 hosts: 1 unpatched, 5 patched" in table
 
 
+def test_what_makes_no_sense_of_one_host_is_told_and_the_others_are_shown(pretence: Pretence) -> None:
+    run = _status(pretence, {**_fleet(), "b1": Pretended(PATCHED, {"livepatch_wariness": "high"})})
+    assert run.rc == 0, run.output
+    assert "unknown: livepatch_wariness of b1" in run.output
+    assert "6 hosts: 1 unknown, 5 patched" in run.output
+
+
 @pytest.mark.parametrize("required", [ALL_PATCHED, [ALL_PATCHED, "counts.unknown == `0`"]])
 def test_what_is_required_decides_how_it_ends(pretence: Pretence, required: t.Any) -> None:
     assert _status(pretence, _fleet(), livepatch_require=required).rc == 0

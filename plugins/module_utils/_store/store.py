@@ -21,6 +21,8 @@ OPEN = ("running", "soaking", "waiting", "halted")
 ENDED = ("done", "failed", "abandoned")
 # What a rollout waits for that leaves a wave to slices, jobs that each have a part of the hosts (``detail["for"]``)
 SLICES = "slices"
+# Who halts a scope when one of them finds that too much went wrong
+SLICE = "a slice"
 # A host on which apply begins; what became of it is not recorded yet.
 BEGUN = "begun"
 # How many of a rollout's events are shown
@@ -450,7 +452,7 @@ def _halt(connection: Any, scope: str) -> Optional[Dict[str, Any]]:
         return None
     # What went wrong in one slice stops the others; the next run of the rollout judges the wave, and ends that.
     detail = json.loads(open_["detail"])
-    return {"scope": scope, "reason": detail["text"], "by": "a slice", "since": detail["at"]}
+    return {"scope": scope, "reason": detail["text"], "by": SLICE, "since": detail["at"]}
 
 
 def _left_to_slices(rollout: Any, status: str) -> bool:

@@ -114,7 +114,11 @@ def rows_of(variables: run.Variables, choice: hosts.Choice, now: float) -> list[
     found, today = [], day(now)
     for name, of_host in variables.items():
         result = run.latest(of_host)
-        found.append(of(hosts.from_result(name, of_host, result, choice), of_host, result, today))
+        try:
+            found.append(of(hosts.from_result(name, of_host, result, choice), of_host, result, today))
+        except PlanError as exc:
+            # One host's variable is no reason not to tell of the others.
+            found.append(Row(name, "unknown", str(exc), problems=(f"unknown: {exc}",)))
     return found
 
 

@@ -30,10 +30,12 @@ def find(approvals: t.Iterable[t.Mapping[str, t.Any]], plan: str, wave: int, now
     valid = [one for one in said if one["expires"] is None or now < one["expires"]]
     if not valid:
         expired = f"; the approval by {said[-1]['who']} expired at {_told(said[-1]['expires'])}" if said else ""
-        return Found("inconclusive", f"{what} awaits an approval (playbook approve){expired}")
+        how = f"playbook approve, -e livepatch_plan_hash={plan} -e livepatch_wave={wave}"
+        return Found("inconclusive", f"{what} awaits an approval{expired}: {how}")
     last = valid[-1]
     if not last["granted"]:
-        return Found("fail", f"{what} was refused by {last['who']}")
+        way_out = "approve it after all, or give the rollout up (playbook halt, -e livepatch_abandon=true)"
+        return Found("fail", f"{what} was refused by {last['who']}: {way_out}")
     return Found("pass", f"{what} was approved by {last['who']}")
 
 

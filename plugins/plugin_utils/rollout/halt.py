@@ -23,6 +23,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import become_loader, connection_loader
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import SLICE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import coordinator
 
 # Seconds for which an answer from another host holds
@@ -47,7 +48,11 @@ def reason(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> str | None:
 def told(stored: t.Mapping[str, t.Any]) -> str:
     """A halt in words."""
     who = f" by {stored['by']}" if stored.get("by") else ""
-    return f"rollouts are halted{who}: {stored.get('reason') or 'no reason is given'}"
+    everywhere = " -e livepatch_halt_everywhere=true" if stored.get("scope") == "*" else ""
+    way_out = f"playbook halt, -e livepatch_halt=false{everywhere}, lets them go on"
+    if stored.get("by") == SLICE:
+        way_out = "run the rollout, which judges the wave"
+    return f"rollouts are halted{who}: {stored.get('reason') or 'no reason is given'} ({way_out})"
 
 
 def is_under_way(rollout: t.Mapping[str, t.Any] | None) -> bool:

@@ -54,7 +54,8 @@ def do(records: Records, options: t.Mapping[str, t.Any]) -> Said:
     if command == "approve":
         return _approve(records, options, by)
     if not options["reason"].strip():
-        raise PlanError("the reason is missing (livepatch_reason): the report keeps it")
+        variable = "livepatch_halt_reason" if command == "abandon" else "livepatch_reason"
+        raise PlanError(f"the reason is missing ({variable}): the report keeps it")
     if command == "abandon":
         identity = owner.unless_gone(
             lambda **more: records.ask("abandon", scope=records.scope, reason=options["reason"], by=by, **more)
@@ -94,6 +95,8 @@ def _report(records: Records) -> Said:
 
 def _approve(records: Records, options: t.Mapping[str, t.Any], by: str) -> Said:
     wave, hash_ = options["wave"], options["plan_hash"]
+    if not hash_:
+        raise PlanError("the plan's hash is missing (livepatch_plan_hash): give the last line of playbook plan")
     if wave != "all" and not wave.isdigit():
         raise PlanError(f"livepatch_wave is {wave!r}: give the number of a wave, or all")
     # An approval of a plan that nobody has seen would be one of whatever comes.

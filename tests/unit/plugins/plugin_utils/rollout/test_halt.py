@@ -28,12 +28,20 @@ def test_stored_and_taken_back(tmp_path: Path) -> None:
     store = Store(str(path), lambda: 100.0)
     assert store.halt("default", "the array misbehaves", "eve") == {"changed": True}
     assert store.halt("default", "another reason", "bob") == {"changed": False}
-    assert reason(path) == "rollouts are halted by eve: the array misbehaves"
+    way_out = "(playbook halt, -e livepatch_halt=false{}, lets them go on)"
+    assert reason(path) == f"rollouts are halted by eve: the array misbehaves {way_out.format('')}"
     assert reason(path, livepatch_scope="other") is None
     store.unhalt("default", "eve")
     assert reason(path) is None
     store.halt(None, "", "eve")
-    assert reason(path, livepatch_scope="other") == "rollouts are halted by eve: no reason is given"
+    everywhere = way_out.format(" -e livepatch_halt_everywhere=true")
+    assert reason(path, livepatch_scope="other") == f"rollouts are halted by eve: no reason is given {everywhere}"
+
+
+def test_what_a_slice_has_stopped_the_rollout_judges() -> None:
+    assert halt.told({"by": "a slice", "reason": "2 failed", "scope": "default"}) == (
+        "rollouts are halted by a slice: 2 failed (run the rollout, which judges the wave)"
+    )
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, None])

@@ -1,0 +1,38 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What only later steps take is looked at before any host is touched."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import sense
+
+
+def test_what_is_not_given_makes_sense() -> None:
+    sense.insist({}, 0)
+    sense.insist({"web1": {}}, 0)
+    sense.insist({"web1": {"livepatch_soak": "60", "livepatch_slices": 8, "livepatch_windows": []}}, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("livepatch_run_limit", "1h", "livepatch_run_limit is '1h': it is a number of seconds. Nothing was done"),
+        ("livepatch_soak", None, "livepatch_soak is None: it is a number of seconds"),
+        ("livepatch_window_reserve", [1], "livepatch_window_reserve is"),
+        ("livepatch_slices", "many", "livepatch_slices is 'many': it is a number of jobs"),
+        ("livepatch_windows", [{"start": "22:00"}], "livepatch_windows: minutes"),
+        ("livepatch_blackouts", [{"till": "22:00"}], "livepatch_blackouts: till is not known"),
+        ("livepatch_hooks", [{}], "livepatch_hooks: each of them needs a url"),
+    ],
+)
+def test_what_makes_none_is_named(name: str, value: t.Any, why: str) -> None:
+    with pytest.raises(PlanError) as told:
+        sense.insist({"web1": {name: value}}, 0)
+    assert str(told.value).startswith(why)
