@@ -238,9 +238,10 @@ def _worst(moods: t.Collection[str]) -> str:
 def _cves(document: Document) -> str:
     open_ = collections.Counter(cve for host in document["hosts"] for cve in host["cves_open"] or ())
     fixed = collections.Counter(cve for host in document["hosts"] for cve in host["cves_fixed"] or ())
-    unknown = str(sum(host["cves_open"] is None for host in document["hosts"]))
+    # Of what else is open on these nobody knows; what is fixed there is.
+    silent = [host["cves_fixed"] or () for host in document["hosts"] if host["cves_open"] is None]
     rows = [
-        (_show("cve", cve, cve), _number(open_[cve]), str(fixed[cve]), unknown)
+        (_show("cve", cve, cve), _number(open_[cve]), str(fixed[cve]), str(sum(cve not in known for known in silent)))
         for cve in sorted({*open_, *fixed}, key=lambda cve: (-open_[cve], cve))
     ]
     head = ("CVE", "Hosts where it is open", "Hosts where it is fixed", "Hosts of which it is not known")

@@ -151,6 +151,18 @@ def test_the_page_holds_the_data_and_obeys_none_of_them(report: Report) -> None:
     assert "SPDX" not in page.render(report), "the licence of the page's parts is not that of the report"
 
 
+def test_each_host_is_counted_once_for_a_cve() -> None:
+    """Of a host that went wrong it is known what is fixed there, and not what else is open."""
+    rows = [
+        reported.row("web1"),
+        reported.row("web2", cves_open=None),
+        reported.row("web3", cves_open=None, cves_fixed=None),
+    ]
+    drawn = page.render(document.of_status(rows, reported.MADE, "default", None))
+    cells = drawn.partition("Hosts of which it is not known")[2].partition("</tbody>")[0]
+    assert "<td>0</td><td>2</td><td>1</td>" in cells
+
+
 def test_the_page_of_a_rollout_has_its_drawings() -> None:
     text = page.render(reported.rollout())
     assert text.count("<svg ") == 2
