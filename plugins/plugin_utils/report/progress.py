@@ -62,12 +62,11 @@ class Progress:
         if not self._running:
             return []
         ended, migrate = self._size - len(self._running), len(self._migrating)
+        badly = f" ({len(self._failed)} badly)" if self._failed else ""
+        slowly = f", {migrate} of them slow to migrate" if migrate else ""
         return [
             f"{self._name}, since {_clock(self._began)}{self._end()}",
-            (
-                f"{words.count(range(self._size), 'host')}: {ended} ended, {len(self._failed)} of them badly, "
-                f"{migrate} migrate, {len(self._running) - migrate} do what comes before and after"
-            ),
+            f"{words.count(range(self._size), 'host')}: {ended} ended{badly}, {len(self._running)} under way{slowly}",
             *(f"  {name}: {how}" for name, how in itertools.islice(self._migrating.items(), _SLOWEST)),
             *([f"  and {migrate - _SLOWEST} more"] if migrate > _SLOWEST else []),
         ]

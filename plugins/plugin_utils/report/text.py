@@ -154,5 +154,10 @@ def _level(level: int | None) -> str:
 
 
 def _problems(found: t.Iterable[tuple[str, str]]) -> list[str]:
-    lines = [f"  {name}: {problems.one_line(reason)}" for name, reason in found]
+    """A line for each host; those to which nothing was done for the same reason, a whole cohort perhaps, have one."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, reason in found:
+        whose = "" if reason.startswith(("skipped: ", "pending: ")) else name
+        alike.setdefault((whose, problems.one_line(reason)), []).append(name)
+    lines = [f"  {words.some(names)}: {reason}" for (_whose, reason), names in alike.items()]
     return ["", "Problems:", *lines] if lines else []

@@ -97,7 +97,7 @@ def test_who_migrates_is_shown_where_it_is_drawn_anew() -> None:
     told.turn(1, *(f"web{number}" for number in range(2, 8)))
     head, counts = told.shown()
     assert re.fullmatch(r"Wave 1, since \d\d:\d\d:00", head)
-    assert counts == "6 hosts: 0 ended, 0 of them badly, 0 migrate, 6 do what comes before and after"
+    assert counts == "6 hosts: 0 ended, 6 under way"
     told.now = 31.0
     for number in range(2, 7):
         assert told.of("info", f"web{number}", kind="retry", livepatch=_MOVES) == []
@@ -105,7 +105,7 @@ def test_who_migrates_is_shown_where_it_is_drawn_anew() -> None:
     told.of("info", "web5", kind="retry", livepatch={**_MOVES, "transition": {"running": False}})
     held = "migrates, 31 s after the start, 2 threads left, held by kworker/1:2 (kernel_thread)"
     assert told.shown()[1:] == [
-        "6 hosts: 1 ended, 1 of them badly, 3 migrate, 2 do what comes before and after",
+        "6 hosts: 1 ended (1 badly), 5 under way, 3 of them slow to migrate",
         *(f"  web{number}: {held}" for number in (2, 3, 4)),
     ]
     told.of("info", "web7", kind="retry", livepatch=_MOVES)
