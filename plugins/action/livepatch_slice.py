@@ -55,9 +55,9 @@ class ActionModule(ActionBase):
 
     def _end(self, task_vars: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         rollout = run.current(task_vars)
-        ended = ending.end_share(Records(self, task_vars, rollout), rollout, task_vars, self._task.check_mode)
-        fleet = run.fleet(run.variables_of(rollout["hosts"], task_vars))
-        how = (fleet, ended.outcomes, ended.status, ended.detail)
+        variables = run.variables_of(rollout["hosts"], task_vars)
+        ended = ending.end_share(Records(self, task_vars, rollout), rollout, variables, self._task.check_mode)
+        how = (run.fleet(variables), ended.outcomes, ended.status, ended.detail)
         outcomes = [dataclasses.asdict(one) for one in ended.outcomes]
         told = {"outcomes": outcomes, "status": ended.status, "detail": ended.detail}
         self._display.display(words.shown(text.rollout(*how), told, options["format"]))

@@ -11,7 +11,7 @@ Times are seconds since the epoch.
 
 import json
 import uuid
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.database import Database, row
@@ -118,8 +118,8 @@ class Store:
         with self._database.writing() as connection:
             now = self._now()
             open_ = _open(connection, scope)
-            if open_ is None or not _left_to_slices(open_, "waiting"):
-                why = "no rollout is open" if open_ is None else "the open rollout is {status}".format(**row(open_))
+            why = not_to_join(open_ and _told(open_))
+            if why is not None:
                 return {"fence": None, "member": None, "rollout": None, "why": why}
             held = connection.execute("SELECT * FROM leases WHERE scope = ?", (scope,)).fetchone()
             members = _members(held)
@@ -448,16 +448,28 @@ def _halt(connection: Any, scope: str) -> Optional[Dict[str, Any]]:
     if found is not None:
         return row(found)
     open_ = _open(connection, scope)
-    if open_ is None or not _left_to_slices(open_, "halted"):
+    if open_ is None or not left_to_slices(_told(open_), "halted"):
         return None
     # What went wrong in one slice stops the others; the next run of the rollout judges the wave, and ends that.
-    detail = json.loads(open_["detail"])
+    detail = _told(open_)["detail"]
     return {"scope": scope, "reason": detail["text"], "by": SLICE, "since": detail["at"]}
 
 
-def _left_to_slices(rollout: Any, status: str) -> bool:
+def left_to_slices(rollout: Mapping[str, Any], status: str) -> bool:
     """Whether a rollout has come to a wave that slices do, and that is its status."""
-    return bool(rollout["status"] == status and json.loads(rollout["detail"]).get("for") == SLICES)
+    return bool(rollout["status"] == status and rollout["detail"].get("for") == SLICES)
+
+
+def not_to_join(rollout: Optional[Mapping[str, Any]]) -> Optional[str]:
+    """Why slices have nothing to do in the open rollout, None where they have."""
+    if rollout is None:
+        return "no rollout is open"
+    return None if left_to_slices(rollout, "waiting") else "the open rollout is {status}".format(**rollout)
+
+
+def _told(rollout: Any) -> Dict[str, Any]:
+    """A rollout's row, with what it waits for or why it has stopped."""
+    return dict(row(rollout), detail=json.loads(rollout["detail"]))
 
 
 def _members(lease: Any) -> Dict[str, Any]:
@@ -523,9 +535,8 @@ def _whole(connection: Any, rollout: Any) -> Dict[str, Any]:
         ).fetchall()
         told[kind] = [dict(json.loads(one["told"]), at=one["at"], wave=one["wave"]) for one in reversed(found)]
     return dict(
-        row(rollout),
+        _told(rollout),
         settings=json.loads(rollout["settings"]),
-        detail=json.loads(rollout["detail"]),
         outcomes=outcomes,
         gates=told["gate"],
         events=told["event"],

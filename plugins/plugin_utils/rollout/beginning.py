@@ -10,7 +10,7 @@ import dataclasses
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import SLICES
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import left_to_slices, not_to_join
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import (
     agenda,
@@ -71,11 +71,7 @@ def _stopped(document: t.Mapping[str, t.Any], rollout: t.Mapping[str, t.Any]) ->
     """The waves that a slice has stopped, or in which more went wrong than may: whoever found that has died before it
     could end the rollout.
     """
-    found = (
-        {rollout["detail"]["wave"]}
-        if (rollout["status"], rollout["detail"].get("for")) == ("halted", SLICES)
-        else set()
-    )
+    found = {rollout["detail"]["wave"]} if left_to_slices(rollout, "halted") else set()
     for number, wave in enumerate(document["waves"]):
         rows = (rollout["outcomes"].get(name, {}).get("outcome") for name in wave["hosts"])
         most = judging.allowed(document, number)
@@ -104,9 +100,8 @@ def join(records: Records, fleet: t.Sequence[Host], slices: int, lease: int, rea
     joined: dict[str, t.Any]
     if read_only:
         open_ = _open(records.ask("show", scope=records.scope)["rollout"])
-        left_to_us = open_ is not None and (open_["status"], open_["detail"].get("for")) == ("waiting", SLICES)
-        why = f"the open rollout is {open_['status']}" if open_ else "no rollout is open"
-        joined = {"fence": None, "member": None, "rollout": open_ if left_to_us else None, "why": why}
+        why = not_to_join(open_)
+        joined = {"fence": None, "member": None, "rollout": None if why else open_, "why": why}
     else:
         joined = records.ask("join", scope=records.scope, owner=owner.current(), ttl=lease)
     open_ = joined["rollout"]

@@ -62,15 +62,13 @@ def end(records: Records, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[s
     return Ended(status, detail, tuple(outcomes), shown)
 
 
-def end_share(
-    records: Records, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any], read_only: bool
-) -> Ended:
+def end_share(records: Records, rollout: t.Mapping[str, t.Any], variables: run.Variables, read_only: bool) -> Ended:
     """The same for a slice, which ends its own part of the wave only.
 
+    :param variables: of its hosts.
     :raises StoreError: the store cannot be used, or the lease was lost.
     """
     document = rollout["document"]
-    variables = run.variables_of(rollout["hosts"], task_vars)
     fleet = {host.name: host for host in run.fleet(variables)}
     if read_only:
         return Ended("planned", {}, tuple(run.judged(rollout["hosts"], rollout, variables, read_only)))
