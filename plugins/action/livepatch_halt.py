@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import halt, hooks
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.owner import current
 
@@ -34,19 +34,23 @@ class ActionModule(ActionBase):
         records = Records(self, task_vars or {})
         scope = None if options["everywhere"] else records.scope
         by = str(current()["user"])
-        if options["if_running"] and not halt.is_under_way(records.ask("open_rollout", scope=records.scope)):
-            self._display.display(f"No rollout is under way (scope {records.scope}): nothing is halted")
-            return {"changed": False, "halted": False}
         if options["halted"]:
-            told = records.ask("halt", scope=scope, reason=options["reason"], by=by)
+            under_way = records.scope if options["if_running"] else None
+            told = records.ask("halt", scope=scope, reason=options["reason"], by=by, under_way=under_way)
         else:
             told = records.ask("unhalt", scope=scope, by=by)
+        if told is None:
+            self._display.display("In check mode nothing is halted, and no halt taken back")
+            return {"changed": False, "halted": False}
+        if options["halted"] and not told["halted"]:
+            self._display.display(f"No rollout is under way (scope {records.scope}): nothing is halted")
+            return {"changed": False, "halted": False}
         said = "No host starts any more; those in flight finish" if options["halted"] else "Rollouts may go on"
         self._display.display(f"{said} ({'all scopes' if scope is None else 'scope ' + scope})")
-        if options["halted"] and told and told["changed"]:
+        if options["halted"] and told["changed"]:
             text = f"{said}: {options['reason']} ({by})"
             try:
                 hooks.of(self, options, records.scope).tell("halt", text, status="halted", everywhere=scope is None)
             except PlanError as exc:
                 raise AnsibleActionFail(f"rollouts are halted, and nobody was told: {exc}") from exc
-        return {"changed": bool(told and told["changed"]), "halted": options["halted"]}
+        return {"changed": told["changed"], "halted": options["halted"]}

@@ -56,7 +56,6 @@ options:
       - last_plan
       - leave
       - load_plan
-      - open_rollout
       - quarantine_add
       - quarantine_clear
       - quarantine_list

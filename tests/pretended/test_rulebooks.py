@@ -183,7 +183,7 @@ def test_an_advisory_has_a_rollout_planned_and_no_more(fleet: Pretence, tmp_path
         assert planner.output.count("PLAY [Plan a rollout]") == 1, "one for all of them"
     planned = _store(fleet).last_plan("default")
     assert planned is not None and len(planned["document"]["hosts"]) == 4
-    assert _store(fleet).open_rollout("default") is None
+    assert _store(fleet).show("default")["rollout"] is None
     assert fleet.touched() == {}
 
 

@@ -12,7 +12,7 @@ from typing import Any, Dict, Optional, Sequence
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Store
 
-READING = ("approvals", "halted", "last_plan", "load_plan", "open_rollout", "quarantine_list", "show")
+READING = ("approvals", "halted", "last_plan", "load_plan", "quarantine_list", "show")
 WRITING = (
     "abandon",
     "approve",

@@ -303,12 +303,6 @@ class Store:
             self._insist(connection, scope, fence, rollout)
             _add(connection, rollout, "event", None, self._now(), dict(data, what=kind))
 
-    def open_rollout(self, scope: str) -> Optional[Dict[str, Any]]:
-        """The open rollout, None where there is none."""
-        with self._database.reading() as connection:
-            found = _open(connection, scope)
-            return None if found is None else _whole(connection, found)
-
     def show(self, scope: str) -> Dict[str, Any]:
         """The open rollout, or else the last one, and what else is known of the scope."""
         with self._database.reading() as connection:
@@ -328,15 +322,20 @@ class Store:
     # What people say
     #
 
-    def halt(self, scope: Optional[str], reason: str, by: str) -> Dict[str, Any]:
-        """Halts a scope, or with None all of them. Halted twice, the first reason stays."""
+    def halt(self, scope: Optional[str], reason: str, by: str, under_way: Optional[str] = None) -> Dict[str, Any]:
+        """Halts a scope, or with None all of them. Halted twice, the first reason stays.
+
+        :param under_way: only where a rollout of this scope is under way; ``halted`` of what is returned tells.
+        """
         with self._database.writing() as connection:
+            if under_way is not None and not _is_under_way(connection, under_way):
+                return {"changed": False, "halted": False}
             cursor = connection.execute(
                 "INSERT OR IGNORE INTO halts VALUES (?, ?, ?, ?)", (_halted(scope), reason, by, self._now())
             )
             if cursor.rowcount > 0:
                 self._tell(connection, scope, {"what": "halt", "reason": reason, "by": by})
-            return {"changed": cursor.rowcount > 0}
+            return {"changed": cursor.rowcount > 0, "halted": True}
 
     def unhalt(self, scope: Optional[str], by: str) -> Dict[str, Any]:
         """Takes a halt back: that of a scope, or with None that of all of them, which is one of its own."""
@@ -420,6 +419,20 @@ class Store:
 
 def _open(connection: Any, scope: str) -> Any:
     return connection.execute("SELECT * FROM rollouts WHERE scope = ? AND ended IS NULL", (scope,)).fetchone()
+
+
+def _is_under_way(connection: Any, scope: str) -> bool:
+    """Whether a rollout that is open runs, or has hosts that are still to be judged.
+
+    One that only waits for its first window or approval is not: to halt that would stop what nobody has seen go wrong.
+    """
+    open_ = _open(connection, scope)
+    if open_ is None:
+        return False
+    begun = connection.execute(
+        "SELECT 1 FROM outcomes WHERE rollout = ? AND wave IS NOT NULL LIMIT 1", (open_["id"],)
+    ).fetchone()
+    return open_["status"] == "running" or begun is not None
 
 
 def _insist_on_no_other(connection: Any, scope: str, rollout: str) -> None:

@@ -55,16 +55,6 @@ def told(stored: t.Mapping[str, t.Any]) -> str:
     return f"rollouts are halted{who}: {stored.get('reason') or 'no reason is given'} ({way_out})"
 
 
-def is_under_way(rollout: t.Mapping[str, t.Any] | None) -> bool:
-    """Whether a rollout that is open, None if there is none, runs or has patched hosts that are still to be judged.
-
-    One that only waits for its first window or approval is not: to halt that would stop what nobody has seen go wrong.
-    """
-    if rollout is None:
-        return False
-    return rollout["status"] == "running" or any(one["wave"] is not None for one in rollout["outcomes"].values())
-
-
 def _shared(ask: t.Callable[[], t.Any]) -> t.Any:
     """One worker asks, those that come within two seconds take its answer."""
     # Ansible's own folder for the run: all its workers have it, and it goes away with the run.

@@ -364,8 +364,8 @@ def test_whoever_takes_the_lease_is_told_what_to_mind(store: Store) -> None:
 @pytest.mark.parametrize("scope", ["s", None])
 def test_the_first_halt_stays_until_it_is_taken_back(store: Store, scope: Any) -> None:
     _begun(store)
-    assert store.halt(scope, "first", "eve") == {"changed": True}
-    assert store.halt(scope, "second", "bob") == {"changed": False}
+    assert store.halt(scope, "first", "eve") == {"changed": True, "halted": True}
+    assert store.halt(scope, "second", "bob") == {"changed": False, "halted": True}
     assert store.halted("s")["reason"] == "first"
     assert store.unhalt("t", "bob") == {"changed": False}
     assert store.unhalt(scope, "bob") == {"changed": True}
@@ -409,13 +409,37 @@ def test_of_events_the_last_are_shown(store: Store) -> None:
     assert events[0]["what"] == "counted"
 
 
+@pytest.mark.parametrize(
+    "status, waves, halted",
+    [
+        ("running", [], True),
+        ("soaking", [0], True),
+        ("waiting", [0, None], True),
+        ("waiting", [], False),
+        ("halted", [None], False),
+        ("failed", [0], False),
+        (None, [], False),
+    ],
+)
+def test_a_rollout_is_halted_only_where_it_runs_or_has_begun_on_hosts(
+    store: Store, status: Any, waves: Any, halted: bool
+) -> None:
+    fence, rollout = _begun(store, "s" if status else "another")
+    for number, wave in enumerate(waves):
+        store.results("s", fence, rollout, [{"host": f"h{number}", "outcome": "done"}], wave=wave)
+    if status:
+        store.status("s", fence, rollout, status, {})
+    told = store.halt(None, "an alert", "eve", under_way="s")
+    assert told == {"changed": halted, "halted": halted}
+    assert (store.halted("s") is not None) is halted
+
+
 def test_each_scope_has_its_own_rollout(store: Store) -> None:
     fence, rollout = _begun(store)
     _other, another = _begun(store, "t")
-    assert store.open_rollout("s")["id"] == rollout
-    assert store.open_rollout("t")["id"] == another
+    assert store.show("s")["rollout"]["id"] == rollout
+    assert store.show("t")["rollout"]["id"] == another
     store.status("s", fence, rollout, "failed", {"text": "so"})
-    assert store.open_rollout("s") is None
     assert store.show("s")["rollout"]["detail"] == {"text": "so"}
     assert store.show("t")["rollout"]["status"] == "running"
 

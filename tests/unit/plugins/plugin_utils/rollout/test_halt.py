@@ -26,8 +26,8 @@ def test_stored_and_taken_back(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "store"
     assert reason(path) is None
     store = Store(str(path), lambda: 100.0)
-    assert store.halt("default", "the array misbehaves", "eve") == {"changed": True}
-    assert store.halt("default", "another reason", "bob") == {"changed": False}
+    assert store.halt("default", "the array misbehaves", "eve") == {"changed": True, "halted": True}
+    assert store.halt("default", "another reason", "bob") == {"changed": False, "halted": True}
     way_out = "(playbook halt, -e livepatch_halt=false{}, lets them go on)"
     assert reason(path) == f"rollouts are halted by eve: the array misbehaves {way_out.format('')}"
     assert reason(path, livepatch_scope="other") is None
@@ -52,25 +52,3 @@ def test_a_store_that_cannot_be_asked_halts(tmp_path: Path, content: bytes | Non
     else:
         path.write_bytes(content)
     assert "cannot be told whether rollouts are halted" in str(reason(path))
-
-
-@pytest.mark.parametrize(
-    "status, waves, expected",
-    [
-        ("running", [], True),
-        ("soaking", [0], True),
-        ("waiting", [0, None], True),
-        ("halted", [0], True),
-        ("waiting", [], False),
-        ("halted", [None], False),
-    ],
-)
-def test_a_rollout_is_under_way_when_it_runs_or_has_begun_on_hosts(
-    status: str, waves: list[int | None], expected: bool
-) -> None:
-    outcomes = {f"host{number}": {"wave": wave} for number, wave in enumerate(waves)}
-    assert halt.is_under_way({"status": status, "outcomes": outcomes}) is expected
-
-
-def test_what_is_not_open_is_not_under_way() -> None:
-    assert halt.is_under_way(None) is False
