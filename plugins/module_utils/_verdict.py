@@ -43,7 +43,8 @@ def judge(
     if not kernel["livepatch_supported"]:
         return Verdict(
             "not_covered",
-            "this kernel cannot be live patched: /sys/kernel/livepatch is not there (built without CONFIG_LIVEPATCH)",
+            "this kernel cannot be live patched: /sys/kernel/livepatch is not there (built without CONFIG_LIVEPATCH). "
+            "Patch it by a reboot into one that can",
         )
     unknown = _unknown(kernel, kmp, patches)
     if crash is not None:
@@ -61,13 +62,15 @@ def judge(
     # While ours moves in, those that it replaces are still there; before that, an older level of the same KMP may be.
     foreign = others if ours is not None else [name for name in others if names.module_level(name) is None]
     if installed is not None and foreign and moving is None:
-        return Verdict("conflict", "{} is active, which is not of {name}-{evr}".format(", ".join(foreign), **installed))
+        text = "{} is active, which is not of {name}-{evr}. Find out who loaded it; a reboot takes it away"
+        return Verdict("conflict", text.format(", ".join(foreign), **installed))
     refused = next((one for one in kmp["rejected"] if installed and one["evr"] == installed["evr"]), None)
     mismatch = _mismatch(kernel, installed, ours, refused)
     if mismatch is not None:
         return Verdict("mismatch", mismatch)
     if installed is None and newest is None:
-        return Verdict("not_covered", "no KMP fits {}: {}".format(kernel["release"], _refusal(kmp)))
+        text = "no KMP fits {}: {}. Patch it by a reboot into a kernel that has one"
+        return Verdict("not_covered", text.format(kernel["release"], _refusal(kmp)))
     if moving is not None:
         direction = "to" if moving["enabled"] else "from"
         text = "tasks are moving {} {}".format(direction, moving["name"])
@@ -179,17 +182,17 @@ def _mismatch(
 ) -> Optional[str]:
     """The kernel itself ignores the release in a module's vermagic (CONFIG_MODVERSIONS), so we must not."""
     if installed is not None and installed["target_release"] not in (None, kernel["release"]):
-        return "{}-{} was built for {}, the kernel that runs is {}".format(
+        return "{}-{} was built for {}, the kernel that runs is {}. Remove it, so that one that fits can come".format(
             installed["name"], installed["evr"], installed["target_release"], kernel["release"]
         )
     if refused is not None and refused["code"] == "other_build":
-        return "{name}-{evr} is installed and was {reason}".format(**refused)
+        return "{name}-{evr} is installed and was {reason}. Remove it, so that one that fits can come".format(**refused)
     if installed is not None and ours is not None:
         both = (ours["build_id"], installed["module_build_id"])
         if None not in both and both[0] != both[1]:
-            return "the module {} in the kernel (build ID {}) is not the one in {} (build ID {})".format(
-                ours["name"], both[0], installed["module_path"], both[1]
-            )
+            return (
+                "the module {} in the kernel (build ID {}) is not the one in {} (build ID {}). A reboot loads that one"
+            ).format(ours["name"], both[0], installed["module_path"], both[1])
     image = kernel["image"]
     if image["matches_running"] is False:
         what = "build ID {build_id}" if image["basis"] == "build_id" else "{version}"

@@ -305,6 +305,7 @@ def test_gates_that_look_elsewhere(pretence: Pretence, tmp_path: Path) -> None:
         said["status"] = 429
         first = run(pretence, fleet(), livepatch_gates=[gate])
         assert (first.rc, "Gate after canaries: inconclusive: desk" in first.output) == (2, True), first.output
+        assert "livepatch_skip_gates passes a gate over" in first.output
         assert shown(pretence)["rollout"]["status"] == "waiting"
         skip = extra(livepatch_skip_gates={"desk": "it is closed at night"})
         said["status"] = 503

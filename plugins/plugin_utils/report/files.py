@@ -44,13 +44,14 @@ def write(folder: str, named: t.Mapping[str, str]) -> list[str]:
 
     :raises PlanError: that cannot be done.
     """
+    where = Path(folder).expanduser()
     try:
-        where = Path(folder).expanduser()
         where.mkdir(parents=True, exist_ok=True)
         for name, text in named.items():
             _replace(where / name, text)
     except OSError as exc:
-        raise PlanError(f"livepatch_report_dir: the report cannot be written: {exc}") from exc
+        why = exc.strerror or exc
+        raise PlanError(f"livepatch_report_dir: the report cannot be written to {where}: {why}") from exc
     return [str(where / name) for name in named]
 
 
@@ -63,7 +64,7 @@ def write_metrics(folder: str, document: t.Mapping[str, t.Any]) -> str:
     try:
         _replace(path, metrics.of_rollout(document))
     except OSError as exc:
-        raise PlanError(f"livepatch_metrics_dir: the metrics cannot be written: {exc}") from exc
+        raise PlanError(f"livepatch_metrics_dir: {path} cannot be written: {exc.strerror or exc}") from exc
     return str(path)
 
 

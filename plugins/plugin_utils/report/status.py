@@ -42,10 +42,7 @@ _USUAL = (*ACTIVE, *PATCHABLE)
 # What a person does about a state whose reason does not say so itself
 _ADVICE = {
     "crashed": "look at its console and its log; clear its journal when you know why (module livepatch_journal)",
-    "conflict": "find out who loaded it; a reboot takes it away",
-    "mismatch": "install the KMP again, or reboot into the kernel that is installed",
     "transitioning": "wait, and ask again",
-    "not_covered": "patch it by a reboot into a kernel that there are KMPs for",
 }
 # What the state rests on, as far as the report keeps it
 _EVIDENCE = (

@@ -214,6 +214,7 @@ class Gatekeeper:
         if said.verdict == "fail":
             cohorts = sorted({row.cohort for row in rows.values() if row.cohort})
             return {**go, "go": False, "verdict": text, "status": "failed", "barred": cohorts}
+        text += ". Run the rollout again, and it is asked again; livepatch_skip_gates passes a gate over, with a reason"
         return {**go, "go": False, "verdict": text, "status": "waiting", "detail": {"for": said.verdict, "wave": wave}}
 
     def _outside(self, wave: int, rows: Rows) -> t.Any:

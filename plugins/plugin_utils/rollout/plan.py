@@ -162,6 +162,10 @@ def _left_out(host: Host) -> str | None:
     return None if host.left_out is None else f"left out: {host.left_out}"
 
 
+# What lets a host go on that the quarantine bars
+CLEARED_BY = "playbook quarantine clears it"
+
+
 class _Bars:
     """The quarantine, by what it bars."""
 
@@ -173,7 +177,7 @@ class _Bars:
             return None
         for what in ((host.kmp, _target(host), None), (host.kmp, None, None), (None, None, host.name)):
             if what in self._reasons:
-                return f"quarantine: {self._reasons[what]}"
+                return f"quarantine: {self._reasons[what]}; {CLEARED_BY}"
         return None
 
 

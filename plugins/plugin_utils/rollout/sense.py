@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _options, _probes
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hooks, run, windows
 
+_PROBES = "livepatch_probes"
 _SECONDS = ("livepatch_soak", "livepatch_run_limit", "livepatch_window_reserve")
 
 
 def insist(variables_of_all: run.Variables, now: float) -> None:
-    """:param variables_of_all: of hosts that have these in common.
+    """:param variables_of_all: of hosts, which have all of these in common but what is asked of each.
     :raises PlanError: one of them cannot be understood: its name, and what it has to be.
     """
     common: t.Mapping[str, t.Any] = next(iter(variables_of_all.values()), {})
@@ -26,6 +31,24 @@ def insist(variables_of_all: run.Variables, now: float) -> None:
             _insist_on_number(name, common.get(name, 0), what)
     windows.check(common.get("livepatch_windows") or (), common.get("livepatch_blackouts") or (), now, 0)
     hooks.parse(common.get("livepatch_hooks") or ())
+    _insist_on_probes(variables_of_all)
+
+
+def _insist_on_probes(variables_of_all: run.Variables) -> None:
+    # A host would ask for them when it is patched.
+    found: list[t.Any] = []
+    for name, variables in variables_of_all.items():
+        given = variables.get(_PROBES)
+        if not given or given in found:
+            continue
+        found.append(given)
+        told = ArgumentSpecValidator({_PROBES: _options.PROBES}).validate({_PROBES: given})
+        try:
+            if told.error_messages:
+                raise PlanError(f"{_PROBES} of {name}: {told.error_messages[0]}. Nothing was done")
+            _probes.probes(told.validated_parameters[_PROBES])
+        except BadOption as exc:
+            raise PlanError(f"{_PROBES} of {name}: {exc}. Nothing was done") from exc
 
 
 def _insist_on_number(name: str, value: t.Any, what: str) -> None:

@@ -10,7 +10,14 @@ import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import SLICES
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, approvals, halt, judging, windows
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import (
+    agenda,
+    approvals,
+    halt,
+    judging,
+    plan,
+    windows,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
 
@@ -102,5 +109,5 @@ def _barred(name: str, kmp: str, target: str, quarantine: t.Iterable[t.Mapping[s
     for entry in quarantine:
         of_kmp = entry.get("kmp") == kmp and entry.get("cohort") in (None, target)
         if entry.get("host") == name or of_kmp:
-            return f"in quarantine: {entry['reason']}"
+            return f"in quarantine: {entry['reason']}; {plan.CLEARED_BY}"
     return None

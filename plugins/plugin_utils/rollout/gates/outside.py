@@ -51,13 +51,11 @@ def parse(given: t.Sequence[t.Mapping[str, t.Any]], skip: t.Mapping[str, t.Any])
     """:param skip: names of gates that are passed over, each with the reason.
     :raises PlanError: something cannot be understood; nothing was asked yet.
     """
-    gates = [_parsed(number, one, skip) for number, one in enumerate(given)]
+    try:
+        gates = _described(given, skip)
+    except PlanError as exc:
+        raise PlanError(f"livepatch_gates: {exc}") from exc
     names = [gate.name for gate in gates]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise PlanError(f"two gates are named {twice}: the record could not tell which was which")
-    if HEALTH in names:
-        raise PlanError(f"a gate is named {HEALTH}: that is what the hosts' own health is called in the record")
     for name in skip:
         if name not in (*names, HEALTH):
             raise PlanError(f"livepatch_skip_gates: there is no gate {name}; there are {', '.join([*names, HEALTH])}")
@@ -134,10 +132,21 @@ def _wait(
     return None
 
 
+def _described(given: t.Sequence[t.Mapping[str, t.Any]], skip: t.Mapping[str, t.Any]) -> list[Gate]:
+    gates = [_parsed(number, one, skip) for number, one in enumerate(given)]
+    names = [gate.name for gate in gates]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise PlanError(f"two gates are named {twice}: the record could not tell which was which")
+    if HEALTH in names:
+        raise PlanError(f"a gate is named {HEALTH}: that is what the hosts' own health is called in the record")
+    return gates
+
+
 def _parsed(number: int, given: t.Mapping[str, t.Any], skip: t.Mapping[str, t.Any]) -> Gate:
     name = str(given.get("name") or "")
     if not name:
-        raise PlanError(f"livepatch_gates: gate {number + 1} has no name")
+        raise PlanError(f"gate {number + 1} has no name")
     if given.get("type") not in _TYPES:
         raise PlanError(f"the gate {name} is of type {given.get('type')!r}: there are {', '.join(sorted(_TYPES))}")
     make, own = _TYPES[given["type"]]

@@ -20,6 +20,13 @@ def test_what_is_not_given_makes_sense() -> None:
     sense.insist({"web1": {"livepatch_soak": "60", "livepatch_slices": 8, "livepatch_windows": []}}, 0)
 
 
+def test_probes_may_differ_from_host_to_host() -> None:
+    good = {"commands": ["true"], "urls": ["http://localhost/health"], "services": ["sshd"], "timeout": 3}
+    sense.insist({"web1": {"livepatch_probes": good}, "web2": {}, "web3": {"livepatch_probes": {}}}, 0)
+    with pytest.raises(PlanError, match=r"livepatch_probes of web3: probes\.urls: 'ftp://x' is no URL"):
+        sense.insist({"web1": {"livepatch_probes": good}, "web3": {"livepatch_probes": {"urls": ["ftp://x"]}}}, 0)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
@@ -29,6 +36,10 @@ def test_what_is_not_given_makes_sense() -> None:
         ("livepatch_slices", "many", "livepatch_slices is 'many': it is a number of jobs"),
         ("livepatch_windows", [{"start": "22:00"}], "livepatch_windows: minutes"),
         ("livepatch_blackouts", [{"till": "22:00"}], "livepatch_blackouts: till is not known"),
+        ("livepatch_probes", {"comands": []}, "livepatch_probes of web1: livepatch_probes.comands"),
+        ("livepatch_probes", ["true"], "livepatch_probes of web1: "),
+        ("livepatch_probes", {"commands": ["echo '"]}, "livepatch_probes of web1: probes.commands: "),
+        ("livepatch_probes", {"timeout": 0}, "livepatch_probes of web1: probes.timeout is 0"),
         ("livepatch_hooks", [{}], "livepatch_hooks: each of them needs a url"),
     ],
 )
