@@ -267,7 +267,7 @@ def test_the_guide(world: World, tmp_path: Path) -> None:
         assert run.returncode == 0, run.stdout
 
     project, objects, again, image = examples.blocks(_GUIDE, "console")
-    described, changed = map(yaml.safe_load, examples.blocks(_GUIDE, "yaml"))
+    described, changed, sliced = map(yaml.safe_load, examples.blocks(_GUIDE, "yaml"))
     typed(project)
     # What AWX does with it
     typed(f"git clone --quiet --branch=main {repository} project", tmp_path)
@@ -279,11 +279,12 @@ def test_the_guide(world: World, tmp_path: Path) -> None:
         (folder / "controller.yml").write_text(yaml.safe_dump(described))
         typed(objects)
         assert set(world.awx.named("schedules")) == {f"{_NAME}: status"}
-        described[0]["tasks"][0]["vars"].update(changed)
-        (folder / "controller.yml").write_text(yaml.safe_dump(described))
-        # In the same terminal
-        typed("\n".join([*re.findall("^export .*", objects, re.MULTILINE), again]))
-        assert set(world.awx.named("schedules")) == {f"{_NAME}: status", f"{_NAME}: reconcile"}
+        for added, kinds in ((changed, ("status", "reconcile")), (sliced, ("reconcile", "wave"))):
+            described[0]["tasks"][0]["vars"].update(added)
+            (folder / "controller.yml").write_text(yaml.safe_dump(described))
+            # In the same terminal
+            typed("\n".join([*re.findall("^export .*", objects, re.MULTILINE), again]))
+            assert set(world.awx.named("schedules")) == {f"{_NAME}: {kind}" for kind in kinds}
     typed(image)
     assert (folder / "livepatch-ee/Containerfile").exists()
     clicked = set(re.findall(r"`(Live patching[^`]*)`", _GUIDE.read_text()))
