@@ -69,7 +69,7 @@ def make(
             continue
         starts = _left(document, wave["hosts"], fleet, recorded, changed)
         if number in stopped:
-            starts = [name for name in starts if name in recorded]
+            starts = [name for name in starts if _in_flight(name, recorded)]
         cut = _cut(starts, document["settings"]["max_in_flight"])
         # Nothing is left to start, and the gate has not passed: somebody has to come to it.
         groups = cut or [tuple(wave["hosts"])]
@@ -118,15 +118,18 @@ def _left(
     """Those that are to be started, or verified: what was in flight comes first, before any other is started."""
     starts = []
     for name in names:
-        outcome = recorded.get(name, {}).get("outcome", "pending")
-        if outcome in _FINAL:
+        if recorded.get(name, {}).get("outcome") in _FINAL:
             continue
-        problem = None if outcome == BEGUN else _replanned(document["hosts"][name], fleet[name])
+        problem = None if _in_flight(name, recorded) else _replanned(document["hosts"][name], fleet[name])
         if problem is None:
             starts.append(name)
         else:
             changed[name] = problem
-    return sorted(starts, key=lambda name: recorded.get(name, {}).get("outcome") != BEGUN)
+    return sorted(starts, key=lambda name: not _in_flight(name, recorded))
+
+
+def _in_flight(name: str, recorded: t.Mapping[str, t.Mapping[str, t.Any]]) -> bool:
+    return recorded.get(name, {}).get("outcome") == BEGUN
 
 
 def _cut(starts: t.Sequence[str], most: int) -> list[tuple[str, ...]]:

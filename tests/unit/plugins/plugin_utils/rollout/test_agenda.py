@@ -99,7 +99,9 @@ def test_in_a_wave_that_was_stopped_who_was_in_flight_is_verified_and_nobody_sta
     rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "begun"}}
     batches = agenda.make(DOCUMENT, FLEET, rows, {0}, {1}).batches
     assert [(one.wave, one.starts, one.last) for one in batches] == [(1, ("b2",), True), (2, ("b3",), True)]
-    batches = agenda.make(DOCUMENT, FLEET, {"a2": {"outcome": "failed"}}, {0}, {1}).batches
+    # It was to go, and the halt came before
+    rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "pending"}}
+    batches = agenda.make(DOCUMENT, FLEET, rows, {0}, {1}).batches
     assert (batches[0].starts, batches[0].last) == ((), True)
 
 
