@@ -256,7 +256,8 @@ def _with_way_back(host: Host, request: Request) -> Request:
     if entry.get("back"):
         # It has gone back, or was on its way: once more would be forth again.
         policy = request.policy._replace(kmp_version=_parted(entry["kmp"])[1], allow_downgrade=True)
-    elif entry["previous"] is not None:
+    elif entry["previous"] not in (None, _parted(entry["kmp"])[1]):
+        # A change that names itself knows of nothing before it: to stay would be told as having gone back.
         policy = request.policy._replace(kmp_version=entry["previous"], allow_downgrade=True)
     elif _is_gone(host, entry["kmp"]):
         return request._replace(stay="there was no live patch before, and of the last change nothing is left")
@@ -265,7 +266,8 @@ def _with_way_back(host: Host, request: Request) -> Request:
         policy = request.policy._replace(level=1, allow_downgrade=True)
     else:
         raise NoWayBack(
-            "there was no live patch before {kmp}, and the vendor advises against unloading one".format(**entry),
+            "the journal names no other KMP that was active before {kmp}, and the vendor advises against unloading "
+            "one".format(**entry),
             "Nothing was done: reboot the host when it suits, or take the patch away (state: absent)",
         )
     return request._replace(state="latest", policy=policy, back=True)

@@ -103,11 +103,16 @@ class Work:
         """
         before, active = observed["kmp"]["installed"], observed["livepatch"]["level"]
         shown = [one["name"] for one in observed["livepatch"]["patches"] if one["enabled"]]
-        previous = self._active_evr(selected["name"], shown)
-        if previous is None and active is not None and before is not None:
-            previous = before["evr"]
         kmp = "{name}-{evr}".format(**selected)
-        self._begin(kmp, previous, "installing", self._interrupted(kmp))
+        earlier = self._interrupted(kmp)
+        if earlier is not None:
+            # Its package may be gone by now: whoever was interrupted has seen it.
+            previous = earlier["previous"]
+        else:
+            previous = self._active_evr(selected["name"], shown)
+            if previous is None and active is not None and before is not None and before["evr"] != selected["evr"]:
+                previous = before["evr"]
+        self._begin(kmp, previous, "installing", earlier)
         return self._recorded(lambda: self._apply(selected, before))
 
     def withdraw(self, patches: List[Dict[str, Any]], name: str) -> Done:

@@ -642,6 +642,41 @@ def test_previous_that_was_interrupted(machine: Any) -> None:
     assert _bring(machine, state="previous")["changed"] is False
 
 
+def test_previous_of_what_was_interrupted_in_place(machine: Any) -> None:
+    """The package of what was active went away before the run was killed: only the journal still knows which it was."""
+    machine.multiversion = False
+    machine.have_active(_TWO)
+    machine.have(_THREE)
+    _killed_in(machine, "installing")
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), previous=_TWO)))
+    _bring(machine)
+    assert _entry(machine)["previous"] == _TWO
+    done = _bring(machine, state="previous")
+    assert (done["changed"], done["after"]["level"], machine.active()) == (True, 2, [machine.module(_TWO)])
+
+
+def test_a_change_never_goes_back_to_itself(machine: Any) -> None:
+    """An administrator has installed the new package in place of the old one, and nobody recorded that."""
+    machine.multiversion = False
+    machine.have_active(_TWO)
+    machine.have(_THREE)
+    _bring(machine)
+    assert _entry(machine)["previous"] is None
+    assert _bring(machine, state="previous")["after"]["level"] == 1
+
+
+@pytest.mark.parametrize("name, level", [("kernel-livepatch-6_1_0-56-cloud-amd64", 1), ("kpatch-patch-6_1_0-56", None)])
+def test_journal_names_itself_as_previous(machine: Any, name: str, level: Any) -> None:
+    """As earlier versions wrote it."""
+    _bring(machine)
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), kmp=f"{name}-{_THREE}", previous=_THREE)))
+    if level is None:
+        refused = _failure(machine, state="previous")
+        assert (refused.marks, "no other KMP that was active before" in str(refused)) == ({"refused": True}, True)
+    else:
+        assert _bring(machine, state="previous")["after"]["level"] == level
+
+
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_previous_of_a_plan(machine: Any, check_mode: bool) -> None:
     told = _bring(machine, state="previous", plan="p", check_mode=check_mode)
