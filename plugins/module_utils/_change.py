@@ -353,10 +353,11 @@ class Work:
         if self.request.on_stall == "leave":
             self._journal.enter("stalled", started + limit)
             raise TransitionStalled(problem + " and was left running", "Deal with the blockers", dict(found, left=True))
-        if not self._mechanism.in_transition(module):
-            # It completed while we looked for what blocked it, and a reversal would take a good patch away.
-            return transition.wait(self.host, self._mechanism, module, started, limit)
         self._journal.enter("reversing", self.host.clock() + limit)
+        if not self._mechanism.in_transition(module):
+            # It completed while we looked for what blocked it, and a reversal would take a good patch away. So nothing
+            # that takes time may come between this look and the reversal: the disk has taken its own already.
+            return transition.wait(self.host, self._mechanism, module, started, limit)
         try:
             self._mechanism.reverse(module)
         except KernelRefused as exc:
