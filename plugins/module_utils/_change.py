@@ -25,6 +25,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import k
 
 # A module that is replaced or reversed is let go by a work queue of the kernel a moment later; kpatch waits as long.
 _LET_GO = 15.0
+# The package is there and the kernel has not taken what is in it.
+_KERNELS_NO = (LoadRefused, TransitionStalled, KernelRefused)
 
 
 # What came of the steps. problem: why they did not all succeed.
@@ -250,14 +252,14 @@ class Work:
         older = before is not None and evr.compare(version, before["evr"]) < 0
         brought = self._installed(name, version) is None
         held = _nextboot.is_held(self.host)
-        if not self.request.confirm:
-            _nextboot.hold(self.host)
-        if brought:
-            manager.install(name, version, older)
-        installed = self._installed(name, version)
-        if installed is None:
-            raise NotDone(f"{name}-{version} is not installed, though the package manager reported success")
         try:
+            if not self.request.confirm:
+                _nextboot.hold(self.host)
+            if brought:
+                manager.install(name, version, older)
+            installed = self._installed(name, version)
+            if installed is None:
+                raise NotDone(f"{name}-{version} is not installed, though the package manager reported success")
             if installed["target_release"] != self.kernel["release"]:
                 raise NotDone(
                     "{}-{} was not loaded: its module was built for {}, the kernel that runs is {}".format(
@@ -268,11 +270,12 @@ class Work:
                 told = _nextboot.keep_out(self.host, self.kernel["release"], installed["module_path"])
                 self._warnings += [told] if told else []
             migration = self._activate(installed)
-        except (LoadRefused, TransitionStalled, KernelRefused) as exc:
-            if brought and not exc.result.get("left"):
-                self._take_back(name, version, before, exc)
+        except LivepatchError as exc:
+            if brought:
+                if isinstance(exc, _KERNELS_NO) and not exc.result.get("left"):
+                    self._take_back(name, version, before, exc)
                 if not held:
-                    _nextboot.release_hold(self.host)
+                    self._release_hold(name, version, exc)
             raise
         if older:
             self._remove_newer(name, version)
@@ -388,15 +391,23 @@ class Work:
     def _take_back(self, name: str, version: str, before: Optional[Dict[str, Any]], problem: LivepatchError) -> None:
         """Has the packages as they were: what the kernel did not take must not be loaded at the next boot."""
         manager = managers.find(self.host, self.request.policy)
-        self._journal.enter("removing")
         try:
+            self._journal.enter("removing")
             if before is not None and self._installed(name, before["evr"]) is None:
                 manager.install(name, before["evr"], evr.compare(before["evr"], version) < 0)
             if self._installed(name, version) is not None:
                 guard.check_removal(manager.preview_removal(name, version), name, version)
                 manager.remove(name, version)
         except LivepatchError as exc:
-            problem.args = (f"{problem}. {name}-{version} is still installed: {exc}",)
+            _add(problem, f"{name}-{version} is still installed: {exc}")
+
+    def _release_hold(self, name: str, version: str, problem: LivepatchError) -> None:
+        """Ends the hold of a change that failed, unless what it was for is still there."""
+        try:
+            if self._installed(name, version) is None:
+                _nextboot.release_hold(self.host)
+        except LivepatchError as exc:
+            _add(problem, f"Live patches are still kept out of the next boot: {exc}")
 
     def _withdraw(self, patches: List[str], name: str) -> Optional[transition.Migration]:
         migration: Optional[transition.Migration] = None
@@ -430,6 +441,11 @@ class Work:
         back = transition.wait(self.host, self._mechanism, module, self.host.clock(), self.request.timeout)
         said = " and was reversed: it is active as before" if back.completed else ", and neither did its reversal"
         raise TransitionStalled(problem + said, "Deal with the blockers, and try again", found)
+
+
+def _add(problem: LivepatchError, words: str) -> None:
+    """Says what else is wrong, after something did not work."""
+    problem.args = ("{}. {}".format(str(problem).rstrip(". "), words),)
 
 
 def _blamed(found: List[Dict[str, Any]]) -> str:

@@ -20,7 +20,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     TransitionStalled,
     Unmeasured,
 )
-from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
 _ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
@@ -471,6 +471,47 @@ def test_hold_ends_with_what_it_was_for(machine: Any) -> None:
     with pytest.raises(TransitionStalled):
         _bring(machine, confirm=False)
     assert machine.text(_HOLD) is None
+
+
+@pytest.mark.parametrize("fault", ["fails", "lies", "hold"])
+def test_hold_ends_where_nothing_was_installed(machine: Any, monkeypatch: Any, recorded: Any, fault: str) -> None:
+    _have_dracut(machine)
+    machine.have_service()
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    run = machine.run
+
+    def runs(argv: Any, environment: Any = None) -> Any:
+        if fault == "hold" and argv == ["systemctl", "disable", "kpatch.service"]:
+            run(argv)
+            return Completed(1, "", "Access denied")
+        return run(argv, environment)
+
+    monkeypatch.setattr(machine, "run", runs)
+    if fault == "fails":
+        monkeypatch.setattr(machine, "_install", lambda wanted: recorded("zypper-6.1-install-down"))
+    machine.lies = fault == "lies"
+    _failure(machine, confirm=False)
+    assert (machine.text(_HOLD), machine.service_enabled(), machine.installed) == (None, True, [_TWO])
+    assert _livepatch(machine)["next_boot"]["held"] is False
+
+
+def test_hold_stays_with_what_it_is_for(machine: Any, monkeypatch: Any) -> None:
+    """What the kernel refused cannot be taken away again: it must not be loaded at the next boot."""
+    _have_dracut(machine)
+    machine.have_service()
+    machine.offer(_THREE, refused="Invalid parameters")
+    monkeypatch.setattr(machine, "_remove", lambda wanted: Completed(104, "<stream/>", "no"))
+    assert "is still installed" in str(_failure(machine, confirm=False))
+    assert (bool(machine.text(_HOLD)), machine.service_enabled(), machine.installed) == (True, False, [_THREE])
+
+
+def test_hold_of_an_earlier_change_stays(machine: Any, monkeypatch: Any, recorded: Any) -> None:
+    _have_dracut(machine)
+    _bring(machine, level=2, confirm=False)
+    monkeypatch.setattr(machine, "_install", lambda wanted: recorded("zypper-6.1-install-down"))
+    _failure(machine, confirm=False)
+    assert machine.text(_HOLD)
 
 
 def test_initrd_cannot_be_made(machine: Any) -> None:
