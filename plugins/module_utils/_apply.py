@@ -98,10 +98,9 @@ def _bring(host: Host, request: Request) -> Dict[str, Any]:
         after = _observe.levels(observed)
         before = before if work.began else after
         result.update(observed, before=before, after=after, changed=after != before, transition=_told(ended.migration))
-        if work.began:
-            work.end(ended.problem, result)
-        if ended.problem is not None:
-            raise _failed(ended.problem, result)
+        problem = work.end(ended.problem, result) if work.began else ended.problem
+        if problem is not None:
+            raise _failed(problem, result)
 
     if request.state == "absent":
         return _absent(work, offer, result)
@@ -140,7 +139,7 @@ def _bring(host: Host, request: Request) -> Dict[str, Any]:
     problem = done.problem
     if problem is None and not observed["livepatch"]["compliance"]["up_to_date"]:
         problem = NotDone("{}-{} was applied and the host is not up to date".format(selected["name"], selected["evr"]))
-    work.end(problem, result)
+    problem = work.end(problem, result)
     if problem is not None:
         raise _failed(problem, result)
     try:
@@ -207,7 +206,7 @@ def _absent(work: "_change.Work", offer: packages.Offer, result: Dict[str, Any])
     problem = done.problem
     if problem is None and (observed["livepatch"]["patches"] or observed["kmp"]["installed"]):
         problem = NotDone("the live patch was removed, and it is still there")
-    work.end(problem, result)
+    problem = work.end(problem, result)
     if problem is not None:
         raise _failed(problem, result)
     return result

@@ -122,17 +122,25 @@ class Work:
         self._begin(None, None, "removing", self._interrupted(None))
         return self._recorded(lambda: self._withdraw([one["name"] for one in patches], name))
 
-    def end(self, problem: Optional[LivepatchError], result: Dict[str, Any]) -> None:
-        """Records what became of the change."""
+    def end(self, problem: Optional[LivepatchError], result: Dict[str, Any]) -> Optional[LivepatchError]:
+        """Confirms a change that has succeeded, where that is asked for, and records what became of it.
+
+        :returns: why it did not come to a good end, which the confirmation may be the first to find.
+        """
         told = {key: result[key] for key in ("changed", "transition", "before", "after", "transaction")}
+        confirm = self.request.confirm or self._journal_is_of_removal()
+        if problem is None and confirm:
+            try:
+                self._confirm()
+            except LivepatchError as exc:
+                problem = exc
         if problem is not None:
             blockers_ = problem.result.get("blockers") or []
             told.update(problem.marks)
             self._journal.end(_journal.FAILED, problem=str(problem), blockers=blockers_, **told)
-        elif self.request.confirm or self._journal_is_of_removal():
-            self._confirm(told)
         else:
-            self._journal.end(_journal.SOAKING, **told)
+            self._journal.end(_journal.DONE if confirm else _journal.SOAKING, **told)
+        return problem
 
     def would_settle(self) -> bool:
         """Whether something is left to do that an earlier run has begun."""
@@ -147,9 +155,9 @@ class Work:
             if self.request.confirm:
                 _nextboot.confirm(self.host, self.kernel["release"])
             entry = self._journal.read()
-            if entry is not None:
+            if entry is not None and (self._is_open() or self._is_installed(entry["kmp"])):
                 self._journal.amend(entry)
-                self._journal.end(_journal.DONE if self.request.confirm else _journal.SOAKING)
+                self._journal.end(_journal.DONE if self.request.confirm else _journal.SOAKING, problem=None)
             changed = True
         if self.request.mend and self._mend():
             changed = True
@@ -185,14 +193,13 @@ class Work:
         entry = self._journal.read()
         return entry is not None and entry["kmp"] is None
 
-    def _confirm(self, told: Dict[str, Any]) -> None:
+    def _confirm(self) -> None:
         if self._journal_is_of_removal():
             _nextboot.release_hold(self.host)
         else:
             _nextboot.confirm(self.host, self.kernel["release"])
             if self.request.mend:
                 self._mend()
-        self._journal.end(_journal.DONE, **told)
 
     def _mend(self) -> bool:
         installed = self._newest_installed()
@@ -212,6 +219,11 @@ class Work:
             if found:
                 return found[0]
         return None
+
+    def _is_installed(self, kmp: Optional[str]) -> bool:
+        """Whether it is the newest KMP that is installed: a record of another one tells of a change that failed."""
+        installed = self._newest_installed()
+        return installed is not None and kmp == "{name}-{evr}".format(**installed)
 
     def _interrupted(self, kmp: Optional[str]) -> Optional[Dict[str, Any]]:
         """The record of the same change, begun by an earlier run that was interrupted in this boot."""

@@ -16,6 +16,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Fenced,
     LivepatchError,
     LoadRefused,
+    NextBootFailed,
     NotDone,
     TransitionStalled,
     Unmeasured,
@@ -420,6 +421,10 @@ def _have_dracut(machine: Any) -> None:
     machine.make_initrd()
 
 
+def _die() -> None:
+    raise KeyboardInterrupt
+
+
 def test_next_boot_of_nothing(machine: Any) -> None:
     told = _livepatch(machine)
     assert (told["persistent"], told["next_boot"]) == (None, None)
@@ -521,6 +526,74 @@ def test_initrd_cannot_be_made(machine: Any) -> None:
     with pytest.raises(Exception, match=r"dracut could not make /boot/initrd-.*no space") as caught:
         _bring(machine)
     assert caught.value.result["livepatch"]["state"] == "patched"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_initrd_is_made_by_the_next_run(machine: Any, monkeypatch: Any, killed: bool) -> None:
+    """Confirmed is what the next boot has, not what dracut was asked for."""
+    _have_dracut(machine)
+    _bring(machine, confirm=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(machine, *(("make_initrd", _die) if killed else ("dracut", False)))
+        with pytest.raises(KeyboardInterrupt if killed else NextBootFailed):
+            _bring(machine)
+    told = _livepatch(machine)
+    assert (told["persistent"], told["next_boot"]["held"], _entry(machine)["phase"]) == (False, True, "soaking")
+    assert _bring(machine, check_mode=True)["changed"] is True
+    done = _bring(machine)["livepatch"]
+    assert (done["persistent"], done["next_boot"]["held"], _entry(machine)["phase"]) == (True, False, "done")
+    assert _bring(machine)["changed"] is False
+
+
+def test_removal_ends_what_was_left_to_make(machine: Any, monkeypatch: Any) -> None:
+    _have_dracut(machine)
+    _bring(machine, confirm=False)
+    machine.dracut = False
+    _failure(machine)
+    _bring(machine, state="absent", allow_unsupported=True)
+    machine.have(_THREE)
+    assert _livepatch(machine)["next_boot"]["held"] is False
+
+
+def test_next_boot_cannot_be_mended(machine: Any) -> None:
+    _have_dracut(machine)
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    machine.dracut = False
+    failed = _failure(machine, mend=True)
+    assert isinstance(failed, NextBootFailed)
+    assert (failed.result["before"]["level"], failed.result["after"]["level"], failed.result["changed"]) == (2, 3, True)
+    entry = _entry(machine)
+    assert (entry["phase"], entry["changed"], entry["after"]["level"]) == ("failed", True, 3)
+    assert "dracut could not make" in entry["problem"]
+    assert _collect.wait(machine, "the-run", 5, None)["failed"] is True
+    machine.dracut = True
+    assert _bring(machine, mend=True)["livepatch"]["persistent"] is True
+    _reboot(machine)
+    assert _livepatch(machine)["state"] == "installed", "it was no crash"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_change_that_could_not_be_confirmed(machine: Any, monkeypatch: Any, killed: bool) -> None:
+    _have_dracut(machine)
+    _bring(machine, level=2, confirm=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(machine, *(("make_initrd", _die) if killed else ("dracut", False)))
+        with pytest.raises(KeyboardInterrupt if killed else NextBootFailed):
+            _bring(machine)
+    assert _entry(machine)["phase"] == ("verifying" if killed else "failed")
+    done = _bring(machine)
+    assert (done["changed"], done["livepatch"]["persistent"]) == (True, True)
+    assert (_entry(machine)["phase"], _entry(machine)["problem"]) == ("done", None)
+
+
+def test_to_confirm_leaves_the_record_of_another_failure(machine: Any, monkeypatch: Any) -> None:
+    _have_dracut(machine)
+    _bring(machine, level=2, confirm=False)
+    machine.offer(_THREE, refused="Invalid parameters")
+    _failure(machine, confirm=False)
+    assert _bring(machine, level=2)["livepatch"]["persistent"] is True
+    assert (_entry(machine)["phase"], "Invalid parameters" in _entry(machine)["problem"]) == ("failed", True)
 
 
 # The lock on the kernel's package
