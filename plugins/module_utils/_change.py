@@ -115,7 +115,8 @@ class Work:
             if previous is None and active is not None and before is not None and before["evr"] != selected["evr"]:
                 previous = before["evr"]
         self._begin(kmp, previous, "installing", earlier)
-        return self._recorded(lambda: self._apply(selected, before))
+        kept = bool(observed["livepatch"]["persistent"])
+        return self._recorded(lambda: self._apply(selected, before, kept))
 
     def withdraw(self, patches: List[Dict[str, Any]], name: str) -> Done:
         """Disables what is active, removes its module and all KMPs of this name."""
@@ -258,7 +259,8 @@ class Work:
         """The EVR of the installed KMP whose module is active."""
         return next((one["evr"] for one in packages.installed(self.host, name) if one["module"] in shown), None)
 
-    def _apply(self, selected: Dict[str, Any], before: Optional[Dict[str, Any]]) -> transition.Migration:
+    def _apply(self, selected: Dict[str, Any], before: Optional[Dict[str, Any]], kept: bool) -> transition.Migration:
+        """:param kept: the next boot kept what was there before."""
         name, version = selected["name"], selected["evr"]
         manager = managers.find(self.host, self.request.policy)
         older = before is not None and evr.compare(version, before["evr"]) < 0
@@ -286,8 +288,7 @@ class Work:
             if brought:
                 if isinstance(exc, _KERNELS_NO) and not exc.result.get("left"):
                     self._take_back(name, version, before, exc)
-                if not held:
-                    self._release_hold(name, version, exc)
+                self._next_boot_as_it_was(name, version, held, kept, exc)
             raise
         if older:
             self._remove_newer(name, version)
@@ -413,13 +414,21 @@ class Work:
         except LivepatchError as exc:
             _add(problem, f"{name}-{version} is still installed: {exc}")
 
-    def _release_hold(self, name: str, version: str, problem: LivepatchError) -> None:
-        """Ends the hold of a change that failed, unless what it was for is still there."""
+    def _next_boot_as_it_was(self, name: str, version: str, held: bool, kept: bool, problem: LivepatchError) -> None:
+        """Ends the hold of a change that failed, and has the next boot keep what it kept before: an initrd that was
+        made meanwhile is without that. Unless what failed is still there.
+
+        :param held: something was kept out of the next boot before this change, which is not ours to let in.
+        """
         try:
-            if self._installed(name, version) is None:
+            if self._installed(name, version) is not None:
+                return
+            if not held:
                 _nextboot.release_hold(self.host)
+            if kept and not _nextboot.is_held(self.host):
+                self._mend()
         except LivepatchError as exc:
-            _add(problem, f"Live patches are still kept out of the next boot: {exc}")
+            _add(problem, f"The next boot is not as it was: {exc}")
 
     def _withdraw(self, patches: List[str], name: str) -> Optional[transition.Migration]:
         migration: Optional[transition.Migration] = None

@@ -511,6 +511,51 @@ def test_hold_stays_with_what_it_is_for(machine: Any, monkeypatch: Any) -> None:
     assert (bool(machine.text(_HOLD)), machine.service_enabled(), machine.installed) == (True, False, [_THREE])
 
 
+@pytest.mark.parametrize("multiversion", [True, False])
+@pytest.mark.parametrize("what", [{"seconds": None}, {"refused": "Invalid parameters"}])
+def test_next_boot_keeps_what_it_kept(machine: Any, what: Any, multiversion: bool) -> None:
+    """An initrd that was made under the hold is without the level that was there before, too."""
+    machine.multiversion = multiversion
+    machine.scripts_make_initrd = True
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _have_dracut(machine)
+    assert _livepatch(machine)["persistent"] is True
+    machine.offer(_THREE, **what)
+    failed = _failure(machine, confirm=False)
+    told = _livepatch(machine)
+    assert (told["level"], told["persistent"], told["next_boot"]["held"]) == (2, True, False)
+    assert "next boot" not in str(failed)
+
+
+def test_next_boot_cannot_be_made_as_it_was(machine: Any, monkeypatch: Any) -> None:
+    machine.scripts_make_initrd = True
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _have_dracut(machine)
+    machine.offer(_THREE, seconds=None)
+    remove = machine._remove
+
+    def fills_the_disk(wanted: str) -> Any:
+        machine.dracut = False
+        return remove(wanted)
+
+    monkeypatch.setattr(machine, "_remove", fills_the_disk)
+    failed = _failure(machine, confirm=False)
+    assert "was reversed" in str(failed)
+    assert "The next boot is not as it was: dracut could not make" in str(failed)
+
+
+def test_next_boot_does_not_get_what_failed(machine: Any, monkeypatch: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _have_dracut(machine)
+    machine.offer(_THREE, refused="Invalid parameters")
+    monkeypatch.setattr(machine, "_remove", lambda wanted: Completed(104, "<stream/>", "no"))
+    _failure(machine)
+    assert not machine.ran("dracut")
+
+
 def test_hold_of_an_earlier_change_stays(machine: Any, monkeypatch: Any, recorded: Any) -> None:
     _have_dracut(machine)
     _bring(machine, level=2, confirm=False)
