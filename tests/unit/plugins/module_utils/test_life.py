@@ -411,6 +411,61 @@ def test_collect_what_ends_while_it_is_asked(machine: Any, monkeypatch: Any) -> 
     assert _collect.wait(machine, "killed", 60, None)["changed"] is True
 
 
+def _kill(machine: Any, monkeypatch: Any, method: str, **what: Any) -> None:
+    """A run ends in the middle."""
+    with monkeypatch.context() as patched:
+        patched.setattr(machine, method, _die)
+        with pytest.raises(KeyboardInterrupt):
+            _bring(machine, **what)
+
+
+@pytest.mark.parametrize("confirm", [True, False])
+@pytest.mark.parametrize("multiversion", [True, False])
+@pytest.mark.parametrize("method", ["sleep", "_insmod"])
+def test_what_was_killed_is_undone_by_who_takes_it_up(
+    machine: Any, monkeypatch: Any, method: str, multiversion: bool, confirm: bool
+) -> None:
+    machine.multiversion = multiversion
+    machine.scripts_make_initrd = True
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _have_dracut(machine)
+    machine.offer(_THREE, seconds=None)
+    _kill(machine, monkeypatch, method, confirm=confirm)
+    assert (_THREE in machine.installed, bool(machine.text(_HOLD))) == (True, not confirm)
+    assert "and was reversed" in str(_failure(machine))
+    assert (machine.installed, machine.text(_HOLD)) == ([_TWO], None)
+    told = _livepatch(machine)
+    assert (told["state"], told["level"], told["persistent"]) == ("outdated", 2, True)
+    # The record has come to its end: what is installed from now on is not this change's
+    assert _entry(machine)["undo"] is None
+
+
+def test_what_was_left_running_is_undone_when_it_is_reversed(machine: Any) -> None:
+    machine.offer(_THREE, seconds=None)
+    assert "left running" in str(_failure(machine, on_stall="leave"))
+    assert machine.installed == [_THREE]
+    assert "and was reversed" in str(_failure(machine))
+    assert machine.installed == []
+
+
+def test_what_was_installed_before_stays(machine: Any) -> None:
+    machine.have(_THREE)
+    machine.offer(_THREE, seconds=None)
+    assert f"{_THREE} was installed before, and still is: the next boot may load it" in str(_failure(machine))
+    assert machine.installed == [_THREE]
+
+
+def test_what_an_earlier_version_has_left_stays(machine: Any) -> None:
+    """Its journal does not say what was there before."""
+    machine.have(_THREE)
+    machine.offer(_THREE, seconds=None)
+    machine.start(_THREE)
+    _killed_in(machine, "migrating")
+    assert f"{_THREE} was installed before, and still is: the next boot may load it" in str(_failure(machine))
+    assert machine.installed == [_THREE]
+
+
 # The next boot
 
 
@@ -421,7 +476,7 @@ def _have_dracut(machine: Any) -> None:
     machine.make_initrd()
 
 
-def _die() -> None:
+def _die(*_args: Any) -> None:
     raise KeyboardInterrupt
 
 
