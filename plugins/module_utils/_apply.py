@@ -98,10 +98,9 @@ def _bring(host: Host, request: Request) -> Dict[str, Any]:
         after = _observe.levels(observed)
         before = before if work.began else after
         result.update(observed, before=before, after=after, changed=after != before, transition=_told(ended.migration))
-        if work.began:
-            work.end(ended.problem, result)
-        if ended.problem is not None:
-            raise _failed(ended.problem, result)
+        problem = work.end(ended.problem, result) if work.began else ended.problem
+        if problem is not None:
+            raise _failed(problem, result)
 
     if request.state == "absent":
         return _absent(work, offer, result)
@@ -140,7 +139,7 @@ def _bring(host: Host, request: Request) -> Dict[str, Any]:
     problem = done.problem
     if problem is None and not observed["livepatch"]["compliance"]["up_to_date"]:
         problem = NotDone("{}-{} was applied and the host is not up to date".format(selected["name"], selected["evr"]))
-    work.end(problem, result)
+    problem = work.end(problem, result)
     if problem is not None:
         raise _failed(problem, result)
     try:
@@ -207,7 +206,7 @@ def _absent(work: "_change.Work", offer: packages.Offer, result: Dict[str, Any])
     problem = done.problem
     if problem is None and (observed["livepatch"]["patches"] or observed["kmp"]["installed"]):
         problem = NotDone("the live patch was removed, and it is still there")
-    work.end(problem, result)
+    problem = work.end(problem, result)
     if problem is not None:
         raise _failed(problem, result)
     return result
@@ -256,7 +255,8 @@ def _with_way_back(host: Host, request: Request) -> Request:
     if entry.get("back"):
         # It has gone back, or was on its way: once more would be forth again.
         policy = request.policy._replace(kmp_version=_parted(entry["kmp"])[1], allow_downgrade=True)
-    elif entry["previous"] is not None:
+    elif entry["previous"] not in (None, _parted(entry["kmp"])[1]):
+        # A change that names itself knows of nothing before it: to stay would be told as having gone back.
         policy = request.policy._replace(kmp_version=entry["previous"], allow_downgrade=True)
     elif _is_gone(host, entry["kmp"]):
         return request._replace(stay="there was no live patch before, and of the last change nothing is left")
@@ -265,7 +265,8 @@ def _with_way_back(host: Host, request: Request) -> Request:
         policy = request.policy._replace(level=1, allow_downgrade=True)
     else:
         raise NoWayBack(
-            "there was no live patch before {kmp}, and the vendor advises against unloading one".format(**entry),
+            "the journal names no other KMP that was active before {kmp}, and the vendor advises against unloading "
+            "one".format(**entry),
             "Nothing was done: reboot the host when it suits, or take the patch away (state: absent)",
         )
     return request._replace(state="latest", policy=policy, back=True)

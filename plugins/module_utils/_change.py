@@ -25,6 +25,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import k
 
 # A module that is replaced or reversed is let go by a work queue of the kernel a moment later; kpatch waits as long.
 _LET_GO = 15.0
+# The package is there and the kernel has not taken what is in it.
+_KERNELS_NO = (LoadRefused, TransitionStalled, KernelRefused)
 
 
 # What came of the steps. problem: why they did not all succeed.
@@ -32,6 +34,16 @@ class Done(NamedTuple):
     migration: Optional[transition.Migration]
     problem: Optional[LivepatchError]
     warnings: List[str]
+
+
+# What a change that fails is undone to. It is in the journal: who takes up an interrupted change has not seen it.
+# brought: the KMP was not installed. before: the newest EVR that was, None for none. held: something was kept out of
+# the next boot already, which is not ours to let in. kept: the next boot kept what was installed.
+class Undo(NamedTuple):
+    brought: bool
+    before: Optional[str]
+    held: bool
+    kept: bool
 
 
 class Work:
@@ -84,8 +96,9 @@ class Work:
             and entry["kmp"] == "{name}-{evr}".format(**installed)
             and observed["livepatch"]["transition"]["to"]
         ):
-            self._begin(entry["kmp"], entry["previous"], "migrating", entry)
-            return self._recorded(lambda: self._watch(moving))
+            undo = _undo_of(entry)
+            self._begin(entry["kmp"], entry["previous"], "migrating", entry, undo)
+            return self._recorded(lambda: self._or_undo(installed, undo, lambda: self._watch(moving)))
         busy = transition.wait_for_others(self.host, self._found, self.request.timeout)
         if busy is None:
             return Done(None, None, [])
@@ -103,29 +116,51 @@ class Work:
         """
         before, active = observed["kmp"]["installed"], observed["livepatch"]["level"]
         shown = [one["name"] for one in observed["livepatch"]["patches"] if one["enabled"]]
-        previous = self._active_evr(selected["name"], shown)
-        if previous is None and active is not None and before is not None:
-            previous = before["evr"]
         kmp = "{name}-{evr}".format(**selected)
-        self._begin(kmp, previous, "installing", self._interrupted(kmp))
-        return self._recorded(lambda: self._apply(selected, before))
+        earlier = self._interrupted(kmp)
+        if earlier is not None:
+            # Its package may be gone by now: whoever was interrupted has seen it.
+            previous = earlier["previous"]
+        else:
+            previous = self._active_evr(selected["name"], shown)
+            if previous is None and active is not None and before is not None and before["evr"] != selected["evr"]:
+                previous = before["evr"]
+        undo = _undo_of(earlier) or Undo(
+            self._installed(selected["name"], selected["evr"]) is None,
+            before["evr"] if before else None,
+            _nextboot.is_held(self.host),
+            bool(observed["livepatch"]["persistent"]),
+        )
+        self._begin(kmp, previous, "installing", earlier, undo)
+        return self._recorded(lambda: self._apply(selected, before, undo))
 
     def withdraw(self, patches: List[Dict[str, Any]], name: str) -> Done:
         """Disables what is active, removes its module and all KMPs of this name."""
-        self._begin(None, None, "removing", self._interrupted(None))
+        self._begin(None, None, "removing", self._interrupted(None), None)
         return self._recorded(lambda: self._withdraw([one["name"] for one in patches], name))
 
-    def end(self, problem: Optional[LivepatchError], result: Dict[str, Any]) -> None:
-        """Records what became of the change."""
+    def end(self, problem: Optional[LivepatchError], result: Dict[str, Any]) -> Optional[LivepatchError]:
+        """Confirms a change that has succeeded, where that is asked for, and records what became of it.
+
+        :returns: why it did not come to a good end, which the confirmation may be the first to find.
+        """
         told = {key: result[key] for key in ("changed", "transition", "before", "after", "transaction")}
+        if problem is None or not problem.result.get("left"):
+            # What comes to be on the host from now on is not this change's.
+            told["undo"] = None
+        confirm = self.request.confirm or self._journal_is_of_removal()
+        if problem is None and confirm:
+            try:
+                self._confirm()
+            except LivepatchError as exc:
+                problem = exc
         if problem is not None:
             blockers_ = problem.result.get("blockers") or []
             told.update(problem.marks)
             self._journal.end(_journal.FAILED, problem=str(problem), blockers=blockers_, **told)
-        elif self.request.confirm or self._journal_is_of_removal():
-            self._confirm(told)
         else:
-            self._journal.end(_journal.SOAKING, **told)
+            self._journal.end(_journal.DONE if confirm else _journal.SOAKING, **told)
+        return problem
 
     def would_settle(self) -> bool:
         """Whether something is left to do that an earlier run has begun."""
@@ -140,9 +175,9 @@ class Work:
             if self.request.confirm:
                 _nextboot.confirm(self.host, self.kernel["release"])
             entry = self._journal.read()
-            if entry is not None:
+            if entry is not None and (self._is_open() or self._is_installed(entry["kmp"])):
                 self._journal.amend(entry)
-                self._journal.end(_journal.DONE if self.request.confirm else _journal.SOAKING)
+                self._journal.end(_journal.DONE if self.request.confirm else _journal.SOAKING, problem=None, undo=None)
             changed = True
         if self.request.mend and self._mend():
             changed = True
@@ -178,14 +213,13 @@ class Work:
         entry = self._journal.read()
         return entry is not None and entry["kmp"] is None
 
-    def _confirm(self, told: Dict[str, Any]) -> None:
+    def _confirm(self) -> None:
         if self._journal_is_of_removal():
             _nextboot.release_hold(self.host)
         else:
             _nextboot.confirm(self.host, self.kernel["release"])
             if self.request.mend:
                 self._mend()
-        self._journal.end(_journal.DONE, **told)
 
     def _mend(self) -> bool:
         installed = self._newest_installed()
@@ -206,6 +240,11 @@ class Work:
                 return found[0]
         return None
 
+    def _is_installed(self, kmp: Optional[str]) -> bool:
+        """Whether it is the newest KMP that is installed: a record of another one tells of a change that failed."""
+        installed = self._newest_installed()
+        return installed is not None and kmp == "{name}-{evr}".format(**installed)
+
     def _interrupted(self, kmp: Optional[str]) -> Optional[Dict[str, Any]]:
         """The record of the same change, begun by an earlier run that was interrupted in this boot."""
         entry = self._journal.read()
@@ -214,7 +253,12 @@ class Work:
         return entry if _journal.interrupted(entry, self.kernel["boot_id"], False) else None
 
     def _begin(
-        self, kmp: Optional[str], previous: Optional[str], phase: str, earlier: Optional[Dict[str, Any]]
+        self,
+        kmp: Optional[str],
+        previous: Optional[str],
+        phase: str,
+        earlier: Optional[Dict[str, Any]],
+        undo: Optional[Undo],
     ) -> None:
         """:param earlier: the record of the interrupted change that is taken up, None for a new one."""
         request, boot_id = self.request, self.kernel["boot_id"]
@@ -227,7 +271,7 @@ class Work:
         if fence is None:  # a run by hand takes no number away
             fence = (self._journal.read() or {}).get("fence")
         change = _journal.Change(request.run, request.rollout, request.plan, kmp, previous, fence, back)
-        self._journal.begin(change, boot_id, phase, baseline)
+        self._journal.begin(change, boot_id, phase, baseline, None if undo is None else dict(undo._asdict()))
 
     def _recorded(self, steps: Any) -> Done:
         try:
@@ -239,40 +283,53 @@ class Work:
         """The EVR of the installed KMP whose module is active."""
         return next((one["evr"] for one in packages.installed(self.host, name) if one["module"] in shown), None)
 
-    def _apply(self, selected: Dict[str, Any], before: Optional[Dict[str, Any]]) -> transition.Migration:
+    def _apply(self, selected: Dict[str, Any], before: Optional[Dict[str, Any]], undo: Undo) -> transition.Migration:
         name, version = selected["name"], selected["evr"]
-        manager = managers.find(self.host, self.request.policy)
         older = before is not None and evr.compare(version, before["evr"]) < 0
-        brought = self._installed(name, version) is None
-        held = _nextboot.is_held(self.host)
+        migration = self._or_undo(selected, undo, lambda: self._put(name, version, older))
+        if older:
+            self._remove_newer(name, version)
+        self._journal.enter("verifying")
+        self._unload_leftovers()
+        return migration
+
+    def _put(self, name: str, version: str, older: bool) -> transition.Migration:
+        """Installs it where it is not, and has the kernel take it."""
+        manager = managers.find(self.host, self.request.policy)
         if not self.request.confirm:
             _nextboot.hold(self.host)
-        if brought:
+        if self._installed(name, version) is None:
             manager.install(name, version, older)
         installed = self._installed(name, version)
         if installed is None:
             raise NotDone(f"{name}-{version} is not installed, though the package manager reported success")
-        try:
-            if installed["target_release"] != self.kernel["release"]:
-                raise NotDone(
-                    "{}-{} was not loaded: its module was built for {}, the kernel that runs is {}".format(
-                        name, version, installed["target_release"], self.kernel["release"]
-                    )
+        if installed["target_release"] != self.kernel["release"]:
+            raise NotDone(
+                "{}-{} was not loaded: its module was built for {}, the kernel that runs is {}".format(
+                    name, version, installed["target_release"], self.kernel["release"]
                 )
-            if not self.request.confirm:
-                told = _nextboot.keep_out(self.host, self.kernel["release"], installed["module_path"])
-                self._warnings += [told] if told else []
-            migration = self._activate(installed)
-        except (LoadRefused, TransitionStalled, KernelRefused) as exc:
-            if brought and not exc.result.get("left"):
-                self._take_back(name, version, before, exc)
-                if not held:
-                    _nextboot.release_hold(self.host)
+            )
+        if not self.request.confirm:
+            told = _nextboot.keep_out(self.host, self.kernel["release"], installed["module_path"])
+            self._warnings += [told] if told else []
+        return self._activate(installed)
+
+    def _or_undo(self, kmp: Dict[str, Any], undo: Optional[Undo], steps: Any) -> transition.Migration:
+        """Takes the steps, and where they fail undoes what the change has done.
+
+        :param undo: None for an unknown one, of which nothing is undone.
+        """
+        try:
+            migration: transition.Migration = steps()
+        except LivepatchError as exc:
+            refused = isinstance(exc, _KERNELS_NO) and not exc.result.get("left")
+            if undo is not None and undo.brought:
+                if refused:
+                    self._take_back(kmp["name"], kmp["evr"], undo.before, exc)
+                self._next_boot_as_it_was(kmp["name"], kmp["evr"], undo, exc)
+            elif refused:
+                _add(exc, "{name}-{evr} was installed before, and still is: the next boot may load it".format(**kmp))
             raise
-        if older:
-            self._remove_newer(name, version)
-        self._journal.enter("verifying")
-        self._unload_leftovers(installed["module"])
         return migration
 
     def _activate(self, installed: Dict[str, Any]) -> transition.Migration:
@@ -334,11 +391,11 @@ class Work:
             self.host.sleep(transition.INTERVAL)
         return self._mechanism.unload(module)
 
-    def _unload_leftovers(self, module: str) -> None:
+    def _unload_leftovers(self) -> None:
         """Modules of older levels that were replaced."""
         shown = [one.name for one in self._mechanism.patches()]
         for name in self.host.names("/sys/module"):
-            if names.module_level(name) is not None and name != module and name not in shown:
+            if names.module_level(name) is not None and name not in shown:
                 self._unload(name)
 
     def _stalled(self, module: str, started: float) -> transition.Migration:
@@ -348,10 +405,11 @@ class Work:
         if self.request.on_stall == "leave":
             self._journal.enter("stalled", started + limit)
             raise TransitionStalled(problem + " and was left running", "Deal with the blockers", dict(found, left=True))
-        if not self._mechanism.in_transition(module):
-            # It completed while we looked for what blocked it, and a reversal would take a good patch away.
-            return transition.wait(self.host, self._mechanism, module, started, limit)
         self._journal.enter("reversing", self.host.clock() + limit)
+        if not self._mechanism.in_transition(module):
+            # It completed while we looked for what blocked it, and a reversal would take a good patch away. So nothing
+            # that takes time may come between this look and the reversal: the disk has taken its own already.
+            return transition.wait(self.host, self._mechanism, module, started, limit)
         try:
             self._mechanism.reverse(module)
         except KernelRefused as exc:
@@ -379,18 +437,32 @@ class Work:
                 guard.check_removal(manager.preview_removal(name, one["evr"]), name, one["evr"])
                 manager.remove(name, one["evr"])
 
-    def _take_back(self, name: str, version: str, before: Optional[Dict[str, Any]], problem: LivepatchError) -> None:
+    def _take_back(self, name: str, version: str, before: Optional[str], problem: LivepatchError) -> None:
         """Has the packages as they were: what the kernel did not take must not be loaded at the next boot."""
         manager = managers.find(self.host, self.request.policy)
-        self._journal.enter("removing")
         try:
-            if before is not None and self._installed(name, before["evr"]) is None:
-                manager.install(name, before["evr"], evr.compare(before["evr"], version) < 0)
+            self._journal.enter("removing")
+            if before is not None and self._installed(name, before) is None:
+                manager.install(name, before, evr.compare(before, version) < 0)
             if self._installed(name, version) is not None:
                 guard.check_removal(manager.preview_removal(name, version), name, version)
                 manager.remove(name, version)
         except LivepatchError as exc:
-            problem.args = (f"{problem}. {name}-{version} is still installed: {exc}",)
+            _add(problem, f"{name}-{version} is still installed: {exc}")
+
+    def _next_boot_as_it_was(self, name: str, version: str, undo: Undo, problem: LivepatchError) -> None:
+        """Ends the hold of a change that failed, and has the next boot keep what it kept before: an initrd that was
+        made meanwhile is without that. Unless what failed is still there.
+        """
+        try:
+            if self._installed(name, version) is not None:
+                return
+            if not undo.held:
+                _nextboot.release_hold(self.host)
+            if undo.kept and not _nextboot.is_held(self.host):
+                self._mend()
+        except LivepatchError as exc:
+            _add(problem, f"The next boot is not as it was: {exc}")
 
     def _withdraw(self, patches: List[str], name: str) -> Optional[transition.Migration]:
         migration: Optional[transition.Migration] = None
@@ -409,7 +481,7 @@ class Work:
             guard.check_removal(manager.preview_removal(name, one["evr"]), name, one["evr"])
             manager.remove(name, one["evr"])
         self._journal.enter("verifying")
-        self._unload_leftovers("")
+        self._unload_leftovers()
         return migration
 
     def _stalled_back(self, module: str) -> transition.Migration:
@@ -424,6 +496,17 @@ class Work:
         back = transition.wait(self.host, self._mechanism, module, self.host.clock(), self.request.timeout)
         said = " and was reversed: it is active as before" if back.completed else ", and neither did its reversal"
         raise TransitionStalled(problem + said, "Deal with the blockers, and try again", found)
+
+
+def _undo_of(entry: Optional[Dict[str, Any]]) -> Optional[Undo]:
+    """What the change of this record is undone to; None where it does not say."""
+    told = entry.get("undo") if entry is not None else None
+    return Undo(**told) if told else None
+
+
+def _add(problem: LivepatchError, words: str) -> None:
+    """Says what else is wrong, after something did not work."""
+    problem.args = ("{}. {}".format(str(problem).rstrip(". "), words),)
 
 
 def _blamed(found: List[Dict[str, Any]]) -> str:

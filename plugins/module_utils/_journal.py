@@ -65,16 +65,25 @@ class Journal:
             ) from exc
         return dict(entry)
 
-    def begin(self, change: Change, boot_id: Optional[str], phase: str, baseline: Optional[Dict[str, Any]]) -> None:
+    def begin(
+        self,
+        change: Change,
+        boot_id: Optional[str],
+        phase: str,
+        baseline: Optional[Dict[str, Any]],
+        undo: Optional[Dict[str, Any]],
+    ) -> None:
         """The first phase of a new change.
 
         :param baseline: what the kernel was like before it (``_health``).
+        :param undo: what the host was like before it, to which it is undone where it fails (``_change``).
         """
         self._entry = dict(
             change._asdict(),
             schema=_SCHEMA,
             boot_id=boot_id,
             baseline=baseline,
+            undo=undo,
             began=round(self._host.wall_clock(), 3),
             deadline=None,
             changed=False,

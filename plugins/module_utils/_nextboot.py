@@ -30,6 +30,8 @@ _WANTS = "/etc/systemd/system/{}.wants/" + _SERVICE
 _TARGETS = ("multi-user.target", "sysinit.target", "basic.target", "network-pre.target", "graphical.target")
 # That it was us who disabled the service
 _SERVICE_HELD = "/var/lib/fleet.livepatch/service-held"
+# That the hold on the initrd has ended, and no initrd was made since
+_TO_MAKE = "/var/lib/fleet.livepatch/initrd-to-make"
 
 
 def find(host: Host, kernel: Dict[str, Any], installed: Optional[Dict[str, Any]]) -> Dict[str, Any]:
@@ -81,7 +83,7 @@ def _held_or(found: Dict[str, Any], problem: str) -> str:
 
 
 def is_held(host: Host) -> bool:
-    return host.text(_HOLD) is not None or host.text(_SERVICE_HELD) is not None
+    return any(host.text(path) is not None for path in (_HOLD, _SERVICE_HELD, _TO_MAKE))
 
 
 def hold(host: Host) -> None:
@@ -120,9 +122,12 @@ def confirm(host: Host, release: str) -> bool:
         _systemctl(host, "enable")
         host.unlink(_SERVICE_HELD)
         changed = True
-    if host.text(_HOLD) is not None:
+    if host.text(_HOLD) is not None or host.text(_TO_MAKE) is not None:
+        # dracut takes its time, and may fail: until it has succeeded it is for the next run to make it.
+        host.save(_TO_MAKE, "1\n")
         host.unlink(_HOLD)
         mend(host, release)
+        host.unlink(_TO_MAKE)
         changed = True
     return changed
 
@@ -133,6 +138,7 @@ def release_hold(host: Host) -> None:
         _systemctl(host, "enable")
         host.unlink(_SERVICE_HELD)
     host.unlink(_HOLD)
+    host.unlink(_TO_MAKE)
 
 
 def mend(host: Host, release: str) -> None:

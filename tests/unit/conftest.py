@@ -400,6 +400,8 @@ class Machine(Directory):
             return self._insmod(last)
         if tool == "dracut":
             return self.make_initrd()
+        if tool == "systemctl":
+            return self._service(argv[1])
         assert tool == "rmmod", argv
         if self.text(f"/sys/module/{last}/refcnt") != "0":
             return Completed(1, "", f"rmmod: ERROR: Module {last} is in use\n")
@@ -513,6 +515,23 @@ class Machine(Directory):
         archive = made.cpio({"/early": b"microcode"}) + b"\0" * 8
         self.put("/boot/initrd-" + self.release, archive + gzip.compress(made.cpio(dict({"/init": b"x"}, **found))))
         return Completed(0, "", "")
+
+    def have_service(self) -> None:
+        """What loads modules at boot on Red Hat's systems."""
+        self.put("/usr/lib/systemd/system/kpatch.service")
+        self.put("/etc/systemd/system/multi-user.target.wants/")
+        self._service("enable")
+
+    def _service(self, verb: str) -> Completed:
+        link = self.path("/etc/systemd/system/multi-user.target.wants/kpatch.service")
+        if os.path.lexists(link):
+            os.remove(link)
+        if verb == "enable":
+            os.symlink("/usr/lib/systemd/system/kpatch.service", link)
+        return Completed(0, "", "")
+
+    def service_enabled(self) -> bool:
+        return "kpatch.service" in self.names("/etc/systemd/system/multi-user.target.wants")
 
     def _remove(self, wanted: str) -> Completed:
         self._gone(wanted.partition("=")[2])

@@ -505,3 +505,21 @@ def test_completes_while_blockers_are_looked_for(machine: Any, monkeypatch: Any)
 
     monkeypatch.setattr(machine, "names", slow)
     assert _apply.bring(machine, _request(10))["after"]["state"] == "patched"
+
+
+def test_completes_while_the_reversal_is_recorded(machine: Any, monkeypatch: Any) -> None:
+    """The record is on the disk before the reversal, and a disk takes its time."""
+    machine.offer(_THREE, seconds=None)
+    save = machine.save
+
+    def slow(path: str, text: str) -> None:
+        save(path, text)
+        if '"phase": "reversing"' in text:
+            machine.moving[2] = 0.0
+            machine.sleep(0.1)
+
+    monkeypatch.setattr(machine, "save", slow)
+    result = _apply.bring(machine, _request(10))
+    assert (result["after"]["state"], machine.active()) == ("patched", [_MODULE_3])
+    assert result["transition"]["by"] == "kernel log"
+    assert _entry(machine)["phase"] == "done"

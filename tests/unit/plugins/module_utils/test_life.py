@@ -16,11 +16,12 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Fenced,
     LivepatchError,
     LoadRefused,
+    NextBootFailed,
     NotDone,
     TransitionStalled,
     Unmeasured,
 )
-from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
 _ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
@@ -410,6 +411,61 @@ def test_collect_what_ends_while_it_is_asked(machine: Any, monkeypatch: Any) -> 
     assert _collect.wait(machine, "killed", 60, None)["changed"] is True
 
 
+def _kill(machine: Any, monkeypatch: Any, method: str, **what: Any) -> None:
+    """A run ends in the middle."""
+    with monkeypatch.context() as patched:
+        patched.setattr(machine, method, _die)
+        with pytest.raises(KeyboardInterrupt):
+            _bring(machine, **what)
+
+
+@pytest.mark.parametrize("confirm", [True, False])
+@pytest.mark.parametrize("multiversion", [True, False])
+@pytest.mark.parametrize("method", ["sleep", "_insmod"])
+def test_what_was_killed_is_undone_by_who_takes_it_up(
+    machine: Any, monkeypatch: Any, method: str, multiversion: bool, confirm: bool
+) -> None:
+    machine.multiversion = multiversion
+    machine.scripts_make_initrd = True
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _have_dracut(machine)
+    machine.offer(_THREE, seconds=None)
+    _kill(machine, monkeypatch, method, confirm=confirm)
+    assert (_THREE in machine.installed, bool(machine.text(_HOLD))) == (True, not confirm)
+    assert "and was reversed" in str(_failure(machine))
+    assert (machine.installed, machine.text(_HOLD)) == ([_TWO], None)
+    told = _livepatch(machine)
+    assert (told["state"], told["level"], told["persistent"]) == ("outdated", 2, True)
+    # The record has come to its end: what is installed from now on is not this change's
+    assert _entry(machine)["undo"] is None
+
+
+def test_what_was_left_running_is_undone_when_it_is_reversed(machine: Any) -> None:
+    machine.offer(_THREE, seconds=None)
+    assert "left running" in str(_failure(machine, on_stall="leave"))
+    assert machine.installed == [_THREE]
+    assert "and was reversed" in str(_failure(machine))
+    assert machine.installed == []
+
+
+def test_what_was_installed_before_stays(machine: Any) -> None:
+    machine.have(_THREE)
+    machine.offer(_THREE, seconds=None)
+    assert f"{_THREE} was installed before, and still is: the next boot may load it" in str(_failure(machine))
+    assert machine.installed == [_THREE]
+
+
+def test_what_an_earlier_version_has_left_stays(machine: Any) -> None:
+    """Its journal does not say what was there before."""
+    machine.have(_THREE)
+    machine.offer(_THREE, seconds=None)
+    machine.start(_THREE)
+    _killed_in(machine, "migrating")
+    assert f"{_THREE} was installed before, and still is: the next boot may load it" in str(_failure(machine))
+    assert machine.installed == [_THREE]
+
+
 # The next boot
 
 
@@ -418,6 +474,10 @@ def _have_dracut(machine: Any) -> None:
     machine.put("/usr/lib/dracut/modules.d/99kernel-livepatch/")
     machine.dracut = True
     machine.make_initrd()
+
+
+def _die(*_args: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_next_boot_of_nothing(machine: Any) -> None:
@@ -473,6 +533,92 @@ def test_hold_ends_with_what_it_was_for(machine: Any) -> None:
     assert machine.text(_HOLD) is None
 
 
+@pytest.mark.parametrize("fault", ["fails", "lies", "hold"])
+def test_hold_ends_where_nothing_was_installed(machine: Any, monkeypatch: Any, recorded: Any, fault: str) -> None:
+    _have_dracut(machine)
+    machine.have_service()
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    run = machine.run
+
+    def runs(argv: Any, environment: Any = None) -> Any:
+        if fault == "hold" and argv == ["systemctl", "disable", "kpatch.service"]:
+            run(argv)
+            return Completed(1, "", "Access denied")
+        return run(argv, environment)
+
+    monkeypatch.setattr(machine, "run", runs)
+    if fault == "fails":
+        monkeypatch.setattr(machine, "_install", lambda wanted: recorded("zypper-6.1-install-down"))
+    machine.lies = fault == "lies"
+    _failure(machine, confirm=False)
+    assert (machine.text(_HOLD), machine.service_enabled(), machine.installed) == (None, True, [_TWO])
+    assert _livepatch(machine)["next_boot"]["held"] is False
+
+
+def test_hold_stays_with_what_it_is_for(machine: Any, monkeypatch: Any) -> None:
+    """What the kernel refused cannot be taken away again: it must not be loaded at the next boot."""
+    _have_dracut(machine)
+    machine.have_service()
+    machine.offer(_THREE, refused="Invalid parameters")
+    monkeypatch.setattr(machine, "_remove", lambda wanted: Completed(104, "<stream/>", "no"))
+    assert "is still installed" in str(_failure(machine, confirm=False))
+    assert (bool(machine.text(_HOLD)), machine.service_enabled(), machine.installed) == (True, False, [_THREE])
+
+
+@pytest.mark.parametrize("multiversion", [True, False])
+@pytest.mark.parametrize("what", [{"seconds": None}, {"refused": "Invalid parameters"}])
+def test_next_boot_keeps_what_it_kept(machine: Any, what: Any, multiversion: bool) -> None:
+    """An initrd that was made under the hold is without the level that was there before, too."""
+    machine.multiversion = multiversion
+    machine.scripts_make_initrd = True
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _have_dracut(machine)
+    assert _livepatch(machine)["persistent"] is True
+    machine.offer(_THREE, **what)
+    failed = _failure(machine, confirm=False)
+    told = _livepatch(machine)
+    assert (told["level"], told["persistent"], told["next_boot"]["held"]) == (2, True, False)
+    assert "next boot" not in str(failed)
+
+
+def test_next_boot_cannot_be_made_as_it_was(machine: Any, monkeypatch: Any) -> None:
+    machine.scripts_make_initrd = True
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _have_dracut(machine)
+    machine.offer(_THREE, seconds=None)
+    remove = machine._remove
+
+    def fills_the_disk(wanted: str) -> Any:
+        machine.dracut = False
+        return remove(wanted)
+
+    monkeypatch.setattr(machine, "_remove", fills_the_disk)
+    failed = _failure(machine, confirm=False)
+    assert "was reversed" in str(failed)
+    assert "The next boot is not as it was: dracut could not make" in str(failed)
+
+
+def test_next_boot_does_not_get_what_failed(machine: Any, monkeypatch: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    _have_dracut(machine)
+    machine.offer(_THREE, refused="Invalid parameters")
+    monkeypatch.setattr(machine, "_remove", lambda wanted: Completed(104, "<stream/>", "no"))
+    _failure(machine)
+    assert not machine.ran("dracut")
+
+
+def test_hold_of_an_earlier_change_stays(machine: Any, monkeypatch: Any, recorded: Any) -> None:
+    _have_dracut(machine)
+    _bring(machine, level=2, confirm=False)
+    monkeypatch.setattr(machine, "_install", lambda wanted: recorded("zypper-6.1-install-down"))
+    _failure(machine, confirm=False)
+    assert machine.text(_HOLD)
+
+
 def test_initrd_cannot_be_made(machine: Any) -> None:
     _have_dracut(machine)
     _bring(machine, confirm=False)
@@ -480,6 +626,74 @@ def test_initrd_cannot_be_made(machine: Any) -> None:
     with pytest.raises(Exception, match=r"dracut could not make /boot/initrd-.*no space") as caught:
         _bring(machine)
     assert caught.value.result["livepatch"]["state"] == "patched"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_initrd_is_made_by_the_next_run(machine: Any, monkeypatch: Any, killed: bool) -> None:
+    """Confirmed is what the next boot has, not what dracut was asked for."""
+    _have_dracut(machine)
+    _bring(machine, confirm=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(machine, *(("make_initrd", _die) if killed else ("dracut", False)))
+        with pytest.raises(KeyboardInterrupt if killed else NextBootFailed):
+            _bring(machine)
+    told = _livepatch(machine)
+    assert (told["persistent"], told["next_boot"]["held"], _entry(machine)["phase"]) == (False, True, "soaking")
+    assert _bring(machine, check_mode=True)["changed"] is True
+    done = _bring(machine)["livepatch"]
+    assert (done["persistent"], done["next_boot"]["held"], _entry(machine)["phase"]) == (True, False, "done")
+    assert _bring(machine)["changed"] is False
+
+
+def test_removal_ends_what_was_left_to_make(machine: Any, monkeypatch: Any) -> None:
+    _have_dracut(machine)
+    _bring(machine, confirm=False)
+    machine.dracut = False
+    _failure(machine)
+    _bring(machine, state="absent", allow_unsupported=True)
+    machine.have(_THREE)
+    assert _livepatch(machine)["next_boot"]["held"] is False
+
+
+def test_next_boot_cannot_be_mended(machine: Any) -> None:
+    _have_dracut(machine)
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    machine.dracut = False
+    failed = _failure(machine, mend=True)
+    assert isinstance(failed, NextBootFailed)
+    assert (failed.result["before"]["level"], failed.result["after"]["level"], failed.result["changed"]) == (2, 3, True)
+    entry = _entry(machine)
+    assert (entry["phase"], entry["changed"], entry["after"]["level"]) == ("failed", True, 3)
+    assert "dracut could not make" in entry["problem"]
+    assert _collect.wait(machine, "the-run", 5, None)["failed"] is True
+    machine.dracut = True
+    assert _bring(machine, mend=True)["livepatch"]["persistent"] is True
+    _reboot(machine)
+    assert _livepatch(machine)["state"] == "installed", "it was no crash"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_change_that_could_not_be_confirmed(machine: Any, monkeypatch: Any, killed: bool) -> None:
+    _have_dracut(machine)
+    _bring(machine, level=2, confirm=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(machine, *(("make_initrd", _die) if killed else ("dracut", False)))
+        with pytest.raises(KeyboardInterrupt if killed else NextBootFailed):
+            _bring(machine)
+    assert _entry(machine)["phase"] == ("verifying" if killed else "failed")
+    done = _bring(machine)
+    assert (done["changed"], done["livepatch"]["persistent"]) == (True, True)
+    assert (_entry(machine)["phase"], _entry(machine)["problem"]) == ("done", None)
+
+
+def test_to_confirm_leaves_the_record_of_another_failure(machine: Any, monkeypatch: Any) -> None:
+    _have_dracut(machine)
+    _bring(machine, level=2, confirm=False)
+    machine.offer(_THREE, refused="Invalid parameters")
+    _failure(machine, confirm=False)
+    assert _bring(machine, level=2)["livepatch"]["persistent"] is True
+    assert (_entry(machine)["phase"], "Invalid parameters" in _entry(machine)["problem"]) == ("failed", True)
 
 
 # The lock on the kernel's package
@@ -640,6 +854,41 @@ def test_previous_that_was_interrupted(machine: Any) -> None:
     machine.put(_JOURNAL, json.dumps(dict(_entry(machine), back=True, previous=_THREE)))
     assert _bring(machine, state="previous")["after"]["level"] == 2
     assert _bring(machine, state="previous")["changed"] is False
+
+
+def test_previous_of_what_was_interrupted_in_place(machine: Any) -> None:
+    """The package of what was active went away before the run was killed: only the journal still knows which it was."""
+    machine.multiversion = False
+    machine.have_active(_TWO)
+    machine.have(_THREE)
+    _killed_in(machine, "installing")
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), previous=_TWO)))
+    _bring(machine)
+    assert _entry(machine)["previous"] == _TWO
+    done = _bring(machine, state="previous")
+    assert (done["changed"], done["after"]["level"], machine.active()) == (True, 2, [machine.module(_TWO)])
+
+
+def test_a_change_never_goes_back_to_itself(machine: Any) -> None:
+    """An administrator has installed the new package in place of the old one, and nobody recorded that."""
+    machine.multiversion = False
+    machine.have_active(_TWO)
+    machine.have(_THREE)
+    _bring(machine)
+    assert _entry(machine)["previous"] is None
+    assert _bring(machine, state="previous")["after"]["level"] == 1
+
+
+@pytest.mark.parametrize("name, level", [("kernel-livepatch-6_1_0-56-cloud-amd64", 1), ("kpatch-patch-6_1_0-56", None)])
+def test_journal_names_itself_as_previous(machine: Any, name: str, level: Any) -> None:
+    """As earlier versions wrote it."""
+    _bring(machine)
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), kmp=f"{name}-{_THREE}", previous=_THREE)))
+    if level is None:
+        refused = _failure(machine, state="previous")
+        assert (refused.marks, "no other KMP that was active before" in str(refused)) == ({"refused": True}, True)
+    else:
+        assert _bring(machine, state="previous")["after"]["level"] == level
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
