@@ -9,7 +9,7 @@ it shows to people. It works with the metadata that are on the host (``--cacheon
 """
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     InstallFailed,
@@ -185,8 +185,9 @@ class Dnf(port.PackageManager):
             )
         return _steps(table[0])
 
-    def _fetch(self, name: str, evr: str) -> str:
-        return _errors(self._dnf("--assumeyes", "--downloadonly", *_exactly(name, evr, False)))
+    def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
+        answer = self._dnf("--assumeyes", "--downloadonly", *_exactly(name, evr, False))
+        return answer.rc == 0, _errors(answer)
 
     def install(self, name: str, evr: str, older: bool = False) -> None:
         self._change(f"install {name}-{evr}", *_exactly(name, evr, older))

@@ -94,7 +94,9 @@ def _ask(host: Host, kernel: Dict[str, Any], manager: PackageManager, offer: Off
     for one in ours:
         path = manager.cached(one.name, one.evr, one.arch)
         if path is not None:
-            offer = _looked_into(host, kernel, offer, one, path)
+            seen = _looked_into(host, kernel, offer, one, path)
+            # A file that was cut off says nothing of what the repository offers, which is downloaded anew.
+            offer = offer if seen.files[_key(one)].signature == "bad" else seen
     return offer
 
 

@@ -8,10 +8,11 @@ A new package manager is one new file that implements this port, and its table o
 """
 
 import abc
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import RepositoryDown
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
 
 
 # repository: None for a package that is installed and that no repository offers any more.
@@ -76,8 +77,11 @@ class PackageManager(abc.ABC):
 
     def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
         """The path of this version's file where it has been downloaded before, None where it has not."""
+        return next(self._copies(name, evr, arch), None)
+
+    def _copies(self, name: str, evr: str, arch: str) -> Iterator[str]:
         wanted = "{}-{}.{}.rpm".format(name, evr.rpartition(":")[2], arch)
-        return next((path for path in self._host.files(self._downloads) if path.rpartition("/")[2] == wanted), None)
+        return (path for path in self._host.files(self._downloads) if path.rpartition("/")[2] == wanted)
 
     @property
     @abc.abstractmethod
@@ -143,7 +147,11 @@ class PackageManager(abc.ABC):
 
         :raises RepositoryDown: it cannot be fetched.
         """
-        said = self._fetch(name, evr)
+        self._drop_damaged(name, evr, arch)
+        done, said = self._fetch(name, evr)
+        if not done:
+            # dnf leaves what it could not finish.
+            self._drop_damaged(name, evr, arch)
         found = self.cached(name, evr, arch)
         if found is None:
             raise RepositoryDown(
@@ -151,9 +159,15 @@ class PackageManager(abc.ABC):
             )
         return found
 
+    def _drop_damaged(self, name: str, evr: str, arch: str) -> None:
+        """So that what is there after a download is what the repository offers, and nothing that was cut off before."""
+        for path in self._copies(name, evr, arch):
+            if rpm.check(self._host, path) == "bad":
+                self._host.unlink(path)
+
     @abc.abstractmethod
-    def _fetch(self, name: str, evr: str) -> str:
-        """Downloads this version; what was said of it."""
+    def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
+        """Downloads this version: whether that went well by its own account, and what was said of it."""
 
     @abc.abstractmethod
     def install(self, name: str, evr: str, older: bool = False) -> None:

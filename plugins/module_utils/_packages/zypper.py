@@ -140,8 +140,9 @@ class Zypper(port.PackageManager):
         if answer.rc not in _INSTALLED:
             raise _not_removed(name, evr, answer)
 
-    def _fetch(self, name: str, evr: str) -> str:
-        return _errors(self._zypper("--no-refresh", "download", f"{name}={evr}"))
+    def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
+        answer = self._zypper("--no-refresh", "download", f"{name}={evr}")
+        return answer.rc == 0, _errors(answer)
 
     def install(self, name: str, evr: str, older: bool = False) -> None:
         answer = self._zypper("--no-refresh", "install", *_exactly(name, evr, older))

@@ -141,11 +141,29 @@ def test_download(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-download")
     with pytest.raises(RepositoryDown, match="cannot be fetched"):
         dnf.download(_NAME, "1-2", "x86_64")
+    host.answers["rpm"] = recorded("rpm-6.1-check-good")
     host.put(f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm", "x")
     assert dnf.download(_NAME, "1-2", "x86_64") == f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm"
     assert dnf.cached(_NAME, "5:1-2", "x86_64") is not None
     assert dnf.cached(_NAME, "1-2", "s390x") is None
     assert "--downloadonly" in host.calls[0]
+
+
+def test_download_that_is_cut_off(host: Any, dnf: Dnf, recorded: Any, monkeypatch: Any) -> None:
+    file = f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm"
+
+    def run(argv: Any, environment: Any = None, seconds: Any = None) -> Any:
+        if argv[0] == "rpm":
+            return recorded("rpm-6.1-check-damaged")
+        assert host.read(file) is None, "what was cut off before is out of its way"
+        host.put(file, "pack")
+        return Completed(1, "", "Curl error (23): Failed writing received data to disk/application")
+
+    monkeypatch.setattr(host, "run", run)
+    host.put(file, "pa")
+    with pytest.raises(RepositoryDown, match=r"cannot be fetched: Curl error .23.: Failed writing"):
+        dnf.download(_NAME, "1-2", "x86_64")
+    assert host.read(file) is None
 
 
 @pytest.mark.parametrize("case", ["refresh-down"])

@@ -139,9 +139,10 @@ def test_download(host: Any, zypper: Zypper, recorded: Any, case: str) -> None:
     host.answers["zypper"] = answer
     path = re.search('localfile path="([^"]+)"', answer.out).group(1)
     evr = re.search("-([0-9]-[0-9.]+)[.]x86_64", path).group(1)
+    host.answers["rpm"] = recorded("rpm-6.1-check-good")
     host.put(path, "packed")
     assert zypper.download(_NAMES["6.1"], evr, "x86_64") == path
-    assert host.calls[0][-2:] == ["download", f"{_NAMES['6.1']}={evr}"]
+    assert host.ran("zypper")[0][-2:] == ["download", f"{_NAMES['6.1']}={evr}"]
 
 
 def test_download_fails(host: Any, zypper: Zypper) -> None:
