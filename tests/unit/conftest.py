@@ -183,6 +183,7 @@ class Machine(Directory):
         self.put("/run/")
         # Whether packages are installed beside each other, or in place of each other
         self.multiversion = True
+        # None: its file cannot be written
         self.locks = []  # type: Any
         # Whether dracut works, and whether packages' scripts run it
         self.dracut = False
@@ -390,6 +391,8 @@ class Machine(Directory):
             if "download" in argv:
                 return self._download(last)
             if "addlock" in argv or "removelock" in argv:
+                if self.locks is None:
+                    return Completed(1, "<stream><message type='error'>no space left on device</message></stream>", "")
                 (self.locks.append if "addlock" in argv else self.locks.remove)(last)
                 return Completed(0, "<stream/>", "")
             if "locks" in argv:
@@ -485,7 +488,7 @@ class Machine(Directory):
         return Completed(0, "<stream><locks>{}</locks></stream>".format("".join(rows)), "")
 
     def _lock_names(self) -> Completed:
-        rows = "".join(f"<lock number='1'><name>{name}</name></lock>" for name in self.locks)
+        rows = "".join(f"<lock number='1'><name>{name}</name></lock>" for name in self.locks or ())
         return Completed(0, f"<stream><locks>{rows}</locks></stream>", "")
 
     def _search(self, argv: Any) -> Completed:
