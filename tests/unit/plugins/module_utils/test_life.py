@@ -425,6 +425,25 @@ def test_collect_what_ends_while_it_is_asked(machine: Any, monkeypatch: Any) -> 
     assert _collect.wait(machine, "killed", 60, None)["changed"] is True
 
 
+def test_collect_what_goes_on_after_a_change_has_ended(machine: Any, monkeypatch: Any) -> None:
+    """The run sees out a migration that was under way, and then does what it is for: it has not ended in between."""
+    machine.have(_TWO)
+    machine.start(_TWO)
+    _killed_in(machine, "migrating", _TWO)
+    told = []
+    collector, run = Host(machine.path("/")), machine.run
+
+    def running(argv: Any, environment: Any = None, seconds: Any = None) -> Any:
+        if argv[0] == "zypper" and "download" in argv:
+            told.append((_entry(machine)["phase"], _collect.wait(collector, "the-run", 0, None)))
+        return run(argv, environment, seconds)
+
+    monkeypatch.setattr(machine, "run", running)
+    _bring(machine)
+    assert told == [("done", None)]
+    assert _collect.wait(collector, "the-run", 0, None)["after"]["level"] == 3
+
+
 # The next boot
 
 
