@@ -66,7 +66,7 @@ class Dnf(port.PackageManager):
         times: Dict[str, Optional[float]] = {}
         for name in self._enabled():
             folder = folders.get(name)
-            moments = [self._host.modified(path) for path in self._host.files(folder + "/repodata")] if folder else []
+            moments = [self._changed(path) for path in self._host.files(folder + "/repodata")] if folder else []
             times[name] = max((moment for moment in moments if moment is not None), default=None)
         return times
 
@@ -95,8 +95,9 @@ class Dnf(port.PackageManager):
         for name in self._enabled():
             pattern = re.compile(re.escape(name) + r"-[0-9a-f]{16}\Z")
             folders = [f"{self._downloads}/{one}" for one in self._host.names(self._downloads) if pattern.match(one)]
-            times = [(self._host.modified(folder + "/repodata/repomd.xml"), folder) for folder in folders]
-            folder = max(((moment, folder) for moment, folder in times if moment is not None), default=None)
+            indexes = [(folder + "/repodata/repomd.xml", folder) for folder in folders]
+            filled = [(index, folder) for index, folder in indexes if self._host.modified(index) is not None]
+            folder = max(((self._changed(index) or 0.0, folder) for index, folder in filled), default=None)
             if folder is not None:
                 found.append(port.Metadata(name, folder[1]))
         return found

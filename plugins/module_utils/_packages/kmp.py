@@ -59,7 +59,7 @@ def ask(host: Host, kernel: Dict[str, Any], policy: Policy) -> Offer:
             offer = offer._replace(metadata_age=manager.metadata_age())
         if offer.metadata_age is None:
             raise Unmeasured(
-                "metadata of these repositories are not on this host: {}".format(
+                "metadata of these repositories are not on this host, or dated in the future: {}".format(
                     ", ".join(manager.without_metadata()) or "none is enabled"
                 ),
                 "Set up a repository that holds KMPs, and refresh it (refresh: always)",
@@ -184,7 +184,9 @@ def block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> D
         "unmeasured": unmeasured,
     }
     if offer.metadata_age is None:
-        unmeasured["metadata_age"] = "the metadata of an enabled repository are not on this host, or none is enabled"
+        unmeasured["metadata_age"] = (
+            "the metadata of an enabled repository are not on this host, or dated in the future, or none is enabled"
+        )
     problem = _problem(kernel, offer, kmp["name"])
     if problem is not None:
         unmeasured["candidates"] = problem

@@ -42,6 +42,8 @@ class Metadata(NamedTuple):
 
 # The tag that ties a KMP to the build of the kernel that it patches: "Provides: livepatch-target(build-id) = <hex>".
 TARGET_TAG = "livepatch-target(build-id)"
+# Seconds by which a clock is put back now and then without anything being wrong
+_AHEAD = 300.0
 
 
 class PackageManager(abc.ABC):
@@ -59,7 +61,7 @@ class PackageManager(abc.ABC):
     def metadata_age(self) -> Optional[int]:
         """Seconds since the oldest of the enabled repositories' metadata were last checked.
 
-        None where one of them has none on the host, or no repository is enabled.
+        None where one of them has none on the host, or such as are dated in the future, or no repository is enabled.
         """
         times = self._checked()
         known = [moment for moment in times.values() if moment is not None]
@@ -68,12 +70,17 @@ class PackageManager(abc.ABC):
         return max(0, int(self._host.wall_clock() - min(known)))
 
     def without_metadata(self) -> List[str]:
-        """The enabled repositories that have no metadata on the host."""
+        """The enabled repositories that have no metadata on the host, or such as are dated in the future."""
         return [name for name, moment in self._checked().items() if moment is None]
 
     @abc.abstractmethod
     def _checked(self) -> Dict[str, Optional[float]]:
         """When each enabled repository was last asked, news or not, in seconds since the epoch."""
+
+    def _changed(self, path: str) -> Optional[float]:
+        """When a file was last changed; None also where that is still to come: it would stay new for ever."""
+        moment = self._host.modified(path)
+        return None if moment is None or moment > self._host.wall_clock() + _AHEAD else moment
 
     def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
         """The path of this version's file where it has been downloaded before, None where it has not."""

@@ -43,7 +43,7 @@ class Zypper(port.PackageManager):
     def _checked(self) -> Dict[str, Optional[float]]:
         """When each enabled repository was last asked: libzypp touches its index then, news or not."""
         return {
-            alias: self._host.modified(folder + "/repodata/repomd.xml") or self._host.modified(folder + "/cookie")
+            alias: self._changed(folder + "/repodata/repomd.xml") or self._changed(folder + "/cookie")
             for alias, folder in self.metadata()
         }
 

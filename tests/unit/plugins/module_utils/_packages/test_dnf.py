@@ -228,6 +228,10 @@ def _repository(host: Any, name: str, age: Any, enabled: str = "enabled=1", fold
         pytest.param([("a", 100), ("b", None, "enabled=0")], 100, [], id="disabled"),
         pytest.param([("a", 9000, "", "f" * 16), ("a", 100)], 100, [], id="two folders of one"),
         pytest.param([("a", 100), ("a-b", None)], None, ["a-b"], id="names that begin alike"),
+        pytest.param([("a", -50)], 0, [], id="clock went back"),
+        pytest.param([("a", -9000)], None, ["a"], id="dated in the future"),
+        pytest.param([("a", -1000)], 4000, [], id="TRAP: what has no news keeps a date in the future"),
+        pytest.param([("a", -9000, "", "f" * 16), ("a", 100)], 100, [], id="two folders, one dated in the future"),
     ],
 )
 def test_metadata(host: Any, dnf: Dnf, repositories: Any, expected: Any, without: Any) -> None:

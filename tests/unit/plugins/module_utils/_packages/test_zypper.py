@@ -312,6 +312,7 @@ def _repository(host: Any, alias: str, enabled: str, age: Any, index: str = "rep
         pytest.param([("a", "autorefresh=1", 100)], 100, id="enabled if not said"),
         pytest.param([("a", "enabled=1", 100, "cookie")], 100, id="plain directory"),
         pytest.param([("a", "enabled=1", -50)], 0, id="clock went back"),
+        pytest.param([("a", "enabled=1", -400)], None, id="dated in the future"),
         pytest.param(
             [("a", "enabled=1", 100), ("b", "enabled=false", None)],
             100,
