@@ -26,7 +26,6 @@ _VERSION_LOCKS = "/etc/dnf/plugins/versionlock.list"
 _CACHE = "/var/cache/dnf"
 # dnf's own (dnf.conf(5), "exit_on_lock"); others that end with 1 tell why in words
 _LOCKED = 200
-_MOST = 300
 _BETWEEN_TRIES = 2.0
 
 # Control characters that no package may carry in its fields separate what we ask for.
@@ -278,5 +277,5 @@ def _steps(table: str) -> List[port.Step]:
 
 
 def _errors(answer: Completed) -> str:
-    """What dnf said was wrong, on one line."""
-    return re.sub(r"\s+", " ", answer.err or answer.out).strip()[:_MOST] or "it said nothing"
+    """What dnf said was wrong."""
+    return port.brief(answer.err or answer.out)

@@ -8,6 +8,7 @@ A new package manager is one new file that implements this port, and its table o
 """
 
 import abc
+import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import RepositoryDown
@@ -44,6 +45,18 @@ class Metadata(NamedTuple):
 TARGET_TAG = "livepatch-target(build-id)"
 # Seconds by which a clock is put back now and then without anything being wrong
 _AHEAD = 300.0
+
+
+# Of what a package manager says in an error, as many characters as a person reads: the way out comes after them.
+_MOST = 300
+# Who may get in, and what lets him: before the host's name, and from the question mark on
+_ADDRESS = re.compile(r"://(?:[^\s/]*@)?([^\s?]*)(?:(\?)\S*)?")
+
+
+def brief(said: str) -> str:
+    """What a package manager said, on one line, without the passwords and tokens in repositories' addresses."""
+    shown = _ADDRESS.sub(lambda found: "://" + found.group(1) + ("?..." if found.group(2) else ""), said)
+    return re.sub(r"\s+", " ", shown).strip()[:_MOST] or "it said nothing"
 
 
 class PackageManager(abc.ABC):

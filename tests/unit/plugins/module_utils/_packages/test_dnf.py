@@ -249,6 +249,13 @@ def test_where_metadata_are(host: Any, dnf: Dnf) -> None:
     assert dnf.metadata() == [("a", "/srv/dnf/a-0123456789abcdef")]
 
 
+def test_no_secret_of_an_address_is_told(host: Any, dnf: Dnf) -> None:
+    words = "Curl error (22): The requested URL returned error: 403 for https://me:secret@host/repomd.xml?token []"
+    host.answers["dnf"] = Completed(1, "", words)
+    with pytest.raises(RepositoryDown, match=r"403 for https://host/repomd.xml\?\.\.\. \[\]"):
+        dnf.refresh()
+
+
 def test_broken_file(host: Any, dnf: Dnf) -> None:
     host.put("/etc/yum.repos.d/x.repo", "no section\n")
     with pytest.raises(Unmeasured, match=r"/etc/yum.repos.d/x.repo cannot be read"):

@@ -235,6 +235,13 @@ def test_refresh_one_of_several_down(host: Any, zypper: Zypper, recorded: Any) -
         zypper.refresh()
 
 
+def test_no_secret_of_an_address_is_told(host: Any, zypper: Zypper) -> None:
+    words = "Timeout exceeded when accessing 'https://me:secret@host/main/repodata/repomd.xml?token'."
+    host.answers["zypper"] = Completed(4, f"<stream><message type='error'>{words}</message></stream>", "")
+    with pytest.raises(RepositoryDown, match=r"accessing 'https://host/main/repodata/repomd\.xml\?$"):
+        zypper.refresh()
+
+
 def test_refresh_fails_otherwise(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(6, "<stream><message type='error'>No repositories.</message></stream>", "")
     with pytest.raises(RepositoryDown, match="ended with 6: No repositories"):
