@@ -59,10 +59,11 @@ def ask(host: Host, kernel: Dict[str, Any], policy: Policy) -> Offer:
             offer = offer._replace(metadata_age=manager.metadata_age())
         if offer.metadata_age is None:
             raise Unmeasured(
-                "metadata of these repositories are not on this host, or dated in the future: {}".format(
+                "metadata of these repositories are not on this host: {}".format(
                     ", ".join(manager.without_metadata()) or "none is enabled"
                 ),
-                "Set up a repository that holds KMPs, and refresh it (refresh: always)",
+                "Set up a repository that holds KMPs, and refresh it (refresh: always). "
+                "What is dated in the future counts as not there",
             )
         return _ask(host, kernel, manager, offer)
     except Unmeasured as exc:
