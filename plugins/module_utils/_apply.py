@@ -4,6 +4,7 @@
 
 """Brings a host to the level that is wanted: the use case of the module ``livepatch``. PRIVATE to the collection."""
 
+import contextlib
 import uuid
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
@@ -101,7 +102,29 @@ def _bring(host: Host, request: Request) -> Dict[str, Any]:
         problem = work.end(ended.problem, result) if work.began else ended.problem
         if problem is not None:
             raise _failed(problem, result)
+    try:
+        return _reach(work, offer, observed, result)
+    except LivepatchError as exc:
+        if work.began:
+            _tell_of_failure(host, exc)
+        raise
 
+
+def _tell_of_failure(host: Host, problem: LivepatchError) -> None:
+    """A run has failed, also where the change that it recorded last went well: who collects it asks the journal."""
+    journal = _journal.Journal(host)
+    with contextlib.suppress(LivepatchError):
+        entry = journal.read()
+        if entry is not None and entry["phase"] in (_journal.DONE, _journal.SOAKING):
+            journal.amend(entry)
+            journal.end(_journal.FAILED, problem=str(problem), **problem.marks)
+
+
+def _reach(
+    work: "_change.Work", offer: packages.Offer, observed: Dict[str, Any], result: Dict[str, Any]
+) -> Dict[str, Any]:
+    """What is left to do where nobody's migration runs."""
+    host, kernel, request, before = work.host, work.kernel, work.request, result["before"]
     if request.state == "absent":
         return _absent(work, offer, result)
     if _is_there(observed, request):

@@ -41,8 +41,10 @@ def wait(host: Host, run: str, seconds: float, results_file: Optional[str]) -> O
     while True:
         elapsed = host.clock() - started
         # In this order: one that ends between the two is told of, and not taken for one that has gone away.
-        gone = not host.is_locked(_journal.LOCK) and (elapsed >= _TO_BEGIN or _began(host, run))
-        told = _recorded(host, run) or _kept(host, results_file)
+        locked = host.is_locked(_journal.LOCK)
+        gone = not locked and (elapsed >= _TO_BEGIN or _began(host, run))
+        # Whoever still works may do more than the change that the journal tells of.
+        told = (None if locked else _recorded(host, run)) or _kept(host, results_file)
         if told is not None or gone or elapsed >= seconds:
             return told
         host.sleep(_INTERVAL)

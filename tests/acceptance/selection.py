@@ -66,8 +66,8 @@ def test_refused(odd: Ask, repository: str, code: str, figures: dict[str, object
     assert result["livepatch"]["state"] == "patched"
     assert _refusals(result)[_BAD] == code
     assert canary.untouched(odd.host, before)
-    # What was seen once is known from then on: the file is still there.
-    assert _refusals(odd("kmp_info"))[_BAD] == code
+    # What was seen once is known from then on: the file is still there. A damaged one may be so since then.
+    assert _refusals(odd("kmp_info")).get(_BAD) == (None if code == "bad_signature" else code)
     figures.update({"refused as": code, "loaded": 0})
 
 

@@ -26,6 +26,8 @@ _RELEASE = made.RELEASE
 _LEVEL_ONE = "1-150400.9.3.1"
 _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
 _SIGNATURE = "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8"
+# What is in a package's file as long as it is not all there
+_CUT_OFF = "pack"
 
 
 def _load(name: str) -> Any:
@@ -164,6 +166,7 @@ class Machine(Directory):
         self.scripts_load = False
         self.lies = False  # zypper says that it installed, and did not
         self.locked = False
+        self.cuts_off = False  # there is no room for what is downloaded
         self.moving = None  # type: Any
         self.put("/proc/sys/kernel/osrelease", self.release)
         self.put("/proc/sys/kernel/tainted", "0")
@@ -180,6 +183,7 @@ class Machine(Directory):
         self.put("/run/")
         # Whether packages are installed beside each other, or in place of each other
         self.multiversion = True
+        # None: its file cannot be written
         self.locks = []  # type: Any
         # Whether dracut works, and whether packages' scripts run it
         self.dracut = False
@@ -387,6 +391,8 @@ class Machine(Directory):
             if "download" in argv:
                 return self._download(last)
             if "addlock" in argv or "removelock" in argv:
+                if self.locks is None:
+                    return Completed(1, "<stream><message type='error'>no space left on device</message></stream>", "")
                 (self.locks.append if "addlock" in argv else self.locks.remove)(last)
                 return Completed(0, "<stream/>", "")
             if "locks" in argv:
@@ -411,6 +417,8 @@ class Machine(Directory):
     def _rpm(self, argv: Any) -> Completed:
         last = argv[-1]
         if "-Kv" in argv:
+            if self.text(last) == _CUT_OFF:
+                return _completed("rpm-6.1-check-damaged")
             return _completed("rpm-6.1-check-" + self._of(last)["signature"].replace("bad", "damaged"))
         if "-qp" in argv:
             return Completed(0, self._record(self._evr_of(last)), "")
@@ -454,10 +462,21 @@ class Machine(Directory):
         told = "".join("<to-{0}>{1}</to-{0}>".format(one[0], row.format(*map(quoteattr, one[1:]))) for one in groups)
         return Completed(0, f"<stream><install-summary>{told}</install-summary></stream>", "")
 
+    def package_file(self, evr: str) -> str:
+        return "/var/cache/zypp/packages/lab/{name}-{}.{arch}.rpm".format(evr, **self.levels[evr])
+
+    def have_cut_off(self, evr: str) -> None:
+        """Whoever downloaded it was killed."""
+        self.put(self.package_file(evr), _CUT_OFF)
+
     def _download(self, wanted: str) -> Completed:
-        name, _equals, evr = wanted.partition("=")
-        path = f"/var/cache/zypp/packages/lab/{name}-{evr}.{self.levels[evr]['arch']}.rpm"
-        self.put(path, "packed")
+        evr = wanted.partition("=")[2]
+        path = self.package_file(evr)
+        # A tool may go by what is there already.
+        if self.read(path) is None:
+            self.put(path, _CUT_OFF if self.cuts_off else "packed")
+        if self.cuts_off:
+            return Completed(1, "<stream><message type='error'>No space left on device</message></stream>", "")
         return Completed(
             0, f"<stream><download-result><localfile path={quoteattr(path)}/></download-result></stream>", ""
         )
@@ -471,7 +490,7 @@ class Machine(Directory):
         return Completed(0, "<stream><locks>{}</locks></stream>".format("".join(rows)), "")
 
     def _lock_names(self) -> Completed:
-        rows = "".join(f"<lock number='1'><name>{name}</name></lock>" for name in self.locks)
+        rows = "".join(f"<lock number='1'><name>{name}</name></lock>" for name in self.locks or ())
         return Completed(0, f"<stream><locks>{rows}</locks></stream>", "")
 
     def _search(self, argv: Any) -> Completed:

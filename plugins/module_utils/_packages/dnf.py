@@ -9,7 +9,7 @@ it shows to people. It works with the metadata that are on the host (``--cacheon
 """
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     InstallFailed,
@@ -26,7 +26,6 @@ _VERSION_LOCKS = "/etc/dnf/plugins/versionlock.list"
 _CACHE = "/var/cache/dnf"
 # dnf's own (dnf.conf(5), "exit_on_lock"); others that end with 1 tell why in words
 _LOCKED = 200
-_MOST = 300
 _BETWEEN_TRIES = 2.0
 
 # Control characters that no package may carry in its fields separate what we ask for.
@@ -66,7 +65,7 @@ class Dnf(port.PackageManager):
         times: Dict[str, Optional[float]] = {}
         for name in self._enabled():
             folder = folders.get(name)
-            moments = [self._host.modified(path) for path in self._host.files(folder + "/repodata")] if folder else []
+            moments = [self._changed(path) for path in self._host.files(folder + "/repodata")] if folder else []
             times[name] = max((moment for moment in moments if moment is not None), default=None)
         return times
 
@@ -95,8 +94,9 @@ class Dnf(port.PackageManager):
         for name in self._enabled():
             pattern = re.compile(re.escape(name) + r"-[0-9a-f]{16}\Z")
             folders = [f"{self._downloads}/{one}" for one in self._host.names(self._downloads) if pattern.match(one)]
-            times = [(self._host.modified(folder + "/repodata/repomd.xml"), folder) for folder in folders]
-            folder = max(((moment, folder) for moment, folder in times if moment is not None), default=None)
+            indexes = [(folder + "/repodata/repomd.xml", folder) for folder in folders]
+            filled = [(index, folder) for index, folder in indexes if self._host.modified(index) is not None]
+            folder = max(((self._changed(index) or 0.0, folder) for index, folder in filled), default=None)
             if folder is not None:
                 found.append(port.Metadata(name, folder[1]))
         return found
@@ -185,8 +185,9 @@ class Dnf(port.PackageManager):
             )
         return _steps(table[0])
 
-    def _fetch(self, name: str, evr: str) -> str:
-        return _errors(self._dnf("--assumeyes", "--downloadonly", *_exactly(name, evr, False)))
+    def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
+        answer = self._dnf("--assumeyes", "--downloadonly", *_exactly(name, evr, False))
+        return answer.rc == 0, _errors(answer)
 
     def install(self, name: str, evr: str, older: bool = False) -> None:
         self._change(f"install {name}-{evr}", *_exactly(name, evr, older))
@@ -276,5 +277,5 @@ def _steps(table: str) -> List[port.Step]:
 
 
 def _errors(answer: Completed) -> str:
-    """What dnf said was wrong, on one line."""
-    return re.sub(r"\s+", " ", answer.err or answer.out).strip()[:_MOST] or "it said nothing"
+    """What dnf said was wrong."""
+    return port.brief(answer.err or answer.out)

@@ -62,7 +62,8 @@ def ask(host: Host, kernel: Dict[str, Any], policy: Policy) -> Offer:
                 "metadata of these repositories are not on this host: {}".format(
                     ", ".join(manager.without_metadata()) or "none is enabled"
                 ),
-                "Set up a repository that holds KMPs, and refresh it (refresh: always)",
+                "Set up a repository that holds KMPs, and refresh it (refresh: always). "
+                "What is dated in the future counts as not there",
             )
         return _ask(host, kernel, manager, offer)
     except Unmeasured as exc:
@@ -94,7 +95,9 @@ def _ask(host: Host, kernel: Dict[str, Any], manager: PackageManager, offer: Off
     for one in ours:
         path = manager.cached(one.name, one.evr, one.arch)
         if path is not None:
-            offer = _looked_into(host, kernel, offer, one, path)
+            seen = _looked_into(host, kernel, offer, one, path)
+            # A file that was cut off says nothing of what the repository offers, which is downloaded anew.
+            offer = offer if seen.files[_key(one)].signature == "bad" else seen
     return offer
 
 
@@ -182,7 +185,9 @@ def block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> D
         "unmeasured": unmeasured,
     }
     if offer.metadata_age is None:
-        unmeasured["metadata_age"] = "the metadata of an enabled repository are not on this host, or none is enabled"
+        unmeasured["metadata_age"] = (
+            "the metadata of an enabled repository are not on this host, or dated in the future, or none is enabled"
+        )
     problem = _problem(kernel, offer, kmp["name"])
     if problem is not None:
         unmeasured["candidates"] = problem

@@ -8,10 +8,12 @@ A new package manager is one new file that implements this port, and its table o
 """
 
 import abc
-from typing import Dict, List, NamedTuple, Optional, Set
+import re
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import RepositoryDown
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
 
 
 # repository: None for a package that is installed and that no repository offers any more.
@@ -41,6 +43,20 @@ class Metadata(NamedTuple):
 
 # The tag that ties a KMP to the build of the kernel that it patches: "Provides: livepatch-target(build-id) = <hex>".
 TARGET_TAG = "livepatch-target(build-id)"
+# Seconds by which a clock is put back now and then without anything being wrong
+_AHEAD = 300.0
+
+
+# Of what a package manager says in an error, as many characters as a person reads: the way out comes after them.
+_MOST = 300
+# Who may get in, and what lets him: before the host's name, and from the question mark on
+_ADDRESS = re.compile(r"://(?:[^\s/]*@)?([^\s?]*)(?:(\?)\S*)?")
+
+
+def brief(said: str) -> str:
+    """What a package manager said, on one line, without the passwords and tokens in repositories' addresses."""
+    shown = _ADDRESS.sub(lambda found: "://" + found.group(1) + ("?..." if found.group(2) else ""), said)
+    return re.sub(r"\s+", " ", shown).strip()[:_MOST] or "it said nothing"
 
 
 class PackageManager(abc.ABC):
@@ -58,7 +74,7 @@ class PackageManager(abc.ABC):
     def metadata_age(self) -> Optional[int]:
         """Seconds since the oldest of the enabled repositories' metadata were last checked.
 
-        None where one of them has none on the host, or no repository is enabled.
+        None where one of them has none on the host, or such as are dated in the future, or no repository is enabled.
         """
         times = self._checked()
         known = [moment for moment in times.values() if moment is not None]
@@ -67,17 +83,25 @@ class PackageManager(abc.ABC):
         return max(0, int(self._host.wall_clock() - min(known)))
 
     def without_metadata(self) -> List[str]:
-        """The enabled repositories that have no metadata on the host."""
+        """The enabled repositories that have no metadata on the host, or such as are dated in the future."""
         return [name for name, moment in self._checked().items() if moment is None]
 
     @abc.abstractmethod
     def _checked(self) -> Dict[str, Optional[float]]:
         """When each enabled repository was last asked, news or not, in seconds since the epoch."""
 
+    def _changed(self, path: str) -> Optional[float]:
+        """When a file was last changed; None also where that is still to come: it would stay new for ever."""
+        moment = self._host.modified(path)
+        return None if moment is None or moment > self._host.wall_clock() + _AHEAD else moment
+
     def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
         """The path of this version's file where it has been downloaded before, None where it has not."""
+        return next(self._copies(name, evr, arch), None)
+
+    def _copies(self, name: str, evr: str, arch: str) -> Iterator[str]:
         wanted = "{}-{}.{}.rpm".format(name, evr.rpartition(":")[2], arch)
-        return next((path for path in self._host.files(self._downloads) if path.rpartition("/")[2] == wanted), None)
+        return (path for path in self._host.files(self._downloads) if path.rpartition("/")[2] == wanted)
 
     @property
     @abc.abstractmethod
@@ -143,7 +167,11 @@ class PackageManager(abc.ABC):
 
         :raises RepositoryDown: it cannot be fetched.
         """
-        said = self._fetch(name, evr)
+        self._drop_damaged(name, evr, arch)
+        done, said = self._fetch(name, evr)
+        if not done:
+            # dnf leaves what it could not finish.
+            self._drop_damaged(name, evr, arch)
         found = self.cached(name, evr, arch)
         if found is None:
             raise RepositoryDown(
@@ -151,9 +179,15 @@ class PackageManager(abc.ABC):
             )
         return found
 
+    def _drop_damaged(self, name: str, evr: str, arch: str) -> None:
+        """So that what is there after a download is what the repository offers, and nothing that was cut off before."""
+        for path in self._copies(name, evr, arch):
+            if rpm.check(self._host, path) == "bad":
+                self._host.unlink(path)
+
     @abc.abstractmethod
-    def _fetch(self, name: str, evr: str) -> str:
-        """Downloads this version; what was said of it."""
+    def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
+        """Downloads this version: whether that went well by its own account, and what was said of it."""
 
     @abc.abstractmethod
     def install(self, name: str, evr: str, older: bool = False) -> None:

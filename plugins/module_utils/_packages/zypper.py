@@ -30,8 +30,6 @@ _PACKAGES = "/var/cache/zypp/packages"
 _PRIVILEGES = 5
 _LOCKED = 7
 _NOT_FOUND = 104
-# Of what zypper says in an error, as many characters as a person reads: the way out comes after them.
-_MOST = 300
 
 # Reboot or restart suggested; a package's own script failed (what came of it is for the kernel to show).
 _INSTALLED = (0, 102, 103, 107)
@@ -43,7 +41,7 @@ class Zypper(port.PackageManager):
     def _checked(self) -> Dict[str, Optional[float]]:
         """When each enabled repository was last asked: libzypp touches its index then, news or not."""
         return {
-            alias: self._host.modified(folder + "/repodata/repomd.xml") or self._host.modified(folder + "/cookie")
+            alias: self._changed(folder + "/repodata/repomd.xml") or self._changed(folder + "/cookie")
             for alias, folder in self.metadata()
         }
 
@@ -140,8 +138,9 @@ class Zypper(port.PackageManager):
         if answer.rc not in _INSTALLED:
             raise _not_removed(name, evr, answer)
 
-    def _fetch(self, name: str, evr: str) -> str:
-        return _errors(self._zypper("--no-refresh", "download", f"{name}={evr}"))
+    def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
+        answer = self._zypper("--no-refresh", "download", f"{name}={evr}")
+        return answer.rc == 0, _errors(answer)
 
     def install(self, name: str, evr: str, older: bool = False) -> None:
         answer = self._zypper("--no-refresh", "install", *_exactly(name, evr, older))
@@ -243,11 +242,11 @@ def _messages(answer: Completed, *kinds: str) -> str:
 
 
 def _errors(answer: Completed) -> str:
-    """What zypper said was wrong, on one line."""
+    """What zypper said was wrong."""
     try:
         problems = [(one.text or "").strip() for one in _parse(answer).iter("description")]
         asked = "\n".join(one for one in problems if one.startswith("Problem"))
         said = _messages(answer, "error") or asked or _messages(answer, "warning")
     except Unmeasured:
         said = answer.out
-    return re.sub(r"\s+", " ", said or answer.err).strip()[:_MOST] or "it said nothing"
+    return port.brief(said or answer.err)

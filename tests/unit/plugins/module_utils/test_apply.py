@@ -12,6 +12,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     InstallFailed,
     LoadRefused,
     NotDone,
+    RepositoryDown,
     TransactionRefused,
     TransitionStalled,
 )
@@ -289,6 +290,45 @@ def test_plan_was_made_for_what_turned_out_wrong_and_all_else_is_done(machine: A
     machine.drop("/var/cache/zypp/packages")
     with pytest.raises(NotDone, match=r"newest KMP is 2-.*was made for 3-"):
         _apply.bring(machine, _request()._replace(expect={"kmp": _THREE}))
+
+
+def test_cut_off_in_the_cache(machine: Any) -> None:
+    """It says nothing of what the repository offers: there is a newer level, and it is downloaded again."""
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    machine.have_cut_off(_THREE)
+    told = _apply.bring(machine, _request(check_mode=True))
+    assert (told["before"]["state"], told["after"]["level"], told["kmp"]["rejected"][0]["code"]) == (
+        "outdated",
+        3,
+        "older",
+    )
+    assert told["livepatch"]["compliance"]["up_to_date"] is False
+    assert machine.text(machine.package_file(_THREE)) == "pack", "who only asks removes nothing"
+
+    got = _apply.bring(machine, _request()._replace(download_only=True))
+    assert (got["changed"], machine.text(machine.package_file(_THREE))) == (True, "packed")
+    assert _apply.bring(machine, _request())["after"]["level"] == 3
+
+
+def test_no_room_for_the_download(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    machine.cuts_off = True
+    with pytest.raises(RepositoryDown, match="cannot be fetched: No space left on device") as caught:
+        _apply.bring(machine, _request()._replace(download_only=True))
+    assert caught.value.result["livepatch"]["state"] == "outdated"
+    assert machine.read(machine.package_file(_THREE)) is None
+
+
+def test_damaged_in_the_repository(machine: Any) -> None:
+    machine.have(_TWO)
+    machine.have_active(_TWO)
+    machine.offer(_THREE, signature="bad")
+    for _again in range(2):
+        result = _apply.bring(machine, _request())
+        assert (result["changed"], result["after"]["level"], _changes(machine)) == (False, 2, [])
+        assert "is refused: its signature or its content is damaged" in result["warnings"][0]
 
 
 def test_transaction_is_refused(machine: Any) -> None:

@@ -14,10 +14,12 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     AnotherRun,
     BadOption,
     Fenced,
+    InstallFailed,
     LivepatchError,
     LoadRefused,
     NextBootFailed,
     NotDone,
+    RepositoryDown,
     TransitionStalled,
     Unmeasured,
 )
@@ -353,6 +355,19 @@ def test_limit_counts_from_the_kernels_own_line(machine: Any, monkeypatch: Any) 
     assert machine.slept == pytest.approx(11, abs=0.5)
 
 
+def test_killed_and_what_follows_fails(machine: Any) -> None:
+    """What was under way ends well, and what this run is for does not: it has failed."""
+    machine.have(_TWO)
+    machine.start(_TWO)
+    _killed_in(machine, "migrating", _TWO)
+    machine.cuts_off = True
+    with pytest.raises(RepositoryDown):
+        _bring(machine)
+    told = _collect.wait(machine, "the-run", 5, None)
+    assert (told["failed"], told["changed"], told["after"]["level"]) == (True, True, 2)
+    assert "cannot be fetched" in told["msg"]
+
+
 @pytest.mark.parametrize("phase", ["installing", "loading", "verifying"])
 def test_killed(machine: Any, phase: str) -> None:
     machine.have(_THREE)
@@ -464,6 +479,25 @@ def test_what_an_earlier_version_has_left_stays(machine: Any) -> None:
     _killed_in(machine, "migrating")
     assert f"{_THREE} was installed before, and still is: the next boot may load it" in str(_failure(machine))
     assert machine.installed == [_THREE]
+
+
+def test_collect_what_goes_on_after_a_change_has_ended(machine: Any, monkeypatch: Any) -> None:
+    """The run sees out a migration that was under way, and then does what it is for: it has not ended in between."""
+    machine.have(_TWO)
+    machine.start(_TWO)
+    _killed_in(machine, "migrating", _TWO)
+    told = []
+    collector, run = Host(machine.path("/")), machine.run
+
+    def running(argv: Any, environment: Any = None, seconds: Any = None) -> Any:
+        if argv[0] == "zypper" and "download" in argv:
+            told.append((_entry(machine)["phase"], _collect.wait(collector, "the-run", 0, None)))
+        return run(argv, environment, seconds)
+
+    monkeypatch.setattr(machine, "run", running)
+    _bring(machine)
+    assert told == [("done", None)]
+    assert _collect.wait(collector, "the-run", 0, None)["after"]["level"] == 3
 
 
 # The next boot
@@ -710,6 +744,19 @@ def test_kernel_lock(machine: Any) -> None:
     assert _bring(machine, kernel_lock=False)["changed"] is True
     assert machine.locks == []
     assert _bring(machine, kernel_lock=False)["changed"] is False
+
+
+def test_kernel_lock_that_cannot_be_set(machine: Any) -> None:
+    """A collector that asks the journal hears of it, too: the patch is active, and what was asked for is not done."""
+    machine.locks = None
+    with pytest.raises(InstallFailed, match="zypper addlock kernel-cloud-amd64 ended with 1: no space") as caught:
+        _bring(machine, kernel_lock=True)
+    assert caught.value.result["livepatch"]["state"] == "patched"
+    told = _collect.wait(machine, "the-run", 5, None)
+    assert (told["failed"], told["changed"], told["after"]["level"]) == (True, True, 3)
+    assert "zypper addlock" in told["msg"]
+    machine.locks = []
+    assert _bring(machine, kernel_lock=True)["changed"] is True
 
 
 def test_an_administrators_lock_is_left_alone(machine: Any) -> None:

@@ -141,11 +141,29 @@ def test_download(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-download")
     with pytest.raises(RepositoryDown, match="cannot be fetched"):
         dnf.download(_NAME, "1-2", "x86_64")
+    host.answers["rpm"] = recorded("rpm-6.1-check-good")
     host.put(f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm", "x")
     assert dnf.download(_NAME, "1-2", "x86_64") == f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm"
     assert dnf.cached(_NAME, "5:1-2", "x86_64") is not None
     assert dnf.cached(_NAME, "1-2", "s390x") is None
     assert "--downloadonly" in host.calls[0]
+
+
+def test_download_that_is_cut_off(host: Any, dnf: Dnf, recorded: Any, monkeypatch: Any) -> None:
+    file = f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm"
+
+    def run(argv: Any, environment: Any = None, seconds: Any = None) -> Any:
+        if argv[0] == "rpm":
+            return recorded("rpm-6.1-check-damaged")
+        assert host.read(file) is None, "what was cut off before is out of its way"
+        host.put(file, "pack")
+        return Completed(1, "", "Curl error (23): Failed writing received data to disk/application")
+
+    monkeypatch.setattr(host, "run", run)
+    host.put(file, "pa")
+    with pytest.raises(RepositoryDown, match=r"cannot be fetched: Curl error .23.: Failed writing"):
+        dnf.download(_NAME, "1-2", "x86_64")
+    assert host.read(file) is None
 
 
 @pytest.mark.parametrize("case", ["refresh-down"])
@@ -210,6 +228,10 @@ def _repository(host: Any, name: str, age: Any, enabled: str = "enabled=1", fold
         pytest.param([("a", 100), ("b", None, "enabled=0")], 100, [], id="disabled"),
         pytest.param([("a", 9000, "", "f" * 16), ("a", 100)], 100, [], id="two folders of one"),
         pytest.param([("a", 100), ("a-b", None)], None, ["a-b"], id="names that begin alike"),
+        pytest.param([("a", -50)], 0, [], id="clock went back"),
+        pytest.param([("a", -9000)], None, ["a"], id="dated in the future"),
+        pytest.param([("a", -1000)], 4000, [], id="TRAP: what has no news keeps a date in the future"),
+        pytest.param([("a", -9000, "", "f" * 16), ("a", 100)], 100, [], id="two folders, one dated in the future"),
     ],
 )
 def test_metadata(host: Any, dnf: Dnf, repositories: Any, expected: Any, without: Any) -> None:
@@ -225,6 +247,13 @@ def test_where_metadata_are(host: Any, dnf: Dnf) -> None:
     assert dnf.metadata() == []
     host.put("/srv/dnf/a-0123456789abcdef/repodata/repomd.xml")
     assert dnf.metadata() == [("a", "/srv/dnf/a-0123456789abcdef")]
+
+
+def test_no_secret_of_an_address_is_told(host: Any, dnf: Dnf) -> None:
+    words = "Curl error (22): The requested URL returned error: 403 for https://me:secret@host/repomd.xml?token []"
+    host.answers["dnf"] = Completed(1, "", words)
+    with pytest.raises(RepositoryDown, match=r"403 for https://host/repomd.xml\?\.\.\. \[\]"):
+        dnf.refresh()
 
 
 def test_broken_file(host: Any, dnf: Dnf) -> None:

@@ -45,6 +45,24 @@ def test_refresh_where_nothing_is_known(machine: Any) -> None:
     assert machine.ran("refresh")
 
 
+@pytest.mark.parametrize("ahead, asks, told", [(50, False, 0), (300, False, 0), (301, True, 0), (10**8, True, 0)])
+def test_metadata_of_a_clock_that_was_ahead(machine: Any, ahead: int, asks: bool, told: int) -> None:
+    """They would never count as old."""
+    machine.now -= ahead
+    assert _block(machine, _policy("if_older_than"))["metadata_age"] == told
+    assert bool(machine.ran("refresh")) is asks
+
+
+def test_metadata_of_a_clock_that_was_ahead_and_no_refresh(machine: Any) -> None:
+    machine.now -= 10**8
+    block = _block(machine, _policy("never"))
+    assert (block["metadata_age"], block["selected"]) == (None, None)
+    assert "not on this host: lab. " in block["unmeasured"]["candidates"]
+    assert "dated in the future counts as not there" in block["unmeasured"]["candidates"]
+    assert "dated in the future" in block["unmeasured"]["metadata_age"]
+    assert not machine.ran("refresh")
+
+
 def test_never_refreshed(machine: Any) -> None:
     machine.drop("/var/cache/zypp")
     block = _block(machine, _policy("never"))

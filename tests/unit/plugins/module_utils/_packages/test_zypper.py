@@ -139,9 +139,10 @@ def test_download(host: Any, zypper: Zypper, recorded: Any, case: str) -> None:
     host.answers["zypper"] = answer
     path = re.search('localfile path="([^"]+)"', answer.out).group(1)
     evr = re.search("-([0-9]-[0-9.]+)[.]x86_64", path).group(1)
+    host.answers["rpm"] = recorded("rpm-6.1-check-good")
     host.put(path, "packed")
     assert zypper.download(_NAMES["6.1"], evr, "x86_64") == path
-    assert host.calls[0][-2:] == ["download", f"{_NAMES['6.1']}={evr}"]
+    assert host.ran("zypper")[0][-2:] == ["download", f"{_NAMES['6.1']}={evr}"]
 
 
 def test_download_fails(host: Any, zypper: Zypper) -> None:
@@ -234,6 +235,13 @@ def test_refresh_one_of_several_down(host: Any, zypper: Zypper, recorded: Any) -
         zypper.refresh()
 
 
+def test_no_secret_of_an_address_is_told(host: Any, zypper: Zypper) -> None:
+    words = "Timeout exceeded when accessing 'https://me:secret@host/main/repodata/repomd.xml?token'."
+    host.answers["zypper"] = Completed(4, f"<stream><message type='error'>{words}</message></stream>", "")
+    with pytest.raises(RepositoryDown, match=r"accessing 'https://host/main/repodata/repomd\.xml\?$"):
+        zypper.refresh()
+
+
 def test_refresh_fails_otherwise(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(6, "<stream><message type='error'>No repositories.</message></stream>", "")
     with pytest.raises(RepositoryDown, match="ended with 6: No repositories"):
@@ -311,6 +319,7 @@ def _repository(host: Any, alias: str, enabled: str, age: Any, index: str = "rep
         pytest.param([("a", "autorefresh=1", 100)], 100, id="enabled if not said"),
         pytest.param([("a", "enabled=1", 100, "cookie")], 100, id="plain directory"),
         pytest.param([("a", "enabled=1", -50)], 0, id="clock went back"),
+        pytest.param([("a", "enabled=1", -400)], None, id="dated in the future"),
         pytest.param(
             [("a", "enabled=1", 100), ("b", "enabled=false", None)],
             100,
