@@ -30,6 +30,7 @@ _NOTHING: dict[str, t.Any] = {
     "passed": False,
     "go": False,
     "last": False,
+    "held": None,
     "soak": {"probes": [], "until": None},
     "rows": [],
     "barred": [],

@@ -60,6 +60,8 @@ class ActionModule(ActionBase):
         document = rollout["document"]
         self._tell(hooks.of(self, options, records.scope, rollout), rollout, bool(options["only"]))
         lines = text.plan(document, rollout["resumed"], rollout["before"])
+        if "ends" in rollout:
+            lines = text.brings_back(rollout["pending"])
         self._display.display(words.shown(lines, document, options["format"]))
 
         def whole() -> dict[str, t.Any]:

@@ -67,6 +67,7 @@ options:
       - start
       - status
       - take
+      - tried
       - unhalt
   arguments:
     description: What O(command) needs, by name. What is missing, unknown or of the wrong type is refused and named.

@@ -94,7 +94,7 @@ def test_a_report_that_cannot_be_written_is_told(pretence: Pretence, tmp_path: P
     (tmp_path / "file").touch()
     run = _status(pretence, _fleet(), livepatch_report_dir=str(tmp_path / "file"))
     assert run.rc == 2
-    assert "livepatch_report_dir: the report cannot be written: " in run.output
+    assert "livepatch_report_dir: the report cannot be written to " in run.output
     assert "5 hosts: 5 patched" in run.output, "it is shown all the same"
 
 

@@ -31,6 +31,7 @@ WRITING = (
     "start",
     "status",
     "take",
+    "tried",
     "unhalt",
 )
 

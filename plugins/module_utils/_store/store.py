@@ -269,6 +269,16 @@ class Store:
             _add(connection, rollout, "event", wave, now, {"what": "begin", "hosts": len(hosts)})
             return {"go": True, "halt": None, "why": ""}
 
+    def tried(self, scope: str, fence: int, rollout: str, hosts: Sequence[str]) -> List[str]:
+        """Which of these hosts have what was planned for them."""
+        with self._database.writing() as connection:
+            self._insist(connection, scope, fence, rollout)
+            found = connection.execute(
+                "SELECT host FROM outcomes WHERE rollout = ? AND outcome IN ('done', 'unchanged')", (rollout,)
+            )
+            well = {one["host"] for one in found}
+        return [name for name in hosts if name in well]
+
     def results(
         self, scope: str, fence: int, rollout: str, outcomes: Sequence[Dict[str, Any]], wave: Optional[int] = None
     ) -> Dict[str, Any]:

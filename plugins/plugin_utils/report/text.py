@@ -108,6 +108,12 @@ def prestage(found: t.Sequence[Fetched]) -> list[str]:
     return [*lines, "", f"{words.count(ordered, 'host')}: {told or 'none'}"]
 
 
+def brings_back(names: t.Sequence[str]) -> list[str]:
+    """Of a run that does nothing else than to bring hosts back that the rollout before has left patched."""
+    what = f"Of the last rollout {words.count(names, 'host')} still to be brought back ({words.some(names)})"
+    return [f"{what}: nothing else is done. Run the rollout again after that"]
+
+
 def not_fetched(found: t.Sequence[Fetched]) -> str | None:
     """Why a prestage did not end well, in one line; None where it did."""
     bad = [one.host for one in found if one.outcome == "failed"]
@@ -138,6 +144,8 @@ def attention(
     odd = [one.host for one in outcomes if one.outcome == "skipped" and not _known(before, one.host).settled]
     waits = status in ("soaking", "planned") or (status == "waiting" and detail.get("for") in _PLANNED)
     parts = []
+    if status == "failed" and detail.get("text"):
+        parts.append(f"the rollout has failed ({detail['text']})")
     if status in ("halted", "waiting") and not (waits and not detail.get("refused")):
         parts.append(f"the rollout is {status} ({detail.get('text')})")
     if bad:

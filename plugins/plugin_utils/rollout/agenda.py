@@ -27,7 +27,8 @@ _FINAL = ("done", "unchanged", "failed", "lost", "skipped", "rolled_back", "roll
 @dataclasses.dataclass(frozen=True)
 class Batch:
     """Hosts that go at once. ``last``: the wave's gate comes after them. ``starts``: those that are to be patched.
-    ``untouched``: nothing was done yet to any host of the wave.
+    ``untouched``: nothing was done yet to any host of the wave. ``in_flight``: they were begun by a run that has died,
+    and finish whatever is said since: others are in batches of their own.
     """
 
     wave: int
@@ -35,6 +36,7 @@ class Batch:
     starts: tuple[str, ...]
     last: bool
     untouched: bool = False
+    in_flight: bool = False
 
     def as_result(self) -> dict[str, t.Any]:
         return {**dataclasses.asdict(self), "hosts": list(self.hosts), "starts": list(self.starts)}
@@ -67,16 +69,17 @@ def make(
     for number, wave in enumerate(document["waves"]):
         if number in passed and not _unconfirmed(wave, fleet, recorded):
             continue
-        starts = _left(document, wave["hosts"], fleet, recorded, changed)
-        if number in stopped:
-            starts = [name for name in starts if _in_flight(name, recorded)]
-        cut = _cut(starts, document["settings"]["max_in_flight"])
+        in_flight, starts = _left(document, wave["hosts"], fleet, recorded, changed)
+        most = document["settings"]["max_in_flight"]
+        cut = [(group, True) for group in _cut(in_flight, most)]
+        if number not in stopped:
+            cut += [(group, False) for group in _cut(starts, most)]
         # Nothing is left to start, and the gate has not passed: somebody has to come to it.
-        groups = cut or [tuple(wave["hosts"])]
+        groups = cut or [(tuple(name for name in wave["hosts"] if name in fleet), False)]
         untouched = not any(name in recorded for name in wave["hosts"])
         batches += [
-            Batch(number, group, group if cut else (), at == len(groups) - 1, untouched)
-            for at, group in enumerate(groups)
+            Batch(number, group, group if cut else (), at == len(groups) - 1, untouched, flying)
+            for at, (group, flying) in enumerate(groups)
         ]
     return Agenda(tuple(batches), changed)
 
@@ -94,9 +97,11 @@ def share(
     """
     changed: dict[str, str] = {}
     ours = [name for name in document["waves"][number]["hosts"] if name in fleet]
-    starts = _left(document, ours, fleet, recorded, changed)
+    in_flight, starts = _left(document, ours, fleet, recorded, changed)
     most = max(1, document["settings"]["max_in_flight"] // slices)
-    return Agenda(tuple(Batch(number, group, group, False) for group in _cut(starts, most)), changed)
+    batches = [Batch(number, group, group, False, in_flight=True) for group in _cut(in_flight, most)]
+    batches += [Batch(number, group, group, False) for group in _cut(starts, most)]
+    return Agenda(tuple(batches), changed)
 
 
 def skipped(document: t.Mapping[str, t.Any], left_out: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
@@ -114,22 +119,24 @@ def _left(
     fleet: t.Mapping[str, Host],
     recorded: t.Mapping[str, t.Mapping[str, t.Any]],
     changed: dict[str, str],
-) -> list[str]:
-    """Those that are to be started, or verified: what was in flight comes first, before any other is started."""
-    starts = []
+) -> tuple[list[str], list[str]]:
+    """Those that were in flight, which are verified before any other is started, and those that are to be started."""
+    in_flight, starts = [], []
     for name in names:
-        if recorded.get(name, {}).get("outcome") in _FINAL:
+        outcome, host = recorded.get(name, {}).get("outcome"), fleet.get(name)
+        if outcome in _FINAL or host is None:
             continue
-        problem = None if _in_flight(name, recorded) else _replanned(document["hosts"][name], fleet[name])
+        # A whole batch is recorded before the first of it is started. Who has answered, and tells of nothing that was
+        # done to it for this plan, was never started.
+        if outcome == BEGUN and (host.build_id is None or host.plan == document["hash"]):
+            in_flight.append(name)
+            continue
+        problem = _replanned(document["hosts"][name], host)
         if problem is None:
             starts.append(name)
         else:
             changed[name] = problem
-    return sorted(starts, key=lambda name: not _in_flight(name, recorded))
-
-
-def _in_flight(name: str, recorded: t.Mapping[str, t.Mapping[str, t.Any]]) -> bool:
-    return recorded.get(name, {}).get("outcome") == BEGUN
+    return in_flight, starts
 
 
 def _cut(starts: t.Sequence[str], most: int) -> list[tuple[str, ...]]:
@@ -153,6 +160,9 @@ def _replanned(row: t.Mapping[str, t.Any], host: Host) -> str | None:
     for key, what in (("build_id", "build"), ("boot_id", "boot")):
         if getattr(host, key) != row[key]:
             return f"it runs another {what} than when it was planned: it is left for the next plan"
+    if host.kmp != row["kmp"]:
+        now = host.kmp or f"none ({host.state}: {host.reason})"
+        return f"{row['kmp']} was planned, and it would get {now} by now: it is left for the next plan"
     return None
 
 

@@ -17,13 +17,16 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import (
     budget,
     difference,
     judging,
+    outcome,
     owner,
     plan,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records, StoreError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import BAD
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import Settings
+
+# In the detail of a rollout that was taken up to bring hosts back only: as what it had ended
+ENDS = "ends"
 
 
 def begin(
@@ -39,10 +42,18 @@ def begin(
     """
     _insist_on_reaching(fleet, settings)
     only = bool(options["only"])
-    open_ = None if only else _open(records.ask("show", scope=records.scope)["rollout"])
-    document = _document(records, fleet, settings, open_, str(options["plan_hash"]))
     by_name = {host.name: host for host in fleet}
-    _insist_on_everybody(document, by_name, open_["outcomes"] if open_ else {})
+    last = None if only else records.ask("show", scope=records.scope)["rollout"]
+    open_ = _open(last)
+    # A rollout that was taken up for that only goes no further, whatever has become of that.
+    ends = bool(open_ and ENDS in open_["detail"])
+    if last and not read_only:
+        owed = [] if open_ and not ends else _owed(last, by_name, settings.quarantine)
+        if owed or ends:
+            return _bring_back(records, last, owed, int(options["lease"]))
+    open_ = None if ends else open_
+    document = _document(records, fleet, settings, open_, str(options["plan_hash"]))
+    _insist_on_everybody(document, by_name, open_)
     held: dict[str, t.Any] = {"id": None, "fence": None}
     resumed = open_ is not None
     before = None
@@ -59,6 +70,7 @@ def begin(
         "resumed": resumed,
         "before": before,
         "began": time.time(),
+        "started": open_["started"] if open_ else time.time(),
         "hash": document["hash"],
         "document": document,
         **_as_result(left),
@@ -68,17 +80,65 @@ def begin(
 
 
 def _stopped(document: t.Mapping[str, t.Any], rollout: t.Mapping[str, t.Any]) -> set[int]:
-    """The waves that a slice has stopped, or in which more went wrong than may: whoever found that has died before it
-    could end the rollout.
+    """The waves that a slice has stopped, or with which more went wrong than may: whoever found that has died before
+    it could end the rollout.
     """
-    found = {rollout["detail"]["wave"]} if left_to_slices(rollout, "halted") else set()
+    stopped = left_to_slices(rollout, "halted") or left_to_slices(rollout, "running")
+    found = {rollout["detail"]["wave"]} if stopped else set()
+    rows = {
+        name: outcome.recorded(name, row, document["hosts"][name]["cohort"])
+        for name, row in rollout["outcomes"].items()
+        if name in document["hosts"]
+    }
+    everybody = judging.count(rows.values())
     for number, wave in enumerate(document["waves"]):
-        rows = (rollout["outcomes"].get(name, {}).get("outcome") for name in wave["hosts"])
-        most = judging.allowed(document, number)
-        # Of canaries each cohort's are judged by themselves.
-        if wave["kind"] not in judging.STRICT and most is not None and sum(row in BAD for row in rows) > most:
+        known = [rows[name] for name in wave["hosts"] if name in rows]
+        # Of how many a batch was nobody knows any more.
+        totals = judging.Totals(everybody["rollout"], judging.by_outcome(known), {}, everybody["cohorts"])
+        if known and not judging.judge(document, number, totals, known, last=False).passed:
             found.add(number)
     return found
+
+
+def _owed(
+    rollout: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], quarantine: t.Iterable[t.Mapping[str, t.Any]]
+) -> list[str]:
+    """Who of a rollout that has ended is still to be brought back, and can be reached. Whom somebody has put in
+    quarantine is left to that one.
+    """
+    left = {one["host"] for one in quarantine if one.get("host")}
+    return [
+        name
+        for name, row in rollout["outcomes"].items()
+        if row["outcome"] == "rollback_pending" and name in fleet and fleet[name].build_id and name not in left
+    ]
+
+
+def _bring_back(records: Records, rollout: t.Mapping[str, t.Any], owed: list[str], lease: int) -> dict[str, t.Any]:
+    """Takes a rollout up that has ended, for nothing else than to bring these hosts back.
+
+    :returns: the same as ``begin``, and as what it ``ends`` again.
+    """
+    document = _stored(records, rollout["plan_hash"])
+    ends = rollout["detail"].get(ENDS) or {"status": rollout["status"], "detail": rollout["detail"]}
+    fence = _hold(records, lease)
+    ours = {"scope": records.scope, "fence": fence, "rollout": rollout["id"]}
+    # Whoever comes after a run that died in the middle knows by that to start nobody.
+    records.ask("status", **ours, status="running", detail={ENDS: ends, "text": "hosts are brought back"})
+    return {
+        "id": rollout["id"],
+        "fence": fence,
+        "resumed": True,
+        "before": None,
+        "began": time.time(),
+        "started": rollout["started"],
+        "hash": document["hash"],
+        "document": document,
+        **_as_result(agenda.Agenda((), {})),
+        "soaking": {},
+        "pending": sorted(owed),
+        "ends": ends,
+    }
 
 
 def _compared(last: t.Mapping[str, t.Any] | None, document: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
@@ -124,6 +184,7 @@ def join(records: Records, fleet: t.Sequence[Host], slices: int, lease: int, rea
         "member": joined["member"],
         "wave": wave,
         "began": time.time(),
+        "started": open_["started"],
         "hash": document["hash"],
         "document": document,
         # Recorded by now
@@ -193,7 +254,9 @@ def _may_go_back(
 ) -> bool:
     if which["wave"] not in (None, wave) or which["cohort"] not in (None, planned["cohort"]):
         return False
-    return row.get("outcome") in ("begun", "rollback_pending", "rollback_refused") or bool(row.get("applied"))
+    # What a lost host has made of it since nobody knows; what is not of this plan it keeps.
+    away = ("begun", "lost", "rollback_pending", "rollback_refused")
+    return row.get("outcome") in away or bool(row.get("applied"))
 
 
 def _hold(records: Records, lease: int) -> int:
@@ -249,7 +312,9 @@ def _take(records: Records, document: t.Mapping[str, t.Any], seen: t.Any, ttl: i
         identity = records.ask("start", **ours, plan_hash=document["hash"], settings={})
     else:
         identity = open_["id"]
-        records.ask("status", **ours, rollout=identity, status="running", detail={})
+        # That a slice has stopped a wave is known by the detail until the wave's gate has ended the rollout.
+        detail = open_["detail"] if left_to_slices(open_, "halted") or left_to_slices(open_, "running") else {}
+        records.ask("status", **ours, rollout=identity, status="running", detail=detail)
     return {"id": identity, "fence": fence}, open_
 
 
@@ -264,20 +329,26 @@ def _insist_on_reaching(fleet: t.Sequence[Host], settings: Settings) -> None:
 
 
 def _insist_on_everybody(
-    document: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], recorded: t.Mapping[str, t.Any]
+    document: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], rollout: t.Mapping[str, t.Any] | None
 ) -> None:
-    """A run that leaves planned hosts out would judge waves, and pass canaries, that it does not see."""
-    todo = (agenda.BEGUN, "pending")
-    away = [
-        name
-        for name in document["hosts"]
-        if name not in fleet and recorded.get(name, {"outcome": "pending"})["outcome"] in todo
-    ]
+    """A run that leaves planned hosts out would judge waves, and pass canaries, that it does not see: those that have
+    something before them, be it their wave's gate.
+    """
+    recorded, gates = (rollout["outcomes"], rollout["gates"]) if rollout else ({}, [])
+    passed = agenda.passed(gates)
+    away = []
+    for number, wave in enumerate(document["waves"]):
+        todo = (agenda.BEGUN, "pending") if number in passed else (agenda.BEGUN, "pending", *outcome.GOOD)
+        gone = [name for name in wave["hosts"] if name not in fleet]
+        # Somebody has to be there to come to the gate.
+        nobody = number not in passed and len(gone) == len(wave["hosts"])
+        away += [name for name in gone if nobody or recorded.get(name, {}).get("outcome", "pending") in todo]
     if away:
         more = " and others" if len(away) > 5 else ""
         raise PlanError(
             f"the plan {document['hash'][:12]} has hosts that this run leaves out ({', '.join(away[:5])}{more}), "
-            "canaries perhaps: run it without --limit, and with the livepatch_targets that it was made with"
+            "canaries perhaps: run it without --limit, and with the livepatch_targets that it was made with. If they "
+            "are gone for good, give the rollout up (playbook halt, -e livepatch_abandon=true)"
         )
 
 

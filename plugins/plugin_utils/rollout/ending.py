@@ -47,11 +47,19 @@ def end(records: Records, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[s
         for name, row in planned.items()
     ]
     status, detail = shown["status"], shown["detail"] or {}
-    if status == "running":
+    if "ends" in rollout:
+        status, detail = rollout["ends"]["status"], rollout["ends"]["detail"]
+    elif status == "running":
         left = set(range(len(rollout["document"]["waves"]))) - agenda.passed(shown["gates"])
         status = "halted" if left else "done"
         detail = {"text": "the run ended before its end: run the rollout again"} if left else {}
-    outcomes = _confirmed(outcomes, variables)
+    heard = _heard(variables)
+    if status == "done" and any(result.get("halted") for result in heard.values()):
+        status, detail = (
+            "halted",
+            {"text": "a halt kept canaries' next boots from having the patch: run the rollout again"},
+        )
+    outcomes = [outcome.confirmed(one, heard.get(one.host), variables.get(one.host, {})) for one in outcomes]
     # Of the others nothing is recorded: the next run starts them.
     known = [one for one in outcomes if one.host in planned and one.outcome != "pending"]
     records.write("results", outcomes=[dataclasses.asdict(one) for one in known])
@@ -103,10 +111,10 @@ def end_back(records: Records, rollout: t.Mapping[str, t.Any], read_only: bool) 
     return Ended("failed", detail, outcomes)
 
 
-def _confirmed(outcomes: list[outcome.Outcome], variables: run.Variables) -> list[outcome.Outcome]:
-    """With what became of letting the next boot of canaries have the patch."""
+def _heard(variables: run.Variables) -> dict[str, t.Any]:
+    """What hosts told when the next boot of canaries was to have the patch."""
     heard = {}
     for of_host in variables.values():
         for result in (of_host.get(run.CONFIRMED) or {}).get("results", ()):
             heard[result["livepatch_member"]] = result
-    return [outcome.confirmed(one, heard.get(one.host), variables.get(one.host, {})) for one in outcomes]
+    return heard

@@ -64,7 +64,12 @@ class Gatekeeper:
         started = self._vars["livepatch_turn"]["start"]
         variables = run.variables_of(started, self._vars)
         rows = {one.host: one for one in run.judged(started, self._rollout, variables, self._read_only)}
-        return self._judge(rows, rows)
+        told = self._judge(rows, rows, judging.by_outcome(rows.values()), bool(started))
+        # Once: the soak is counted from it, by this run and by those after it.
+        soaks = not started and str(told["wave"]) in self._rollout["soaking"]
+        if told["last"] and told["passed"] and not self._read_only and not soaks:
+            self._note(agenda.HOSTS, told["wave"], "pass", told["verdict"])
+        return told
 
     def probe(self) -> dict[str, t.Any]:
         """The wave's hosts were asked again in the soak."""
@@ -74,7 +79,8 @@ class Gatekeeper:
         variables = run.variables_of(members, self._vars)
         now = {name: outcome.probed(before[name], heard.get(name), variables[name]) for name in members}
         worse = {name: row for name, row in now.items() if row.bad}
-        told = {**self._judge(worse, {**before, **now}), "soak": self._judged["soak"]}
+        # A wave's budget is that of its soak: of a batch nobody can say any more how many it had.
+        told = {**self._judge(worse, {**before, **now}, {}), "soak": self._judged["soak"]}
         due = self._judged["soak"]["probes"][-1]
         halted = self._stopped() if time.time() < due else None
         if halted is not None:
@@ -134,7 +140,11 @@ class Gatekeeper:
     # What they have in common
     #
 
-    def _judge(self, news: Rows, rows: Rows) -> dict[str, t.Any]:
+    def _judge(self, news: Rows, rows: Rows, of_batch: judging.Counts, started: bool = False) -> dict[str, t.Any]:
+        """:param news: what is known of hosts since the step before; ``rows``: all that is known of the wave's.
+        :param of_batch: how many hosts of the batch have come to which outcome.
+        :param started: hosts were started in this batch.
+        """
         batch = self._batch
         wave = batch["wave"]
         members = self._document["waves"][wave]["hosts"]
@@ -144,39 +154,36 @@ class Gatekeeper:
                 rows = {**self._stored(members), **rows}
         else:
             totals = judging.count(rows.values())
+        # Whom a halt has kept from starting is not bad, and the wave is not over: the next run goes on with it.
+        held = [row for row in news.values() if row.halted]
+        last = batch["last"] and not held
         verdict = judging.judge(
             self._document,
             wave,
-            judging.Totals(
-                totals["rollout"],
-                judging.by_outcome(rows.values()),
-                judging.by_outcome(news.values()),
-                totals["cohorts"],
-            ),
+            judging.Totals(totals["rollout"], judging.by_outcome(rows.values()), of_batch, totals["cohorts"]),
             list(rows.values()),
-            batch["last"],
+            last,
             self._read_only,
         )
-        if batch["last"] and verdict.passed and not self._read_only:
-            self._note(agenda.HOSTS, wave, "pass", verdict.text)
         well = [name for name, row in rows.items() if row.outcome in outcome.GOOD]
         return {
             "wave": wave,
-            "last": batch["last"],
+            "last": last,
             "passed": verdict.passed,
+            "held": f"{len(held)} of its hosts {held[0].reason}" if held else None,
             "verdict": verdict.text,
             "barred": list(verdict.barred),
             "halted": None,
             "rows": [dataclasses.asdict(row) for row in rows.values()],
             "shares": self._shares(well),
-            "soak": dataclasses.asdict(self._soak(wave, verdict)),
+            "soak": dataclasses.asdict(self._soak(wave, last and verdict.passed, started)),
         }
 
-    def _soak(self, wave: int, verdict: judging.Verdict) -> soak.Soak:
-        if not self._batch["last"] or not verdict.passed or self._read_only:
+    def _soak(self, wave: int, begins: bool, started: bool) -> soak.Soak:
+        if not begins or self._read_only:
             return soak.Soak((), None)
         now = time.time()
-        began = self._rollout["soaking"].get(str(wave), now)
+        began = now if started else self._rollout["soaking"].get(str(wave), now)
         return soak.schedule(began, self._options["soak"], now, self._rollout["began"] + self._options["run_limit"])
 
     def _end(self, judged: t.Mapping[str, t.Any], rows: Rows) -> dict[str, t.Any]:
@@ -197,6 +204,9 @@ class Gatekeeper:
                 return {**go, "go": False, "status": "failed"}
             # Stops the other slices; the wave's gate, which comes after all of them, ends the rollout.
             return {**go, "go": False, "status": "halted", "detail": {"for": SLICES, "wave": wave, "at": time.time()}}
+        if judged["held"] is not None and not self._is_slice:
+            text = f"Gate after {name}: halted: {judged['held']}"
+            return {**go, "go": False, "verdict": text, "status": "halted", "detail": {"wave": wave}}
         if not judged["last"]:
             return go
         until = judged["soak"]["until"]
@@ -220,23 +230,31 @@ class Gatekeeper:
     def _outside(self, wave: int, rows: Rows) -> t.Any:
         """The gates that look elsewhere than at the hosts; each is recorded with what it measured."""
         patched = [name for name, row in rows.items() if row.outcome in outcome.GOOD]
-        cohorts = {row.cohort for row in rows.values()}
-        hosts = self._document["hosts"]
+        gates = outside.parse(self._options["gates"], self._options["skip_gates"])
         context = Context(
             rollout=str(self._rollout["id"]),
             plan=self._rollout["hash"],
             wave=wave,
             patched=tuple(patched),
-            control=tuple(name for name, row in hosts.items() if row["cohort"] in cohorts and name not in rows),
-            began=self._rollout["began"],
+            control=self._control(rows) if gates else (),
+            began=self._rollout["started"],
         )
-        gates = outside.parse(self._options["gates"], self._options["skip_gates"])
         blind = {name: row.blind for name, row in rows.items() if row.blind and row.outcome in outcome.GOOD}
         health = outside.of_health(blind, judging.allowed(self._document, wave), self._options["skip_gates"])
         judged = outside.check(gates, context, fetch, self._stopped, known=health)
         for one in judged.gates:
             self._records.write("gate", wave=wave, record=dict(dataclasses.asdict(one), at=time.time()))
         return judged
+
+    def _control(self, rows: Rows) -> tuple[str, ...]:
+        """Hosts to compare a wave's with: of the same cohorts, and not patched. After the last wave there are none, and
+        it is those before it, whose gates have passed.
+        """
+        cohorts = {row.cohort for row in rows.values()}
+        planned = self._document["hosts"]
+        others = self._stored(name for name in planned if planned[name]["cohort"] in cohorts and name not in rows)
+        unpatched = [name for name, row in others.items() if row.outcome not in outcome.GOOD and not row.applied]
+        return tuple(unpatched or others)
 
     def _stopped(self) -> str | None:
         """While something is waited for: a sign of life for the lease, and why to wait no longer."""

@@ -99,7 +99,8 @@ def judge(
     if strict and barred and settings["halt_scope"] != "rollout" and not unknown:
         everybody = len(document["cohorts"])
         others = everybody - len(barred)
-        if others:
+        # What one cohort's failure does not reach, the rollout's own budgets may
+        if others and _over_all(document, totals) is None:
             text = f"the rollout ends for {len(barred)} of {everybody} cohorts, and goes on for {others}"
             return Verdict(True, f"{head} fail for some {told}: {text}", barred)
     problem = _over(document, totals, bad(totals.wave) + unknown, most)
@@ -113,18 +114,34 @@ def _over(document: t.Mapping[str, t.Any], totals: Totals, in_wave: int, most_in
     if most_in_wave is not None and in_wave > most_in_wave:
         return ""
     budgets = document["settings"]["budgets"]
-    everybody = len(document["hosts"])
-    checks = [
-        ("batch", bad(totals.batch), budget.allowed(budgets["batch"], sum(totals.batch.values()))),
-        ("rollout", bad(totals.rollout), budget.allowed(budgets["rollout"], everybody)),
-        ("lost hosts", totals.rollout.get("lost", 0), budget.allowed(budgets["lost"], everybody)),
-    ]
     sizes = {one["id"]: one["hosts"] for one in document["cohorts"]}
-    checks += [
-        (f"cohort {cohort}", bad(counts), budget.allowed(budgets["cohort"], sizes[cohort]))
-        for cohort, counts in totals.cohorts.items()
-    ]
-    for what, count, most in checks:
+    return (
+        _first_over([("batch", bad(totals.batch), budgets["batch"], sum(totals.batch.values()))])
+        or _over_all(document, totals)
+        or _first_over(
+            [
+                (f"cohort {cohort}", bad(counts), budgets["cohort"], sizes[cohort])
+                for cohort, counts in totals.cohorts.items()
+            ]
+        )
+    )
+
+
+def _over_all(document: t.Mapping[str, t.Any], totals: Totals) -> str | None:
+    """Which of the rollout's own budgets is used up."""
+    budgets, everybody = document["settings"]["budgets"], len(document["hosts"])
+    return _first_over(
+        [
+            ("rollout", bad(totals.rollout), budgets["rollout"], everybody),
+            ("lost hosts", totals.rollout.get("lost", 0), budgets["lost"], everybody),
+        ]
+    )
+
+
+def _first_over(checks: t.Iterable[tuple[str, int, str | None, int]]) -> str | None:
+    """:param checks: what it is of, how many went wrong, how many may, and of how many."""
+    for what, count, budgeted, planned in checks:
+        most = budget.allowed(budgeted, planned)
         if most is not None and count > most:
             return f" ({what}: {count} bad, budget {most})"
     return None

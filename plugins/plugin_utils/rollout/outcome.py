@@ -21,8 +21,9 @@ BAD = ("failed", "lost", "rolled_back", "rollback_pending", "rollback_refused")
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """``outcome`` is one of done, unchanged, failed, lost, skipped, pending, rolled_back, rollback_pending,
-    rollback_refused. ``applied``: the planned KMP is active now, put there by this rollout. ``crashed``: the host went
-    down since its patch was begun. ``blind``: why it is not known whether it is well.
+    rollback_refused. ``applied``: what is active now was put there by this rollout, as far as is known. ``crashed``:
+    the host went down since its patch was begun. ``halted``: its turn had come, and a halt kept it from starting.
+    ``blind``: why it is not known whether it is well.
     """
 
     host: str
@@ -34,6 +35,7 @@ class Outcome:
     seconds: float | None = None
     applied: bool = False
     crashed: bool = False
+    halted: bool = False
     cohort: str | None = None
     blind: str | None = None
 
@@ -77,7 +79,7 @@ def judge(
     if not install:
         return before
     if install.get("halted"):
-        return dataclasses.replace(before, reason=str(install.get("msg")))
+        return dataclasses.replace(before, reason=str(install.get("msg")), halted=True)
     after = dataclasses.replace(before, outcome="failed", state="unknown", level=None)
     if answers.found is not None:
         return _after_all(host, after, install, answers.found, plan)
@@ -96,7 +98,10 @@ def judge(
     problem = problems.of(verify, variables)
     if not verify or problem is not None:
         lost = not verify or bool(verify.get("unreachable"))
-        return dataclasses.replace(after, outcome="lost" if lost else "failed", reason=problem or "it was not verified")
+        # It was started, so that it is patched by now, or will be.
+        return dataclasses.replace(
+            after, outcome="lost" if lost else "failed", reason=problem or "it was not verified", applied=not lost
+        )
     return _verified(host, after, verify, plan)
 
 
@@ -118,7 +123,8 @@ def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.M
     if before.applied:
         now = dataclasses.replace(now, blind=_blind(told))
     problem = _unwell(told) if before.applied else None
-    if problem is None and told["compliance"]["up_to_date"] is not True:
+    # Not whether it is the newest: another one may have come out while the wave soaks.
+    if problem is None and not _in_force(result, before.kmp):
         problem = f"{told['state']}: {told['reason']}"
     if problem is None:
         return now
@@ -128,7 +134,7 @@ def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.M
 def confirmed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
     """What letting the next boot have the patch has made of a host; None where that was not tried."""
     problem = problems.of(result, variables)
-    if problem is None or before.bad:
+    if problem is None or before.bad or (result or {}).get("halted"):
         return before
     return dataclasses.replace(
         before, outcome="failed", reason=f"{before.reason}; but the next boot is not in order: {problem}"
@@ -163,6 +169,8 @@ def _after_all(
         return dataclasses.replace(after, outcome="lost", reason=str(found.get("problem") or "it does not answer"))
     journal = found["livepatch"]["journal"] or {}
     began = found["livepatch"]["job"] is not None or journal.get("run") == install.get("run")
+    # Or by the run before, which has died
+    began = began or (bool(plan) and journal.get("plan") == plan)
     if not began and found["kernel"]["boot_id"] == host.boot_id:
         return dataclasses.replace(
             after,
@@ -187,7 +195,7 @@ def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], plan: s
         level=livepatch["level"],
         kmp=kmp,
         seconds=((job or {}).get("transition") or {}).get("seconds"),
-        applied=changed and kmp == host.kmp and livepatch["state"] in ACTIVE,
+        applied=changed and livepatch["state"] in ACTIVE,
     )
     if kernel["boot_id"] != host.boot_id:
         reason = "it has rebooted since the rollout began: " + found.reason
@@ -208,6 +216,16 @@ def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], plan: s
         return dataclasses.replace(found, reason="it is patched, and not well since: " + unwell)
     blind = _blind(livepatch) if changed else None
     return dataclasses.replace(found, outcome="done" if changed else "unchanged", blind=blind)
+
+
+def _in_force(told: t.Mapping[str, t.Any], kmp: str | None) -> bool:
+    """Whether this KMP is the active one."""
+    installed = told["kmp"]["installed"]
+    return (
+        told["livepatch"]["state"] in ACTIVE
+        and installed is not None
+        and f"{installed['name']}-{installed['evr']}" == kmp
+    )
 
 
 def _unwell(livepatch: t.Mapping[str, t.Any]) -> str | None:

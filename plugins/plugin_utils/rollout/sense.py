@@ -8,6 +8,7 @@ collection. Pure.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -29,9 +30,20 @@ def insist(variables_of_all: run.Variables, now: float) -> None:
     for names, what in ((_SECONDS, "a number of seconds"), (("livepatch_slices",), "a number of jobs")):
         for name in names:
             _insist_on_number(name, common.get(name, 0), what)
+    for wave in _listed(common.get("livepatch_approval") or ()):
+        if not re.fullmatch(r"all|\d+", wave):
+            raise PlanError(f"livepatch_approval: {wave!r} is neither all nor the number of a wave. Nothing was done")
     windows.check(common.get("livepatch_windows") or (), common.get("livepatch_blackouts") or (), now, 0)
     hooks.parse(common.get("livepatch_hooks") or ())
     _insist_on_probes(variables_of_all)
+
+
+def _listed(given: t.Any) -> list[str]:
+    """A list as Ansible makes one of an option that is text."""
+    return [
+        str(one).strip()
+        for one in (given.split(",") if isinstance(given, str) else [given] if isinstance(given, int) else given)
+    ]
 
 
 def _insist_on_probes(variables_of_all: run.Variables) -> None:

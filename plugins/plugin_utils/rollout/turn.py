@@ -44,20 +44,23 @@ def of(
         "plan": rollout["hash"],
         # Of the first of their kind nobody knows yet whether they will be up in an hour: the next boot is kept without.
         "confirm": rollout["document"]["waves"][batch["wave"]]["kind"] not in judging.STRICT,
+        # Just that, whatever the host might get by now. An EVR has one dash.
+        "expect": {
+            name: {"build_id": planned[name]["build_id"], "kmp": "-".join(planned[name]["kmp"].split("-")[-2:])}
+            for name in batch["starts"]
+        },
     }
     if read_only:
         return turn
-    quarantine = records.ask("quarantine_list")
-    targets = {one["id"]: one["target"] for one in rollout["document"]["cohorts"]}
-    barred = {
-        name: why
-        for name in batch["starts"]
-        if (why := _barred(name, planned[name]["kmp"], targets[planned[name]["cohort"]], quarantine))
-    }
+    barred: dict[str, str] = {}
+    # Who is in flight finishes, and has to be looked at, whatever was said since.
+    if not batch["in_flight"]:
+        barred = _left_out(records, rollout["document"], batch)
     starts = [name for name in batch["starts"] if name not in barred]
-    waits = _waits(records, rollout, batch, options) if starts else None
-    if waits is not None:
-        return {**turn, **_stopped(records, rollout, "waiting", waits)}
+    if starts and not batch["in_flight"]:
+        waits = _waits(records, rollout, batch, options)
+        if waits is not None:
+            return {**turn, **_stopped(records, rollout, "waiting", waits)}
     left_out = {**barred, **{name: why for name, why in rollout["changed"].items() if name in planned}}
     if left_out:
         records.write("results", wave=batch["wave"], outcomes=agenda.skipped(rollout["document"], left_out))
@@ -68,6 +71,34 @@ def of(
     return {**turn, "start": starts}
 
 
+def _left_out(records: Records, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Who of a batch gets nothing any more, and why."""
+    planned = document["hosts"]
+    quarantine = records.ask("quarantine_list")
+    targets = {one["id"]: one["target"] for one in document["cohorts"]}
+    untried = _untried(records, document, batch)
+    found = {}
+    for name in batch["starts"]:
+        cohort = planned[name]["cohort"]
+        why = _barred(name, planned[name]["kmp"], targets[cohort], quarantine)
+        if why is None and cohort in untried:
+            why = "no canary of its cohort was patched: it is left for the next plan"
+        if why is not None:
+            found[name] = why
+    return found
+
+
+def _untried(records: Records, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> set[str]:
+    """Cohorts whose canaries were all left out: the KMP was tried on none of them."""
+    if document["waves"][batch["wave"]]["kind"] in judging.STRICT:
+        return set()
+    canaries = [name for wave in document["waves"] if wave["kind"] == "canaries" for name in wave["hosts"]]
+    told = records.write("tried", hosts=canaries)
+    return {document["hosts"][name]["cohort"] for name in canaries} - {
+        document["hosts"][name]["cohort"] for name in told
+    }
+
+
 def _waits(
     records: Records, rollout: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]
 ) -> dict[str, t.Any] | None:
@@ -76,7 +107,7 @@ def _waits(
     opened = windows.check(options["windows"], options["blackouts"], now, options["needs"])
     if not opened.open:
         return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
-    if {"all", str(wave)} & set(options["approval"]):
+    if {"all", str(wave)} & {one.strip() for one in options["approval"]}:
         found = approvals.find(records.ask("approvals", hash=hash_), hash_, wave, now)
         if found.verdict != "pass":
             return {"for": "approval", "wave": wave, "text": found.text, "refused": found.verdict == "fail"}

@@ -99,7 +99,7 @@ class Host:
                     "reason": facts["blind"],
                 },
                 "probes": [],
-                "journal": None,
+                "journal": {"plan": facts["plan"], "phase": "done"} if facts["plan"] else None,
                 "job": None,
                 "unmeasured": {},
             },
@@ -161,6 +161,8 @@ def apply(host: Host, module: AnsibleModule) -> None:
     if (facts["state"], facts["installed"]) == ("patched", facts["kmp"]):
         module.exit_json(changed=False, before=before, after=before, **host.blocks())
     host.touch()
+    facts["plan"] = module.params["plan"] or ""
+    host.save()
     host.vanish_if_wanted()
     if facts["refusal"]:
         module.fail_json(msg=facts["refusal"], **host.blocks())
@@ -186,6 +188,8 @@ def go_back(host: Host, module: AnsibleModule) -> None:
     host.vanish_if_wanted()
     if facts["stays"]:
         module.fail_json(msg=facts["stays"], refused=True, **host.blocks())
+    if facts["stuck"]:
+        module.fail_json(msg=facts["stuck"], **host.blocks())
     before = {key: facts[key] for key in ("state", "level")}
     facts.update(state="outdated", level=1, installed="1-1")
     host.save()

@@ -31,7 +31,7 @@ class Alertmanager:
     """Fails when an alert fires that the ``matchers`` (``severity="critical"``) match. With ``label`` only alerts
     count whose label of that name is one of the patched hosts. ``allow`` names alerts that may fire. With
     ``only_new`` those
-    count that began after the run did. Silenced and inhibited ones do not.
+    count that began after the rollout did. Silenced and inhibited ones do not.
     """
 
     url: str

@@ -13,8 +13,9 @@ import typing as t
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """``patched``: the wave's hosts that are well; ``control``: hosts of the same cohorts that are not patched yet,
-    both by the names that monitoring knows them by. ``began``: when the run began, in seconds since the epoch.
+    """``patched``: the wave's hosts that are well; ``control``: hosts of the same cohorts that are not patched yet, or
+    where there are none those of earlier waves; both by the names that monitoring knows them by. ``began``: when the
+    rollout began, in seconds since the epoch.
     """
 
     rollout: str

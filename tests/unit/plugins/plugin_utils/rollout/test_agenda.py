@@ -6,17 +6,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
 
 WAVES = (("a1", "b1"), ("a2", "b2", "a3"), ("b3",))
-FLEET = {name: Host(name, "unpatched", "", build_id="aa", boot_id="1") for wave in WAVES for name in wave}
+FLEET = {name: Host(name, "unpatched", "", build_id="aa", boot_id="1", kmp="k-3-1") for wave in WAVES for name in wave}
+# As it tells after something was begun on it
+BEGUN = {name: dataclasses.replace(host, plan="h") for name, host in FLEET.items()}
 DOCUMENT = {
+    "hash": "h",
     "settings": {"max_in_flight": 2},
     "waves": [{"kind": "wave", "hosts": list(wave)} for wave in WAVES],
-    "hosts": {name: {"build_id": "aa", "boot_id": "1"} for name in FLEET},
+    "hosts": {name: {"build_id": "aa", "boot_id": "1", "kmp": "k-3-1"} for name in FLEET},
 }
 
 
@@ -40,10 +44,27 @@ def test_a_new_plan_is_done_in_batches() -> None:
 
 
 def test_what_is_done_is_left_out_and_who_was_in_flight_comes_first() -> None:
-    batches, _changed = left({"a1": "done", "b1": "done", "a2": "done", "b2": "failed", "a3": "begun"}, {0})
+    batches, _changed = left(
+        {"a1": "done", "b1": "done", "a2": "done", "b2": "failed", "a3": "begun"}, {0}, a3=BEGUN["a3"]
+    )
     assert batches == [(1, ("a3",), ("a3",), True), (2, ("b3",), ("b3",), True)]
-    batches, _changed = left({"a3": "begun"}, {0})
-    assert batches[0] == (1, ("a3", "a2"), ("a3", "a2"), False)
+    batches, _changed = left({"a3": "begun"}, {0}, a3=BEGUN["a3"])
+    assert batches[:2] == [(1, ("a3",), ("a3",), False), (1, ("a2", "b2"), ("a2", "b2"), True)]
+
+
+def test_who_was_recorded_and_never_started_is_not_in_flight() -> None:
+    """The run died after it had recorded its batch: the host tells of nothing that was done for this plan."""
+    begun = {"a2": {"outcome": "begun"}, "b2": {"outcome": "begun"}}
+    fleet = {**FLEET, "b2": BEGUN["b2"]}
+    batches = agenda.make(DOCUMENT, fleet, begun, {0}).batches
+    assert [(one.hosts, one.in_flight) for one in batches if one.wave == 1] == [(("b2",), True), (("a2", "a3"), False)]
+    stopped = agenda.make(DOCUMENT, fleet, begun, {0}, {1}).batches
+    assert [one.starts for one in stopped if one.wave == 1] == [("b2",)]
+    share = agenda.share(DOCUMENT, 1, fleet, begun, 1).batches
+    assert [(one.hosts, one.in_flight) for one in share] == [(("b2",), True), (("a2", "a3"), False)]
+    away = Host("a2", "unknown", "unreachable: it does not answer")
+    batches = agenda.make(DOCUMENT, {**FLEET, "a2": away}, begun, {0}).batches
+    assert (batches[0].hosts, batches[0].in_flight) == (("a2",), True), "nobody knows"
 
 
 def test_a_wave_whose_gate_has_not_passed_comes_to_it_though_nobody_is_left_to_start() -> None:
@@ -52,7 +73,7 @@ def test_a_wave_whose_gate_has_not_passed_comes_to_it_though_nobody_is_left_to_s
 
 
 def test_a_wave_that_has_passed_and_was_not_confirmed_comes_to_its_gate_again() -> None:
-    unconfirmed = Host("a1", "patched", "", build_id="aa", boot_id="1", up_to_date=True, unconfirmed=True)
+    unconfirmed = Host("a1", "patched", "", build_id="aa", boot_id="1", kmp="k-3-1", up_to_date=True, unconfirmed=True)
     done = {"a1": "done", "b1": "done"}
     assert left(done, {0}, a1=unconfirmed)[0][0] == (0, ("a1", "b1"), (), True)
     assert left(done, {0})[0][0] == (1, ("a2", "b2"), ("a2", "b2"), False)
@@ -64,17 +85,19 @@ def test_a_host_that_is_another_one_by_now_is_left_for_the_next_plan() -> None:
         b1=Host("b1", "unpatched", "", build_id="aa", boot_id="2"),
         a2=Host("a2", "unpatched", "", build_id="bb", boot_id="1"),
         b2=Host("b2", "unknown", "unreachable: it does not answer"),
+        b3=dataclasses.replace(FLEET["b3"], kmp="k-4-1"),
     )
+    assert "k-3-1 was planned, and it would get k-4-1" in changed["b3"]
     assert "another boot" in changed["b1"]
     assert "another build" in changed["a2"]
     assert changed["b2"] == "unknown: unreachable: it does not answer"
-    assert [starts for _wave, _hosts, starts, _last in batches] == [("a1",), ("a3",), ("b3",)]
+    assert [starts for _wave, _hosts, starts, _last in batches] == [("a1",), ("a3",), ()]
 
 
 def test_who_was_in_flight_is_asked_whatever_it_is_now() -> None:
-    batches, changed = left({"b1": "begun"}, b1=Host("b1", "crashed", "", build_id="aa", boot_id="2"))
+    batches, changed = left({"b1": "begun"}, b1=Host("b1", "crashed", "", build_id="aa", boot_id="2", plan="h"))
     assert changed == {}
-    assert batches[0] == (0, ("b1", "a1"), ("b1", "a1"), True)
+    assert batches[:2] == [(0, ("b1",), ("b1",), False), (0, ("a1",), ("a1",), True)]
 
 
 def test_only_the_rollouts_own_records_pass_a_wave() -> None:
@@ -91,13 +114,13 @@ def test_only_the_rollouts_own_records_pass_a_wave() -> None:
 
 def test_a_wave_is_untouched_until_something_of_any_of_its_hosts_is_recorded() -> None:
     rows = {"a1": {"outcome": "done"}, "a3": {"outcome": "begun"}}
-    batches = agenda.make(DOCUMENT, FLEET, rows, ()).batches
+    batches = agenda.make(DOCUMENT, {**FLEET, "a3": BEGUN["a3"]}, rows, ()).batches
     assert [(one.wave, one.untouched) for one in batches] == [(0, False), (1, False), (1, False), (2, True)]
 
 
 def test_in_a_wave_that_was_stopped_who_was_in_flight_is_verified_and_nobody_started() -> None:
     rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "begun"}}
-    batches = agenda.make(DOCUMENT, FLEET, rows, {0}, {1}).batches
+    batches = agenda.make(DOCUMENT, {**FLEET, "b2": BEGUN["b2"]}, rows, {0}, {1}).batches
     assert [(one.wave, one.starts, one.last) for one in batches] == [(1, ("b2",), True), (2, ("b3",), True)]
     # It was to go, and the halt came before
     rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "pending"}}
@@ -107,7 +130,7 @@ def test_in_a_wave_that_was_stopped_who_was_in_flight_is_verified_and_nobody_sta
 
 def test_a_slice_has_its_hosts_of_the_wave_and_never_the_gate() -> None:
     ours = {name: FLEET[name] for name in ("a1", "a2", "a3", "b3")}
-    made = agenda.share(DOCUMENT, 1, ours, {"a3": {"outcome": "begun"}}, 2)
+    made = agenda.share(DOCUMENT, 1, {**ours, "a3": BEGUN["a3"]}, {"a3": {"outcome": "begun"}}, 2)
     assert [(one.hosts, one.starts, one.last) for one in made.batches] == [
         (("a3",), ("a3",), False),
         (("a2",), ("a2",), False),

@@ -129,6 +129,13 @@ def test_how_far_a_failed_canary_reaches(scope: str, passed: bool, barred: tuple
     assert (told.passed, told.barred) == (passed, barred)
 
 
+@pytest.mark.parametrize(
+    ("budgets", "passed"), [({}, False), ({"lost": "1"}, True), ({"lost": "1", "rollout": "0"}, False)]
+)
+def test_the_rollouts_own_budgets_hold_whatever_the_scope(budgets: dict[str, str], passed: bool) -> None:
+    assert judge(document("cohort", **budgets), 0, rows("lost", "done")).passed is passed
+
+
 def test_with_the_same_kmp_all_cohorts_of_it_are_reached() -> None:
     given = document("kmp")
     given["cohorts"][1]["kmp"] = "klp-a"

@@ -135,6 +135,20 @@ def test_a_canary_whose_next_boot_is_not_in_order():
     assert outcome.confirmed(judge(APPLIED, verified()), None, {}).outcome == "done"
 
 
+def test_a_halt_before_a_canary_was_confirmed_is_no_failure_of_it():
+    halted = {"failed": True, "halted": True, "msg": "not started: rollouts are halted"}
+    assert outcome.confirmed(judge(APPLIED, verified()), halted, {}).outcome == "done"
+    assert judge(halted).halted is True
+    assert judge(APPLIED, verified()).halted is False
+
+
+def test_who_was_started_and_cannot_be_verified_has_something_to_go_back_from():
+    told = judge(APPLIED, {"failed": True, "msg": "sudo wants a password"})
+    assert (told.outcome, told.applied) == ("failed", True)
+    assert judge(APPLIED, LOST).applied is False, "nobody reaches it"
+    assert judge(APPLIED, verified(evr="4")).applied is True, "whatever it has got"
+
+
 #
 # Hosts that were lost for a while
 #
@@ -160,6 +174,12 @@ MINE = {"run": "r", "plan": "p"}
 )
 def test_of_a_host_that_was_lost(install, found, expected):
     assert judge(install, LOST, found).outcome == expected
+
+
+def test_who_was_lost_and_was_patched_by_the_run_before_is_no_other():
+    found = verified(job=None, journal={"run": "before", "plan": "p"})
+    assert judge({**LOST, "run": "r"}, LOST, found, plan="p").outcome == "done"
+    assert judge({**LOST, "run": "r"}, LOST, found, plan="q").outcome == "skipped"
 
 
 #
@@ -199,6 +219,9 @@ def test_of_a_host_that_was_not_changed_the_health_is_not_ours():
         (verified(health={"verdict": "pass", "problems": []}), "done"),
         (verified(health={"verdict": "inconclusive", "problems": []}), "done"),
         (verified(health=ILL), "failed"),
+        # A newer one has come out; somebody has put in another one
+        (verified("outdated", False), "done"),
+        (verified(evr="4"), "failed"),
         (verified("transitioning", None), "failed"),
         (verified("crashed", None), "failed"),
         ({"problem": "unreachable: it does not answer"}, "lost"),

@@ -18,6 +18,8 @@ def test_what_is_not_given_makes_sense() -> None:
     sense.insist({}, 0)
     sense.insist({"web1": {}}, 0)
     sense.insist({"web1": {"livepatch_soak": "60", "livepatch_slices": 8, "livepatch_windows": []}}, 0)
+    for approval in ("all", "0, 1", 1, [0, "all"], []):
+        sense.insist({"web1": {"livepatch_approval": approval}}, 0)
 
 
 def test_probes_may_differ_from_host_to_host() -> None:
@@ -40,6 +42,8 @@ def test_probes_may_differ_from_host_to_host() -> None:
         ("livepatch_probes", ["true"], "livepatch_probes of web1: "),
         ("livepatch_probes", {"commands": ["echo '"]}, "livepatch_probes of web1: probes.commands: "),
         ("livepatch_probes", {"timeout": 0}, "livepatch_probes of web1: probes.timeout is 0"),
+        ("livepatch_approval", ["canaries"], "livepatch_approval: 'canaries' is neither all nor the number of a wave"),
+        ("livepatch_approval", "1, All", "livepatch_approval: 'All' is neither"),
         ("livepatch_hooks", [{}], "livepatch_hooks: each of them needs a url"),
     ],
 )

@@ -1,0 +1,120 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a rollout holds to though something came between: its plan, its gates, its way back."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Store
+from tests.pretended.test_rollout_goes_on import COMMON, ILL, ROLLOUT, extra, fleet, run, shown
+from tests.support import cores, web
+from tests.support.pretended import Pretence
+
+
+@pytest.fixture(scope="module")
+def pretence(tmp_path_factory: pytest.TempPathFactory) -> Pretence:
+    return Pretence(tmp_path_factory.mktemp("pretence"), cores.environment(cores.NEWEST))
+
+
+def test_what_was_planned_and_tried_is_what_hosts_get(pretence: Pretence) -> None:
+    """A newer KMP comes out between the plan and the run: neither its canary nor anybody after it gets that."""
+    planned = pretence.run(fleet(), ["fleet.livepatch.plan"], {}, common=COMMON)
+    (told,) = planned.ended("livepatch_plan").values()
+    pretence.change("a1", kmp="4-1")
+    pretence.change("b2", kmp="4-1")
+    ended = pretence.again([ROLLOUT, *extra(livepatch_plan_hash=told.result["plan"]["hash"])])
+    assert ended.rc == 2, ended.output
+    assert pretence.touched() == {"b1": ["3-1"]}, ended.output
+    assert "a1, b2: skipped: " in ended.output and "3-1 was planned, and it would get " in ended.output, ended.output
+    assert "a2: skipped: no canary of its cohort was patched" in ended.output, ended.output
+    assert "4 hosts: 3 skipped, 1 done" in ended.output
+
+
+def test_who_has_its_gate_before_it_cannot_be_left_out(pretence: Pretence) -> None:
+    run(pretence, fleet(), livepatch_soak=300, livepatch_run_limit=0)
+    assert set(pretence.touched()) == {"a1", "b1"}
+    for limit in ("a2,b2", "!a1"):
+        refused = pretence.again([ROLLOUT, "--limit", limit])
+        assert (refused.rc, "has hosts that this run leaves out" in refused.output) == (2, True), refused.output
+    assert set(pretence.touched()) == {"a1", "b1"}
+
+
+def test_who_was_not_brought_back_is_in_the_next_run_and_nothing_else_is_done(pretence: Pretence) -> None:
+    wrong = {"a1": {"stuck": "zypper is busy", "from": {"verify": {"problems": ILL}}}}
+    first = run(pretence, fleet(**wrong))
+    assert "a1: rollback_pending: " in first.output, first.output
+    assert shown(pretence)["rollout"]["status"] == "failed"
+    again = pretence.again([ROLLOUT])
+    assert "1 host still to be brought back (a1)" in again.output, again.output
+    assert "a1: rollback_pending: " in again.output
+    pretence.change("a1", stuck="", problems=[])
+    back = pretence.again([ROLLOUT])
+    assert (back.rc, "a1: rolled_back: " in back.output) == (2, True), back.output
+    assert shown(pretence)["rollout"]["status"] == "failed"
+    assert set(pretence.touched()) == {"a1", "b1"}, back.output
+    last = pretence.again([ROLLOUT])
+    assert set(pretence.touched()) == {"a1", "b1", "b2"}, last.output
+
+
+def test_a_soak_is_counted_from_its_beginning_by_each_run(pretence: Pretence) -> None:
+    soaks = {"livepatch_soak": 3600, "livepatch_run_limit": 0}
+    ends = [
+        re.findall(r"soaks until (\S+ \S+)", ended.output)
+        for ended in (run(pretence, fleet(), **soaks), pretence.again([ROLLOUT]), pretence.again([ROLLOUT]))
+    ]
+    assert len(ends[0]) > 0
+    assert ends[0] == ends[1] == ends[2]
+
+
+def test_the_last_gate_that_fails_is_told(pretence: Pretence) -> None:
+    answers = iter([200, 200, 404])
+    with web.served(lambda _asked: (next(answers), "")) as url:
+        ended = run(pretence, fleet(3), livepatch_gates=[{"name": "desk", "type": "http", "url": url}])
+    assert "6 hosts: 6 done" in ended.output, ended.output
+    assert (ended.rc, "the rollout has failed (Gate after wave 2: fail: desk" in ended.output) == (2, True), (
+        ended.output
+    )
+
+
+def test_patched_hosts_are_compared_with_those_that_are_not(pretence: Pretence) -> None:
+    asked = []
+
+    def prometheus(request: web.Asked) -> tuple[int, str]:
+        (query,) = urllib.parse.parse_qs(request.body.decode())["query"]
+        asked.append(sorted(re.findall(r"a\d", query)))
+        return 200, json.dumps({"status": "success", "data": {"resultType": "scalar", "result": [0, "1"]}})
+
+    with web.served(prometheus) as url:
+        gate = {"name": "errors", "type": "prometheus", "url": url, "query": 'errors{host=~"$hosts"}', "max_ratio": 2}
+        ended = run(pretence, fleet(3, "a"), livepatch_gates=[gate])
+    assert ended.rc == 0, ended.output
+    (first, second) = asked[2], asked[4]
+    assert asked == [["a1"], ["a2", "a3"], first, second, second, sorted(["a1", *first])]
+
+
+def test_a_halt_before_hosts_of_a_batch_start_fails_nobody(pretence: Pretence, tmp_path: Path) -> None:
+    def halt(asked: web.Asked) -> tuple[int, str]:
+        if b'"wave_start"' in asked.body:
+            Store(str(pretence.store), time.time).halt("default", "the array misbehaves", "eve")
+        return 200, ""
+
+    with web.served(halt) as url:
+        first = run(pretence, fleet(), livepatch_hooks=[{"url": url}])
+    assert first.rc == 2
+    assert "Gate after canaries: halted: 2 of its hosts not started: rollouts are halted by eve" in first.output
+    assert "4 hosts: 4 pending" in first.output, first.output
+    (before, quarantine) = (shown(pretence)["rollout"], shown(pretence)["quarantine"])
+    assert (before["status"], quarantine, pretence.touched()) == ("halted", [], {})
+    pretence.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
+    last = pretence.again([ROLLOUT, *extra(livepatch_hooks=[])])
+    assert "4 hosts: 4 done" in last.output, last.output
+    assert shown(pretence)["rollout"]["id"] == before["id"]
