@@ -83,8 +83,7 @@ def _stopped(document: t.Mapping[str, t.Any], rollout: t.Mapping[str, t.Any]) ->
     """The waves that a slice has stopped, or with which more went wrong than may: whoever found that has died before
     it could end the rollout.
     """
-    stopped = left_to_slices(rollout, "halted") or left_to_slices(rollout, "running")
-    found = {rollout["detail"]["wave"]} if stopped else set()
+    found = {rollout["detail"]["wave"]} if _stopped_by_slice(rollout) else set()
     rows = {
         name: outcome.recorded(name, row, document["hosts"][name]["cohort"])
         for name, row in rollout["outcomes"].items()
@@ -98,6 +97,11 @@ def _stopped(document: t.Mapping[str, t.Any], rollout: t.Mapping[str, t.Any]) ->
         if known and not judging.judge(document, number, totals, known, last=False).passed:
             found.add(number)
     return found
+
+
+def _stopped_by_slice(rollout: t.Mapping[str, t.Any]) -> bool:
+    """Whether a slice has stopped the wave that it was left, be it that a run has taken the rollout up since."""
+    return left_to_slices(rollout, "halted") or left_to_slices(rollout, "running")
 
 
 def _owed(
@@ -313,7 +317,7 @@ def _take(records: Records, document: t.Mapping[str, t.Any], seen: t.Any, ttl: i
     else:
         identity = open_["id"]
         # That a slice has stopped a wave is known by the detail until the wave's gate has ended the rollout.
-        detail = open_["detail"] if left_to_slices(open_, "halted") or left_to_slices(open_, "running") else {}
+        detail = open_["detail"] if _stopped_by_slice(open_) else {}
         records.ask("status", **ours, rollout=identity, status="running", detail=detail)
     return {"id": identity, "fence": fence}, open_
 
