@@ -61,7 +61,7 @@ class ActionModule(ActionBase):
         self._tell(hooks.of(self, options, records.scope, rollout), rollout, bool(options["only"]))
         lines = text.plan(document, rollout["resumed"], rollout["before"])
         if "ends" in rollout:
-            lines = text.brings_back(rollout["pending"])
+            lines = text.brings_back(rollout["owed"])
         self._display.display(words.shown(lines, document, options["format"]))
 
         def whole() -> dict[str, t.Any]:

@@ -14,6 +14,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     BadOption,
     Fenced,
     LivepatchError,
+    NotBegun,
     NotDone,
     NoWayBack,
     TransitionStalled,
@@ -28,19 +29,19 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy i
 
 
 # state: "latest", "present", "absent" or "previous". timeout: seconds a migration may take. on_stall: "reverse" or
-# "leave". expect: what a plan was made for, as far as it says: "build_id" of the running kernel, "kmp" the EVR that is
-# to be applied. confirm: it may be in the next boot at once. mend: what loads it at boot is put in order.
-# kernel_lock: whether the kernel's package is to be locked, None for as it is.
-# allow_unsupported: disabling a patch may cost the vendor's support. run, rollout, plan: for the journal. fence: the
-# number of the rollout's run, None for none. preflight: what speaks against a change refuses it, but for what is in
-# tolerate. back: it is a way back. stay: why nothing is to be done, None where it is. download_only: the KMP's file
-# comes to the host, and nothing else.
+# "leave". expect: what a plan was made for, as far as it says: "build_id" of the running kernel, "kmp" the EVR that
+# is to be applied, "begun" that the rollout has begun its change of the host already. confirm: it may be in the next
+# boot at once. mend: what loads it at boot is put in order. kernel_lock: whether the kernel's package is to be
+# locked, None for as it is. allow_unsupported: disabling a patch may cost the vendor's support. run, rollout, plan:
+# for the journal. fence: the number of the rollout's run, None for none. preflight: what speaks against a change
+# refuses it, but for what is in tolerate. back: it is a way back. stay: why nothing is to be done, None where it is.
+# download_only: the KMP's file comes to the host, and nothing else.
 class Request(NamedTuple):
     policy: Policy
     timeout: float
     on_stall: str
     check_mode: bool
-    expect: Dict[str, str] = {}
+    expect: Dict[str, Any] = {}
     state: str = "latest"
     confirm: bool = True
     mend: bool = False
@@ -82,6 +83,7 @@ def bring(host: Host, request: Request) -> Dict[str, Any]:
 
 def _bring(host: Host, request: Request) -> Dict[str, Any]:
     _fence(host, request)
+    _insist_on_begun(host, request)
     request = _with_way_back(host, request)
     kernel = identity.read(host)
     offer = packages.ask(host, kernel, request.policy)
@@ -259,6 +261,26 @@ def _fence(host: Host, request: Request) -> None:
         journal.fence(entry, request.fence)
 
 
+def _insist_on_begun(host: Host, request: Request) -> None:
+    """That the rollout has begun its change of the host, where nothing else is to be done: an earlier run did, and
+    nobody knows what came of it.
+
+    :raises NotBegun: it has not.
+    :raises NotDone: it did, and the change has failed. It is not tried again.
+    """
+    if not request.expect.get("begun"):
+        return
+    try:
+        entry = _journal.Journal(host).read()
+    except Unmeasured:  # the host's state is unknown then, and nothing is done
+        return
+    if entry is None or entry.get("rollout") != request.rollout:
+        raise NotBegun("the rollout has begun nothing on this host", "Nothing was done, and nothing is")
+    if entry["phase"] == _journal.FAILED:
+        left: Dict[str, Any] = {key: entry[key] for key in ("before", "after") if key in entry}
+        raise NotDone(entry["problem"] or "the change of this host has failed", result=left)
+
+
 def _with_way_back(host: Host, request: Request) -> Request:
     """``previous``, as what it means here: the level that the journal names.
 
@@ -340,7 +362,7 @@ def _look_first(host: Host, observed: Dict[str, Any], request: Request, result: 
         )
 
 
-def _insist_on(expect: Dict[str, str], observed: Dict[str, Any], result: Dict[str, Any]) -> None:
+def _insist_on(expect: Dict[str, Any], observed: Dict[str, Any], result: Dict[str, Any]) -> None:
     """That this is the host, and the KMP, that a plan was made for."""
     kernel, kmp = observed["kernel"], observed["kmp"]
     evr = kmp["selected"]["evr"] if kmp["selected"] else None

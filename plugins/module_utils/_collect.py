@@ -22,6 +22,7 @@ _KEPT = (
     "failed",
     "refused",
     "fenced",
+    "not_begun",
     "changed",
     "before",
     "after",

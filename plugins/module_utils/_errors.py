@@ -77,6 +77,12 @@ class Fenced(LivepatchError):
     marks = {"fenced": True}
 
 
+class NotBegun(LivepatchError):
+    """What was to be finished on the host was never begun."""
+
+    marks = {"not_begun": True}
+
+
 class NextBootFailed(LivepatchError):
     """The next boot could not be put in order."""
 

@@ -52,7 +52,15 @@ LIVEPATCH: Dict[str, Dict[str, Any]] = dict(
     download_only={"type": "bool", "default": False},
     mend_next_boot={"type": "bool", "default": False},
     kernel_lock={"type": "bool"},
-    expect={"type": "dict", "default": {}, "options": {"build_id": {"type": "str"}, "kmp": {"type": "str"}}},
+    expect={
+        "type": "dict",
+        "default": {},
+        "options": {
+            "build_id": {"type": "str"},
+            "kmp": {"type": "str"},
+            "begun": {"type": "bool", "default": False},
+        },
+    },
     run={"type": "str"},
     rollout={"type": "str"},
     plan={"type": "str"},

@@ -121,6 +121,12 @@ options:
       kmp:
         description: The version and release of the KMP that is to be applied.
         type: str
+      begun:
+        description:
+          - The O(rollout) has begun its change of the host already. That one is finished, and nothing new is begun.
+            Where it has failed, the module fails for the same reason.
+        type: bool
+        default: false
   run:
     description: An ID for this run, under which the host's journal records it. By default one is made.
     type: str

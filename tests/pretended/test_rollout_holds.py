@@ -56,6 +56,9 @@ def test_who_was_not_brought_back_is_in_the_next_run_and_nothing_else_is_done(pr
     again = pretence.again([ROLLOUT])
     assert "1 host still to be brought back (a1)" in again.output, again.output
     assert "a1: rollback_pending: " in again.output
+    told = pretence.again([ROLLOUT, "--check"])
+    assert "1 host still to be brought back (a1)" in told.output, told.output
+    assert "would be patched" not in told.output, told.output
     pretence.change("a1", stuck="", problems=[])
     back = pretence.again([ROLLOUT])
     assert (back.rc, "a1: rolled_back: " in back.output) == (2, True), back.output
@@ -118,3 +121,28 @@ def test_a_halt_before_hosts_of_a_batch_start_fails_nobody(pretence: Pretence, t
     last = pretence.again([ROLLOUT, *extra(livepatch_hooks=[])])
     assert "4 hosts: 4 done" in last.output, last.output
     assert shown(pretence)["rollout"]["id"] == before["id"]
+
+
+def test_a_halt_before_hosts_in_flight_are_asked_forgets_none_of_them(pretence: Pretence) -> None:
+    store = Store(str(pretence.store), time.time)
+
+    def halt(asked: web.Asked) -> tuple[int, str]:
+        if b'"wave_start"' in asked.body:
+            store.halt("default", "the array misbehaves", "eve")
+        return 200, ""
+
+    with web.served(halt) as url:
+        run(pretence, fleet(), livepatch_hooks=[{"url": url}])
+        pretence.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
+        # A run begins with a1, and dies
+        rollout = shown(pretence)["rollout"]["id"]
+        fence = store.take("default", {}, 60)["fence"]
+        store.begin("default", fence, rollout, 0, ["a1"])
+        store.release("default", fence)
+        pretence.change("a1", rollout=rollout)
+        halted = pretence.again([ROLLOUT])
+    assert "not started: rollouts are halted by eve" in halted.output, halted.output
+    assert shown(pretence)["rollout"]["outcomes"]["a1"]["outcome"] == "begun", halted.output
+    pretence.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
+    last = pretence.again([ROLLOUT, *extra(livepatch_hooks=[])])
+    assert "4 hosts: 4 done" in last.output, last.output

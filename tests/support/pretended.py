@@ -37,7 +37,7 @@ _WELL: dict[str, t.Any] = {
     "refusal": "",  # what the kernel says when the module is applied
     "stays": "",  # why the host does not go back to what it had before
     "stuck": "",  # the same, and it may be tried again
-    "plan": "",  # the plan by which something was last begun on it
+    "rollout": "",  # the one by which something was last begun on it
     "slow": 0,  # how often it is still migrating when it is asked what became of its run
     "gone": False,  # the host does not answer any more
     "from": {},  # what becomes true when it is asked, applied to or verified: facts by "ask", "apply", "verify"

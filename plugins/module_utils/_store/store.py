@@ -270,14 +270,15 @@ class Store:
             return {"go": True, "halt": None, "why": ""}
 
     def tried(self, scope: str, fence: int, rollout: str, hosts: Sequence[str]) -> List[str]:
-        """Which of these hosts have what was planned for them."""
+        """On which of these hosts what was planned for them was tried, whatever came of it."""
         with self._database.writing() as connection:
             self._insist(connection, scope, fence, rollout)
             found = connection.execute(
-                "SELECT host FROM outcomes WHERE rollout = ? AND outcome IN ('done', 'unchanged')", (rollout,)
+                "SELECT host FROM outcomes WHERE rollout = ? AND outcome NOT IN ('begun', 'pending', 'skipped')",
+                (rollout,),
             )
-            well = {one["host"] for one in found}
-        return [name for name in hosts if name in well]
+            ended = {one["host"] for one in found}
+        return [name for name in hosts if name in ended]
 
     def results(
         self, scope: str, fence: int, rollout: str, outcomes: Sequence[Dict[str, Any]], wave: Optional[int] = None

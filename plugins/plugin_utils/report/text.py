@@ -111,7 +111,10 @@ def prestage(found: t.Sequence[Fetched]) -> list[str]:
 def brings_back(names: t.Sequence[str]) -> list[str]:
     """Of a run that does nothing else than to bring hosts back that the rollout before has left patched."""
     what = f"Of the last rollout {words.count(names, 'host')} still to be brought back ({words.some(names)})"
-    return [f"{what}: nothing else is done. Run the rollout again after that"]
+    return [
+        f"{what}: nothing else is done. Run the rollout again after that",
+        "To leave one as it is, put it in quarantine (playbook quarantine, livepatch_quarantine_host)",
+    ]
 
 
 def not_fetched(found: t.Sequence[Fetched]) -> str | None:

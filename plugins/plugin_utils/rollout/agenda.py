@@ -56,6 +56,7 @@ def make(
     recorded: t.Mapping[str, t.Mapping[str, t.Any]],
     passed: t.Collection[int],
     stopped: t.Collection[int] = (),
+    rollout: str | None = None,
 ) -> Agenda:
     """What is left to do of a plan.
 
@@ -63,13 +64,14 @@ def make(
     :param recorded: what the store says of hosts, with the key ``outcome``.
     :param passed: waves whose gate has passed.
     :param stopped: waves in which too much went wrong already: who was in flight is verified, and nobody else started.
+    :param rollout: the open one, None where it is only beginning.
     """
     changed: dict[str, str] = {}
     batches: list[Batch] = []
     for number, wave in enumerate(document["waves"]):
         if number in passed and not _unconfirmed(wave, fleet, recorded):
             continue
-        in_flight, starts = _left(document, wave["hosts"], fleet, recorded, changed)
+        in_flight, starts = _left(document, wave["hosts"], fleet, recorded, changed, rollout)
         most = document["settings"]["max_in_flight"]
         cut = [(group, True) for group in _cut(in_flight, most)]
         if number not in stopped:
@@ -90,14 +92,16 @@ def share(
     fleet: t.Mapping[str, Host],
     recorded: t.Mapping[str, t.Mapping[str, t.Any]],
     slices: int,
+    rollout: str | None,
 ) -> Agenda:
     """What is left of a wave for a slice that has these hosts. The gate is never its own, nor is what may be in flight.
 
     :param slices: how many of them share that.
+    :param rollout: the open one, None where nothing was begun.
     """
     changed: dict[str, str] = {}
     ours = [name for name in document["waves"][number]["hosts"] if name in fleet]
-    in_flight, starts = _left(document, ours, fleet, recorded, changed)
+    in_flight, starts = _left(document, ours, fleet, recorded, changed, rollout)
     most = max(1, document["settings"]["max_in_flight"] // slices)
     batches = [Batch(number, group, group, False, in_flight=True) for group in _cut(in_flight, most)]
     batches += [Batch(number, group, group, False) for group in _cut(starts, most)]
@@ -119,6 +123,7 @@ def _left(
     fleet: t.Mapping[str, Host],
     recorded: t.Mapping[str, t.Mapping[str, t.Any]],
     changed: dict[str, str],
+    rollout: str | None,
 ) -> tuple[list[str], list[str]]:
     """Those that were in flight, which are verified before any other is started, and those that are to be started."""
     in_flight, starts = [], []
@@ -127,8 +132,8 @@ def _left(
         if outcome in _FINAL or host is None:
             continue
         # A whole batch is recorded before the first of it is started. Who has answered, and tells of nothing that was
-        # done to it for this plan, was never started.
-        if outcome == BEGUN and (host.build_id is None or host.plan == document["hash"]):
+        # done to it by this rollout, was never started.
+        if outcome == BEGUN and (host.build_id is None or host.rollout == rollout):
             in_flight.append(name)
             continue
         problem = _replanned(document["hosts"][name], host)

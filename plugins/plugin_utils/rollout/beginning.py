@@ -47,10 +47,10 @@ def begin(
     open_ = _open(last)
     # A rollout that was taken up for that only goes no further, whatever has become of that.
     ends = bool(open_ and ENDS in open_["detail"])
-    if last and not read_only:
+    if last:
         owed = [] if open_ and not ends else _owed(last, by_name, settings.quarantine)
         if owed or ends:
-            return _bring_back(records, last, owed, int(options["lease"]))
+            return _bring_back(records, last, owed, int(options["lease"]), read_only)
     open_ = None if ends else open_
     document = _document(records, fleet, settings, open_, str(options["plan_hash"]))
     _insist_on_everybody(document, by_name, open_)
@@ -64,7 +64,8 @@ def begin(
         held, open_ = _take(records, document, open_, int(options["lease"]))
     recorded = open_["outcomes"] if open_ else {}
     gates = open_["gates"] if open_ else []
-    left = agenda.make(document, by_name, recorded, agenda.passed(gates), _stopped(document, open_) if open_ else ())
+    stopped, rollout = (_stopped(document, open_), open_["id"]) if open_ else ((), None)
+    left = agenda.make(document, by_name, recorded, agenda.passed(gates), stopped, rollout)
     return {
         **held,
         "resumed": resumed,
@@ -118,20 +119,23 @@ def _owed(
     ]
 
 
-def _bring_back(records: Records, rollout: t.Mapping[str, t.Any], owed: list[str], lease: int) -> dict[str, t.Any]:
+def _bring_back(
+    records: Records, rollout: t.Mapping[str, t.Any], owed: list[str], lease: int, read_only: bool
+) -> dict[str, t.Any]:
     """Takes a rollout up that has ended, for nothing else than to bring these hosts back.
 
-    :returns: the same as ``begin``, and as what it ``ends`` again.
+    :returns: the same as ``begin``, and as what it ``ends`` again, and to whom it is ``owed``.
     """
     document = _stored(records, rollout["plan_hash"])
     ends = rollout["detail"].get(ENDS) or {"status": rollout["status"], "detail": rollout["detail"]}
-    fence = _hold(records, lease)
-    ours = {"scope": records.scope, "fence": fence, "rollout": rollout["id"]}
-    # Whoever comes after a run that died in the middle knows by that to start nobody.
-    records.ask("status", **ours, status="running", detail={ENDS: ends, "text": "hosts are brought back"})
+    held: dict[str, t.Any] = {"id": None, "fence": None}
+    if not read_only:
+        held = {"id": rollout["id"], "fence": _hold(records, lease)}
+        ours = {"scope": records.scope, "fence": held["fence"], "rollout": held["id"]}
+        # Whoever comes after a run that died in the middle knows by that to start nobody.
+        records.ask("status", **ours, status="running", detail={ENDS: ends, "text": "hosts are brought back"})
     return {
-        "id": rollout["id"],
-        "fence": fence,
+        **held,
         "resumed": True,
         "before": None,
         "began": time.time(),
@@ -140,8 +144,9 @@ def _bring_back(records: Records, rollout: t.Mapping[str, t.Any], owed: list[str
         "document": document,
         **_as_result(agenda.Agenda((), {})),
         "soaking": {},
-        "pending": sorted(owed),
+        "pending": [] if read_only else sorted(owed),
         "ends": ends,
+        "owed": sorted(owed),
     }
 
 
@@ -172,7 +177,7 @@ def join(records: Records, fleet: t.Sequence[Host], slices: int, lease: int, rea
     if open_ is None:
         return f"no wave is left to slices ({joined['why']})"
     document, wave = _stored(records, open_["plan_hash"]), open_["detail"]["wave"]
-    left = agenda.share(document, wave, {host.name: host for host in fleet}, open_["outcomes"], slices)
+    left = agenda.share(document, wave, {host.name: host for host in fleet}, open_["outcomes"], slices, open_["id"])
     ours = {"scope": records.scope, "fence": joined["fence"]}
     if left.changed and not read_only:
         outcomes = agenda.skipped(document, left.changed)

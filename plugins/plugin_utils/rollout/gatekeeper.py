@@ -94,10 +94,11 @@ class Gatekeeper:
         wave = judged["wave"]
         strict = self._document["waves"][wave]["kind"] in judging.STRICT
         end = self._end(judged, rows)
-        failed = end["status"] == "failed"
+        # Of canaries all go back where the failure of one reaches all.
+        everybody = end["status"] == "failed" and self._document["settings"]["halt_scope"] == "rollout"
         # Of later waves only who failed: to take a fix away from healthy hosts is a person's choice.
         reached = end["barred"] if strict else ()
-        back = [row for row in rows.values() if row.applied and self._goes_back(row, strict and failed, reached)]
+        back = [row for row in rows.values() if row.applied and self._goes_back(row, strict and everybody, reached)]
         if self._is_slice:
             # The others bring their own back.
             back = [row for row in back if row.host in self._batch_hosts]
@@ -149,7 +150,9 @@ class Gatekeeper:
         wave = batch["wave"]
         members = self._document["waves"][wave]["hosts"]
         if not self._read_only:
-            totals = self._record(wave, news)
+            # Of who was in flight and was kept from being asked by a halt nobody knows more than before.
+            known = {name: row for name, row in news.items() if not (row.halted and batch["in_flight"])}
+            totals = self._record(wave, known)
             if not set(members) <= set(rows):
                 rows = {**self._stored(members), **rows}
         else:

@@ -29,7 +29,7 @@ class Host:
     """One host before the rollout. ``kmp`` is the one that is wanted, as name-evr; ``level`` the active one.
 
     ``unconfirmed``: what is active is kept out of the next boot; whoever applied it has gone away before its gate.
-    ``plan``: the hash of that by which something was last done to it, as its journal tells.
+    ``rollout``: the one by which something was last begun on it, as its journal tells.
     ``refused``: there are KMPs of the right name, and none of them was taken. ``wariness``: from 0, goes first, to 1.
     ``domains``: failure domains that it is in, as ``key=value``; ``groups``: services that it is a part of.
     ``new_level``: that of ``kmp``. ``key``: what else its cohort is told by. ``left_out``: why the operator wants it
@@ -46,7 +46,7 @@ class Host:
     level: int | None = None
     kmp: str | None = None
     boot_id: str | None = None
-    plan: str | None = None
+    rollout: str | None = None
     canary: bool = False
     refused: bool = False
     up_to_date: bool = False
@@ -67,7 +67,8 @@ class Host:
     def patchable(self) -> bool:
         """Something is to be done here, be it only that what a rollout has left behind comes to its gate."""
         if self.up_to_date:
-            return self.unconfirmed
+            # Where the policy admits no KMP any more, there is none to plan with.
+            return self.unconfirmed and self.kmp is not None
         return self.state in PATCHABLE and self.kmp is not None
 
 
@@ -119,7 +120,7 @@ def from_result(
         level=livepatch["level"],
         kmp=f"{selected['name']}-{selected['evr']}" if selected else None,
         boot_id=kernel["boot_id"],
-        plan=(livepatch["journal"] or {}).get("plan"),
+        rollout=(livepatch["journal"] or {}).get("rollout"),
         refused=selected is None and bool(kmp["rejected"]),
         up_to_date=livepatch["compliance"]["up_to_date"] is True,
         unconfirmed=(livepatch["journal"] or {}).get("phase") == _journal.SOAKING,

@@ -96,14 +96,16 @@ def judge(
     head = f"Gate after {name_of(document, wave)}:"
 
     barred = _barred(document, rows, settings["halt_scope"] if strict else "cohort")
+    problem = _over(document, totals, bad(totals.wave) + unknown, most)
     if strict and barred and settings["halt_scope"] != "rollout" and not unknown:
         everybody = len(document["cohorts"])
         others = everybody - len(barred)
         # What one cohort's failure does not reach, the rollout's own budgets may
-        if others and _over_all(document, totals) is None:
+        over_all = _over_all(document, totals)
+        if others and over_all is None:
             text = f"the rollout ends for {len(barred)} of {everybody} cohorts, and goes on for {others}"
             return Verdict(True, f"{head} fail for some {told}: {text}", barred)
-    problem = _over(document, totals, bad(totals.wave) + unknown, most)
+        problem = over_all or problem
     if problem is None:
         return Verdict(True, f"{head} pass {told}")
     return Verdict(False, f"{head} fail {told}{problem}: no further host is touched", barred)

@@ -68,11 +68,15 @@ def unplanned(host: Host, why: str | None = None) -> Outcome:
 
 
 def judge(
-    host: Host, variables: t.Mapping[str, t.Any], answers: Answers, plan: str = "", check_mode: bool = False
+    host: Host,
+    variables: t.Mapping[str, t.Any],
+    answers: Answers,
+    rollout: str | None = None,
+    check_mode: bool = False,
 ) -> Outcome:
     """What became of one planned host. Whatever does not prove success is none.
 
-    :param plan: the hash of the plan: what the host's journal ascribes to it was done by this rollout.
+    :param rollout: this one: what the host's journal ascribes to it was done by it, be it by an earlier run.
     """
     before = Outcome(host.name, "pending", "not started", host.state, host.level, host.kmp)
     install, verify = answers.install, answers.verify
@@ -82,7 +86,7 @@ def judge(
         return dataclasses.replace(before, reason=str(install.get("msg")), halted=True)
     after = dataclasses.replace(before, outcome="failed", state="unknown", level=None)
     if answers.found is not None:
-        return _after_all(host, after, install, answers.found, plan)
+        return _after_all(host, after, install, answers.found, rollout)
     problem = problems.of(install, variables)
     if problem is not None:
         left = install.get("livepatch") or {}
@@ -102,7 +106,7 @@ def judge(
         return dataclasses.replace(
             after, outcome="lost" if lost else "failed", reason=problem or "it was not verified", applied=not lost
         )
-    return _verified(host, after, verify, plan)
+    return _verified(host, after, verify, rollout)
 
 
 def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
@@ -116,13 +120,19 @@ def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.M
     if not result or problem is not None:
         return dataclasses.replace(before, outcome="lost", reason=f"in the soak: {problem}", state="unknown")
     told = result["livepatch"]
+    crashed = told["state"] == "crashed"
     now = dataclasses.replace(
-        before, state=told["state"], level=told["level"], crashed=before.crashed or told["state"] == "crashed"
+        before,
+        state=told["state"],
+        level=told["level"],
+        crashed=before.crashed or crashed,
+        # Who went down runs what the next boot had, and is not changed until somebody has looked at it.
+        applied=before.applied and not crashed,
     )
     # What the kernel says since its last change is about this rollout only where that was its change.
-    if before.applied:
+    if now.applied:
         now = dataclasses.replace(now, blind=_blind(told))
-    problem = _unwell(told) if before.applied else None
+    problem = _unwell(told) if now.applied else None
     # Not whether it is the newest: another one may have come out while the wave soaks.
     if problem is None and not _in_force(result, before.kmp):
         problem = f"{told['state']}: {told['reason']}"
@@ -156,13 +166,21 @@ def went_back(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: 
     if not job["failed"]:
         back = "no live patch" if told["level"] is None else f"level {told['level']}"
         return dataclasses.replace(now, outcome="rolled_back", reason=f"{why}; brought back to {back}")
+    if told["state"] == "crashed":
+        # To try it again would be refused as long as nobody has looked at it.
+        gone = f"it went down before it was brought back: {told['reason']}"
+        return dataclasses.replace(now, outcome="failed", crashed=True, reason=f"{why}; {gone}")
     said = problems.one_line(str(job.get("msg") or "it failed without a message"))
     kind = "rollback_refused" if job.get("refused") else "rollback_pending"
     return dataclasses.replace(now, outcome=kind, applied=True, reason=f"{why}; not brought back: {said}")
 
 
 def _after_all(
-    host: Host, after: Outcome, install: t.Mapping[str, t.Any], found: t.Mapping[str, t.Any], plan: str
+    host: Host,
+    after: Outcome,
+    install: t.Mapping[str, t.Any],
+    found: t.Mapping[str, t.Any],
+    rollout: str | None,
 ) -> Outcome:
     """Of a host that was lost for a while."""
     if "livepatch" not in found:
@@ -170,23 +188,39 @@ def _after_all(
     journal = found["livepatch"]["journal"] or {}
     began = found["livepatch"]["job"] is not None or journal.get("run") == install.get("run")
     # Or by the run before, which has died
-    began = began or (bool(plan) and journal.get("plan") == plan)
+    began = began or _is_ours(found, rollout)
     if not began and found["kernel"]["boot_id"] == host.boot_id:
-        return dataclasses.replace(
-            after,
-            outcome="skipped",
-            reason="it could not be reached when its turn came, and nothing was done to it",
-            state=found["livepatch"]["state"],
-            level=found["livepatch"]["level"],
-        )
-    return _verified(host, after, found, plan)
+        return _not_begun(after, found)
+    return _verified(host, after, found, rollout)
 
 
-def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], plan: str) -> Outcome:
+def _not_begun(after: Outcome, told: t.Mapping[str, t.Any]) -> Outcome:
+    return dataclasses.replace(
+        after,
+        outcome="skipped",
+        reason="it could not be reached when its turn came, and nothing was done to it",
+        state=told["livepatch"]["state"],
+        level=told["livepatch"]["level"],
+    )
+
+
+def _is_ours(told: t.Mapping[str, t.Any], rollout: str | None) -> bool:
+    """Whether what was last done to a host was done by this rollout."""
+    return rollout is not None and (told["livepatch"]["journal"] or {}).get("rollout") == rollout
+
+
+def _undone(job: t.Mapping[str, t.Any] | None) -> bool:
+    """Whether a change has failed and left the host as it was: there is nothing to bring back."""
+    return bool(job and job["failed"] and job.get("before") and job["before"] == job.get("after"))
+
+
+def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], rollout: str | None) -> Outcome:
     job = verify["livepatch"]["job"]
+    if job is not None and job.get("not_begun"):
+        return _not_begun(after, verify)
     kernel, livepatch, installed = verify["kernel"], verify["livepatch"], verify["kmp"]["installed"]
     kmp = f"{installed['name']}-{installed['evr']}" if installed else None
-    ours = bool(plan) and (livepatch["journal"] or {}).get("plan") == plan
+    ours = _is_ours(verify, rollout)
     changed = bool((job or {}).get("changed")) or ours
     found = dataclasses.replace(
         after,
@@ -195,7 +229,7 @@ def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], plan: s
         level=livepatch["level"],
         kmp=kmp,
         seconds=((job or {}).get("transition") or {}).get("seconds"),
-        applied=changed and livepatch["state"] in ACTIVE,
+        applied=changed and livepatch["state"] in ACTIVE and not _undone(job),
     )
     if kernel["boot_id"] != host.boot_id:
         reason = "it has rebooted since the rollout began: " + found.reason

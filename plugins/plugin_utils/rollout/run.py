@@ -221,7 +221,7 @@ def judged(
             host = hosts.from_result(name, variables, variables.get(ASKED))
             # What it was when it was planned: it may have gone down since, and an earlier run have begun with it.
             host = dataclasses.replace(host, build_id=row["build_id"], boot_id=row["boot_id"], kmp=row["kmp"])
-            one = outcome.judge(host, variables, answers(variables), rollout["hash"], check_mode)
+            one = outcome.judge(host, variables, answers(variables), rollout["id"], check_mode)
         except (AttributeError, KeyError, TypeError) as exc:
             reason = f"what it answered cannot be understood ({exc!r}): report it as a bug"
             one = outcome.Outcome(name, "failed", reason, "unknown")

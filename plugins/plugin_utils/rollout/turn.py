@@ -46,7 +46,12 @@ def of(
         "confirm": rollout["document"]["waves"][batch["wave"]]["kind"] not in judging.STRICT,
         # Just that, whatever the host might get by now. An EVR has one dash.
         "expect": {
-            name: {"build_id": planned[name]["build_id"], "kmp": "-".join(planned[name]["kmp"].split("-")[-2:])}
+            name: {
+                "build_id": planned[name]["build_id"],
+                "kmp": "-".join(planned[name]["kmp"].split("-")[-2:]),
+                # What holds others back was not asked for those in flight: nothing new is begun on them.
+                "begun": batch["in_flight"],
+            }
             for name in batch["starts"]
         },
     }

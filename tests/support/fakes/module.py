@@ -99,7 +99,7 @@ class Host:
                     "reason": facts["blind"],
                 },
                 "probes": [],
-                "journal": {"plan": facts["plan"], "phase": "done"} if facts["plan"] else None,
+                "journal": {"rollout": facts["rollout"], "phase": "done"} if facts["rollout"] else None,
                 "job": None,
                 "unmeasured": {},
             },
@@ -137,7 +137,7 @@ def wait(host: Host, results_file: str) -> dict[str, t.Any]:
             told = json.loads(Path(results_file).read_text())
             if "changed" in told or "failed" in told:
                 host.read()  # what was told may have become true since
-                kept = ("msg", "refused", "fenced", "changed", "transition", "before", "after")
+                kept = ("msg", "refused", "fenced", "not_begun", "changed", "transition", "before", "after")
                 return {**{key: told[key] for key in kept if key in told}, "failed": bool(told.get("failed"))}
         time.sleep(0.02)
 
@@ -152,7 +152,10 @@ def apply(host: Host, module: AnsibleModule) -> None:
     host.enter("apply")
     facts = host.facts
     before = {key: facts[key] for key in ("state", "level")}
-    for key, planned in module.params["expect"].items():
+    expect = dict(module.params["expect"])
+    if expect.pop("begun", False) and facts["rollout"] != module.params["rollout"]:
+        module.fail_json(msg="the rollout has begun nothing here", not_begun=True, **host.blocks())
+    for key, planned in expect.items():
         if planned and planned != facts[key]:
             module.fail_json(msg=f"{key} is {facts[key]}, the plan was made for {planned}", **host.blocks())
     after = {"state": "patched", "level": _level(facts["kmp"])}
@@ -161,7 +164,7 @@ def apply(host: Host, module: AnsibleModule) -> None:
     if (facts["state"], facts["installed"]) == ("patched", facts["kmp"]):
         module.exit_json(changed=False, before=before, after=before, **host.blocks())
     host.touch()
-    facts["plan"] = module.params["plan"] or ""
+    facts["rollout"] = module.params["rollout"] or ""
     host.save()
     host.vanish_if_wanted()
     if facts["refusal"]:

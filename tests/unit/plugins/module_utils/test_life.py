@@ -18,6 +18,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     LivepatchError,
     LoadRefused,
     NextBootFailed,
+    NotBegun,
     NotDone,
     RepositoryDown,
     TransitionStalled,
@@ -871,6 +872,40 @@ def test_fence_comes_before_what_is_half_done(machine: Any) -> None:
         _bring(machine, fence=2)
     assert machine.slept == 0
     assert _entry(machine)["run"] == "killed"
+
+
+# What a rollout has begun
+
+
+def test_what_a_rollout_has_begun_is_finished_and_nothing_else_is_begun(machine: Any) -> None:
+    begun = {"rollout": "r", "expect": {"begun": True}}
+    with pytest.raises(NotBegun) as refused:
+        _bring(machine, **begun)
+    assert refused.value.marks == {"not_begun": True}
+    _bring(machine, level=2, rollout="other")
+    with pytest.raises(NotBegun):
+        _bring(machine, **begun)
+    assert machine.active() == [machine.module(_TWO)]
+    machine.start(_THREE)
+    _killed_in(machine, "migrating")
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), rollout="r")))
+    assert _bring(machine, **begun)["livepatch"]["state"] == "patched"
+    assert _bring(machine, **begun)["changed"] is False
+
+
+def test_what_has_failed_in_a_rollout_is_not_tried_again_by_it(machine: Any) -> None:
+    _bring(machine, level=2)
+    machine.offer(_THREE, refused="Invalid parameters")
+    with pytest.raises(LoadRefused) as first:
+        _bring(machine, rollout="r")
+    machine.offer(_THREE)
+    with pytest.raises(NotDone, match="Invalid parameters") as again:
+        _bring(machine, rollout="r", expect={"begun": True})
+    assert machine.active() == [machine.module(_TWO)]
+    kept = {key: first.value.result[key] for key in ("before", "after")}
+    assert again.value.result == kept
+    assert kept["before"] == kept["after"], "nothing is left of it"
+    assert _bring(machine, rollout="next")["livepatch"]["level"] == 3
 
 
 # The way back, as a rollout asks for it

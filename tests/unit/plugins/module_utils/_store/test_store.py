@@ -265,6 +265,15 @@ def test_intent_results_and_totals(store: Store) -> None:
     assert (rows["b"]["outcome"], rows["b"]["wave"]) == ("rolled_back", 1), "the wave stays"
 
 
+def test_a_host_was_tried_whatever_came_of_it(store: Store) -> None:
+    fence, rollout = _begun(store)
+    ours = {"scope": "s", "fence": fence, "rollout": rollout}
+    store.begin(wave=0, hosts=["begun"], **ours)
+    kinds = ("done", "unchanged", "failed", "rolled_back", "skipped", "pending")
+    store.results(wave=0, outcomes=[{"host": kind, "outcome": kind, "cohort": "c"} for kind in kinds], **ours)
+    assert store.tried(hosts=["begun", *kinds, "new"], **ours) == ["done", "unchanged", "failed", "rolled_back"]
+
+
 def test_gates_keep_their_wave(store: Store) -> None:
     fence, rollout = _begun(store)
     store.gate("s", fence, rollout, 2, {"of": "wave", "verdict": "pass", "wave": 7})

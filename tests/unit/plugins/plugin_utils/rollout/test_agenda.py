@@ -15,7 +15,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts impo
 WAVES = (("a1", "b1"), ("a2", "b2", "a3"), ("b3",))
 FLEET = {name: Host(name, "unpatched", "", build_id="aa", boot_id="1", kmp="k-3-1") for wave in WAVES for name in wave}
 # As it tells after something was begun on it
-BEGUN = {name: dataclasses.replace(host, plan="h") for name, host in FLEET.items()}
+BEGUN = {name: dataclasses.replace(host, rollout="r") for name, host in FLEET.items()}
 DOCUMENT = {
     "hash": "h",
     "settings": {"max_in_flight": 2},
@@ -28,7 +28,7 @@ def left(
     recorded: dict[str, str] | None = None, passed: t.Collection[int] = (), **fleet: Host
 ) -> tuple[list[tuple[int, tuple[str, ...], tuple[str, ...], bool]], dict[str, str]]:
     rows = {name: {"outcome": kind} for name, kind in (recorded or {}).items()}
-    made = agenda.make(DOCUMENT, {**FLEET, **fleet}, rows, passed)
+    made = agenda.make(DOCUMENT, {**FLEET, **fleet}, rows, passed, rollout="r")
     return [(one.wave, one.hosts, one.starts, one.last) for one in made.batches], made.changed
 
 
@@ -53,18 +53,24 @@ def test_what_is_done_is_left_out_and_who_was_in_flight_comes_first() -> None:
 
 
 def test_who_was_recorded_and_never_started_is_not_in_flight() -> None:
-    """The run died after it had recorded its batch: the host tells of nothing that was done for this plan."""
+    """The run died after it had recorded its batch: the host tells of nothing that was done by this rollout."""
     begun = {"a2": {"outcome": "begun"}, "b2": {"outcome": "begun"}}
     fleet = {**FLEET, "b2": BEGUN["b2"]}
-    batches = agenda.make(DOCUMENT, fleet, begun, {0}).batches
+    batches = agenda.make(DOCUMENT, fleet, begun, {0}, rollout="r").batches
     assert [(one.hosts, one.in_flight) for one in batches if one.wave == 1] == [(("b2",), True), (("a2", "a3"), False)]
-    stopped = agenda.make(DOCUMENT, fleet, begun, {0}, {1}).batches
+    stopped = agenda.make(DOCUMENT, fleet, begun, {0}, {1}, "r").batches
     assert [one.starts for one in stopped if one.wave == 1] == [("b2",)]
-    share = agenda.share(DOCUMENT, 1, fleet, begun, 1).batches
+    share = agenda.share(DOCUMENT, 1, fleet, begun, 1, "r").batches
     assert [(one.hosts, one.in_flight) for one in share] == [(("b2",), True), (("a2", "a3"), False)]
     away = Host("a2", "unknown", "unreachable: it does not answer")
-    batches = agenda.make(DOCUMENT, {**FLEET, "a2": away}, begun, {0}).batches
+    batches = agenda.make(DOCUMENT, {**FLEET, "a2": away}, begun, {0}, rollout="r").batches
     assert (batches[0].hosts, batches[0].in_flight) == (("a2",), True), "nobody knows"
+
+
+def test_what_another_rollout_of_the_same_plan_has_begun_is_not_in_flight() -> None:
+    begun = {"a2": {"outcome": "begun"}}
+    batches = agenda.make(DOCUMENT, {**FLEET, "a2": BEGUN["a2"]}, begun, {0}, rollout="s").batches
+    assert not any(one.in_flight for one in batches)
 
 
 def test_a_wave_whose_gate_has_not_passed_comes_to_it_though_nobody_is_left_to_start() -> None:
@@ -95,7 +101,7 @@ def test_a_host_that_is_another_one_by_now_is_left_for_the_next_plan() -> None:
 
 
 def test_who_was_in_flight_is_asked_whatever_it_is_now() -> None:
-    batches, changed = left({"b1": "begun"}, b1=Host("b1", "crashed", "", build_id="aa", boot_id="2", plan="h"))
+    batches, changed = left({"b1": "begun"}, b1=Host("b1", "crashed", "", build_id="aa", boot_id="2", rollout="r"))
     assert changed == {}
     assert batches[:2] == [(0, ("b1",), ("b1",), False), (0, ("a1",), ("a1",), True)]
 
@@ -114,40 +120,40 @@ def test_only_the_rollouts_own_records_pass_a_wave() -> None:
 
 def test_a_wave_is_untouched_until_something_of_any_of_its_hosts_is_recorded() -> None:
     rows = {"a1": {"outcome": "done"}, "a3": {"outcome": "begun"}}
-    batches = agenda.make(DOCUMENT, {**FLEET, "a3": BEGUN["a3"]}, rows, ()).batches
+    batches = agenda.make(DOCUMENT, {**FLEET, "a3": BEGUN["a3"]}, rows, (), rollout="r").batches
     assert [(one.wave, one.untouched) for one in batches] == [(0, False), (1, False), (1, False), (2, True)]
 
 
 def test_in_a_wave_that_was_stopped_who_was_in_flight_is_verified_and_nobody_started() -> None:
     rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "begun"}}
-    batches = agenda.make(DOCUMENT, {**FLEET, "b2": BEGUN["b2"]}, rows, {0}, {1}).batches
+    batches = agenda.make(DOCUMENT, {**FLEET, "b2": BEGUN["b2"]}, rows, {0}, {1}, "r").batches
     assert [(one.wave, one.starts, one.last) for one in batches] == [(1, ("b2",), True), (2, ("b3",), True)]
     # It was to go, and the halt came before
     rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "pending"}}
-    batches = agenda.make(DOCUMENT, FLEET, rows, {0}, {1}).batches
+    batches = agenda.make(DOCUMENT, FLEET, rows, {0}, {1}, "r").batches
     assert (batches[0].starts, batches[0].last) == ((), True)
 
 
 def test_a_slice_has_its_hosts_of_the_wave_and_never_the_gate() -> None:
     ours = {name: FLEET[name] for name in ("a1", "a2", "a3", "b3")}
-    made = agenda.share(DOCUMENT, 1, {**ours, "a3": BEGUN["a3"]}, {"a3": {"outcome": "begun"}}, 2)
+    made = agenda.share(DOCUMENT, 1, {**ours, "a3": BEGUN["a3"]}, {"a3": {"outcome": "begun"}}, 2, "r")
     assert [(one.hosts, one.starts, one.last) for one in made.batches] == [
         (("a3",), ("a3",), False),
         (("a2",), ("a2",), False),
     ]
-    assert agenda.share(DOCUMENT, 1, {"b3": FLEET["b3"]}, {}, 2).batches == ()
+    assert agenda.share(DOCUMENT, 1, {"b3": FLEET["b3"]}, {}, 2, None).batches == ()
 
 
 def test_slices_share_what_may_be_in_flight() -> None:
     document = {**DOCUMENT, "settings": {"max_in_flight": 5}}
-    made = {slices: agenda.share(document, 1, FLEET, {}, slices).batches for slices in (1, 2, 9)}
+    made = {slices: agenda.share(document, 1, FLEET, {}, slices, None).batches for slices in (1, 2, 9)}
     sizes = {slices: [len(one.hosts) for one in batches] for slices, batches in made.items()}
     assert sizes == {1: [3], 2: [2, 1], 9: [1, 1, 1]}
 
 
 def test_a_slice_leaves_a_host_that_is_another_one_by_now() -> None:
     rebooted = Host("a2", "unpatched", "", build_id="aa", boot_id="2")
-    made = agenda.share(DOCUMENT, 1, {**FLEET, "a2": rebooted}, {}, 1)
+    made = agenda.share(DOCUMENT, 1, {**FLEET, "a2": rebooted}, {}, 1, None)
     assert list(made.changed) == ["a2"]
     assert [one.hosts for one in made.batches] == [("b2", "a3")]
     document = {"hosts": {"a2": {"cohort": "c"}}}

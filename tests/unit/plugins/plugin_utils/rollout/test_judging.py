@@ -133,7 +133,9 @@ def test_how_far_a_failed_canary_reaches(scope: str, passed: bool, barred: tuple
     ("budgets", "passed"), [({}, False), ({"lost": "1"}, True), ({"lost": "1", "rollout": "0"}, False)]
 )
 def test_the_rollouts_own_budgets_hold_whatever_the_scope(budgets: dict[str, str], passed: bool) -> None:
-    assert judge(document("cohort", **budgets), 0, rows("lost", "done")).passed is passed
+    told = judge(document("cohort", **budgets), 0, rows("lost", "done"))
+    assert told.passed is passed
+    assert passed or "budget 0): no further host" in told.text.partition("well, budget 0) (")[2], "and it is told"
 
 
 def test_with_the_same_kmp_all_cohorts_of_it_are_reached() -> None:

@@ -39,8 +39,8 @@ def verified(
     }
 
 
-def judge(install=None, verify=None, found=None, plan="", check_mode=False) -> outcome.Outcome:
-    return outcome.judge(HOST, {}, outcome.Answers(install, verify, found), plan, check_mode)
+def judge(install=None, verify=None, found=None, rollout=None, check_mode=False) -> outcome.Outcome:
+    return outcome.judge(HOST, {}, outcome.Answers(install, verify, found), rollout, check_mode)
 
 
 LOST = {"unreachable": True, "msg": "Connection reset by peer"}
@@ -149,11 +149,27 @@ def test_who_was_started_and_cannot_be_verified_has_something_to_go_back_from():
     assert judge(APPLIED, verified(evr="4")).applied is True, "whatever it has got"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "applied"),
+    [({"level": 2}, {"level": 2}, False), ({"level": 2}, {"level": 3}, True), (None, None, True)],
+)
+def test_who_is_as_it_was_has_nothing_to_go_back_from(before, after, applied):
+    refused = {"failed": True, "changed": False, "msg": "the kernel refused it", "before": before, "after": after}
+    told = judge(APPLIED, verified("outdated", False, job=refused, journal=MINE), rollout="p")
+    assert (told.outcome, told.applied) == ("failed", applied)
+
+
+def test_who_was_thought_to_be_in_flight_and_was_never_begun_is_left_for_the_next_plan():
+    not_begun = {"failed": True, "not_begun": True, "msg": "the rollout has begun nothing on this host"}
+    told = judge(APPLIED, verified("unpatched", False, job=not_begun))
+    assert (told.outcome, told.applied) == ("skipped", False)
+
+
 #
 # Hosts that were lost for a while
 #
 
-MINE = {"run": "r", "plan": "p"}
+MINE = {"run": "r", "rollout": "p"}
 
 
 @pytest.mark.parametrize(
@@ -177,9 +193,9 @@ def test_of_a_host_that_was_lost(install, found, expected):
 
 
 def test_who_was_lost_and_was_patched_by_the_run_before_is_no_other():
-    found = verified(job=None, journal={"run": "before", "plan": "p"})
-    assert judge({**LOST, "run": "r"}, LOST, found, plan="p").outcome == "done"
-    assert judge({**LOST, "run": "r"}, LOST, found, plan="q").outcome == "skipped"
+    found = verified(job=None, journal={"run": "before", "rollout": "p"})
+    assert judge({**LOST, "run": "r"}, LOST, found, rollout="p").outcome == "done"
+    assert judge({**LOST, "run": "r"}, LOST, found, rollout="q").outcome == "skipped"
 
 
 #
@@ -189,10 +205,10 @@ def test_who_was_lost_and_was_patched_by_the_run_before_is_no_other():
 
 def test_what_an_earlier_run_of_the_rollout_has_done_is_done():
     unchanged = verified(job={"failed": False, "changed": False}, journal=MINE)
-    assert judge(APPLIED, unchanged, plan="p").outcome == "done"
-    assert judge(APPLIED, unchanged, plan="q").outcome == "unchanged", "another rollout's"
-    assert judge(APPLIED, verified(job=None, journal=MINE), plan="p").outcome == "done"
-    assert judge(APPLIED, verified("outdated", False, job=None, journal=MINE), plan="p").outcome == "failed"
+    assert judge(APPLIED, unchanged, rollout="p").outcome == "done"
+    assert judge(APPLIED, unchanged, rollout="q").outcome == "unchanged", "another rollout's"
+    assert judge(APPLIED, verified(job=None, journal=MINE), rollout="p").outcome == "done"
+    assert judge(APPLIED, verified("outdated", False, job=None, journal=MINE), rollout="p").outcome == "failed"
 
 
 #
@@ -223,7 +239,6 @@ def test_of_a_host_that_was_not_changed_the_health_is_not_ours():
         (verified("outdated", False), "done"),
         (verified(evr="4"), "failed"),
         (verified("transitioning", None), "failed"),
-        (verified("crashed", None), "failed"),
         ({"problem": "unreachable: it does not answer"}, "lost"),
         (LOST, "lost"),
         ({"failed": True, "msg": "broken"}, "lost"),
@@ -234,6 +249,11 @@ def test_a_probe(result, expected):
     told = outcome.probed(judge(APPLIED, verified()), result, {})
     assert told.outcome == expected
     assert told.applied is True, "what was lost or fails may have to go back"
+
+
+def test_who_goes_down_in_the_soak_has_nothing_to_go_back_from():
+    told = outcome.probed(judge(APPLIED, verified()), verified("crashed", None, boot_id="boot-2"), {})
+    assert (told.outcome, told.crashed, told.applied) == ("failed", True, False)
 
 
 #
@@ -255,6 +275,8 @@ def test_a_probe(result, expected):
         (verified("patched", job=None), "rollback_pending", True),
         (LOST, "rollback_pending", True),
         (None, "rollback_pending", True),
+        # That is refused as long as nobody has looked at it: to try it again leads nowhere.
+        (verified("crashed", None, job={"failed": True, "msg": "its state is crashed"}), "failed", False),
     ],
 )
 def test_of_the_way_back(result, expected, applied):

@@ -273,6 +273,11 @@ def test_what_a_rollout_has_left_unconfirmed_comes_to_its_gate() -> None:
     assert set(made.left_out) == {"done"}
 
 
+def test_what_a_rollout_has_left_unconfirmed_is_in_no_plan_where_the_policy_admits_nothing_any_more() -> None:
+    left = host("left", state="patched", up_to_date=True, level=3, unconfirmed=True, kmp=None)
+    assert set(make([left, host("new")]).hosts) == {"new"}
+
+
 def test_a_document_that_was_changed_is_refused() -> None:
     document = make(hosts(3)).as_document()
     plan.check_document(document)

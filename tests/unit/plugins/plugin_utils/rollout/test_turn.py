@@ -46,7 +46,7 @@ def of(records: Recorded, *starts: str, in_flight: bool = False, **options: t.An
 def test_each_host_gets_what_was_planned_for_it() -> None:
     told = of(Recorded(), "a2", "b2")
     assert (told["go"], told["start"]) == (True, ["a2", "b2"])
-    assert told["expect"]["a2"] == {"build_id": "aa", "kmp": "3-1.2"}
+    assert told["expect"]["a2"] == {"build_id": "aa", "kmp": "3-1.2", "begun": False}
 
 
 def test_where_no_canary_of_its_cohort_was_patched_a_host_waits_for_the_next_plan() -> None:
@@ -63,6 +63,7 @@ def test_who_is_in_flight_finishes_whatever_was_said_since(entry: dict[str, t.An
     assert "a2" not in of(Recorded(barred), "a2", "b2")["start"]
     told = of(Recorded(barred, tried=[]), "a2", in_flight=True, approval=["all"])
     assert (told["go"], told["start"]) == (True, ["a2"])
+    assert told["expect"]["a2"]["begun"] is True, "and nothing new is begun"
 
 
 @pytest.mark.parametrize("approval", [["all"], ["1"], ["0", " 1"]])
