@@ -116,6 +116,7 @@ def test_a_probe_that_fails_in_the_soak_brings_the_canaries_back_and_bars_the_km
     assert pretence.touched()["a2"] == ["3-1"]
 
 
+@pytest.mark.thorough
 def test_a_soak_is_seen_out_though_the_first_of_the_batch_has_failed(each: Pretence) -> None:
     """Whoever comes first answers for tasks that run once."""
     hosts = fleet(5, "a")
@@ -154,6 +155,7 @@ def test_a_soak_that_is_longer_than_the_run_is_seen_out_by_the_next(pretence: Pr
     assert all(kmps == ["3-1"] for kmps in pretence.touched().values()), "no host twice"
 
 
+@pytest.mark.thorough
 def test_a_plan_tells_what_has_changed(pretence: Pretence, tmp_path: Path) -> None:
     plan = ["fleet.livepatch.plan", *extra(livepatch_report_dir=str(tmp_path))]
     first = pretence.run(fleet(3), plan, {}, common=COMMON)
@@ -206,6 +208,7 @@ def test_outside_of_the_window_no_host_starts(pretence: Pretence) -> None:
     assert "livepatch_windows: minutes is None" in wrong.output
 
 
+@pytest.mark.thorough
 def test_a_window_has_room_for_the_slowest_host_of_a_wave(pretence: Pretence) -> None:
     hosts = {name: Pretended() for name in ("a1", "a2", "a3")}
     hosts["a3"] = Pretended(variables={"livepatch_timeout": 86400, "livepatch_wariness": 1})
@@ -251,6 +254,7 @@ def test_a_halt_in_the_soak_passes_nothing(pretence: Pretence) -> None:
     assert "4 hosts: 4 done" in pretence.again([ROLLOUT, *extra(livepatch_soak=1)]).output
 
 
+@pytest.mark.thorough
 def test_an_open_rollout_does_not_let_hosts_be_left_out(pretence: Pretence) -> None:
     run(pretence, fleet(), livepatch_approval=["all"])
     for arguments in (["--limit", "a2,b2"], ["-e", "livepatch_targets=a"]):
@@ -262,6 +266,7 @@ def test_an_open_rollout_does_not_let_hosts_be_left_out(pretence: Pretence) -> N
     assert "2 hosts: 2 done" in pretence.again([ROLLOUT, "--limit", "a2,b2", *extra(livepatch_approval=[])]).output
 
 
+@pytest.mark.thorough
 def test_two_rollouts_at_once(pretence: Pretence) -> None:
     run(pretence, fleet(), livepatch_approval=["all"])
     with pretence.started([ROLLOUT, *extra(livepatch_approval=[], livepatch_soak=20)]) as first:
@@ -350,6 +355,7 @@ def test_hooks_are_told_and_nothing_depends_on_them(pretence: Pretence) -> None:
     assert "hush" not in first.output + last.output
 
 
+@pytest.mark.thorough
 def test_hooks_are_told_of_what_goes_wrong(pretence: Pretence) -> None:
     taken: list[dict[str, t.Any]] = []
 
@@ -446,6 +452,7 @@ def test_a_canary_that_comes_back_in_time_was_not_lost(pretence: Pretence) -> No
     assert ended.rc == 0
 
 
+@pytest.mark.thorough
 def test_the_store_may_be_on_a_host_of_the_inventory(pretence: Pretence) -> None:
     place = pretence.folder("c1") / "rollouts.sqlite3"
     hosts = {**fleet(), "c1": Pretended({"state": "patched", "level": 3, "installed": "3-1"})}

@@ -17,6 +17,9 @@ from tests.support import cores
 from tests.support.jobs import Job, Jobs
 from tests.support.pretended import Pretence, Pretended
 
+# Half a minute each; what a slice may do is tested as pure functions, too.
+pytestmark = pytest.mark.thorough
+
 _HOSTS = [f"a{number}" for number in range(1, 8)]
 _SETTINGS: dict[str, t.Any] = {"livepatch_waves": [], "livepatch_max_in_flight": 4, "livepatch_slices": 2}
 
@@ -72,7 +75,6 @@ def _left_to_slices(jobs: Jobs) -> None:
     assert "wave 1 is left to 2 slices (playbook wave): run the rollout again after them" in first.output
 
 
-@pytest.mark.thorough
 def test_slices_do_the_wave_and_the_rollout_its_gate(fleet: Fleet) -> None:
     jobs = fleet.jobs()
     _left_to_slices(jobs)
@@ -115,7 +117,6 @@ def test_what_goes_wrong_in_one_slice_stops_the_others(fleet: Fleet) -> None:
     assert fleet.touched() == {"a1", bad, well}
 
 
-@pytest.mark.thorough
 def test_what_slices_have_left_of_the_wave_the_rollout_does(fleet: Fleet) -> None:
     """One of them was cancelled before it began, or AWX had nowhere to run it."""
     jobs = fleet.jobs()
@@ -126,7 +127,6 @@ def test_what_slices_have_left_of_the_wave_the_rollout_does(fleet: Fleet) -> Non
     assert fleet.touched() == set(_HOSTS)
 
 
-@pytest.mark.thorough
 def test_a_host_that_was_rebooted_since_is_left_for_the_next_plan(fleet: Fleet) -> None:
     jobs = fleet.jobs()
     _left_to_slices(jobs)
@@ -139,13 +139,11 @@ def test_a_host_that_was_rebooted_since_is_left_for_the_next_plan(fleet: Fleet) 
     assert "a5: skipped: it runs another boot than when it was planned" in last.output
 
 
-@pytest.mark.thorough
 def test_a_wave_that_fits_at_once_is_not_cut(fleet: Fleet) -> None:
     job = fleet.jobs(livepatch_max_in_flight=6).run("rollout")
     assert (job.status, job.artifacts["livepatch_status"]) == ("successful", "done"), job.output
 
 
-@pytest.mark.thorough
 def test_without_a_rollout_there_is_nothing_to_do(fleet: Fleet) -> None:
     job = fleet.jobs().run("wave", (1, 2))
     assert job.status == "successful", job.output
@@ -153,7 +151,6 @@ def test_without_a_rollout_there_is_nothing_to_do(fleet: Fleet) -> None:
     assert not fleet.touched()
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("playbook", ["plan", "rollout"])
 def test_who_plans_is_not_sliced(fleet: Fleet, playbook: str) -> None:
     job: Job = fleet.jobs().run(playbook, (1, 2), awx_workflow_job_name="one", awx_job_template_name="one")
@@ -162,7 +159,6 @@ def test_who_plans_is_not_sliced(fleet: Fleet, playbook: str) -> None:
     assert not fleet.touched()
 
 
-@pytest.mark.thorough
 def test_check_mode_tells_what_a_slice_would_do(fleet: Fleet) -> None:
     _left_to_slices(fleet.jobs())
     before = fleet.shown()
