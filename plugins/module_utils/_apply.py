@@ -24,6 +24,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import ide
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import mechanisms, transition
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, selection
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
 
@@ -277,15 +278,15 @@ def _with_way_back(host: Host, request: Request) -> Request:
         )
     if entry.get("back"):
         # It has gone back, or was on its way: once more would be forth again.
-        policy = request.policy._replace(kmp_version=_parted(entry["kmp"])[1], allow_downgrade=True)
+        policy = policies.back_to(request.policy, kmp_version=_parted(entry["kmp"])[1])
     elif entry["previous"] not in (None, _parted(entry["kmp"])[1]):
         # A change that names itself knows of nothing before it: to stay would be told as having gone back.
-        policy = request.policy._replace(kmp_version=entry["previous"], allow_downgrade=True)
+        policy = policies.back_to(request.policy, kmp_version=entry["previous"])
     elif _is_gone(host, entry["kmp"]):
         return request._replace(stay="there was no live patch before, and of the last change nothing is left")
     elif entry["kmp"].startswith(("kernel-livepatch-", "kgraft-patch-")) and names.module_of(*_parted(entry["kmp"])):
         # SUSE: the initial KMP replaces everything with nothing.
-        policy = request.policy._replace(level=1, allow_downgrade=True)
+        policy = policies.back_to(request.policy, level=1)
     else:
         raise NoWayBack(
             "the journal names no other KMP that was active before {kmp}, and the vendor advises against unloading "

@@ -40,7 +40,9 @@ options:
       - V(previous) goes back to what was active before the last change, as the host's journal names it. Where nothing
         was, it goes to the initial KMP on SUSE's kernels (level 1, which replaces everything with nothing), and refuses
         elsewhere, since Red Hat advises against unloading a live patch. Asked twice it stays, since a way back is not
-        gone back from. Where the last change failed, and nothing of it is left, it stays as well.
+        gone back from. Where the last change failed, and nothing of it is left, it stays as well. What O(policy) wants
+        of the KMPs that fit (O(policy.severity), O(policy.exclude) and so on) does not keep it from what it had before;
+        what is not trusted, and O(policy.quarantine), does.
       - V(absent) disables what is active and removes the KMPs of the running kernel.
     type: str
     choices: [latest, present, absent, previous]

@@ -24,7 +24,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, Quarantined
 
 _ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
 _POLICY = Policy("if_older_than", 600, 60)
@@ -893,6 +893,40 @@ def test_previous_was_nothing_twice_stays(machine: Any) -> None:
     _bring(machine, state="previous")
     again = _bring(machine, state="previous")
     assert (again["changed"], again["after"]["level"]) == (False, 1)
+
+
+_WISHES: Any = [
+    {"severity": "critical"},
+    {"cves": ("CVE-2099-9999",)},
+    {"min_age": 7},
+    {"issued_before": "2026-01-01"},
+    {"max_version": "0"},
+    {"exclude": ("*",)},
+]
+
+
+@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize("wish", _WISHES)
+def test_previous_is_not_chosen_by_what_was_wanted(machine: Any, wish: Any, level: int) -> None:
+    if level == 2:
+        machine.have(_TWO)
+        machine.have_active(_TWO)
+    _bring(machine)
+    done = _bring(machine, state="previous", **wish)
+    assert (done["changed"], done["after"]["level"]) == (True, level)
+    again = _bring(machine, state="previous", **wish)
+    assert (again["changed"], again["after"]["level"]) == (False, level)
+
+
+def test_previous_is_not_what_must_not_be_used(machine: Any) -> None:
+    _bring(machine, level=2)
+    _bring(machine)
+    barred = _failure(machine, state="previous", quarantine=(Quarantined("2-*", "it hangs"),))
+    assert "in quarantine: it hangs" in str(barred)
+    machine.offer(_TWO, signature="unsigned")
+    machine.multiversion = False
+    assert "it is not signed" in str(_failure(machine, state="previous"))
+    assert machine.active() == [machine.module(_THREE)]
 
 
 def test_previous_that_was_interrupted(machine: Any) -> None:
