@@ -590,6 +590,20 @@ def test_hold_ends_where_nothing_was_installed(machine: Any, monkeypatch: Any, r
     assert _livepatch(machine)["next_boot"]["held"] is False
 
 
+@pytest.mark.parametrize(
+    "confirm, words", [(True, "the next boot may load it"), (False, "it is kept out of the next boot until")]
+)
+def test_what_was_installed_and_is_refused(machine: Any, confirm: bool, words: str) -> None:
+    _have_dracut(machine)
+    machine.scripts_make_initrd = True
+    machine.offer(_THREE, refused="Invalid parameters")
+    machine.have(_THREE)
+    machine.make_initrd()
+    failed = _failure(machine, confirm=confirm)
+    assert f"was installed before, and still is: {words}" in str(failed)
+    assert _livepatch(machine)["persistent"] is confirm
+
+
 def test_hold_stays_with_what_it_is_for(machine: Any, monkeypatch: Any) -> None:
     """What the kernel refused cannot be taken away again: it must not be loaded at the next boot."""
     _have_dracut(machine)
