@@ -8,7 +8,14 @@ import contextlib
 import uuid
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _change, _journal, _observe, _preflight, _verdict
+from ansible_collections.fleet.livepatch.plugins.module_utils import (
+    _change,
+    _collect,
+    _journal,
+    _observe,
+    _preflight,
+    _verdict,
+)
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     AnotherRun,
     BadOption,
@@ -69,16 +76,25 @@ def bring(host: Host, request: Request) -> Dict[str, Any]:
         raise BadOption("state is absent, and download_only is true", "Leave one of them out")
     if request.check_mode:
         return _bring(host, request)
-    lock = host.lock(_journal.LOCK, request.policy.lock_timeout)
+    patience = _patience(request)
+    lock = host.lock(_journal.LOCK, patience)
     if lock is None:
         raise AnotherRun(
-            f"another run of this module works on the host, and did not end within {request.policy.lock_timeout} s",
+            f"another run of this module works on the host, and did not end within {patience:g} s",
             "Wait for it (livepatch_info shows how far it is); nothing was done by this one",
         )
     try:
         return _bring(host, request)
     finally:
         host.unlock(lock)
+
+
+def _patience(request: Request) -> float:
+    """Seconds to wait for another run. In a rollout that is one that a dead controller has left working: who gave up
+    before it ends would have the host judged while it is being patched.
+    """
+    lock_timeout = request.policy.lock_timeout
+    return lock_timeout if request.fence is None else _collect.longest(request.timeout, lock_timeout)
 
 
 def _bring(host: Host, request: Request) -> Dict[str, Any]:

@@ -139,7 +139,9 @@ options:
     description:
       - The number of the rollout's run, which grows with each. The host keeps the highest that it has seen, and refuses
         a run with a lower one before anything is done, since a newer run has taken the rollout over.
-      - Without it nothing is checked.
+      - With it the module waits for another run of it on the host as long as that may take, which is 2 minutes and ten
+        times O(timeout) and O(lock_timeout), since a controller that has died may have left one working.
+      - Without it nothing is checked, and another run is waited for as long as O(lock_timeout) says.
     type: int
   preflight:
     description:

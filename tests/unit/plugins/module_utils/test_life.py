@@ -279,6 +279,28 @@ def test_two_at_once(machine: Any) -> None:
     assert not machine.is_locked(_journal.LOCK)
 
 
+def test_a_rollouts_run_waits_for_the_one_before(machine: Any, monkeypatch: Any) -> None:
+    """The controller has died, and what it has started works on: the run that resumes the rollout comes at once."""
+    other = Host(machine.path("/"))
+    lock = other.lock(_journal.LOCK, 0)
+    with pytest.raises(AnotherRun, match="did not end within 60 s"):
+        _bring(machine)
+    with pytest.raises(AnotherRun, match="did not end within 820 s"):
+        _bring(machine, fence=7)
+    sleep, ends = machine.sleep, machine.clock() + 800
+
+    def goes_by(seconds: float) -> None:
+        sleep(seconds)
+        if machine.clock() >= ends and machine.is_locked(_journal.LOCK):
+            machine.have(_THREE)
+            machine.have_active(_THREE)
+            other.unlock(lock)
+
+    monkeypatch.setattr(machine, "sleep", goes_by)
+    told = _bring(machine, fence=7)
+    assert (told["changed"], told["after"]["level"]) == (False, 3)
+
+
 # What an earlier run has left
 
 
@@ -406,6 +428,27 @@ def test_collect_what_never_began(machine: Any) -> None:
     machine.put(file, json.dumps({"failed": True, "msg": "no Python", "stdout": "x" * 100}))
     assert _collect.wait(machine, "the-run", 60, file) == {"failed": True, "msg": "no Python"}
     assert machine.slept == 0
+
+
+def test_collect_what_waits_for_the_run_before(machine: Any, monkeypatch: Any) -> None:
+    """That one takes longer than a run takes to begin. Between the two nobody works for a moment."""
+    _killed_in(machine, "loading")
+    file, ends = "/root/.ansible_async/j1.2", machine.clock() + 200
+    machine.put(file, '{"started": 1, "finished": 0}')
+    sleep = machine.sleep
+
+    def goes_by(seconds: float) -> None:
+        sleep(seconds)
+        if machine.clock() > ends + 1:
+            machine.put(file, '{"changed": false}')
+
+    monkeypatch.setattr(machine, "sleep", goes_by)
+    monkeypatch.setattr(machine, "is_locked", lambda path: machine.clock() < ends)
+    assert _collect.wait(machine, "the-run", 600, file) == {"changed": False, "failed": False}
+    # And one that has gone away without a word is not waited for any longer than it may take to begin.
+    before = machine.slept
+    assert _collect.wait(machine, "the-run", 600, None) is None
+    assert machine.slept - before == pytest.approx(120, abs=0.3)
 
 
 def test_collect_what_was_killed(machine: Any) -> None:
