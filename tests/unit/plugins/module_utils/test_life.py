@@ -602,6 +602,17 @@ def test_held_until_it_is_confirmed(machine: Any) -> None:
     assert _bring(machine)["changed"] is False
 
 
+def test_what_is_confirmed_is_what_was_planned(machine: Any) -> None:
+    """Another build of the version that the operator asks for has come out since, which nobody has tried."""
+    _have_dracut(machine)
+    _bring(machine, kmp_version="2", confirm=False)
+    machine.offer("2-150400.9.1")
+    done = _bring(machine, state="present", refresh="never", kmp_version=_TWO)
+    assert (machine.installed, machine.active()) == ([_TWO], [machine.module(_TWO)])
+    assert (done["livepatch"]["persistent"], done["livepatch"]["compliance"]["up_to_date"]) == (True, True)
+    assert (_entry(machine)["phase"], machine.text(_HOLD)) == ("done", None)
+
+
 def test_hold_ends_with_what_it_was_for(machine: Any) -> None:
     _have_dracut(machine)
     machine.offer(_THREE, seconds=None)
