@@ -36,6 +36,7 @@ _NOTHING: dict[str, t.Any] = {
     "barred": [],
     "halted": None,
     "confirm": [],
+    "kmps": {},
     "rollback": [],
     "shares": {},
     "elsewhere": [],

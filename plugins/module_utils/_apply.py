@@ -8,7 +8,14 @@ import contextlib
 import uuid
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _change, _journal, _observe, _preflight, _verdict
+from ansible_collections.fleet.livepatch.plugins.module_utils import (
+    _change,
+    _collect,
+    _journal,
+    _observe,
+    _preflight,
+    _verdict,
+)
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     AnotherRun,
     BadOption,
@@ -25,6 +32,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import ide
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import mechanisms, transition
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, selection
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
 
@@ -69,16 +77,25 @@ def bring(host: Host, request: Request) -> Dict[str, Any]:
         raise BadOption("state is absent, and download_only is true", "Leave one of them out")
     if request.check_mode:
         return _bring(host, request)
-    lock = host.lock(_journal.LOCK, request.policy.lock_timeout)
+    patience = _patience(request)
+    lock = host.lock(_journal.LOCK, patience)
     if lock is None:
         raise AnotherRun(
-            f"another run of this module works on the host, and did not end within {request.policy.lock_timeout} s",
+            f"another run of this module works on the host, and did not end within {patience:g} s",
             "Wait for it (livepatch_info shows how far it is); nothing was done by this one",
         )
     try:
         return _bring(host, request)
     finally:
         host.unlock(lock)
+
+
+def _patience(request: Request) -> float:
+    """Seconds to wait for another run. In a rollout that is one that a dead controller has left working: who gave up
+    before it ends would have the host judged while it is being patched.
+    """
+    lock_timeout = request.policy.lock_timeout
+    return lock_timeout if request.fence is None else _collect.longest(request.timeout, lock_timeout)
 
 
 def _bring(host: Host, request: Request) -> Dict[str, Any]:
@@ -299,15 +316,15 @@ def _with_way_back(host: Host, request: Request) -> Request:
         )
     if entry.get("back"):
         # It has gone back, or was on its way: once more would be forth again.
-        policy = request.policy._replace(kmp_version=_parted(entry["kmp"])[1], allow_downgrade=True)
+        policy = policies.back_to(request.policy, kmp_version=_parted(entry["kmp"])[1])
     elif entry["previous"] not in (None, _parted(entry["kmp"])[1]):
         # A change that names itself knows of nothing before it: to stay would be told as having gone back.
-        policy = request.policy._replace(kmp_version=entry["previous"], allow_downgrade=True)
+        policy = policies.back_to(request.policy, kmp_version=entry["previous"])
     elif _is_gone(host, entry["kmp"]):
         return request._replace(stay="there was no live patch before, and of the last change nothing is left")
     elif entry["kmp"].startswith(("kernel-livepatch-", "kgraft-patch-")) and names.module_of(*_parted(entry["kmp"])):
         # SUSE: the initial KMP replaces everything with nothing.
-        policy = request.policy._replace(level=1, allow_downgrade=True)
+        policy = policies.back_to(request.policy, level=1)
     else:
         raise NoWayBack(
             "the journal names no other KMP that was active before {kmp}, and the vendor advises against unloading "

@@ -328,7 +328,9 @@ class Work:
                     self._take_back(kmp["name"], kmp["evr"], undo.before, exc)
                 self._next_boot_as_it_was(kmp["name"], kmp["evr"], undo, exc)
             elif refused:
-                _add(exc, "{name}-{evr} was installed before, and still is: the next boot may load it".format(**kmp))
+                held = _nextboot.is_held(self.host)
+                then = "it is kept out of the next boot until it is confirmed" if held else "the next boot may load it"
+                _add(exc, "{name}-{evr} was installed before, and still is: {then}".format(then=then, **kmp))
             raise
         return migration
 

@@ -14,7 +14,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 _INTERVAL = 0.2
 # Seconds that a run may take from being started to its first record: Python starts, repositories are asked.
 _TO_BEGIN = 120.0
-
+# How often a run may take each of its limits, if it goes all the way and back
+STEPS = 10
 
 # What is told of a run
 _KEPT = (
@@ -32,6 +33,13 @@ _KEPT = (
 )
 
 
+def longest(timeout: float, lock_timeout: float) -> float:
+    """Seconds that a run may take by its limits. A rollout's run waits as long for the one before it, so the roles
+    (``async`` and ``retries``) and the lease reckon with twice that.
+    """
+    return _TO_BEGIN + STEPS * (timeout + lock_timeout)
+
+
 def wait(host: Host, run: str, seconds: float, results_file: Optional[str]) -> Optional[Dict[str, Any]]:
     """Waits until the run has ended, ``seconds`` at most.
 
@@ -39,14 +47,17 @@ def wait(host: Host, run: str, seconds: float, results_file: Optional[str]) -> O
         keeps of a detached run. None as long as it runs, and of one that has gone away without a word.
     """
     started = host.clock()
+    idle = started
     while True:
-        elapsed = host.clock() - started
+        now = host.clock()
         # In this order: one that ends between the two is told of, and not taken for one that has gone away.
         locked = host.is_locked(_journal.LOCK)
-        gone = not locked and (elapsed >= _TO_BEGIN or _began(host, run))
+        # As long as one before it works, it has not begun.
+        idle = now if locked else idle
+        gone = not locked and (now - idle >= _TO_BEGIN or _began(host, run))
         # Whoever still works may do more than the change that the journal tells of.
         told = (None if locked else _recorded(host, run)) or _kept(host, results_file)
-        if told is not None or gone or elapsed >= seconds:
+        if told is not None or gone or now - started >= seconds:
             return told
         host.sleep(_INTERVAL)
 

@@ -40,7 +40,9 @@ options:
       - V(previous) goes back to what was active before the last change, as the host's journal names it. Where nothing
         was, it goes to the initial KMP on SUSE's kernels (level 1, which replaces everything with nothing), and refuses
         elsewhere, since Red Hat advises against unloading a live patch. Asked twice it stays, since a way back is not
-        gone back from. Where the last change failed, and nothing of it is left, it stays as well.
+        gone back from. Where the last change failed, and nothing of it is left, it stays as well. What O(policy) wants
+        of the KMPs that fit (O(policy.severity), O(policy.exclude) and so on) does not keep it from what it had before;
+        what is not trusted, and O(policy.quarantine), does.
       - V(absent) disables what is active and removes the KMPs of the running kernel.
     type: str
     choices: [latest, present, absent, previous]
@@ -143,7 +145,9 @@ options:
     description:
       - The number of the rollout's run, which grows with each. The host keeps the highest that it has seen, and refuses
         a run with a lower one before anything is done, since a newer run has taken the rollout over.
-      - Without it nothing is checked.
+      - With it the module waits for another run of it on the host as long as that may take, which is 2 minutes and ten
+        times O(timeout) and O(lock_timeout), since a controller that has died may have left one working.
+      - Without it nothing is checked, and another run is waited for as long as O(lock_timeout) says.
     type: int
   preflight:
     description:

@@ -114,6 +114,11 @@ confirm:
   type: list
   elements: str
   sample: [web1]
+kmps:
+  description: The version and release of the KMP that was planned, for each host of RV(confirm).
+  returned: for O(of=wave)
+  type: dict
+  sample: {web1: 3-150400.2.1}
 rollback:
   description: Hosts that have to go back to what they had before.
   returned: for O(of=wave)

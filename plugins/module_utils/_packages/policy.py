@@ -7,7 +7,7 @@
 import datetime
 import fnmatch
 import re
-from typing import NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 
@@ -75,6 +75,24 @@ def check(policy: Policy, now: float) -> Policy:
             name = "refresh_max_age" if option == "max_age" else option
             raise BadOption(f"{name} is {getattr(policy, option)}", "It cannot be less than 0")
     return policy
+
+
+def back_to(policy: Policy, **which: Any) -> Policy:
+    """The policy for the way back to just this one (``kmp_version`` or ``level``).
+
+    It is what ran before: what the operator wants of KMPs was about those to go forward to. What he trusts, and what is
+    barred for a reason, stays.
+    """
+    return policy._replace(
+        allow_downgrade=True,
+        max_version=None,
+        issued_before=None,
+        cves=(),
+        severity=None,
+        min_age=0,
+        exclude=(),
+        **which,
+    )
 
 
 def _date(text: str) -> datetime.date:

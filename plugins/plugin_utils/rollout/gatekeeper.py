@@ -22,6 +22,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import (
     agenda,
     budget,
     halt,
+    hosts,
     judging,
     outcome,
     run,
@@ -107,12 +108,14 @@ class Gatekeeper:
         ]
         confirm = [name for name in confirm if name not in {row.host for row in back}]
         if self._read_only:
-            return {**end, "rollback": [], "confirm": [], "shares": {}, "elsewhere": []}
+            return {**end, "rollback": [], "confirm": [], "kmps": {}, "shares": {}, "elsewhere": []}
         self._conclude(wave, rows, back, end, judged["last"])
         return {
             **end,
             "rollback": [row.host for row in back],
             "confirm": confirm,
+            # Just that, though something newer has come out in the soak.
+            "kmps": {name: hosts.evr_of(self._document["hosts"][name]["kmp"]) for name in confirm},
             "shares": self._shares(confirm),
             "elsewhere": [row.host for row in back if row.host not in self._batch_hosts],
         }

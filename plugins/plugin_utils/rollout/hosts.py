@@ -89,6 +89,11 @@ class Choice:
     prestaged: bool = False
 
 
+def evr_of(kmp: str) -> str:
+    """The version and release of a ``kmp``, which is name-evr. An EVR has one dash."""
+    return "-".join(kmp.split("-")[-2:])
+
+
 def from_result(
     name: str, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None, choice: Choice = Choice()
 ) -> Host:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _collect
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hosts, outcome
 
@@ -77,8 +78,10 @@ COMMON = (
 # Of those, what may hold passwords: it is not shown
 _SECRET = ("livepatch_gates", "livepatch_hooks", "livepatch_report_request")
 
-# Hosts' own limits in seconds: their defaults, and how often one step may take each
-_LIMITS = (("livepatch_timeout", 60, 10), ("livepatch_lock_timeout", 60, 10), ("livepatch_lost_grace", 300, 1))
+# Hosts' own limits in seconds: their defaults, and how often one step may take each: in its own run, and in one before
+# it that it waits for
+_RUNS = 2 * _collect.STEPS
+_LIMITS = (("livepatch_timeout", 60, _RUNS), ("livepatch_lock_timeout", 60, _RUNS), ("livepatch_lost_grace", 300, 1))
 # For all that has no limit of its own: downloads, scriptlets, an initrd
 _OTHERWISE = 900
 # The same for a host that goes the usual way, and back: what a window has to have left. It may be set otherwise.
@@ -128,8 +131,9 @@ def insist_on_no_slice(task_vars: t.Mapping[str, t.Any]) -> None:
 
 
 def longest_step(variables_of_all: Variables) -> int:
-    """Seconds that a step may take at the most, on the slowest of the hosts: a detached run with its way back, and what
-    is waited for hosts that are lost. Whoever has given no sign of life for so long has ended.
+    """Seconds that a step may take at the most, on the slowest of the hosts: a detached run with its way back, one
+    before it that still works, and what is waited for hosts that are lost. Whoever has given no sign of life for so
+    long has ended.
 
     :raises PlanError: a limit is no number.
     """

@@ -14,6 +14,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import (
     agenda,
     approvals,
     halt,
+    hosts,
     judging,
     plan,
     windows,
@@ -44,11 +45,11 @@ def of(
         "plan": rollout["hash"],
         # Of the first of their kind nobody knows yet whether they will be up in an hour: the next boot is kept without.
         "confirm": rollout["document"]["waves"][batch["wave"]]["kind"] not in judging.STRICT,
-        # Just that, whatever the host might get by now. An EVR has one dash.
+        # Just that, whatever the host might get by now.
         "expect": {
             name: {
                 "build_id": planned[name]["build_id"],
-                "kmp": "-".join(planned[name]["kmp"].split("-")[-2:]),
+                "kmp": hosts.evr_of(planned[name]["kmp"]),
                 # What holds others back was not asked for those in flight: nothing new is begun on them.
                 "begun": batch["in_flight"],
             }

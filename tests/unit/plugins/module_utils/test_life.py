@@ -25,7 +25,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, Quarantined
 
 _ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
 _POLICY = Policy("if_older_than", 600, 60)
@@ -280,6 +280,28 @@ def test_two_at_once(machine: Any) -> None:
     assert not machine.is_locked(_journal.LOCK)
 
 
+def test_a_rollouts_run_waits_for_the_one_before(machine: Any, monkeypatch: Any) -> None:
+    """The controller has died, and what it has started works on: the run that resumes the rollout comes at once."""
+    other = Host(machine.path("/"))
+    lock = other.lock(_journal.LOCK, 0)
+    with pytest.raises(AnotherRun, match="did not end within 60 s"):
+        _bring(machine)
+    with pytest.raises(AnotherRun, match="did not end within 820 s"):
+        _bring(machine, fence=7)
+    sleep, ends = machine.sleep, machine.clock() + 800
+
+    def goes_by(seconds: float) -> None:
+        sleep(seconds)
+        if machine.clock() >= ends and machine.is_locked(_journal.LOCK):
+            machine.have(_THREE)
+            machine.have_active(_THREE)
+            other.unlock(lock)
+
+    monkeypatch.setattr(machine, "sleep", goes_by)
+    told = _bring(machine, fence=7)
+    assert (told["changed"], told["after"]["level"]) == (False, 3)
+
+
 # What an earlier run has left
 
 
@@ -407,6 +429,27 @@ def test_collect_what_never_began(machine: Any) -> None:
     machine.put(file, json.dumps({"failed": True, "msg": "no Python", "stdout": "x" * 100}))
     assert _collect.wait(machine, "the-run", 60, file) == {"failed": True, "msg": "no Python"}
     assert machine.slept == 0
+
+
+def test_collect_what_waits_for_the_run_before(machine: Any, monkeypatch: Any) -> None:
+    """That one takes longer than a run takes to begin. Between the two nobody works for a moment."""
+    _killed_in(machine, "loading")
+    file, ends = "/root/.ansible_async/j1.2", machine.clock() + 200
+    machine.put(file, '{"started": 1, "finished": 0}')
+    sleep = machine.sleep
+
+    def goes_by(seconds: float) -> None:
+        sleep(seconds)
+        if machine.clock() > ends + 1:
+            machine.put(file, '{"changed": false}')
+
+    monkeypatch.setattr(machine, "sleep", goes_by)
+    monkeypatch.setattr(machine, "is_locked", lambda path: machine.clock() < ends)
+    assert _collect.wait(machine, "the-run", 600, file) == {"changed": False, "failed": False}
+    # And one that has gone away without a word is not waited for any longer than it may take to begin.
+    before = machine.slept
+    assert _collect.wait(machine, "the-run", 600, None) is None
+    assert machine.slept - before == pytest.approx(120, abs=0.3)
 
 
 def test_collect_what_was_killed(machine: Any) -> None:
@@ -560,6 +603,17 @@ def test_held_until_it_is_confirmed(machine: Any) -> None:
     assert _bring(machine)["changed"] is False
 
 
+def test_what_is_confirmed_is_what_was_planned(machine: Any) -> None:
+    """Another build of the version that the operator asks for has come out since, which nobody has tried."""
+    _have_dracut(machine)
+    _bring(machine, kmp_version="2", confirm=False)
+    machine.offer("2-150400.9.1")
+    done = _bring(machine, state="present", refresh="never", kmp_version=_TWO)
+    assert (machine.installed, machine.active()) == ([_TWO], [machine.module(_TWO)])
+    assert (done["livepatch"]["persistent"], done["livepatch"]["compliance"]["up_to_date"]) == (True, True)
+    assert (_entry(machine)["phase"], machine.text(_HOLD)) == ("done", None)
+
+
 def test_hold_ends_with_what_it_was_for(machine: Any) -> None:
     _have_dracut(machine)
     machine.offer(_THREE, seconds=None)
@@ -589,6 +643,20 @@ def test_hold_ends_where_nothing_was_installed(machine: Any, monkeypatch: Any, r
     _failure(machine, confirm=False)
     assert (machine.text(_HOLD), machine.service_enabled(), machine.installed) == (None, True, [_TWO])
     assert _livepatch(machine)["next_boot"]["held"] is False
+
+
+@pytest.mark.parametrize(
+    "confirm, words", [(True, "the next boot may load it"), (False, "it is kept out of the next boot until")]
+)
+def test_what_was_installed_and_is_refused(machine: Any, confirm: bool, words: str) -> None:
+    _have_dracut(machine)
+    machine.scripts_make_initrd = True
+    machine.offer(_THREE, refused="Invalid parameters")
+    machine.have(_THREE)
+    machine.make_initrd()
+    failed = _failure(machine, confirm=confirm)
+    assert f"was installed before, and still is: {words}" in str(failed)
+    assert _livepatch(machine)["persistent"] is confirm
 
 
 def test_hold_stays_with_what_it_is_for(machine: Any, monkeypatch: Any) -> None:
@@ -928,6 +996,40 @@ def test_previous_was_nothing_twice_stays(machine: Any) -> None:
     _bring(machine, state="previous")
     again = _bring(machine, state="previous")
     assert (again["changed"], again["after"]["level"]) == (False, 1)
+
+
+_WISHES: Any = [
+    {"severity": "critical"},
+    {"cves": ("CVE-2099-9999",)},
+    {"min_age": 7},
+    {"issued_before": "2026-01-01"},
+    {"max_version": "0"},
+    {"exclude": ("*",)},
+]
+
+
+@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize("wish", _WISHES)
+def test_previous_is_not_chosen_by_what_was_wanted(machine: Any, wish: Any, level: int) -> None:
+    if level == 2:
+        machine.have(_TWO)
+        machine.have_active(_TWO)
+    _bring(machine)
+    done = _bring(machine, state="previous", **wish)
+    assert (done["changed"], done["after"]["level"]) == (True, level)
+    again = _bring(machine, state="previous", **wish)
+    assert (again["changed"], again["after"]["level"]) == (False, level)
+
+
+def test_previous_is_not_what_must_not_be_used(machine: Any) -> None:
+    _bring(machine, level=2)
+    _bring(machine)
+    barred = _failure(machine, state="previous", quarantine=(Quarantined("2-*", "it hangs"),))
+    assert "in quarantine: it hangs" in str(barred)
+    machine.offer(_TWO, signature="unsigned")
+    machine.multiversion = False
+    assert "it is not signed" in str(_failure(machine, state="previous"))
+    assert machine.active() == [machine.module(_THREE)]
 
 
 def test_previous_that_was_interrupted(machine: Any) -> None:

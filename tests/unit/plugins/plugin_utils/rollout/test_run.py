@@ -10,9 +10,11 @@ import re
 import typing as t
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _collect
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import run
 
@@ -61,12 +63,29 @@ def test_canaries_and_gates_are_no_slices() -> None:
 
 def test_the_longest_step_is_that_of_the_slowest_host() -> None:
     usual = run.longest_step({"web1": {}, "web2": {"livepatch_timeout": "60"}})
-    assert usual == 900 + 600 + 600 + 300
-    assert (
-        run.longest_step({"web1": {}, "db1": {"livepatch_timeout": 600, "livepatch_lost_grace": 400}}) == usual + 5500
-    )
+    assert usual == 900 + 1200 + 1200 + 300
+    slow = {"livepatch_timeout": 600, "livepatch_lost_grace": 400}
+    assert run.longest_step({"web1": {}, "db1": slow}) == usual + 20 * 540 + 100
     with pytest.raises(PlanError, match="livepatch_timeout of web1 is 'soon': it is a number of seconds"):
         run.longest_step({"web1": {"livepatch_timeout": "soon"}})
+
+
+@pytest.mark.parametrize("timeout, lock_timeout", [(60, 60), (5, 5), (86400, 0)])
+def test_a_run_has_time_to_wait_for_the_one_before_and_for_itself(timeout: int, lock_timeout: int) -> None:
+    twice = 2 * _collect.longest(timeout, lock_timeout)
+
+    def evaluated(role: str, file: str, keyword: str) -> t.Any:
+        tasks = yaml.safe_load((_PLAYBOOKS.parent / "roles" / role / "tasks" / file).read_text())
+        (text,) = (task[keyword] for task in tasks if keyword in task)
+        limits = {f"{role}_timeout": str(timeout), f"{role}_lock_timeout": str(lock_timeout)}
+        return jinja2.Environment().compile_expression(text.strip("{} "))(**limits, ansible_check_mode=False)
+
+    assert evaluated("install", "start.yml", "async") == twice + 3600, "Ansible's own limit is far above it"
+    # Each attempt waits for 30 s on the host.
+    assert evaluated("install", "main.yml", "retries") * 30 == pytest.approx(twice, abs=30)
+    assert evaluated("verify", "main.yml", "retries") * 30 == pytest.approx(twice, abs=30)
+    limits = {"livepatch_timeout": timeout, "livepatch_lock_timeout": lock_timeout}
+    assert run.longest_step({"web1": limits}) >= twice + 300
 
 
 def test_a_window_has_room_for_the_slowest_host() -> None:
