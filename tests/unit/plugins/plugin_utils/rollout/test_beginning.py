@@ -57,3 +57,27 @@ def test_a_wave_that_a_slice_has_stopped(status: str) -> None:
     told = {"for": "slices", "wave": 1, "at": 1.0}
     assert stopped({"wave": "9"}, "done", "done", status=status, **told) == {1}
     assert stopped({"wave": "9"}, "done", "done", status="waiting", **told) == set()
+
+
+@pytest.mark.parametrize(
+    ("row", "goes"),
+    [
+        ({"outcome": "done", "applied": True}, True),
+        ({"outcome": "unchanged", "applied": False}, False),
+        ({"outcome": "failed", "applied": True}, True),
+        ({"outcome": "failed", "applied": False}, False),
+        # What they have made of it since nobody knows
+        ({"outcome": "lost", "applied": False}, True),
+        ({"outcome": "begun"}, True),
+        ({"outcome": "rollback_pending", "applied": True}, True),
+        ({"outcome": "rolled_back", "applied": False}, False),
+        ({"outcome": "skipped"}, False),
+        ({}, False),
+    ],
+)
+def test_who_may_be_brought_back(row: dict[str, t.Any], goes: bool) -> None:
+    def chosen(wave: int | None = None, cohort: str | None = None) -> bool:
+        return beginning._may_go_back(row, {"cohort": "a"}, 1, {"wave": wave, "cohort": cohort})
+
+    assert [chosen(), chosen(wave=1), chosen(cohort="a")] == [goes] * 3
+    assert [chosen(wave=0), chosen(cohort="b")] == [False] * 2

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the gate of a wave hands over to the tasks after it."""
+"""What the gate of a wave hands over to the tasks after it, and who goes back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 import jinja2
+import pytest
 import yaml
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.gatekeeper import Gatekeeper
@@ -26,18 +27,25 @@ class Recorded:
 
     scope = "default"
 
+    def ask(self, _command: str, **_arguments: t.Any) -> None:
+        pass
+
     def write(self, command: str, **_arguments: t.Any) -> t.Any:
         return {"results": {}}.get(command)
 
 
-def judge_canaries(*batch: str) -> dict[str, t.Any]:
-    """The gate of the canaries, all of which are well, in their last batch."""
-    rows = [Outcome(name, "done", "", "patched", kmp=kmp, applied=True, cohort=name) for name, kmp in PLANNED.items()]
-    judged = {"wave": 0, "passed": True, "last": True, "verdict": "pass", "held": None, "halted": None, "barred": []}
+def judge_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "cohort") -> dict[str, t.Any]:
+    """The gate of the canaries in their last batch; where some have failed it does not pass."""
+    rows = [
+        Outcome(name, "failed" if name in failed else "done", "", "patched", kmp=kmp, applied=True, cohort=name)
+        for name, kmp in PLANNED.items()
+    ]
+    judged: dict[str, t.Any] = {"wave": 0, "passed": not failed, "last": True, "verdict": "pass"}
+    judged.update(held=None, halted=None, barred=list(failed))
     judged.update(soak={"probes": [], "until": None}, rows=[dataclasses.asdict(row) for row in rows])
     document = {
-        "settings": {"halt_scope": "cohort", "budgets": {"wave": 0}},
-        "cohorts": [],
+        "settings": {"halt_scope": scope, "budgets": {"wave": 0}},
+        "cohorts": [{"id": name, "kmp": kmp, "target": name} for name, kmp in PLANNED.items()],
         "hosts": {name: {"cohort": name, "kmp": kmp} for name, kmp in PLANNED.items()},
         "waves": [{"kind": "canaries", "hosts": list(PLANNED)}],
     }
@@ -66,3 +74,9 @@ def test_the_next_boot_of_a_canary_gets_what_was_planned_for_it() -> None:
         "kmp_version": "2-1.1",
         "severity": "low",
     }, "what was given for a whole playbook is no host's"
+
+
+@pytest.mark.parametrize(("scope", "back"), [("rollout", ["a1", "b1"]), ("kmp", ["a1"]), ("cohort", ["a1"])])
+def test_where_it_does_not_pass_those_canaries_go_back_that_the_failure_reaches(scope: str, back: list[str]) -> None:
+    gate = judge_canaries("a1", "b1", failed=["a1"], scope=scope)
+    assert (gate["go"], gate["confirm"], gate["rollback"]) == (False, [], back)
