@@ -23,7 +23,6 @@ _OPTIONS: dict[str, t.Any] = {
     "wave": {"type": "int"},
     "cohort": {"type": "str"},
     "reason": {"type": "str", "default": ""},
-    "lease": {"type": "int", "default": 1800},
     **delivery.OPTIONS,
 }
 
@@ -49,7 +48,7 @@ class ActionModule(ActionBase):
                 names,
                 {key: options[key] for key in ("wave", "cohort")},
                 options["reason"],
-                options["lease"],
+                run.longest_step(run.variables_of(names, task_vars)),
                 self._task.check_mode,
             )
         except PlanError as exc:

@@ -32,10 +32,6 @@ options:
     description: Why, for the quarantine. It is required unless O(ended=true).
     type: str
     default: ''
-  lease:
-    description: After how many seconds without a sign of life another run may take over.
-    type: int
-    default: 1800
 seealso:
   - module: fleet.livepatch.livepatch_plan
 """

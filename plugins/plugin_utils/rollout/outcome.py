@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._verdict import ACTIVE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import problems
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
@@ -209,9 +210,13 @@ def _is_ours(told: t.Mapping[str, t.Any], rollout: str | None) -> bool:
     return rollout is not None and (told["livepatch"]["journal"] or {}).get("rollout") == rollout
 
 
-def _undone(job: t.Mapping[str, t.Any] | None) -> bool:
-    """Whether a change has failed and left the host as it was: there is nothing to bring back."""
-    return bool(job and job["failed"] and job.get("before") and job["before"] == job.get("after"))
+def _undone(told: t.Mapping[str, t.Any]) -> bool:
+    """Whether the change of a host has failed and left it as it was: there is nothing to bring back. A run that took it
+    up from another and failed says nothing of what that one had done: the journal does.
+    """
+    job, journal = told["livepatch"]["job"], told["livepatch"]["journal"] or {}
+    as_it_was = bool(job and job["failed"] and job.get("before") and job["before"] == job.get("after"))
+    return as_it_was and journal.get("phase") == _journal.FAILED
 
 
 def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], rollout: str | None) -> Outcome:
@@ -229,7 +234,7 @@ def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], rollout
         level=livepatch["level"],
         kmp=kmp,
         seconds=((job or {}).get("transition") or {}).get("seconds"),
-        applied=changed and livepatch["state"] in ACTIVE and not _undone(job),
+        applied=changed and livepatch["state"] in ACTIVE and not _undone(verify),
     )
     if kernel["boot_id"] != host.boot_id:
         reason = "it has rebooted since the rollout began: " + found.reason

@@ -50,8 +50,9 @@ def of(
             name: {
                 "build_id": planned[name]["build_id"],
                 "kmp": hosts.evr_of(planned[name]["kmp"]),
-                # What holds others back was not asked for those in flight: nothing new is begun on them.
-                "begun": batch["in_flight"],
+                # What holds others back was not asked for those in flight: nothing new is begun on them. In check mode
+                # nothing is, and the rollout that has begun is none of this run's.
+                "begun": batch["in_flight"] and not read_only,
             }
             for name in batch["starts"]
         },

@@ -68,12 +68,13 @@ def test_the_next_boot_of_a_canary_gets_what_was_planned_for_it() -> None:
         "livepatch_gate": gate,
         "hostvars": {"a1": {"livepatch_policy": {"kmp_version": "3", "min_age": 7}}, "b1": {}},
     }
-    assert policy(livepatch_member="a1", **told) == {"kmp_version": "3-1.2", "min_age": 7}
-    assert policy(livepatch_member="b1", **told) == {"kmp_version": "2-1.1"}
-    assert policy(livepatch_member="b1", livepatch_policy={"severity": "low"}, **told) == {
-        "kmp_version": "2-1.1",
-        "severity": "low",
-    }, "what was given for a whole playbook is no host's"
+    assert policy(livepatch_member="a1", inventory_hostname="b1", **told) == {"kmp_version": "3-1.2", "min_age": 7}
+    assert policy(livepatch_member="b1", inventory_hostname="b1", **told) == {"kmp_version": "2-1.1"}
+    told["livepatch_policy"] = {"severity": "low"}
+    # What was given for a whole playbook is no host's; else it is the asker's own.
+    everybodys = {"kmp_version": "2-1.1", "severity": "low"}
+    assert policy(livepatch_member="b1", inventory_hostname="b1", **told) == everybodys
+    assert policy(livepatch_member="b1", inventory_hostname="a1", **told) == {"kmp_version": "2-1.1"}
 
 
 @pytest.mark.parametrize(("scope", "back"), [("rollout", ["a1", "b1"]), ("kmp", ["a1"]), ("cohort", ["a1"])])

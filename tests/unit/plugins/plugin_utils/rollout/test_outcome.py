@@ -150,12 +150,19 @@ def test_who_was_started_and_cannot_be_verified_has_something_to_go_back_from():
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "applied"),
-    [({"level": 2}, {"level": 2}, False), ({"level": 2}, {"level": 3}, True), (None, None, True)],
+    ("before", "after", "phase", "applied"),
+    [
+        ({"level": 2}, {"level": 2}, "failed", False),
+        ({"level": 2}, {"level": 3}, "failed", True),
+        (None, None, "failed", True),
+        # It was changed by the run before, and this one was refused
+        ({"level": 3}, {"level": 3}, "done", True),
+        ({"level": 3}, {"level": 3}, "soaking", True),
+    ],
 )
-def test_who_is_as_it_was_has_nothing_to_go_back_from(before, after, applied):
+def test_who_is_as_it_was_has_nothing_to_go_back_from(before, after, phase, applied):
     refused = {"failed": True, "changed": False, "msg": "the kernel refused it", "before": before, "after": after}
-    told = judge(APPLIED, verified("outdated", False, job=refused, journal=MINE), rollout="p")
+    told = judge(APPLIED, verified("outdated", False, job=refused, journal={**MINE, "phase": phase}), rollout="p")
     assert (told.outcome, told.applied) == ("failed", applied)
 
 

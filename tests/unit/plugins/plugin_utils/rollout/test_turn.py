@@ -31,7 +31,9 @@ class Recorded:
         return {"begin": {"go": True, "halt": None}, "tried": self._answers["tried"]}.get(command)
 
 
-def of(records: Recorded, *starts: str, in_flight: bool = False, **options: t.Any) -> dict[str, t.Any]:
+def of(
+    records: Recorded, *starts: str, in_flight: bool = False, read_only: bool = False, **options: t.Any
+) -> dict[str, t.Any]:
     document = {
         "settings": {"max_in_flight": 9},
         "cohorts": [{"id": cohort, "target": f"t-{cohort}"} for cohort in "ab"],
@@ -40,7 +42,7 @@ def of(records: Recorded, *starts: str, in_flight: bool = False, **options: t.An
     }
     rollout = {"id": "r", "fence": 1, "hash": "h", "document": document, "changed": {}}
     batch = {"wave": 1, "starts": list(starts), "in_flight": in_flight, "untouched": False}
-    return turn.of(t.cast(t.Any, records), rollout, batch, {**OPTIONS, **options}, False)
+    return turn.of(t.cast(t.Any, records), rollout, batch, {**OPTIONS, **options}, read_only)
 
 
 def test_each_host_gets_what_was_planned_for_it() -> None:
@@ -64,6 +66,8 @@ def test_who_is_in_flight_finishes_whatever_was_said_since(entry: dict[str, t.An
     told = of(Recorded(barred, tried=[]), "a2", in_flight=True, approval=["all"])
     assert (told["go"], told["start"]) == (True, ["a2"])
     assert told["expect"]["a2"]["begun"] is True, "and nothing new is begun"
+    told = of(Recorded(), "a2", in_flight=True, read_only=True)
+    assert told["expect"]["a2"]["begun"] is False, "check mode tells what would be done"
 
 
 @pytest.mark.parametrize("approval", [["all"], ["1"], ["0", " 1"]])
