@@ -59,6 +59,7 @@ def test_the_execution_environment_has_what_a_rollout_needs(tmp_path: Path) -> N
     assert not told["system"]
 
 
+@pytest.mark.thorough
 def test_jobs_that_remember_nothing_go_on_where_the_last_one_ended(pretence: Pretence, jobs: Jobs) -> None:
     planned = jobs.run("plan")
     assert planned.status == "successful", planned.output
@@ -111,6 +112,7 @@ def test_what_people_say_is_said_to_the_coordinator_itself(pretence: Pretence, j
     assert "UNREACHABLE" in job.output or "unreachable" in job.output
 
 
+@pytest.mark.thorough
 def test_a_job_that_finds_nothing_to_do_says_so(jobs: Jobs) -> None:
     jobs.run("rollout")
     idle = jobs.run("rollout")

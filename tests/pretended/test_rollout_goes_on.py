@@ -140,6 +140,7 @@ def test_a_soak_is_seen_out_though_the_first_of_the_batch_has_failed(each: Prete
     assert waited[1] >= ended.started("livepatch")[second] + 3
 
 
+@pytest.mark.thorough
 def test_a_soak_that_is_longer_than_the_run_is_seen_out_by_the_next(pretence: Pretence) -> None:
     first = run(pretence, fleet(), livepatch_soak=4, livepatch_run_limit=0)
     assert first.rc == 0, first.output
@@ -403,6 +404,7 @@ def test_hooks_that_cannot_be_understood_stop_it_before_it_begins(pretence: Pret
     assert pretence.touched() == {}
 
 
+@pytest.mark.thorough
 def test_whose_health_cannot_be_told_pauses_it(pretence: Pretence) -> None:
     wrapped = "7 records of the kernel's log are lost"
     first = run(pretence, fleet(a1={"from": {"verify": {"blind": wrapped}}}))
@@ -437,6 +439,7 @@ def test_a_host_that_does_not_go_back_is_told_of(pretence: Pretence) -> None:
     assert "the vendor advises against it" in ended.output
 
 
+@pytest.mark.thorough
 def test_a_canary_that_comes_back_in_time_was_not_lost(pretence: Pretence) -> None:
     """It dies when it is verified, and answers again a few seconds later."""
     hosts = fleet(a1={"from": {"verify": {"gone": True}}})
