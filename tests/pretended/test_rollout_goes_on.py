@@ -239,6 +239,7 @@ def test_a_halt_stops_it_and_is_taken_back(pretence: Pretence) -> None:
     assert "4 hosts: 4 done" in pretence.again([ROLLOUT]).output
 
 
+@pytest.mark.thorough
 def test_a_halt_in_the_soak_passes_nothing(pretence: Pretence) -> None:
     pretence.run(fleet(), [ROLLOUT, "--list-tasks"], {}, common=COMMON)
     with pretence.started([ROLLOUT, *extra(livepatch_soak=300)]) as process:
@@ -289,7 +290,8 @@ def test_two_rollouts_at_once(pretence: Pretence) -> None:
     assert "4 hosts: 4 done" in last.output
 
 
-@pytest.mark.parametrize(("scope", "others"), [cores.thorough("rollout", False), ("cohort", True)])
+@pytest.mark.thorough
+@pytest.mark.parametrize(("scope", "others"), [("rollout", False), ("cohort", True)])
 def test_one_bad_canary_among_many_cohorts(pretence: Pretence, scope: str, others: bool) -> None:
     hosts = fleet(cohorts="abcdef", c1={"from": {"apply": {"refusal": "the kernel refused it"}}})
     ended = run(pretence, hosts, livepatch_halt_scope=scope, livepatch_max_in_flight=2, livepatch_waves=[])
@@ -304,6 +306,7 @@ def test_one_bad_canary_among_many_cohorts(pretence: Pretence, scope: str, other
     assert ended.rc == 2
 
 
+@pytest.mark.thorough
 def test_gates_that_look_elsewhere(pretence: Pretence, tmp_path: Path) -> None:
     said = {"status": 200}
     with web.served(lambda _asked: (said["status"], "")) as url:
@@ -325,6 +328,7 @@ def test_gates_that_look_elsewhere(pretence: Pretence, tmp_path: Path) -> None:
     assert kept[-1]["skipped"] == "it is closed at night"
 
 
+@pytest.mark.thorough
 def test_hooks_are_told_and_nothing_depends_on_them(pretence: Pretence) -> None:
     taken: list[tuple[str, str, dict[str, t.Any]]] = []
 
@@ -487,6 +491,7 @@ def test_waves_that_are_larger_than_a_batch_soak_and_are_confirmed_as_a_whole(ol
     assert sorted(confirmed) == [f"{cohort}1" for cohort in "abcde"]
 
 
+@pytest.mark.thorough
 def test_a_probe_of_an_earlier_batch_brings_all_canaries_back(older: Pretence) -> None:
     sick = {"from": {"verify": {"from": {"ask": {"problems": ILL}}}}}
     hosts = fleet(cohorts="abcde", **{f"{cohort}1": {} for cohort in "abcd"}, e1={})
