@@ -92,7 +92,7 @@ def _says(hosts: list[Host], words: str) -> Host | None:
 
 
 def _wait_for(running: subprocess.Popen[str], what: str, look: Callable[[], T | None]) -> T:
-    deadline = time.monotonic() + 400
+    deadline = time.monotonic() + 900
     while time.monotonic() < deadline:
         assert running.poll() is None, f"the rollout ended before there was {what}"
         if (found := look()) is not None:
@@ -113,8 +113,8 @@ def _cannot_be_traced(host: Host) -> None:
 
 
 def _cannot_take_it(host: Host) -> None:
-    """What RPM is to make a folder of is a file."""
-    host.ssh("sudo touch /lib/modules/$(uname -r)/livepatch")
+    """No file can be made in the KMP's folder. (A file in the folder's place is none to RPM: it takes it away.)"""
+    host.ssh("cd /lib/modules/$(uname -r) && sudo mkdir livepatch && sudo chattr +i livepatch")
 
 
 Before = Callable[[Host], None]
