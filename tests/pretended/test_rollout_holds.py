@@ -39,7 +39,6 @@ def test_what_was_planned_and_tried_is_what_hosts_get(pretence: Pretence) -> Non
     assert "4 hosts: 3 skipped, 1 done" in ended.output
 
 
-@pytest.mark.thorough
 def test_who_has_its_gate_before_it_cannot_be_left_out(pretence: Pretence) -> None:
     run(pretence, fleet(), livepatch_soak=300, livepatch_run_limit=0)
     assert set(pretence.touched()) == {"a1", "b1"}
@@ -49,7 +48,6 @@ def test_who_has_its_gate_before_it_cannot_be_left_out(pretence: Pretence) -> No
     assert set(pretence.touched()) == {"a1", "b1"}
 
 
-@pytest.mark.thorough
 def test_who_was_not_brought_back_is_in_the_next_run_and_nothing_else_is_done(pretence: Pretence) -> None:
     wrong = {"a1": {"stuck": "zypper is busy", "from": {"verify": {"problems": ILL}}}}
     first = run(pretence, fleet(**wrong))
