@@ -46,6 +46,7 @@ def environment(version: str) -> Path:
         if not (folder / ".packages").exists():
             requirements = _CHECKOUT / "meta/ee-requirements.txt"
             command = [_TOOLS / "make-venv", folder, found.stdout.strip(), "pip", requirements]
-            wanted = [f"ansible-core ~= {version}.0", "PyYAML"]
+            # With rich the progress callback draws anew
+            wanted = [f"ansible-core ~= {version}.0", "PyYAML", "rich"]
             subprocess.run([str(word) for word in command + wanted], check=True, cwd=_CHECKOUT)
     return folder / "bin"
