@@ -53,7 +53,8 @@ class ActionModule(ActionBase):
             )
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        self._display.display(f"{len(rollout['hosts'])} hosts of the plan {rollout['hash'][:12]} are brought back")
+        chosen = words.count(rollout["hosts"], "host")
+        self._display.display(f"Of the plan {rollout['hash'][:12]}: {chosen} to bring back")
         return {"changed": False, "rollout": rollout}
 
     def _end(self, task_vars: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

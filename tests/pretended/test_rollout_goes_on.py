@@ -531,6 +531,7 @@ def test_hosts_are_brought_back_by_an_operator(pretence: Pretence, tmp_path: Pat
     assert (without.rc, "the reason is missing" in without.output) == (2, True), without.output
     one = pretence.again(["fleet.livepatch.rollback", *extra(livepatch_targets="a2", livepatch_reason="it is slow")])
     assert one.rc == 0, one.output
+    assert ": 1 host to bring back" in one.output
     assert "1 host: 1 rolled_back" in one.output
     reports = {"livepatch_report_dir": str(tmp_path)}
     rest = pretence.again(["fleet.livepatch.rollback", *extra(livepatch_reason="it is slow", **reports)])
@@ -552,4 +553,6 @@ def test_hosts_are_brought_back_by_an_operator(pretence: Pretence, tmp_path: Pat
     assert json.loads(again.read_text())["rollout"] == told["rollout"]
     assert report.rc == 0, report.output
     assert "4 hosts: 4 rolled_back" in report.output
+    for gate in ("wave 0: hosts: pass: ", "wave 0: pass: "):
+        assert report.output.count(gate) == 1, report.output
     assert "in cohort" in report.output

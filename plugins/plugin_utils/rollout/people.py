@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import recorded, words
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import owner
+from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import agenda, owner
 from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
 
 _ENTRY = {"id": {"type": "int"}, "kmp": {"type": "str"}, "cohort": {"type": "str"}, "host": {"type": "str"}}
@@ -82,15 +82,18 @@ def _report(records: Records) -> Said:
     if found is None:
         return Said([f"No rollout of the scope {records.scope} is recorded"], False)
     rollout = found.shown
-    gates = [
-        f"  {words.clock(one['at'])}  wave {one['wave']}: {one.get('name') or 'hosts'}: {one['verdict']}: {one['text']}"
-        for one in rollout["gates"]
-    ]
+    gates = [f"  {words.clock(one['at'])}  {_gate(one)}: {one['verdict']}: {one['text']}" for one in rollout["gates"]]
     head = f"Rollout {rollout['id']} of plan {rollout['plan_hash'][:12]}, begun {words.clock(rollout['started'])}"
     barred = [f"  {_told(entry)}" for entry in shown["quarantine"]]
     lines = [head, "", *found.lines({"text": f"since {words.clock(rollout['ended'] or rollout['started'])}"})]
     lines += ["", "Gates:", *gates] if gates else []
     return Said([*lines, *(["", "In quarantine:", *barred] if barred else [])], False, recorded=found)
+
+
+def _gate(gate: t.Mapping[str, t.Any]) -> str:
+    """The wave, and which of its gates it was; none for the verdict on the wave as a whole."""
+    which = [] if gate.get("of") == agenda.WAVE else [gate.get("name") or agenda.HOSTS]
+    return ": ".join([f"wave {gate['wave']}", *which])
 
 
 def _approve(records: Records, options: t.Mapping[str, t.Any], by: str) -> Said:
