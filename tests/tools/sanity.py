@@ -85,13 +85,29 @@ def pythons() -> dict[str, str]:
 
 
 def link_pythons(directory: Path) -> None:
-    """Where ansible-test finds them. A version manager's shim on PATH would be taken for one and then not run."""
+    """Where ansible-test finds them first."""
     directory.mkdir(parents=True, exist_ok=True)
     for version, found in pythons().items():
         link = directory / f"python{version}"
         link.unlink(missing_ok=True)
         if found:
             link.symlink_to(found)
+
+
+def path_without_shims(path: str) -> str:
+    """Without directories in which a Python does not run: a version manager's shim for a version that is not selected.
+    ansible-test would take it for a Python, and fail."""
+
+    def shims(directory: Path) -> bool:
+        named = (one for one in directory.glob("python*") if re.fullmatch(r"python\d\.\d+", one.name))
+        answers = (
+            subprocess.run([one, "--version"], capture_output=True, check=False).returncode
+            for one in named
+            if os.access(one, os.X_OK)
+        )
+        return any(answers)
+
+    return os.pathsep.join(directory for directory in path.split(os.pathsep) if not shims(Path(directory)))
 
 
 def main() -> None:
@@ -109,7 +125,7 @@ def main() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     environment.update(
         HOME=str(home),
-        PATH=os.pathsep.join([str(binaries), str(home / "pythons"), os.environ["PATH"]]),
+        PATH=os.pathsep.join([str(binaries), str(home / "pythons"), path_without_shims(os.environ["PATH"])]),
         # Else it climbs to the checkout's .git, which knows nothing of the staged files
         ANSIBLE_TEST_CONTENT_ROOT=str(collection),
     )
