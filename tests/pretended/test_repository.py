@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def _rendered(folder: Path, expressions: dict[str, str], variables: dict[str, t.
         "hosts": "localhost",
         "gather_facts": False,
         "vars_files": [str(_ROLE / "vars/main.yml")],
-        "vars": {**variables, "told": expressions},
+        "vars": {**variables, "told": expressions, "ansible_python_interpreter": sys.executable},
         "tasks": [{"ansible.builtin.copy": copy}],
     }
     (folder / "play.yml").write_text(yaml.safe_dump([play]))
