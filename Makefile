@@ -74,6 +74,9 @@ LINTERS := lint-ruff lint-format lint-yaml lint-changelog lint-licences lint-typ
 lint-ruff: stage
 	@$(STEP) "lint: ruff check" --only '*.py' --only pyproject.toml -- ruff check .
 
+lint-words: stage
+	@$(STEP) "lint: retired words" -- python tests/tools/retired_words.py
+
 lint-format: stage
 	@$(STEP) "lint: ruff format" --only '*.py' --only pyproject.toml -- ruff format --check --diff .
 
@@ -118,28 +121,28 @@ unit36: stage
 			--only tests/tools/unit36 -- tests/tools/unit36; \
 	fi
 
-# The acceptance test of what must never break: `make test` runs it too, so that each change shows it
-NEVER := tests/acceptance/canary_killed.py
+# The scenarios that `make test` runs, so that each change shows what must never break
+IN_TEST := $(addprefix tests/lab_scenarios/,bad_input.py smoke.py canary_killed.py)
 
 .PHONY: test
-test: stage ## what is needed to trust a change: lint, sanity, unit, pretended hosts, the lab (replaces, then ends what `make lab` has up)
+test: stage ## what is needed to trust a change: lint, sanity, unit, fake hosts, the lab (replaces, then ends what `make lab` has up)
 	@$(CHECKS) $(LINTERS) unit36 sanity
 	@# What needs no machines but this one runs side by side; the lab's machines want it for themselves
-	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal tests/unit tests/pretended
-	@$(PY) -m pytest tests/integration $(NEVER)
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal tests/unit tests/playbooks
+	@$(PY) -m pytest $(IN_TEST)
 
-.PHONY: scale
-scale: stage ## rollouts over simulated hosts: real modules in mount namespaces (as root)
-	@$(PY) -m pytest tests/scale
+.PHONY: simulated
+simulated: stage ## rollouts over simulated hosts: real modules in mount namespaces (as root)
+	@$(PY) -m pytest tests/simulated
 
-.PHONY: thorough
-thorough: stage ## what `make test` leaves out: pretended hosts, with each ansible-core
-	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal -m thorough tests/pretended
+.PHONY: slow
+slow: stage ## what `make test` leaves out: fake hosts, with each ansible-core
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal -m slow tests/playbooks
 
 .PHONY: acceptance
-acceptance: stage $(if $(SCENARIO),,thorough) ## the above, then the long scenarios on the lab; one of them: SCENARIO=name (tests/acceptance/name.py)
-	@$(PY) -m pytest $(if $(SCENARIO),tests/acceptance/$(SCENARIO).py,\
-		$(filter-out %/conftest.py %/__init__.py tests/acceptance/_%,$(wildcard tests/acceptance/*.py)))
+acceptance: stage $(if $(SCENARIO),,slow) ## the above, then the long scenarios on the lab; one of them: SCENARIO=name (tests/lab_scenarios/name.py)
+	@$(PY) -m pytest $(if $(SCENARIO),tests/lab_scenarios/$(SCENARIO).py,\
+		$(filter-out %/conftest.py %/__init__.py tests/lab_scenarios/_%,$(wildcard tests/lab_scenarios/*.py)))
 
 .PHONY: bench
 bench: stage ## figures beside their floors: what a plan costs; what status costs beside ansible -m ping (as root)

@@ -11,8 +11,8 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import ending, hooks, judging, run
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets, finish, hostvars, webhooks
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
 class ActionModule(ActionBase):
@@ -21,22 +21,22 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(argument_spec=hooks.OPTIONS)
-        rollout = run.current(task_vars)
-        records = Records(self, task_vars, rollout)
-        ended = ending.end(records, rollout, task_vars, self._task.check_mode)
-        if ended.status in hooks.ENDS:
-            counts = judging.by_outcome(ended.outcomes)
+        _validation, options = self.validate_argument_spec(argument_spec=webhooks.OPTIONS)
+        rollout = hostvars.current(task_vars)
+        store = StoreClient(self, task_vars, rollout)
+        ended = finish.end(store, rollout, task_vars, self._task.check_mode)
+        if ended.status in webhooks.ENDS:
+            counts = budgets.by_outcome(ended.outcomes)
             text = ended.detail.get("text") or ", ".join(f"{count} {kind}" for kind, count in counts.items())
-            notices = hooks.of(self, options, records.scope, rollout)
-            notices.tell(hooks.ENDS[ended.status], text, status=ended.status, counts=counts)
+            notices = webhooks.of(self, options, store.scope, rollout)
+            notices.tell(webhooks.ENDS[ended.status], text, status=ended.status, counts=counts)
         return {
             "changed": False,
             "status": ended.status,
             "detail": ended.detail,
             "recorded": ended.shown,
             "outcomes": [dataclasses.asdict(one) for one in ended.outcomes],
-            "ansible_stats": run.handed_over(
-                livepatch_status=ended.status, livepatch_rollout=rollout["id"], livepatch_plan_hash=rollout["hash"]
+            "ansible_stats": hostvars.handed_over(
+                livepatch_status=ended.status, livepatch_rollout_id=rollout["id"], livepatch_plan_hash=rollout["hash"]
             ),
         }

@@ -11,17 +11,17 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import hooks
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.owner import current
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import webhooks
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.lease import current
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _OPTIONS: dict[str, t.Any] = {
     "halted": {"type": "bool", "default": True},
     "everywhere": {"type": "bool", "default": False},
     "reason": {"type": "str", "default": ""},
     "if_running": {"type": "bool", "default": False},
-    **hooks.OPTIONS,
+    **webhooks.OPTIONS,
 }
 
 
@@ -31,26 +31,26 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
-        records = Records(self, task_vars or {})
-        scope = None if options["everywhere"] else records.scope
+        store = StoreClient(self, task_vars or {})
+        scope = None if options["everywhere"] else store.scope
         by = str(current()["user"])
         if options["halted"]:
-            under_way = records.scope if options["if_running"] else None
-            told = records.ask("halt", scope=scope, reason=options["reason"], by=by, under_way=under_way)
+            under_way = store.scope if options["if_running"] else None
+            told = store.send("halt", scope=scope, reason=options["reason"], by=by, under_way=under_way)
         else:
-            told = records.ask("unhalt", scope=scope, by=by)
+            told = store.send("unhalt", scope=scope, by=by)
         if told is None:
             self._display.display("In check mode nothing is halted, and no halt taken back")
             return {"changed": False, "halted": False}
         if options["halted"] and not told["halted"]:
-            self._display.display(f"No rollout is under way (scope {records.scope}): nothing is halted")
+            self._display.display(f"No rollout is under way (scope {store.scope}): nothing is halted")
             return {"changed": False, "halted": False}
         said = "No host starts any more; those in flight finish" if options["halted"] else "Rollouts may go on"
         self._display.display(f"{said} ({'all scopes' if scope is None else 'scope ' + scope})")
         if options["halted"] and told["changed"]:
             text = f"{said}: {options['reason']} ({by})"
             try:
-                hooks.of(self, options, records.scope).tell("halt", text, status="halted", everywhere=scope is None)
+                webhooks.of(self, options, store.scope).tell("halt", text, status="halted", everywhere=scope is None)
             except PlanError as exc:
                 raise AnsibleActionFail(f"rollouts are halted, and nobody was told: {exc}") from exc
         return {"changed": told["changed"], "halted": options["halted"]}

@@ -12,10 +12,10 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import delivery
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import people
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import publish
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import operator
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
 class ActionModule(ActionBase):
@@ -23,15 +23,15 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec={**people.OPTIONS, **delivery.OPTIONS})
-        records = Records(self, task_vars or {})
+        _validation, options = self.validate_argument_spec(argument_spec={**operator.OPTIONS, **publish.OPTIONS})
+        store = StoreClient(self, task_vars or {})
         try:
-            said = people.do(records, options)
+            said = operator.do(store, options)
             self._display.display("\n".join(said.lines))
             found, paths = said.recorded, []
             if found is not None:
                 made = time.time()
-                paths = delivery.deliver(options, lambda: found.document(made, records.scope), self._display.display)
+                paths = publish.deliver(options, lambda: found.document(made, store.scope), self._display.display)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         return {"changed": said.changed, "entries": said.entries, "files": paths}

@@ -14,17 +14,17 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import (
-    delivery,
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
     document,
     files,
+    formatting,
+    publish,
     status,
     text,
-    words,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import coordinator, hosts, prestage, run
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.outcome import Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, hostvars, prestage, store_client
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
 
 
 class ActionModule(ActionBase):
@@ -39,22 +39,22 @@ class ActionModule(ActionBase):
                 "closed": {"type": "dict", "default": {}},
                 # A list of Ansible's own would be cut at each comma.
                 "require": {"type": "raw", "default": []},
-                **delivery.OPTIONS,
+                **publish.OPTIONS,
                 "metrics_dir": {"type": "str", "default": ""},
-                "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
+                "format": {"type": "str", "choices": list(formatting.FORMATS), "default": "text"},
             }
         )
-        variables = run.variables_of(run.everybody(task_vars), task_vars)
+        variables = hostvars.variables_of(hostvars.everybody(task_vars), task_vars)
         if options["of"] == "status":
             report = _of_status(variables, task_vars, options["require"])
         elif options["of"] == "prestage":
             report = _of_prestage(variables, task_vars, self._task.check_mode)
         else:
             report = _of_rollout(variables, task_vars, options["closed"])
-        self._display.display(words.shown(report.lines, report.told, options["format"]))
+        self._display.display(formatting.shown(report.lines, report.told, options["format"]))
         problem, paths = report.problem, []
         try:
-            paths = _deliver(report, options, words.teller(self._display.display, options["format"]))
+            paths = _deliver(report, options, formatting.teller(self._display.display, options["format"]))
         except PlanError as exc:
             # What was found out is shown all the same.
             problem = "; ".join(filter(None, (problem, str(exc))))
@@ -67,7 +67,7 @@ def _deliver(report: _Report, options: t.Mapping[str, t.Any], say: t.Callable[[s
     if report.document is None:
         return []
     document = functools.lru_cache(maxsize=None)(report.document)
-    paths = delivery.deliver(options, document, say)
+    paths = publish.deliver(options, document, say)
     if options["metrics_dir"] and document()["rollout"]:
         paths.append(files.write_metrics(options["metrics_dir"], document()))
     return paths
@@ -82,27 +82,27 @@ class _Report(t.NamedTuple):
     document: t.Callable[[], dict[str, t.Any]] | None = None
 
 
-def _of_status(variables: run.Variables, task_vars: dict[str, t.Any], required: t.Any) -> _Report:
+def _of_status(variables: hostvars.Variables, task_vars: dict[str, t.Any], required: t.Any) -> _Report:
     now = time.time()
     keys = task_vars.get("livepatch_domain_keys") or ()
     rows, today = status.rows_of(variables, hosts.Choice(tuple(keys)), now), status.day(now)
     try:
-        run.insist_on_common(variables, ("livepatch_require", *run.REPORTS, "livepatch_output"))
+        hostvars.insist_on_common(variables, ("livepatch_assertions", *hostvars.REPORTS, "livepatch_output"))
         problem = status.lacking(rows, [required] if isinstance(required, str) else list(required))
     except PlanError as exc:
         problem = str(exc)
-    whole = functools.partial(document.of_status, rows, now, coordinator.scope(task_vars), problem)
+    whole = functools.partial(document.of_status, rows, now, store_client.scope(task_vars), problem)
     return _Report(status.lines(rows, today), status.as_document(rows), problem, whole)
 
 
-def _of_rollout(variables: run.Variables, task_vars: dict[str, t.Any], closed: t.Mapping[str, t.Any]) -> _Report:
+def _of_rollout(variables: hostvars.Variables, task_vars: dict[str, t.Any], closed: t.Mapping[str, t.Any]) -> _Report:
     outcomes = [Outcome(**row) for row in closed["outcomes"]]
-    how = (run.fleet(variables), outcomes, closed["status"], closed["detail"])
+    how = (hostvars.fleet(variables), outcomes, closed["status"], closed["detail"])
     told = {"hosts": closed["outcomes"], "status": closed["status"], "detail": closed["detail"]}
     problem = text.attention(*how)
 
     def whole() -> dict[str, t.Any]:
-        now, scope, plan = time.time(), coordinator.scope(task_vars), run.current(task_vars)["document"]
+        now, scope, plan = time.time(), store_client.scope(task_vars), hostvars.current(task_vars)["document"]
         rows = status.rows_of(variables, hosts.Choice(tuple(plan["settings"]["domain_keys"])), now)
         if closed["recorded"] is None:
             return document.of_status(rows, now, scope, problem)
@@ -111,12 +111,12 @@ def _of_rollout(variables: run.Variables, task_vars: dict[str, t.Any], closed: t
     return _Report(text.rollout(*how), told, problem, whole)
 
 
-def _of_prestage(variables: run.Variables, task_vars: t.Mapping[str, t.Any], check_mode: bool) -> _Report:
-    left_out = run.current(task_vars)["document"]["left_out"]
+def _of_prestage(variables: hostvars.Variables, task_vars: t.Mapping[str, t.Any], check_mode: bool) -> _Report:
+    left_out = hostvars.current(task_vars)["document"]["left_out"]
     found = []
-    for host in run.fleet(variables):
+    for host in hostvars.fleet(variables):
         of_host = variables[host.name]
-        result = run.ran(of_host.get(run.DOWNLOADED))
+        result = hostvars.ran(of_host.get(hostvars.DOWNLOADED))
         found.append(prestage.of(host, left_out.get(host.name), result, of_host, check_mode))
     told = {"hosts": [dataclasses.asdict(one) for one in found]}
     return _Report(text.prestage(found), told, text.not_fetched(found))

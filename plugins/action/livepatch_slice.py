@@ -12,15 +12,15 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import text, words
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import beginning, ending, run
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.coordinator import Records
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import finish, hostvars, start
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _OPTIONS: dict[str, t.Any] = {
     "slices": {"type": "int", "default": 1},
     "ended": {"type": "bool", "default": False},
-    "format": {"type": "str", "choices": list(words.FORMATS), "default": "text"},
+    "format": {"type": "str", "choices": list(formatting.FORMATS), "default": "text"},
 }
 # What the plays that follow go by where there is nothing to do
 _NOTHING: dict[str, t.Any] = {"document": {}, "batches": [], "hosts": [], "sizes": [], "pending": []}
@@ -41,26 +41,26 @@ class ActionModule(ActionBase):
     def _begin(self, task_vars: dict[str, t.Any], slices: int) -> dict[str, t.Any]:
         if slices < 1:
             raise PlanError(f"livepatch_slices is {slices}: give the number of jobs that a wave is cut into")
-        variables = run.variables_of(run.everybody(task_vars), task_vars)
-        run.insist_on_common(variables)
-        fleet, lease = run.fleet(variables), run.longest_step(variables)
-        rollout = beginning.join(Records(self, task_vars), fleet, slices, lease, self._task.check_mode)
+        variables = hostvars.variables_of(hostvars.everybody(task_vars), task_vars)
+        hostvars.insist_on_common(variables)
+        fleet, lease = hostvars.fleet(variables), hostvars.longest_step(variables)
+        rollout = start.join(StoreClient(self, task_vars), fleet, slices, lease, self._task.check_mode)
         if isinstance(rollout, str):
             self._display.display(f"Nothing to do: {rollout}")
             return {"changed": False, "rollout": _NOTHING}
         wave, all_of_them = rollout["wave"], rollout["document"]["waves"][rollout["wave"]]["hosts"]
-        count = words.count(all_of_them, "host")
+        count = formatting.count(all_of_them, "host")
         self._display.display(f"Plan {rollout['hash'][:12]}, wave {wave}: {len(rollout['hosts'])} of {count} here")
         return {"changed": False, "rollout": rollout}
 
     def _end(self, task_vars: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        rollout = run.current(task_vars)
-        variables = run.variables_of(rollout["hosts"], task_vars)
-        ended = ending.end_share(Records(self, task_vars, rollout), rollout, variables, self._task.check_mode)
-        how = (run.fleet(variables), ended.outcomes, ended.status, ended.detail)
+        rollout = hostvars.current(task_vars)
+        variables = hostvars.variables_of(rollout["hosts"], task_vars)
+        ended = finish.end_share(StoreClient(self, task_vars, rollout), rollout, variables, self._task.check_mode)
+        how = (hostvars.fleet(variables), ended.outcomes, ended.status, ended.detail)
         outcomes = [dataclasses.asdict(one) for one in ended.outcomes]
         told = {"outcomes": outcomes, "status": ended.status, "detail": ended.detail}
-        self._display.display(words.shown(text.rollout(*how), told, options["format"]))
+        self._display.display(formatting.shown(text.rollout(*how), told, options["format"]))
         problem = text.attention(*how)
         if problem is not None:
             raise PlanError(problem)

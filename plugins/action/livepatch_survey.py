@@ -13,7 +13,8 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import facts, problems
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import fact_cache
 
 # Seconds between two attempts to reach a host that is lost
 _PAUSE = 10.0
@@ -34,10 +35,10 @@ class ActionModule(ActionBase):
             time.sleep(min(_PAUSE, left))
             # What is left of a connection that broke would only say so again.
             self._connection.reset()
-        problem = problems.of(result, task_vars)
+        problem = _task_errors.of(result, task_vars)
         answer = result if problem is None else {"changed": False, "problem": problem}
         if record:
-            answer["ansible_facts"] = facts.of(task_vars["inventory_hostname"], answer, time.time())
+            answer["ansible_facts"] = fact_cache.of(task_vars["inventory_hostname"], answer, time.time())
         return answer
 
     def _ask(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -22,8 +22,8 @@ import typing as t
 
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import listening
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report.progress import Progress
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import callback_results
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.progress import Progress
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -49,5 +49,5 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._tell("retry", result)
 
     def _tell(self, kind: str, result: t.Any) -> None:
-        for line in self._progress.of(listening.heard(kind, result)):
+        for line in self._progress.of(callback_results.heard(kind, result)):
             self._display.display(line)

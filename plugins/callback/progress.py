@@ -43,8 +43,8 @@ import typing as t
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import listening, terminal
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report.progress import Progress
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import callback_results, terminal
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.progress import Progress
 
 # What Ansible's own callback shows of each task, play and host, and this one with -v only
 _DETAIL = (
@@ -107,14 +107,14 @@ class CallbackModule(Default):  # type: ignore[misc]
             super().v2_runner_retry(result)
 
     def _tell(self, kind: str, result: t.Any) -> None:
-        heard = listening.heard(kind, result)
+        heard = callback_results.heard(kind, result)
         bad = kind in ("failed", "unreachable")
         color = constants.COLOR_ERROR if bad else None
         for line in self._progress.of(heard):
             self._display.display(line, color=color)
         # With verbosity Ansible's own words follow.
         if bad and not self._progress.knows(heard.host) and not self._display.verbosity:
-            self._display.display(listening.problem(kind, result), color=color)
+            self._display.display(callback_results.problem(kind, result), color=color)
         if self._bottom is not None:
             self._bottom.show(self._progress.now())
 

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.report import metrics
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import metrics
 
 
 def _metrics(result: t.Any, at: t.Any) -> str:

@@ -8,7 +8,13 @@ collection.
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _health, _journal, _nextboot
+from ansible_collections.fleet.livepatch.plugins.module_utils import (
+    _boot_persistence,
+    _evr,
+    _health,
+    _journal,
+    _kmp_names,
+)
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     KernelRefused,
     LivepatchError,
@@ -20,7 +26,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, transition
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr, guard, kernel_lock, managers, names
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kernel_lock, managers, transaction_check
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
 
 # A module that is replaced or reversed is let go by a work queue of the kernel a moment later; kpatch waits as long.
@@ -128,7 +134,7 @@ class Work:
         undo = _undo_of(earlier) or Undo(
             self._installed(selected["name"], selected["evr"]) is None,
             before["evr"] if before else None,
-            _nextboot.is_held(self.host),
+            _boot_persistence.is_held(self.host),
             bool(observed["livepatch"]["persistent"]),
         )
         self._begin(kmp, previous, "installing", earlier, undo)
@@ -164,7 +170,7 @@ class Work:
 
     def would_settle(self) -> bool:
         """Whether something is left to do that an earlier run has begun."""
-        return self._is_open() or (self.request.confirm and _nextboot.is_held(self.host))
+        return self._is_open() or (self.request.confirm and _boot_persistence.is_held(self.host))
 
     def settle(self) -> bool:
         """Confirms what is active, and puts the next boot in order where that is asked for; whether that changed
@@ -173,7 +179,7 @@ class Work:
         changed = False
         if self.would_settle():
             if self.request.confirm:
-                _nextboot.confirm(self.host, self.kernel["release"])
+                _boot_persistence.confirm(self.host, self.kernel["release"])
             entry = self._journal.read()
             if entry is not None and (self._is_open() or self._is_installed(entry["kmp"])):
                 self._journal.amend(entry)
@@ -215,22 +221,22 @@ class Work:
 
     def _confirm(self) -> None:
         if self._journal_is_of_removal():
-            _nextboot.release_hold(self.host)
+            _boot_persistence.release_hold(self.host)
         else:
-            _nextboot.confirm(self.host, self.kernel["release"])
+            _boot_persistence.confirm(self.host, self.kernel["release"])
             if self.request.mend:
                 self._mend()
 
     def _mend(self) -> bool:
         installed = self._newest_installed()
         try:
-            found = _nextboot.find(self.host, self.kernel, installed)
+            found = _boot_persistence.find(self.host, self.kernel, installed)
         except Unmeasured as exc:
             self._warnings.append(str(exc))
             return False
         if not found["missing"] or found["release"] != self.kernel["release"]:
             return False
-        _nextboot.mend(self.host, self.kernel["release"])
+        _boot_persistence.mend(self.host, self.kernel["release"])
         return True
 
     def _newest_installed(self) -> Optional[Dict[str, Any]]:
@@ -285,7 +291,7 @@ class Work:
 
     def _apply(self, selected: Dict[str, Any], before: Optional[Dict[str, Any]], undo: Undo) -> transition.Migration:
         name, version = selected["name"], selected["evr"]
-        older = before is not None and evr.compare(version, before["evr"]) < 0
+        older = before is not None and _evr.compare(version, before["evr"]) < 0
         migration = self._or_undo(selected, undo, lambda: self._put(name, version, older))
         if older:
             self._remove_newer(name, version)
@@ -297,7 +303,7 @@ class Work:
         """Installs it where it is not, and has the kernel take it."""
         manager = managers.find(self.host, self.request.policy)
         if not self.request.confirm:
-            _nextboot.hold(self.host)
+            _boot_persistence.hold(self.host)
         if self._installed(name, version) is None:
             manager.install(name, version, older)
         installed = self._installed(name, version)
@@ -310,7 +316,7 @@ class Work:
                 )
             )
         if not self.request.confirm:
-            told = _nextboot.keep_out(self.host, self.kernel["release"], installed["module_path"])
+            told = _boot_persistence.keep_out(self.host, self.kernel["release"], installed["module_path"])
             self._warnings += [told] if told else []
         return self._activate(installed)
 
@@ -328,7 +334,7 @@ class Work:
                     self._take_back(kmp["name"], kmp["evr"], undo.before, exc)
                 self._next_boot_as_it_was(kmp["name"], kmp["evr"], undo, exc)
             elif refused:
-                held = _nextboot.is_held(self.host)
+                held = _boot_persistence.is_held(self.host)
                 then = "it is kept out of the next boot until it is confirmed" if held else "the next boot may load it"
                 _add(exc, "{name}-{evr} was installed before, and still is: {then}".format(then=then, **kmp))
             raise
@@ -397,7 +403,7 @@ class Work:
         """Modules of older levels that were replaced."""
         shown = [one.name for one in self._mechanism.patches()]
         for name in self.host.names("/sys/module"):
-            if names.module_level(name) is not None and name not in shown:
+            if _kmp_names.module_level(name) is not None and name not in shown:
                 self._unload(name)
 
     def _stalled(self, module: str, started: float) -> transition.Migration:
@@ -434,9 +440,9 @@ class Work:
         """Levels that are installed beside it and would be loaded at the next boot in its place."""
         manager = managers.find(self.host, self.request.policy)
         for one in packages.installed(self.host, name):
-            if evr.compare(one["evr"], version) > 0:
+            if _evr.compare(one["evr"], version) > 0:
                 self._journal.enter("removing")
-                guard.check_removal(manager.preview_removal(name, one["evr"]), name, one["evr"])
+                transaction_check.check_removal(manager.preview_removal(name, one["evr"]), name, one["evr"])
                 manager.remove(name, one["evr"])
 
     def _take_back(self, name: str, version: str, before: Optional[str], problem: LivepatchError) -> None:
@@ -445,9 +451,9 @@ class Work:
         try:
             self._journal.enter("removing")
             if before is not None and self._installed(name, before) is None:
-                manager.install(name, before, evr.compare(before, version) < 0)
+                manager.install(name, before, _evr.compare(before, version) < 0)
             if self._installed(name, version) is not None:
-                guard.check_removal(manager.preview_removal(name, version), name, version)
+                transaction_check.check_removal(manager.preview_removal(name, version), name, version)
                 manager.remove(name, version)
         except LivepatchError as exc:
             _add(problem, f"{name}-{version} is still installed: {exc}")
@@ -460,8 +466,8 @@ class Work:
             if self._installed(name, version) is not None:
                 return
             if not undo.held:
-                _nextboot.release_hold(self.host)
-            if undo.kept and not _nextboot.is_held(self.host):
+                _boot_persistence.release_hold(self.host)
+            if undo.kept and not _boot_persistence.is_held(self.host):
                 self._mend()
         except LivepatchError as exc:
             _add(problem, f"The next boot is not as it was: {exc}")
@@ -480,7 +486,7 @@ class Work:
         self._journal.enter("removing")
         manager = managers.find(self.host, self.request.policy)
         for one in packages.installed(self.host, name):
-            guard.check_removal(manager.preview_removal(name, one["evr"]), name, one["evr"])
+            transaction_check.check_removal(manager.preview_removal(name, one["evr"]), name, one["evr"])
             manager.remove(name, one["evr"])
         self._journal.enter("verifying")
         self._unload_leftovers()

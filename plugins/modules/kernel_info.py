@@ -172,13 +172,13 @@ kernel:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _options
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    _options.run(module, lambda host: {"kernel": identity.read(host)})
+    _argspec.run(module, lambda host: {"kernel": identity.read(host)})
 
 
 if __name__ == "__main__":

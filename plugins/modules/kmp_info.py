@@ -153,21 +153,21 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _options
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=_options.POLICY, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=_argspec.POLICY, supports_check_mode=True)
 
     def work(host: Host) -> Dict[str, Any]:
-        policy = _options.policy(module.params, host)
+        policy = _argspec.policy(module.params, host)
         kernel = identity.read(host)
         return {"kmp": kmp.block(host, kernel, kmp.ask(host, kernel, policy), policy)}
 
-    _options.run(module, work)
+    _argspec.run(module, work)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ options:
         be applied. What speaks against the KMP fails the module now.
     type: bool
     default: false
-  mend_next_boot:
+  repair_boot:
     description:
       - Whether to put in order what loads the live patch at boot, where C(livepatch.next_boot) says that something is
         missing. The initrd is made anew (C(dracut)), or C(kpatch.service) is enabled.
@@ -151,8 +151,8 @@ options:
     type: int
   preflight:
     description:
-      - Whether to look first at what M(fleet.livepatch.livepatch_preflight) looks at, state and transition aside, and
-        to refuse a change where a check fails. A warning refuses nothing.
+      - Whether to look first at what M(fleet.livepatch.livepatch_preflight_info) looks at, state and transition aside,
+        and to refuse a change where a check fails. A warning refuses nothing.
       - A host that needs no change is not looked at, nor is one for O(state=absent).
     type: bool
     default: false
@@ -257,12 +257,12 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _apply, _options
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _ensure
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=_options.LIVEPATCH, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=_argspec.LIVEPATCH, supports_check_mode=True)
     # ssh that goes away takes the terminal with it, and a limit of Ansible's takes the process group: neither must
     # take a
     # package manager in the middle of its work.
@@ -272,18 +272,18 @@ def main() -> None:
 
     def work(host: Host) -> Dict[str, Any]:
         params = module.params
-        request = _apply.Request(
-            _options.policy(params, host),
+        request = _ensure.Request(
+            _argspec.policy(params, host),
             params["timeout"],
             params["on_stall"],
             module.check_mode,
             {name: value for name, value in params["expect"].items() if value},
             params["state"],
             params["confirm"],
-            params["mend_next_boot"],
+            params["repair_boot"],
             params["kernel_lock"],
             params["allow_unsupported"],
-            params["run"] or _apply.new_run(),
+            params["run"] or _ensure.new_run(),
             params["rollout"],
             params["plan"],
             params["fence"],
@@ -291,14 +291,14 @@ def main() -> None:
             params["preflight_tolerate"],
             download_only=params["download_only"],
         )
-        result = _apply.bring(host, request)
+        result = _ensure.bring(host, request)
         if module._diff:
             result["diff"] = {
                 side: json.dumps(result[side], indent=2, sort_keys=True) + "\n" for side in ("before", "after")
             }
         return result
 
-    _options.run(module, work)
+    _argspec.run(module, work)
 
 
 if __name__ == "__main__":

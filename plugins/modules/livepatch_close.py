@@ -9,7 +9,7 @@ short_description: End a run of a rollout
 description:
   - Records as what the run ends, gives the lease back, and tells what became of each host of the play. It runs on the
     controller, once for all hosts (C(run_once)), delegated to the coordinator.
-  - It leaves C(livepatch_status), C(livepatch_rollout) and C(livepatch_plan_hash) as artifacts of the job
+  - It leaves C(livepatch_status), C(livepatch_rollout_id) and C(livepatch_plan_hash) as artifacts of the job
     (as M(ansible.builtin.set_stats) does).
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
@@ -27,7 +27,7 @@ EXAMPLES = r"""
   fleet.livepatch.livepatch_close:
   run_once: true
   delegate_to: localhost
-  register: livepatch_closed
+  register: __livepatch_finished
 """
 
 RETURN = r"""

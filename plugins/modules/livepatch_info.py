@@ -302,7 +302,13 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _collect, _health, _observe, _options, _probes
+from ansible_collections.fleet.livepatch.plugins.module_utils import (
+    _argspec,
+    _async_result,
+    _health,
+    _health_checks,
+    _host_facts,
+)
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 _BLOCKS = ("livepatch", "kernel", "kmp")
@@ -311,7 +317,7 @@ _BLOCKS = ("livepatch", "kernel", "kmp")
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            _options.POLICY,
+            _argspec.POLICY,
             gather={
                 "type": "list",
                 "elements": "str",
@@ -321,31 +327,31 @@ def main() -> None:
             run={"type": "str"},
             wait={"type": "int", "default": 0},
             results_file={"type": "path"},
-            probes=_options.PROBES,
+            probes=_argspec.PROBES,
         ),
         supports_check_mode=True,
     )
 
     def work(host: Host) -> Dict[str, Any]:
         params = module.params
-        wanted = _probes.probes(params["probes"]) if params["probes"] else None
+        wanted = _health_checks.probes(params["probes"]) if params["probes"] else None
         job = None
         if params["run"]:
-            job = _collect.wait(host, params["run"], params["wait"], params["results_file"])
+            job = _async_result.wait(host, params["run"], params["wait"], params["results_file"])
         gather = set(params["gather"])
         if "functions" in gather:
             gather.add("livepatch")
-        observed = _observe.observe(host, _options.policy(params, host), "functions" in gather)
+        observed = _host_facts.observe(host, _argspec.policy(params, host), "functions" in gather)
         if params["run"] and job is None:
             # It may have ended while the host was looked at, which then shows that nobody works on it any more.
-            job = _collect.wait(host, params["run"], 0, params["results_file"])
+            job = _async_result.wait(host, params["run"], 0, params["results_file"])
         livepatch = observed["livepatch"]
         livepatch["job"] = job
-        livepatch["probes"] = [] if wanted is None else _probes.run(host, wanted, module.check_mode)
+        livepatch["probes"] = [] if wanted is None else _health_checks.run(host, wanted, module.check_mode)
         livepatch["health"] = _health.probed(livepatch["health"], livepatch["probes"])
         return {block: told for block, told in observed.items() if block in gather}
 
-    _options.run(module, work)
+    _argspec.run(module, work)
 
 
 if __name__ == "__main__":

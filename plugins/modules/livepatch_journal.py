@@ -60,7 +60,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _journal, _options
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 
@@ -76,7 +76,7 @@ def main() -> None:
     def work(host: Host) -> Dict[str, Any]:
         return _journal.cleared(host, module.params["reason"], module.check_mode)
 
-    _options.run(module, work)
+    _argspec.run(module, work)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ module: livepatch_plan
 short_description: Plan a rollout over the play's hosts, or take up the open one
 description:
   - Plans who is patched when, from what M(fleet.livepatch.livepatch_survey) has told of each host of the play,
-    registered as C(livepatch_asked). It runs on the controller, once for all hosts (C(run_once)), delegated to the
+    registered as C(__livepatch_host). It runs on the controller, once for all hosts (C(run_once)), delegated to the
     host that keeps
     the store of the rollouts (C(livepatch_coordinator)).
   - Hosts that behave alike form a cohort, which is running build, level that is active and KMP to install. Canaries of
     each cohort are the first wave. Cohorts of one host have nobody that could be their canary. They share the last
     wave.
   - A host is made its cohort's canary by a true variable C(livepatch_canary). Otherwise the lowest
-    C(livepatch_wariness) (0 to 1) goes first, and O(seed) chooses among equals.
+    C(livepatch_criticality) (0 to 1) goes first, and O(seed) chooses among equals.
   - Where a rollout of the scope (C(livepatch_scope)) is open, its plan is followed, and what is left of it is worked
     out from what is recorded and from what the hosts say now. Where there is something to do the lease of the scope
     is taken, so that no other run does it as well. Without a sign of life from this run another one may take it over,
@@ -124,7 +124,7 @@ options:
     type: str
     default: ''
   gates:
-    description: The gates of O(plan_hash)'s waves that look elsewhere, as M(fleet.livepatch.livepatch_gate) takes
+    description: The gates of O(plan_hash)'s waves that look elsewhere, as M(fleet.livepatch.rollout_assess) takes
       them; they are checked here.
     type: list
     elements: dict
@@ -139,8 +139,8 @@ options:
     choices: [text, json]
     default: text
 seealso:
-  - module: fleet.livepatch.livepatch_turn
-  - module: fleet.livepatch.livepatch_gate
+  - module: fleet.livepatch.rollout_admit
+  - module: fleet.livepatch.rollout_assess
 """
 
 EXAMPLES = r"""

@@ -21,10 +21,10 @@ extends_documentation_fragment:
 options:
   of:
     description:
-      - V(status) shows what M(fleet.livepatch.livepatch_survey) has told, registered as C(livepatch_asked).
+      - V(status) shows what M(fleet.livepatch.livepatch_survey) has told, registered as C(__livepatch_host).
       - V(rollout) shows what M(fleet.livepatch.livepatch_close) has told of each host and of the rollout.
       - V(prestage) shows on which hosts of the plan M(fleet.livepatch.livepatch), registered as
-        C(livepatch_downloaded), has downloaded the KMP. It fails where one has not.
+        C(__livepatch_download), has downloaded the KMP. It fails where one has not.
     type: str
     choices: [status, rollout, prestage]
     required: true

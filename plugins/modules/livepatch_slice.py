@@ -12,7 +12,7 @@ description:
     controller, once for all hosts (C(run_once)), delegated to the coordinator (C(livepatch_coordinator)).
   - With O(ended=true) it shows what became of the hosts, and leaves. The last of the slices gives the lease back. The
     gate after the wave is judged by the next run of the rollout.
-  - A wave is left to slices by M(fleet.livepatch.livepatch_turn), if it is to be cut into more than one.
+  - A wave is left to slices by M(fleet.livepatch.rollout_admit), if it is to be cut into more than one.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -33,7 +33,7 @@ options:
     default: text
 seealso:
   - module: fleet.livepatch.livepatch_plan
-  - module: fleet.livepatch.livepatch_turn
+  - module: fleet.livepatch.rollout_admit
 """
 
 EXAMPLES = r"""

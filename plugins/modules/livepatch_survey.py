@@ -33,7 +33,7 @@ EXAMPLES = r"""
 - name: Ask each host
   fleet.livepatch.livepatch_survey:
   become: true
-  register: livepatch_asked
+  register: __livepatch_host
 
 - name: Show what they said
   fleet.livepatch.livepatch_report:

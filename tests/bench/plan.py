@@ -11,9 +11,9 @@ import resource
 import sys
 import time
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout import plan
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils.rollout.settings import OPTIONS, Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
 
 _COHORTS, _DOMAINS = 40, 30
 # Seconds and MiB for the larger of the two

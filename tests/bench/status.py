@@ -4,8 +4,8 @@
 
 """What `status` costs the control node, beside `ansible -m ping` over the same hosts in the same run (`make bench`).
 
-The hosts are simulated as tests/scale/README.md says: each a mount namespace in which the real modules run. What runs
-in there is not counted (tests/bench/ssh), since a real host's own processor does that.
+The hosts are simulated as tests/simulated/README.md says: each a mount namespace in which the real modules run. What
+runs in there is not counted (tests/bench/ssh), since a real host's own processor does that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.scale.fleet import Fleet
+from tests.simulated.fleet import Fleet
 
 _HERE = Path(__file__).parent
 _BIN = Path(sys.executable).parent

@@ -57,7 +57,7 @@ def kill_one(lab: Lab, controller: Controller) -> dict[str, object]:
     add_repository(lab, "slow", lab.hosts)  # its migration takes 20 s
     before = {host.name: snapshot(host) for host in lab.hosts}
 
-    grace = ("-e", "livepatch_lost_grace=20")
+    grace = ("-e", "livepatch_unreachable_timeout=20")
     with controller.start(["fleet.livepatch.rollout", "-i", str(lab.inventory), *ASK, *grace]) as running:
         deadline = time.monotonic() + 300
         victim = None

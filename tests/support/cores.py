@@ -25,13 +25,13 @@ NEWEST = "newest"
 OLDEST = next(iter(VERSIONS))
 
 
-def thorough(*values: object) -> t.Any:
+def slow(*values: object) -> t.Any:
     """Parameters of a test that `make test` does without."""
-    return pytest.param(*values, marks=pytest.mark.thorough)
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 # What differs from one version to another is tried with all of them; `make test` takes one.
-EACH = [*map(thorough, VERSIONS), NEWEST]
+EACH = [*map(slow, VERSIONS), NEWEST]
 
 
 def environment(version: str) -> Path:

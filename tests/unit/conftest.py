@@ -19,10 +19,10 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
-from tests.unit.plugins.module_utils import made
+from tests.unit.plugins.module_utils import factories
 
 _RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "plugins", "module_utils", "recorded")
-_RELEASE = made.RELEASE
+_RELEASE = factories.RELEASE
 _LEVEL_ONE = "1-150400.9.3.1"
 _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
 _SIGNATURE = "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8"
@@ -65,12 +65,12 @@ def recorded_tree() -> Any:
 
 @pytest.fixture(scope="session")
 def note() -> Any:
-    return made.note
+    return factories.note
 
 
 @pytest.fixture(scope="session")
 def elf() -> Any:
-    return made.module
+    return factories.module
 
 
 class Directory(Host):
@@ -178,7 +178,7 @@ class Machine(Directory):
         self.put("/sys/kernel/livepatch/")
         self.put("/sys/kernel/notes", notes)
         self.put("/sys/kernel/security/lockdown", "[none] integrity confidentiality")
-        self.put("/proc/version", made.PROC_VERSION)
+        self.put("/proc/version", factories.PROC_VERSION)
         self.put("/etc/zypp/locks", "type: package")
         self.put("/run/")
         # Whether packages are installed beside each other, or in place of each other
@@ -190,7 +190,7 @@ class Machine(Directory):
         self.scripts_make_initrd = False
         # What the kernel says when it refuses a module
         self.says = ""
-        image = made.bzimage(gzip.compress(made.vmlinux(self.build_id)))
+        image = factories.bzimage(gzip.compress(factories.vmlinux(self.build_id)))
         self.put("/boot/vmlinuz-" + self.release, image)
         # The kernel's package, None where no package owns its image
         self.package = {
@@ -262,8 +262,8 @@ class Machine(Directory):
     def _module_file(self, evr: str, installed: bool = False) -> bytes:
         level = self.levels[evr]
         target = level["installs"] if installed and level["installs"] else level["target"]
-        module = made.module(target + " SMP preempt mod_unload modversions ", level["module_id"])
-        return made.signed(module, level["signer"]) if level["signer"] else module
+        module = factories.module(target + " SMP preempt mod_unload modversions ", level["module_id"])
+        return factories.signed(module, level["signer"]) if level["signer"] else module
 
     def have_active(self, evr: str) -> None:
         """Its module is active, and has been for long."""
@@ -295,7 +295,7 @@ class Machine(Directory):
         self.put(f"/sys/module/{self.module(evr)}/refcnt", "1")
         self.put(
             f"/sys/module/{self.module(evr)}/notes/.note.gnu.build-id",
-            made.note(b"GNU\0", 3, bytes.fromhex(self.levels[evr]["module_id"])),
+            factories.note(b"GNU\0", 3, bytes.fromhex(self.levels[evr]["module_id"])),
         )
 
     def _states(self, sshd: str) -> None:
@@ -449,7 +449,7 @@ class Machine(Directory):
             return
         evr = self._evr_of(argv[1])
         paths = [self.file(evr), self.file(evr) + ".xz"][: self.levels[evr]["modules"]]
-        archive = made.cpio(
+        archive = factories.cpio(
             dict([("/usr/share/doc/README", b"hello"), *((path, self._module_file(evr)) for path in paths)])
         )
         for at in range(0, len(archive), 100):
@@ -531,8 +531,10 @@ class Machine(Directory):
         folder = os.path.dirname(self.file(_LEVEL_ONE))
         omit = self.text("/etc/dracut.conf.d/99-fleet-livepatch-hold.conf")
         found = {} if omit else {f"{folder}/{name}": b"module" for name in self.names(folder)}
-        archive = made.cpio({"/early": b"microcode"}) + b"\0" * 8
-        self.put("/boot/initrd-" + self.release, archive + gzip.compress(made.cpio(dict({"/init": b"x"}, **found))))
+        archive = factories.cpio({"/early": b"microcode"}) + b"\0" * 8
+        self.put(
+            "/boot/initrd-" + self.release, archive + gzip.compress(factories.cpio(dict({"/init": b"x"}, **found)))
+        )
         return Completed(0, "", "")
 
     def have_service(self) -> None:

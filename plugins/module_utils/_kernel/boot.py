@@ -15,9 +15,9 @@ import posixpath
 import re
 from typing import Callable, Dict, List, NamedTuple, Optional
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _evr
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr
 
 
 # basis: "bls", "grub", "extlinux", "link" or "newest_installed"
@@ -53,10 +53,10 @@ def find(host: Host) -> NextBoot:
 
 def is_newer(one: str, other: str) -> bool:
     """Whether one release is newer than another, by RPM's order of versions: never by that of their letters."""
-    return evr.compare_part(one, other) > 0
+    return _evr.compare_part(one, other) > 0
 
 
-_newest_first = functools.cmp_to_key(lambda one, other: evr.compare_part(str(other), str(one)))
+_newest_first = functools.cmp_to_key(lambda one, other: _evr.compare_part(str(other), str(one)))
 
 
 def _by_entries(host: Host) -> Optional[NextBoot]:

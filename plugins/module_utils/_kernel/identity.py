@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot, confinement, notes, release, taint
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot, container, elf_notes, release, taint
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import image as image_file
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import mechanisms
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
@@ -55,7 +55,7 @@ def read(host: Host) -> Dict[str, Any]:
         "package": None,
         "image": {"path": image, "build_id": None, "version": None, "matches_running": None, "basis": None},
         "proc_version": host.text("/proc/version"),
-        "confinement": confinement.find(host, name),
+        "confinement": container.find(host, name),
         "boot_id": host.text("/proc/sys/kernel/random/boot_id"),
         "livepatch_supported": mechanism is not None,
         "mechanism": mechanism.name if mechanism else None,
@@ -184,7 +184,7 @@ def build_id(host: Host) -> str:
     data = host.read("/sys/kernel/notes")
     if data is None:
         raise Unmeasured("/sys/kernel/notes is not there")
-    return notes.build_id(data, host.byteorder)
+    return elf_notes.build_id(data, host.byteorder)
 
 
 def _package(host: Host, image: Optional[str]) -> Dict[str, str]:

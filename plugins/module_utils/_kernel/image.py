@@ -17,7 +17,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Set
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import notes, unpack
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import elf_notes, unpack
 
 _HEAD = 4096
 _PT_NOTE = 4
@@ -218,10 +218,10 @@ def _of_elf(stream: _Stream) -> str:
         raise ValueError("its notes are too large")
     found: Set[str] = set()
     for offset, length in sorted(segments):
-        segment = list(notes.walk(stream.at(offset, length), byteorder))
+        segment = list(elf_notes.walk(stream.at(offset, length), byteorder))
         if any(one.owner == b"Linux" and one.type == _VERSION_CODE for one in segment):
             raise ValueError("its notes are a vDSO's")
-        found.update(notes.build_ids(segment))
+        found.update(elf_notes.build_ids(segment))
     return _only(found, "its notes hold no GNU build ID")
 
 
@@ -249,15 +249,15 @@ def _of_memory(pieces: Iterator[bytes], byteorder: str, expected: Optional[str])
 def _candidates(window: bytes, byteorder: str) -> Dict[str, Set[int]]:
     """The build IDs in the window, each with the types of the Linux notes in the same row of notes."""
     found: Dict[str, Set[int]] = {}
-    mark = struct.pack("<I" if byteorder == "little" else ">I", notes.NT_GNU_BUILD_ID) + b"GNU\0"
+    mark = struct.pack("<I" if byteorder == "little" else ">I", elf_notes.NT_GNU_BUILD_ID) + b"GNU\0"
     at = window.find(mark)
     while at >= 0:
         own = at - 8
-        itself = notes.row(window[own : own + 64], byteorder)[:1] if own >= 0 else []
-        if itself and 1 <= len(itself[0].description) <= notes.BUILD_ID_MAX:
+        itself = elf_notes.row(window[own : own + 64], byteorder)[:1] if own >= 0 else []
+        if itself and 1 <= len(itself[0].description) <= elf_notes.BUILD_ID_MAX:
             told = itself[0].description.hex()
             for start in _starts(window, own):
-                row = notes.row(window[start : own + _AROUND], byteorder)
+                row = elf_notes.row(window[start : own + _AROUND], byteorder)
                 if itself[0] in row:
                     found.setdefault(told, set()).update(one.type for one in row if one.owner == b"Linux")
                     break

@@ -10,10 +10,10 @@ An initrd is one or more cpio archives, each of which may be compressed
 
 from typing import List, Optional
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import archive, unpack
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names
 
 # SUSE's, Red Hat's and Debian's place of the initrd of the kernel with release {0}
 _PLACES = ("/boot/initrd-{0}", "/boot/initramfs-{0}.img", "/boot/initrd.img-{0}")
@@ -31,7 +31,7 @@ def modules(host: Host, path: str) -> List[str]:
     found: List[str] = []
 
     def note(name: str) -> bool:
-        if names.is_module(name):
+        if _kmp_names.is_module(name):
             found.append(name.rpartition("/")[2])
         return False
 

@@ -13,7 +13,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Incompatible, KernelRefused, LoadRefused
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import log, notes
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import elf_notes, log
 
 
 # name: the module's, as the kernel knows it. enabled: where it is heading, not that it is there. transition: tasks are
@@ -133,7 +133,7 @@ class Mechanism(abc.ABC):
 
     def _build_id(self, module: str) -> Optional[str]:
         data = self._host.read(f"/sys/module/{module}/notes/.note.gnu.build-id")
-        return None if data is None else notes.build_id(data, self._host.byteorder)
+        return None if data is None else elf_notes.build_id(data, self._host.byteorder)
 
     def _sequence(self) -> int:
         records = log.records(self._host)

@@ -17,10 +17,10 @@ import re
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 from xml.parsers import expat
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _evr, _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import unpack
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr, names
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Metadata
 
 
@@ -204,7 +204,7 @@ class _Updates(_Document):
     def opened(self, name: str, attributes: Dict[str, str]) -> None:
         if name == "package":
             if attributes.get("name") in self._wanted:
-                self._packages.append((attributes["name"], _evr(attributes)))
+                self._packages.append((attributes["name"], _format_evr(attributes)))
         elif name == "reference":
             words = "{} {}".format(attributes.get("id"), attributes.get("title"))
             self._references.append((attributes.get("type", ""), words))
@@ -225,7 +225,7 @@ class _Updates(_Document):
             self.found.append(self._advisory())
 
     def _advisory(self) -> Advisory:
-        cves = names.cves(" ".join(words for kind, words in self._references if kind == "cve"))
+        cves = _kmp_names.cves(" ".join(words for kind, words in self._references if kind == "cve"))
         # Fedora has them in the titles of bugs.
         mentioned = [self._texts.get("title", ""), self._texts.get("description", "")]
         mentioned += [words for _kind, words in self._references]
@@ -234,7 +234,7 @@ class _Updates(_Document):
             self._retracted,
             _SEVERITIES.get(self._texts.get("severity", "").lower()),
             _date(self._issued),
-            tuple(cves or names.cves(" ".join(mentioned))),
+            tuple(cves or _kmp_names.cves(" ".join(mentioned))),
             tuple(self._packages),
         )
 
@@ -244,7 +244,7 @@ def _shown(text: str) -> str:
     return "".join(letter for letter in text[:_LONGEST_ID] if letter.isprintable())
 
 
-def _evr(package: Dict[str, str]) -> str:
+def _format_evr(package: Dict[str, str]) -> str:
     version, release = package.get("version"), package.get("release")
     if not version or not release:
         # Compared with others it would pass for older, or for newer.
@@ -276,12 +276,12 @@ def of(advisories: List[Advisory], name: str, version: str) -> Optional[Advisory
 
 def fixed_up_to(advisories: List[Advisory], name: str, version: str) -> List[str]:
     """The CVEs that a package fixes, by itself and by what it replaces: KMPs are cumulative."""
-    return _fixed(advisories, name, lambda other: evr.compare(other, version) <= 0)
+    return _fixed(advisories, name, lambda other: _evr.compare(other, version) <= 0)
 
 
 def fixed_after(advisories: List[Advisory], name: str, version: str) -> List[str]:
     """The CVEs that newer packages of this name fix."""
-    return _fixed(advisories, name, lambda other: evr.compare(other, version) > 0)
+    return _fixed(advisories, name, lambda other: _evr.compare(other, version) > 0)
 
 
 def _fixed(advisories: List[Advisory], name: str, fits: Callable[[str], bool]) -> List[str]:
@@ -290,4 +290,4 @@ def _fixed(advisories: List[Advisory], name: str, fits: Callable[[str], bool]) -
         for one in advisories
         if not one.retracted and any(package == name and fits(version) for package, version in one.packages)
     ]
-    return names.cves(" ".join(told))
+    return _kmp_names.cves(" ".join(told))

@@ -11,6 +11,7 @@ it shows to people. It works with the metadata that are on the host (``--cacheon
 import re
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     InstallFailed,
     PackageManagerLocked,
@@ -18,7 +19,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, port, repo_files, rpm
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port, repo_files, rpm
 
 _REPOSITORIES = "/etc/yum.repos.d"
 _CONFIGURATION = "/etc/dnf/dnf.conf"
@@ -120,7 +121,7 @@ class Dnf(port.PackageManager):
             )
 
     def kmp_names(self, release: str) -> List[str]:
-        found = [names.kpatch(release), names.amazon(release)]
+        found = [_kmp_names.kpatch(release), _kmp_names.amazon(release)]
         return found[::-1] if ".amzn" in release else found
 
     def offered(self, release: str) -> List[port.Candidate]:
@@ -155,7 +156,7 @@ class Dnf(port.PackageManager):
                 f"dnf repoquery ended with {answer.rc}: {_errors(answer)}", "Refresh the repositories (refresh: always)"
             )
         found = [_found(record) for record in answer.out.split(_RECORD) if record.strip()]
-        return [one for one in found if names.is_kmp(one.candidate.name)]
+        return [one for one in found if _kmp_names.is_kmp(one.candidate.name)]
 
     def targeting(self, build_id: Optional[str]) -> Set[str]:
         if self._offered is None:

@@ -8,19 +8,18 @@ import contextlib
 import datetime
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _evr, _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     advisories,
-    evr,
-    guard,
-    inside,
+    kernel_provenance,
     lifecycle,
     managers,
-    names,
-    origin,
+    package_contents,
     rpm,
     selection,
+    transaction_check,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate, Metadata, PackageManager
@@ -38,8 +37,8 @@ class Offer(NamedTuple):
     for_any_build: Set[str] = set()
     advised: List[advisories.Advisory] = []
     keys: Dict[str, str] = {}
-    traced: origin.Origin = origin.Origin("it was not traced", [])
-    files: Dict[str, inside.Inside] = {}
+    traced: kernel_provenance.Origin = kernel_provenance.Origin("it was not traced", [])
+    files: Dict[str, package_contents.Inside] = {}
     transaction: Optional[List[str]] = None
 
 
@@ -50,7 +49,7 @@ _NOTHING = "there is no KMP for this kernel"
 
 def ask(host: Host, kernel: Dict[str, Any], policy: Policy) -> Offer:
     """Asks the package manager what there is for this kernel, and looks into what of it is on the host already."""
-    offer = Offer([names.suse(kernel["release"])])
+    offer = Offer([_kmp_names.suse(kernel["release"])])
     try:
         manager = managers.find(host, policy)
         offer = offer._replace(kmp_names=manager.kmp_names(kernel["release"]), metadata_age=manager.metadata_age())
@@ -90,7 +89,7 @@ def _ask(host: Host, kernel: Dict[str, Any], manager: PackageManager, offer: Off
         for_any_build=manager.targeting(None) if unfit else for_this_build,
         advised=advised,
         keys=keys,
-        traced=origin.trace(host, kernel, keys),
+        traced=kernel_provenance.trace(host, kernel, keys),
     )
     for one in ours:
         path = manager.cached(one.name, one.evr, one.arch)
@@ -122,7 +121,7 @@ def _advised(
 
 def _looked_into(host: Host, kernel: Dict[str, Any], offer: Offer, candidate: Candidate, path: str) -> Offer:
     package = rpm.Package(candidate.name, candidate.evr, candidate.arch)
-    seen = inside.of_file(host, path, package, kernel, offer.keys)
+    seen = package_contents.of_file(host, path, package, kernel, offer.keys)
     return offer._replace(files=dict(offer.files, **{_key(candidate): seen}))
 
 
@@ -145,11 +144,11 @@ def examine(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) ->
         name, version = selected["name"], selected["evr"]
         if any(one["evr"] == version for one in installed(host, name)):
             return offer
-        older = kmp["installed"] is not None and evr.compare(version, kmp["installed"]["evr"]) < 0
+        older = kmp["installed"] is not None and _evr.compare(version, kmp["installed"]["evr"]) < 0
         examined.add(version)
         steps = manager.preview(name, version, older)
-        offer = offer._replace(transaction=guard.describe(steps))
-        guard.check(steps, name, version, policy.allow_dependencies, older)
+        offer = offer._replace(transaction=transaction_check.describe(steps))
+        transaction_check.check(steps, name, version, policy.allow_dependencies, older)
         candidate = next(one for one in offer.candidates if (one.name, one.evr) == (name, version))
         offer = _looked_into(host, kernel, offer, candidate, manager.download(name, version, candidate.arch))
 
@@ -161,14 +160,14 @@ def block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> D
     ``installed`` in it nothing of the host's own package.
     """
     unmeasured: Dict[str, str] = {}
-    own: Dict[str, inside.Inside] = {}
+    own: Dict[str, package_contents.Inside] = {}
     try:
         own = {
             _key_of(one.content.package): one for name in offer.kmp_names for one in _installed(host, name, offer.keys)
         }
     except Unmeasured as exc:
         unmeasured["installed"] = str(exc)
-    newest = max(own.values(), key=lambda one: evr.key(one.content.package.evr), default=None)
+    newest = max(own.values(), key=lambda one: _evr.key(one.content.package.evr), default=None)
     known = _known(offer, own)
     kmp: Dict[str, Any] = {
         "name": _name(offer, newest),
@@ -208,15 +207,15 @@ def installed(host: Host, name: str) -> List[Dict[str, Any]]:
 
     :raises Unmeasured: the RPM database or a module's file cannot be read.
     """
-    found = sorted(_installed(host, name, {}), key=lambda one: evr.key(one.content.package.evr), reverse=True)
+    found = sorted(_installed(host, name, {}), key=lambda one: _evr.key(one.content.package.evr), reverse=True)
     return [_shown(Offer([name]), one.content.package, None, one) for one in found]
 
 
-def _installed(host: Host, name: str, keys: Dict[str, str]) -> List[inside.Inside]:
-    return [inside.of_installed(host, one, keys) for one in rpm.installed(host, name)]
+def _installed(host: Host, name: str, keys: Dict[str, str]) -> List[package_contents.Inside]:
+    return [package_contents.of_installed(host, one, keys) for one in rpm.installed(host, name)]
 
 
-def _known(offer: Offer, own: Dict[str, inside.Inside]) -> List[selection.Known]:
+def _known(offer: Offer, own: Dict[str, package_contents.Inside]) -> List[selection.Known]:
     """The candidates, with all that is known of each."""
     known = []
     for candidate in offer.candidates:
@@ -234,7 +233,7 @@ def _known(offer: Offer, own: Dict[str, inside.Inside]) -> List[selection.Known]
                 issued=advisory.issued,
             )
         elif seen is not None:
-            one = one._replace(cves=tuple(names.cves(seen.content.changelog)))
+            one = one._replace(cves=tuple(_kmp_names.cves(seen.content.changelog)))
         known.append(one)
     return known
 
@@ -301,7 +300,7 @@ def _shown_known(offer: Offer, known: selection.Known) -> Dict[str, Any]:
 
 
 def _shown(
-    offer: Offer, package: rpm.Package, repository: Optional[str], seen: Optional[inside.Inside]
+    offer: Offer, package: rpm.Package, repository: Optional[str], seen: Optional[package_contents.Inside]
 ) -> Dict[str, Any]:
     """One KMP for a result."""
     advisory = advisories.of(offer.advised, package.name, package.evr)
@@ -309,14 +308,14 @@ def _shown(
     if advisory is not None:
         cves = advisories.fixed_up_to(offer.advised, package.name, package.evr)
     elif seen is not None and seen.signature != "bad":
-        cves = names.cves(seen.content.changelog)
+        cves = _kmp_names.cves(seen.content.changelog)
     module = seen.module if seen is not None else None
     return {
         "name": package.name,
         "evr": package.evr,
         "arch": package.arch,
-        "level": names.level(package.name, package.evr),
-        "module": names.module_name(seen.path) if seen is not None and seen.path else None,
+        "level": _kmp_names.level(package.name, package.evr),
+        "module": _kmp_names.module_name(seen.path) if seen is not None and seen.path else None,
         "module_path": seen.path if seen is not None else None,
         "module_build_id": module.build_id if module else None,
         "module_signer": module.signer if module else None,
@@ -332,14 +331,14 @@ def _shown(
     }
 
 
-def _name(offer: Offer, newest: Optional[inside.Inside]) -> str:
+def _name(offer: Offer, newest: Optional[package_contents.Inside]) -> str:
     """The name of the KMP here: of the installed one, else of one that is offered, else the usual one."""
     if newest is not None:
         return newest.content.package.name
     return next((one.name for one in offer.candidates if one.name in offer.kmp_names), offer.kmp_names[0])
 
 
-def _evr_of(seen: Optional[inside.Inside]) -> Optional[str]:
+def _evr_of(seen: Optional[package_contents.Inside]) -> Optional[str]:
     return seen.content.package.evr if seen is not None else None
 
 

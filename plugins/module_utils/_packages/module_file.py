@@ -16,7 +16,7 @@ from typing import Dict, NamedTuple, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import notes
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import elf_notes
 
 
 # target_release: the first word of vermagic, the ``uname -r`` that the module was built for. signed: whether a
@@ -86,7 +86,7 @@ def parse(data: bytes) -> ModuleFile:
         raise ValueError("no vermagic")
     build_id = None
     if ".note.gnu.build-id" in sections:
-        build_id = notes.build_id(sections[".note.gnu.build-id"], byteorder)
+        build_id = elf_notes.build_id(sections[".note.gnu.build-id"], byteorder)
     vermagic = fields["vermagic"]
     signed, signer = _signature(data)
     return ModuleFile(build_id, vermagic, vermagic.split(" ")[0], fields.get("livepatch") == "Y", signed, signer)

@@ -11,10 +11,10 @@ runs; what it is made of speaks against it; the operator's policy does. The newe
 import datetime
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import evr, names
+from ansible_collections.fleet.livepatch.plugins.module_utils import _evr, _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.inside import Inside
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.origin import Origin
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.kernel_provenance import Origin
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.package_contents import Inside
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Dependency
 
@@ -79,7 +79,7 @@ def select(
     rejected: List[Dict[str, str]] = []
     pinned_by: Optional[str] = None
     elsewhere: Dict[str, Dict[str, str]] = {}
-    for known in sorted(offered, key=lambda one: evr.key(one.candidate.evr), reverse=True):
+    for known in sorted(offered, key=lambda one: _evr.key(one.candidate.evr), reverse=True):
         candidate = known.candidate
         refusal = _other_kernel(kernel, candidate.name)
         if refusal is not None:
@@ -100,7 +100,7 @@ def select(
             refusal is None
             and installed is not None
             and not policy.allow_downgrade
-            and evr.compare(candidate.evr, installed) < 0
+            and _evr.compare(candidate.evr, installed) < 0
         ):
             refusal = ("downgrade", f"older than {installed}, which is installed (allow_downgrade goes back)")
         if refusal is None:
@@ -153,7 +153,7 @@ def _unfit(kernel: Kernel, known: Known, policy: policies.Policy) -> Optional[Re
         return "other_build", f"built for another build of this kernel: it is not tagged for build ID {kernel.build_id}"
     if known.retracted is not None:
         return "retracted", f"its advisory {known.retracted} was retracted"
-    if names.is_empty(candidate.name, candidate.evr):
+    if _kmp_names.is_empty(candidate.name, candidate.evr):
         return "empty", "it holds no patch: Red Hat ships it so that later ones follow it"
     if inside is not None:
         refusal = _unsound(kernel, candidate, inside, policy)
@@ -233,7 +233,7 @@ def _unwanted(known: Known, policy: policies.Policy, today: datetime.date) -> Op
         return "excluded", "excluded by the operator"
     if policy.kmp_version is not None and _compared(own, policy.kmp_version) != 0:
         return "other_version", f"kmp_version asks for {policy.kmp_version}"
-    if policy.level is not None and names.level(name, own) != policy.level:
+    if policy.level is not None and _kmp_names.level(name, own) != policy.level:
         return "other_version", f"level asks for {policy.level}"
     if policy.max_version is not None and _compared(own, policy.max_version) > 0:
         return "cut_off", f"newer than max_version, which is {policy.max_version}"
@@ -250,10 +250,10 @@ def _unwanted(known: Known, policy: policies.Policy, today: datetime.date) -> Op
 
 def _compared(own: str, asked: str) -> int:
     """As RPM compares a package with what a dependency asks for: a version without release means all its releases."""
-    ours, theirs = evr.parse(own), evr.parse(asked)
+    ours, theirs = _evr.parse(own), _evr.parse(asked)
     if theirs.release is None:
-        return ours.epoch - theirs.epoch or evr.compare_part(ours.version, theirs.version)
-    return evr.compare(own, asked)
+        return ours.epoch - theirs.epoch or _evr.compare_part(ours.version, theirs.version)
+    return _evr.compare(own, asked)
 
 
 def _issued(known: Known) -> str:

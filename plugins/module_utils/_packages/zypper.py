@@ -11,6 +11,7 @@ import re
 from typing import Dict, List, Optional, Set, Tuple
 from xml.etree import ElementTree
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     InstallFailed,
     PackageManagerLocked,
@@ -18,7 +19,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, port, repo_files
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port, repo_files
 
 _REPOSITORIES = "/etc/zypp/repos.d"
 # libzypp writes its process down here (ZYPP_LOCKFILE_ROOT)
@@ -93,10 +94,10 @@ class Zypper(port.PackageManager):
             raise RepositoryDown(f"zypper refresh ended with {answer.rc}: {_errors(answer)}")
 
     def kmp_names(self, release: str) -> List[str]:
-        return [names.suse(release), names.kgraft(release)]
+        return [_kmp_names.suse(release), _kmp_names.kgraft(release)]
 
     def offered(self, release: str) -> List[port.Candidate]:
-        found = [one for one in self._search("kernel-livepatch-*", "kgraft-patch-*") if names.is_kmp(one.name)]
+        found = [one for one in self._search("kernel-livepatch-*", "kgraft-patch-*") if _kmp_names.is_kmp(one.name)]
         held = self._held() if found else set()
         return [one._replace(locked=(one.name, one.evr) in held) for one in found]
 

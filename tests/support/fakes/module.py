@@ -4,7 +4,7 @@
 
 """Stands in for the modules livepatch and livepatch_info: answers from a file, and acts on nothing else.
 
-The file is the pretended host, see tests/support/pretended.py for what it holds.
+The file is the pretended host, see tests/support/fake_fleet.py for what it holds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _options
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
 
 
 class Host:
@@ -203,8 +203,8 @@ def go_back(host: Host, module: AnsibleModule) -> None:
 
 def main() -> None:
     host = Host(Path(os.environ["PRETENDED_HOST"]))
-    options = {"results_file": {"type": "path"}, "wait": {"type": "int"}, "probes": _options.PROBES}
-    module = AnsibleModule(argument_spec=dict(_options.LIVEPATCH, **options), supports_check_mode=True)
+    options = {"results_file": {"type": "path"}, "wait": {"type": "int"}, "probes": _argspec.PROBES}
+    module = AnsibleModule(argument_spec=dict(_argspec.LIVEPATCH, **options), supports_check_mode=True)
     # One file for both modules; Ansible tells by which name it was called.
     (ask if module._name.endswith("_info") else apply)(host, module)
 

@@ -20,21 +20,21 @@ import random
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 from xml.parsers import expat
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot, image, notes
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot, elf_notes, image
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     advisories,
     lifecycle,
     module_file,
-    names,
     payload,
     port,
     rpm,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
-from tests.unit.plugins.module_utils import made
+from tests.unit.plugins.module_utils import factories
 
 _RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded")
 _INTERESTING = [0, 1, 3, 4, 0x7F, 0x80, 0xFF]
@@ -73,7 +73,7 @@ def _notes(kernel: str) -> Case:
         recorded = json.load(stream)
     data = base64.b64decode(recorded["notes"])
     return Case(
-        "notes of " + kernel, data, lambda damaged: notes.build_id(damaged, "little"), recorded["build_id"], "<"
+        "notes of " + kernel, data, lambda damaged: elf_notes.build_id(damaged, "little"), recorded["build_id"], "<"
     )
 
 
@@ -85,13 +85,13 @@ def _image(name: str, data: bytes, byteorder: str = "little", checked: bool = Tr
         except Unmeasured:
             pass
         else:
-            assert told == made.VERSION or not image.is_version(told, made.PROC_VERSION), (
+            assert told == factories.VERSION or not image.is_version(told, factories.PROC_VERSION), (
                 "a wrong version is no witness"
             )
         return image.build_id(host, "/image")
 
     order = "<" if byteorder == "little" else ">"
-    return Case(name, data, read, made.BUILD_ID, None if checked else order)
+    return Case(name, data, read, factories.BUILD_ID, None if checked else order)
 
 
 def _module(name: str, data: bytes, byteorder: str = "little", checked: bool = True) -> Case:
@@ -103,24 +103,24 @@ def _module(name: str, data: bytes, byteorder: str = "little", checked: bool = T
 
 
 def cases() -> List[Case]:
-    vmlinux, memory = made.vmlinux(fill=20), made.memory(byteorder="big", fill=20)
+    vmlinux, memory = factories.vmlinux(fill=20), factories.memory(byteorder="big", fill=20)
     # Nothing checks what lzma unpacks to, and its own note cannot be seen in what was damaged: it is left out.
     return [
         _notes("6.1"),
         _notes("6.12"),
         _image("vmlinux", vmlinux, checked=False),
-        _image("vmlinux, big endian", made.vmlinux(byteorder="big", fill=20), "big", checked=False),
-        _image("aarch64", made.image_of_aarch64(), checked=False),
+        _image("vmlinux, big endian", factories.vmlinux(byteorder="big", fill=20), "big", checked=False),
+        _image("aarch64", factories.image_of_aarch64(), checked=False),
         _image("vmlinux.gz", gzip.compress(vmlinux)),
         _image("vmlinux.xz", lzma.compress(vmlinux)),
         _image("vmlinux.bz2", bz2.compress(vmlinux)),
-        _image("bzImage, gzip", made.bzimage(gzip.compress(vmlinux))),
-        _image("bzImage, xz", made.bzimage(lzma.compress(vmlinux) + b"\0\x1a\0\0")),
-        _image("zboot, gzip", made.zboot(gzip.compress(vmlinux))),
-        _image("s390x, xz", made.image_of_s390x(lzma.compress(memory)), "big"),
-        _module("module", made.module(), checked=False),
-        _module("module, big endian", made.module(byteorder="big"), "big", checked=False),
-        _module("module.xz", lzma.compress(made.module())),
+        _image("bzImage, gzip", factories.bzimage(gzip.compress(vmlinux))),
+        _image("bzImage, xz", factories.bzimage(lzma.compress(vmlinux) + b"\0\x1a\0\0")),
+        _image("zboot, gzip", factories.zboot(gzip.compress(vmlinux))),
+        _image("s390x, xz", factories.image_of_s390x(lzma.compress(memory)), "big"),
+        _module("module", factories.module(), checked=False),
+        _module("module, big endian", factories.module(byteorder="big"), "big", checked=False),
+        _module("module.xz", lzma.compress(factories.module())),
     ]
 
 
@@ -218,11 +218,11 @@ def texts() -> List[Text]:
     index = b"<repomd><data type='updateinfo'><checksum/><location href='repodata/u.xml.gz'/></data></repomd>"
     line = b"kernel-livepatch-*, 3-*, 2026-12-31\n/^k.*$/, *, 31 Dec 2026\n"
     return [
-        _zypper("zypper-6.1-offered-level321", lambda zypper: zypper.offered(made.RELEASE)),
-        _zypper("zypper-6.1-targeting", lambda zypper: zypper.targeting(made.BUILD_ID)),
+        _zypper("zypper-6.1-offered-level321", lambda zypper: zypper.offered(factories.RELEASE)),
+        _zypper("zypper-6.1-targeting", lambda zypper: zypper.targeting(factories.BUILD_ID)),
         _zypper("zypper-6.1-preview-removes", lambda zypper: zypper.preview("kmp", "4-1")),
         _zypper("zypper-6.1-download", lambda zypper: zypper.download("kmp", "4-1", "x86_64")),
-        _zypper("zypper-6.1-locks", lambda zypper: zypper.offered(made.RELEASE)),
+        _zypper("zypper-6.1-locks", lambda zypper: zypper.offered(factories.RELEASE)),
         _zypper("zypper-6.1-refresh-down", lambda zypper: zypper.refresh()),
         Text("dnf repoquery", record.encode() * 3, lambda damaged: Dnf(_Tool(damaged), 1).targeting(None)),
         Text("dnf install", table.encode(), lambda damaged: Dnf(_Tool(damaged, 1), 1).preview("kmp", "1-2")),
@@ -232,7 +232,7 @@ def texts() -> List[Text]:
         _rpm("rpm-6.1-check-damaged", lambda host: rpm.check(host, "/x.rpm")),
         Text("updateinfo", update.encode(), lambda damaged: _advisories(_Tool(damaged))),
         Text("repomd", index, lambda damaged: _repository(_Tool(damaged))),
-        Text("payload", made.cpio({"/a/livepatch/b.ko": b"b" * 99}), lambda damaged: _payload(_Tool(damaged))),
+        Text("payload", factories.cpio({"/a/livepatch/b.ko": b"b" * 99}), lambda damaged: _payload(_Tool(damaged))),
         Text("boot loader", menu.encode() * 2, lambda damaged: boot.find(_Tool(damaged))),
         Text("lifecycle", line * 3, lambda damaged: lifecycle.until(_Tool(damaged), "kernel-livepatch-1", "3-1")),
     ]
@@ -251,7 +251,7 @@ def _repository(host: Host) -> Any:
 
 
 def _payload(host: Host) -> Any:
-    return payload.files(host, "/x.rpm", names.is_module)
+    return payload.files(host, "/x.rpm", _kmp_names.is_module)
 
 
 def run_texts(count: int, seed: int) -> Dict[str, Any]:
@@ -274,9 +274,9 @@ def run_texts(count: int, seed: int) -> Dict[str, Any]:
 def _is_of_damaged_note(case: Case, damaged: bytes, answer: Optional[str]) -> bool:
     if answer is None:  # a module may have none
         return True
-    if case.order is None or answer in made.VDSO_IDS or answer == made.DECOMPRESSOR_ID:
+    if case.order is None or answer in factories.VDSO_IDS or answer == factories.DECOMPRESSOR_ID:
         return False
-    own, other = (made.note(b"GNU\0", 3, bytes.fromhex(one), case.order) for one in (case.right, answer))
+    own, other = (factories.note(b"GNU\0", 3, bytes.fromhex(one), case.order) for one in (case.right, answer))
     return own not in damaged or other in damaged
 
 

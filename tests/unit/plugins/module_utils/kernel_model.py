@@ -5,7 +5,7 @@
 """A small model of what kernels show of live patches, and of what they take. Python 3.6.
 
 It stands for kernels that cannot be run here: kGraft's (SLE 12), and those before Linux 5.1. Its rules for the
-current one are checked against a real kernel (tests/acceptance/model.py), by the same script of operations.
+current one are checked against a real kernel (tests/lab_scenarios/model.py), by the same script of operations.
 Rules: reference for each is the kernel's own source, kernel/livepatch/core.c, and kernel/kgraft.c of SLE 12.
 """
 

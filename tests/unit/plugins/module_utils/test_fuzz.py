@@ -6,7 +6,7 @@ from tests.unit.plugins.module_utils import fuzzing
 
 
 def test_damaged_files_are_read_right_or_not_at_all() -> None:
-    """The same with more of them: tests/acceptance/fuzz.py"""
+    """The same with more of them: tests/lab_scenarios/fuzz.py"""
     told = fuzzing.run(1500, seed=3)
     assert sum(sum(each.values()) for each in told.values()) == 1500
     # It is not all refused, nor all read: the damage is where it matters, and does not matter everywhere.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _observe, _preflight
+from ansible_collections.fleet.livepatch.plugins.module_utils import _host_facts, _preflight
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
 _POLICY = Policy("if_older_than", 600, 60)
@@ -16,7 +16,7 @@ _THREE = "3-150400.2.1"
 def _examine(machine: Any) -> Any:
     for path in ("/var/cache/", "/lib/modules/", "/boot/"):
         machine.put(path)
-    return _preflight.examine(machine, _POLICY, _observe.observe(machine, _POLICY))
+    return _preflight.examine(machine, _POLICY, _host_facts.observe(machine, _POLICY))
 
 
 def _verdicts(found: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _collect, _options
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _async_result
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
 
 _THREE = "3-150400.2.1"
@@ -23,7 +23,7 @@ def run(machine: Any, monkeypatch: Any, capsys: Any) -> Any:
         sent = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
         monkeypatch.setattr(basic, "_ANSIBLE_ARGS", sent)
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        monkeypatch.setattr(_options, "Host", lambda: machine)
+        monkeypatch.setattr(_argspec, "Host", lambda: machine)
         main = importlib.import_module("ansible_collections.fleet.livepatch.plugins.modules." + module).main
         with pytest.raises(SystemExit) as ended:
             main()
@@ -76,7 +76,7 @@ def test_livepatch_info_gathers(run: Any, gather: list, blocks: set, names: Any)
 
 def test_livepatch_info_tells_of_a_run_that_ends_while_the_host_is_looked_at(run: Any, monkeypatch: Any) -> None:
     asked = [None, {"failed": False, "changed": True}]
-    monkeypatch.setattr(_collect, "wait", lambda *_arguments: asked.pop(0))
+    monkeypatch.setattr(_async_result, "wait", lambda *_arguments: asked.pop(0))
     _rc, printed = run("livepatch_info", run="the-run", wait=5)
     assert printed["livepatch"]["job"] == {"failed": False, "changed": True}
 
@@ -209,6 +209,6 @@ def test_preflight_of_livepatch(run: Any, machine: Any) -> None:
 
 
 def test_what_can_be_tolerated_is_what_is_looked_at(run: Any) -> None:
-    checks = run("livepatch_preflight")[1]["preflight"]["checks"]
+    checks = run("livepatch_preflight_info")[1]["preflight"]["checks"]
     names = {one["name"].split()[0] for one in checks}
-    assert names == {"state", "transition", *_options.TOLERABLE}
+    assert names == {"state", "transition", *_argspec.TOLERABLE}

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot, identity
-from tests.unit.plugins.module_utils import made
+from tests.unit.plugins.module_utils import factories
 
 _ENTRY = """title Red Hat Enterprise Linux ({0}) 9.4 (Plow)
 version {0}
@@ -148,7 +148,7 @@ def test_what_cannot_be_meant_is_not_guessed(host: Any, text: str) -> None:
 def test_reboot_pending(machine: Any, newest: str, image: bool, expected: bool) -> None:
     machine.put("/boot/extlinux/extlinux.conf", f"label linux\n linux /boot/vmlinuz-{newest}\n")
     if not image:
-        machine.put("/boot/vmlinuz-" + machine.release, made.vmlinux("7f" * 20))
+        machine.put("/boot/vmlinuz-" + machine.release, factories.vmlinux("7f" * 20))
     kernel = identity.read(machine)
     assert kernel["next_boot"] == {"release": newest, "basis": "extlinux"}
     assert kernel["reboot_pending"] is expected

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import confinement, identity
-from tests.unit.plugins.module_utils import made
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import container, identity
+from tests.unit.plugins.module_utils import factories
 
-_IMAGE = "/boot/vmlinuz-" + made.RELEASE
+_IMAGE = "/boot/vmlinuz-" + factories.RELEASE
 _OTHER = "cd" * 20
 _ALWAYS = {"module_signature_enforced"}
-_REBUILT = made.VERSION.replace("6.1.192-2", "6.1.192-3")
+_REBUILT = factories.VERSION.replace("6.1.192-2", "6.1.192-3")
 
 
 def test_all(machine: Any) -> None:
@@ -29,14 +29,14 @@ def test_all(machine: Any) -> None:
         "version": "6.1.0",
         "arch": "x86_64",
         "flavor": "cloud-amd64",
-        "proc_version": made.PROC_VERSION,
+        "proc_version": factories.PROC_VERSION,
         "confinement": None,
         "build_id": "3b43fad5034874490492495d552c0af6a5fab235",
         "package": {"name": "kernel-cloud-amd64", "evr": "6.1.0-56.1", "arch": "x86_64"},
         "image": {
             "path": _IMAGE,
-            "build_id": made.BUILD_ID,
-            "version": made.VERSION,
+            "build_id": factories.BUILD_ID,
+            "version": factories.VERSION,
             "matches_running": True,
             "basis": "build_id",
         },
@@ -68,7 +68,7 @@ def test_all(machine: Any) -> None:
 def test_confinement(host: Any, files: Any, release: str, expected: Any) -> None:
     for path, content in files.items():
         host.put(path, content)
-    assert confinement.find(host, release) == expected
+    assert container.find(host, release) == expected
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,16 @@ def _zstd(data: bytes) -> bytes:
     "image, running, build_id, matches, basis, unmeasured",
     [
         pytest.param(
-            made.bzimage(gzip.compress(made.vmlinux(_OTHER))), "", _OTHER, False, "build_id", [], id="another build"
+            factories.bzimage(gzip.compress(factories.vmlinux(_OTHER))),
+            "",
+            _OTHER,
+            False,
+            "build_id",
+            [],
+            id="another build",
         ),
         pytest.param(
-            made.bzimage(gzip.compress(made.vmlinux(_OTHER)), version=_REBUILT),
+            factories.bzimage(gzip.compress(factories.vmlinux(_OTHER)), version=_REBUILT),
             "",
             _OTHER,
             False,
@@ -156,7 +162,7 @@ def _zstd(data: bytes) -> bytes:
             id="another build that says so",
         ),
         pytest.param(
-            made.bzimage(_zstd(made.vmlinux())),
+            factories.bzimage(_zstd(factories.vmlinux())),
             "",
             None,
             True,
@@ -165,7 +171,7 @@ def _zstd(data: bytes) -> bytes:
             id="no zstd: the version",
         ),
         pytest.param(
-            made.bzimage(_zstd(made.vmlinux()), version=_REBUILT),
+            factories.bzimage(_zstd(factories.vmlinux()), version=_REBUILT),
             "",
             None,
             False,
@@ -174,7 +180,7 @@ def _zstd(data: bytes) -> bytes:
             id="no zstd: another version",
         ),
         pytest.param(
-            made.bzimage(_zstd(made.vmlinux()), version=None),
+            factories.bzimage(_zstd(factories.vmlinux()), version=None),
             "",
             None,
             None,
@@ -183,25 +189,25 @@ def _zstd(data: bytes) -> bytes:
             id="neither",
         ),
         pytest.param(
-            made.bzimage(gzip.compress(made.vmlinux()), version=_REBUILT),
+            factories.bzimage(gzip.compress(factories.vmlinux()), version=_REBUILT),
             "",
-            made.BUILD_ID,
+            factories.BUILD_ID,
             None,
             None,
             ["image.basis", "image.matches_running"],
             id="the witnesses disagree",
         ),
         pytest.param(
-            made.bzimage(gzip.compress(made.vmlinux())),
+            factories.bzimage(gzip.compress(factories.vmlinux())),
             "/proc/version",
-            made.BUILD_ID,
+            factories.BUILD_ID,
             True,
             "build_id",
             [],
             id="no proc",
         ),
         pytest.param(
-            made.bzimage(_zstd(made.vmlinux())),
+            factories.bzimage(_zstd(factories.vmlinux())),
             "/proc/version",
             None,
             None,
@@ -210,15 +216,17 @@ def _zstd(data: bytes) -> bytes:
             id="no zstd, no proc",
         ),
         pytest.param(
-            made.bzimage(gzip.compress(made.vmlinux())),
+            factories.bzimage(gzip.compress(factories.vmlinux())),
             "/sys/kernel/notes",
-            made.BUILD_ID,
+            factories.BUILD_ID,
             True,
             "version",
             ["build_id"],
             id="the running build ID is unknown",
         ),
-        pytest.param(made.vmlinux(), "", made.BUILD_ID, True, "build_id", ["image.version"], id="ppc64le: ELF"),
+        pytest.param(
+            factories.vmlinux(), "", factories.BUILD_ID, True, "build_id", ["image.version"], id="ppc64le: ELF"
+        ),
     ],
 )
 def test_image(
@@ -240,15 +248,15 @@ def test_image(
 @pytest.mark.parametrize(
     "beside, content, image_id, build_id, matches",
     [
-        ("/boot/vmlinux-{}.gz", gzip.compress(made.vmlinux()), None, made.BUILD_ID, True),
-        ("/boot/vmlinux-{}.xz", lzma.compress(made.vmlinux()), None, made.BUILD_ID, True),
-        ("/usr/lib/modules/{}/vmlinux.xz", lzma.compress(made.vmlinux()), None, made.BUILD_ID, True),
-        ("/boot/vmlinux-{}.gz", gzip.compress(made.vmlinux(_OTHER)), None, _OTHER, False),
+        ("/boot/vmlinux-{}.gz", gzip.compress(factories.vmlinux()), None, factories.BUILD_ID, True),
+        ("/boot/vmlinux-{}.xz", lzma.compress(factories.vmlinux()), None, factories.BUILD_ID, True),
+        ("/usr/lib/modules/{}/vmlinux.xz", lzma.compress(factories.vmlinux()), None, factories.BUILD_ID, True),
+        ("/boot/vmlinux-{}.gz", gzip.compress(factories.vmlinux(_OTHER)), None, _OTHER, False),
         # What is beside it was left from another build: what boots decides
-        ("/boot/vmlinux-{}.gz", gzip.compress(made.vmlinux(_OTHER)), made.BUILD_ID, made.BUILD_ID, True),
-        ("/boot/vmlinux-{}.xz", lzma.compress(made.vmlinux()), _OTHER, _OTHER, False),
-        ("/boot/vmlinux-{}.xz", b"\xfd7zXZ\0 never read", made.BUILD_ID, made.BUILD_ID, True),
-        ("/boot/vmlinux-{}.gz", b"\x1f\x8b\x08 damaged", made.BUILD_ID, made.BUILD_ID, True),
+        ("/boot/vmlinux-{}.gz", gzip.compress(factories.vmlinux(_OTHER)), factories.BUILD_ID, factories.BUILD_ID, True),
+        ("/boot/vmlinux-{}.xz", lzma.compress(factories.vmlinux()), _OTHER, _OTHER, False),
+        ("/boot/vmlinux-{}.xz", b"\xfd7zXZ\0 never read", factories.BUILD_ID, factories.BUILD_ID, True),
+        ("/boot/vmlinux-{}.gz", b"\x1f\x8b\x08 damaged", factories.BUILD_ID, factories.BUILD_ID, True),
         ("/boot/vmlinux-{}.gz", b"\x1f\x8b\x08 damaged", _OTHER, _OTHER, False),
     ],
 )
@@ -256,9 +264,9 @@ def test_vmlinux_beside_the_image(
     machine: Any, beside: str, content: bytes, image_id: Any, build_id: str, matches: bool
 ) -> None:
     """SUSE ships it; the image itself needs a tool that the host has not got, where no ID is named."""
-    packed = _zstd(made.vmlinux()) if image_id is None else gzip.compress(made.vmlinux(image_id))
-    machine.put(_IMAGE, made.bzimage(packed))
-    machine.put(beside.format(made.RELEASE), content)
+    packed = _zstd(factories.vmlinux()) if image_id is None else gzip.compress(factories.vmlinux(image_id))
+    machine.put(_IMAGE, factories.bzimage(packed))
+    machine.put(beside.format(factories.RELEASE), content)
     kernel = identity.read(machine)
     assert kernel["image"]["path"] == _IMAGE
     assert (kernel["image"]["build_id"], kernel["image"]["matches_running"]) == (build_id, matches)

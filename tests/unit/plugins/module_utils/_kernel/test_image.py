@@ -13,9 +13,10 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import image, unpack
-from tests.unit.plugins.module_utils import made
+from tests.unit.plugins.module_utils import factories
 
-_PATH = "/boot/vmlinuz-" + made.RELEASE
+_PATH = "/boot/vmlinuz-" + factories.RELEASE
+_BUILD_ID = factories.BUILD_ID
 _OTHER = "cd" * 20
 
 
@@ -56,104 +57,107 @@ def _have(host: Any, name: str) -> Any:
     return compress
 
 
-@pytest.mark.parametrize("expected", [None, made.BUILD_ID, _OTHER], ids=["nothing expected", "as expected", "other"])
+@pytest.mark.parametrize("expected", [None, _BUILD_ID, _OTHER], ids=["nothing expected", "as expected", "other"])
 @pytest.mark.parametrize("byteorder", ["little", "big"])
 def test_vmlinux(host: Any, byteorder: str, expected: Any) -> None:
     # The file's byte order is written in it
-    assert _read(host, made.vmlinux(byteorder=byteorder), expected) == made.BUILD_ID
+    assert _read(host, factories.vmlinux(byteorder=byteorder), expected) == _BUILD_ID
 
 
-@pytest.mark.parametrize("expected", [None, made.BUILD_ID, _OTHER], ids=["nothing expected", "as expected", "other"])
+@pytest.mark.parametrize("expected", [None, _BUILD_ID, _OTHER], ids=["nothing expected", "as expected", "other"])
 @pytest.mark.parametrize("kind", list(_BY_PYTHON) + list(_BY_TOOL))
 def test_compressed(host: Any, kind: str, expected: Any) -> None:
     """SUSE's vmlinux-*.gz, and the payloads of x86 and of EFI images."""
-    packed = _have(host, kind)(made.vmlinux())
-    assert _read(host, packed, expected) == made.BUILD_ID
+    packed = _have(host, kind)(factories.vmlinux())
+    assert _read(host, packed, expected) == _BUILD_ID
     appended = packed if kind == "gzip" else packed + _SIZE
-    assert _read(host, made.bzimage(appended), expected) == made.BUILD_ID
-    assert _read(host, made.zboot(appended), expected) == made.BUILD_ID
+    assert _read(host, factories.bzimage(appended), expected) == _BUILD_ID
+    assert _read(host, factories.zboot(appended), expected) == _BUILD_ID
 
 
 @pytest.mark.parametrize("kind", _BY_TOOL)
 def test_tool_is_missing(host: Any, kind: str) -> None:
     tool, compress, _skip = _BY_TOOL[kind]
     with pytest.raises(Unmeasured, match=f"compressed with {kind}, and the host has no {tool} .*Install {tool}"):
-        _read(host, made.bzimage(compress(made.vmlinux()) + _SIZE))
+        _read(host, factories.bzimage(compress(factories.vmlinux()) + _SIZE))
     with pytest.raises(Unmeasured, match=f"the host has no {tool} "):
-        _read(host, made.bzimage(compress(made.vmlinux()) + _SIZE, protocol=0x207))
+        _read(host, factories.bzimage(compress(factories.vmlinux()) + _SIZE, protocol=0x207))
 
 
 @pytest.mark.parametrize("kind", list(_BY_PYTHON) + ["zstd"])
 def test_without_payload_in_the_header(host: Any, kind: str) -> None:
     """Boot protocols before 2.08: the payload is looked for, past what only looks like one."""
-    packed = _have(host, kind)(made.vmlinux())
+    packed = _have(host, kind)(factories.vmlinux())
     decoys = b"\xfd7zXZ\0 is corrupt" + b"\x1f\x8b\x08" * 2 + gzip.compress(b"CONFIG_LIVEPATCH=y") + b"BZh91AY&SY"
     # A tool cannot tell where its data end, and what follows is an error to it: only what is expected is believed.
-    expected = made.BUILD_ID if kind == "zstd" else None
-    assert _read(host, made.bzimage(packed, protocol=0x207, decoy=decoys), expected) == made.BUILD_ID
+    expected = factories.BUILD_ID if kind == "zstd" else None
+    assert _read(host, factories.bzimage(packed, protocol=0x207, decoy=decoys), expected) == _BUILD_ID
 
 
-@pytest.mark.parametrize("make", [made.bzimage, made.zboot])
+@pytest.mark.parametrize("make", [factories.bzimage, factories.zboot])
 def test_the_header_tells_the_place(host: Any, make: Any) -> None:
     """Whatever else there is: another kernel before the payload, or after it."""
-    data = make(gzip.compress(made.vmlinux())) + gzip.compress(made.vmlinux(_OTHER))
-    assert _read(host, data) == made.BUILD_ID
-    data = made.bzimage(gzip.compress(made.vmlinux()), decoy=gzip.compress(made.vmlinux(_OTHER)))
-    assert _read(host, data) == made.BUILD_ID
+    data = make(gzip.compress(factories.vmlinux())) + gzip.compress(factories.vmlinux(_OTHER))
+    assert _read(host, data) == factories.BUILD_ID
+    data = factories.bzimage(gzip.compress(factories.vmlinux()), decoy=gzip.compress(factories.vmlinux(_OTHER)))
+    assert _read(host, data) == factories.BUILD_ID
 
 
 @pytest.mark.parametrize("compress", [lzma.compress, gzip.compress])
-@pytest.mark.parametrize("expected", [None, made.BUILD_ID, _OTHER], ids=["nothing expected", "as expected", "other"])
+@pytest.mark.parametrize("expected", [None, _BUILD_ID, _OTHER], ids=["nothing expected", "as expected", "other"])
 def test_s390x(host: Any, compress: Any, expected: Any) -> None:
     """No header, a raw payload, the decompressor's own note before it and two vDSOs' in it."""
     host.byteorder = "big"
-    assert _read(host, made.image_of_s390x(compress(made.memory(byteorder="big"))), expected) == made.BUILD_ID
+    assert (
+        _read(host, factories.image_of_s390x(compress(factories.memory(byteorder="big"))), expected)
+        == factories.BUILD_ID
+    )
 
 
 def test_aarch64(host: Any) -> None:
-    assert _read(host, made.image_of_aarch64()) == made.BUILD_ID
-    assert _read(host, gzip.compress(made.image_of_aarch64())) == made.BUILD_ID
+    assert _read(host, factories.image_of_aarch64()) == factories.BUILD_ID
+    assert _read(host, gzip.compress(factories.image_of_aarch64())) == factories.BUILD_ID
     # An initramfs or a configuration in it is not the kernel
-    assert _read(host, made.image_of_aarch64() + gzip.compress(made.vmlinux(_OTHER))) == made.BUILD_ID
+    assert _read(host, factories.image_of_aarch64() + gzip.compress(factories.vmlinux(_OTHER))) == factories.BUILD_ID
 
 
 def test_memory_image_of_another_byte_order(host: Any) -> None:
     with pytest.raises(Unmeasured):
-        _read(host, made.image_of_s390x(lzma.compress(made.memory(byteorder="big"))))
+        _read(host, factories.image_of_s390x(lzma.compress(factories.memory(byteorder="big"))))
 
 
-_GNU = made.note(b"GNU\0", 3, bytes.fromhex(made.BUILD_ID))
-_LTO = made.note(b"Linux\0", 0x101, b"\0" * 4)
-_CODE = made.note(b"Linux\0", 0, b"\xb0\x01\x06\0")
+_GNU = factories.note(b"GNU\0", 3, bytes.fromhex(factories.BUILD_ID))
+_LTO = factories.note(b"Linux\0", 0x101, b"\0" * 4)
+_CODE = factories.note(b"Linux\0", 0, b"\xb0\x01\x06\0")
 
 
 @pytest.mark.parametrize(
     "noted, told",
     [
-        pytest.param(_GNU + _LTO + made.salt(), True, id="since 5.12"),
-        pytest.param(_LTO + made.salt() + _GNU, True, id="Linux first"),
+        pytest.param(_GNU + _LTO + factories.salt(), True, id="since 5.12"),
+        pytest.param(_LTO + factories.salt() + _GNU, True, id="Linux first"),
         pytest.param(_LTO + _GNU, True, id="no salt"),
-        pytest.param(_GNU + made.salt(), False, id="before 5.12"),
-        pytest.param(made.salt() + _CODE + _GNU + _LTO, False, id="both a vDSO's and a kernel's"),
-        pytest.param(made.note(b"Xen\0", 3, b"\x80" * 8) + _GNU + _LTO, True, id="Xen's type 3"),
-        pytest.param(_GNU + made.note(b"PowerPC\0", 1, b"\1\0\0\0") + _LTO, True, id="another owner between"),
+        pytest.param(_GNU + factories.salt(), False, id="before 5.12"),
+        pytest.param(factories.salt() + _CODE + _GNU + _LTO, False, id="both a vDSO's and a kernel's"),
+        pytest.param(factories.note(b"Xen\0", 3, b"\x80" * 8) + _GNU + _LTO, True, id="Xen's type 3"),
+        pytest.param(_GNU + factories.note(b"PowerPC\0", 1, b"\1\0\0\0") + _LTO, True, id="another owner between"),
         pytest.param(_GNU, False, id="before 4.19: as a decompressor's"),
         pytest.param(_GNU + _CODE, False, id="as a vDSO's"),
-        pytest.param(_GNU + _CODE + made.salt(), False, id="as a vDSO's with a salt"),
-        pytest.param(made.salt() + _CODE + _GNU, False, id="as a vDSO's, last"),
+        pytest.param(_GNU + _CODE + factories.salt(), False, id="as a vDSO's with a salt"),
+        pytest.param(factories.salt() + _CODE + _GNU, False, id="as a vDSO's, last"),
         pytest.param(_GNU + b"\0" * 16 + _LTO, False, id="not beside it"),
         pytest.param(_GNU + b"\0" * 24 + _LTO, False, id="not beside it: zeros that could be notes"),
         pytest.param(b"", False, id="none"),
-        pytest.param(made.note(b"GNU\0", 3, b"x" * 21) + _LTO, False, id="too long"),
-        pytest.param(made.note(b"GNU\0", 3, b"") + _LTO, False, id="empty"),
+        pytest.param(factories.note(b"GNU\0", 3, b"x" * 21) + _LTO, False, id="too long"),
+        pytest.param(factories.note(b"GNU\0", 3, b"") + _LTO, False, id="empty"),
         pytest.param(_GNU + _LTO + b"\0" * 64 + _GNU.replace(b"\x3b\x43", b"\x3b\x44") + _LTO, False, id="two kernels"),
         pytest.param(_GNU + _LTO + b"\0" * 64 + _GNU + _LTO, True, id="twice the same"),
     ],
 )
 def test_the_right_note_of_a_memory_image(host: Any, noted: bytes, told: bool) -> None:
-    data = gzip.compress(made.memory(noted=noted))
+    data = gzip.compress(factories.memory(noted=noted))
     if told:
-        assert _read(host, data) == made.BUILD_ID
+        assert _read(host, data) == factories.BUILD_ID
     else:
         with pytest.raises(Unmeasured, match=r"a note that only kernels have|several kernels"):
             _read(host, data)
@@ -162,8 +166,8 @@ def test_the_right_note_of_a_memory_image(host: Any, noted: bytes, told: bool) -
 @pytest.mark.parametrize("piece", [1, 7, 100, 1024, 5000])
 def test_notes_across_pieces(host: Any, monkeypatch: Any, piece: int) -> None:
     monkeypatch.setattr(unpack, "PIECE", piece)
-    assert _read(host, gzip.compress(made.memory(fill=20))) == made.BUILD_ID
-    assert _read(host, gzip.compress(made.vmlinux(fill=20))) == made.BUILD_ID
+    assert _read(host, gzip.compress(factories.memory(fill=20))) == factories.BUILD_ID
+    assert _read(host, gzip.compress(factories.vmlinux(fill=20))) == factories.BUILD_ID
 
 
 @pytest.mark.parametrize(
@@ -171,24 +175,30 @@ def test_notes_across_pieces(host: Any, monkeypatch: Any, piece: int) -> None:
     [
         pytest.param(b"", "is not a kernel image that can be read", id="empty"),
         pytest.param(b"<html>not found</html>", "stands beside", id="no image"),
-        pytest.param(made.vmlinux(notes=made.note(b"Xen\0", 3, b"x" * 8)), "no GNU build ID", id="only Xen's"),
-        pytest.param(made.vmlinux(notes=b""), "no GNU build ID", id="no notes"),
-        pytest.param(made.vmlinux(notes=_GNU + _CODE), "are a vDSO's", id="a vDSO's notes"),
-        pytest.param(made.vmlinux(notes=_GNU[:-4]), "cut off", id="notes cut off"),
-        pytest.param(made.vmlinux(notes=_GNU + _GNU.replace(b"\x3b", b"\x3c")), "several", id="two build IDs"),
-        pytest.param(made.vmlinux(notes=made.note(b"GNU\0", 3, b"x" * 21)), "holds 21 bytes", id="too long"),
-        pytest.param(made.vmlinux(notes=made.note(b"Xen\0", 1, b"x" * 70000)), "too large", id="notes without end"),
-        pytest.param(b"\x7fELF\x01" + made.vmlinux()[5:], "not an ELF file of 64 bits", id="32 bits"),
-        pytest.param(b"\x7fELF\x02\x07" + made.vmlinux()[6:], "not an ELF file of 64 bits", id="no byte order"),
-        pytest.param(made.vmlinux()[:200], "cut off", id="ELF cut off"),
-        pytest.param(made.vmlinux()[:56] + b"\xff\xff" + made.vmlinux()[58:], "program headers", id="many segments"),
-        pytest.param(made.module(), "program headers", id="a module"),
-        pytest.param(gzip.compress(made.vmlinux())[:-9], "gzip data are cut off", id="gzip cut off"),
-        pytest.param(gzip.compress(made.vmlinux())[:-8] + b"\1" * 8, "gzip data are damaged", id="checksum"),
-        pytest.param(lzma.compress(made.vmlinux())[:-9], "xz data are cut off", id="xz cut off"),
+        pytest.param(
+            factories.vmlinux(notes=factories.note(b"Xen\0", 3, b"x" * 8)), "no GNU build ID", id="only Xen's"
+        ),
+        pytest.param(factories.vmlinux(notes=b""), "no GNU build ID", id="no notes"),
+        pytest.param(factories.vmlinux(notes=_GNU + _CODE), "are a vDSO's", id="a vDSO's notes"),
+        pytest.param(factories.vmlinux(notes=_GNU[:-4]), "cut off", id="notes cut off"),
+        pytest.param(factories.vmlinux(notes=_GNU + _GNU.replace(b"\x3b", b"\x3c")), "several", id="two build IDs"),
+        pytest.param(factories.vmlinux(notes=factories.note(b"GNU\0", 3, b"x" * 21)), "holds 21 bytes", id="too long"),
+        pytest.param(
+            factories.vmlinux(notes=factories.note(b"Xen\0", 1, b"x" * 70000)), "too large", id="notes without end"
+        ),
+        pytest.param(b"\x7fELF\x01" + factories.vmlinux()[5:], "not an ELF file of 64 bits", id="32 bits"),
+        pytest.param(b"\x7fELF\x02\x07" + factories.vmlinux()[6:], "not an ELF file of 64 bits", id="no byte order"),
+        pytest.param(factories.vmlinux()[:200], "cut off", id="ELF cut off"),
+        pytest.param(
+            factories.vmlinux()[:56] + b"\xff\xff" + factories.vmlinux()[58:], "program headers", id="many segments"
+        ),
+        pytest.param(factories.module(), "program headers", id="a module"),
+        pytest.param(gzip.compress(factories.vmlinux())[:-9], "gzip data are cut off", id="gzip cut off"),
+        pytest.param(gzip.compress(factories.vmlinux())[:-8] + b"\1" * 8, "gzip data are damaged", id="checksum"),
+        pytest.param(lzma.compress(factories.vmlinux())[:-9], "xz data are cut off", id="xz cut off"),
         pytest.param(gzip.compress(b"CONFIG_LIVEPATCH=y"), "stands beside", id="gzip of something else"),
-        pytest.param(made.bzimage(b"\xde\xad" * 50), "stands beside", id="unknown compression"),
-        pytest.param(made.bzimage(gzip.compress(made.vmlinux()))[:0x24A], "can be read", id="header cut off"),
+        pytest.param(factories.bzimage(b"\xde\xad" * 50), "stands beside", id="unknown compression"),
+        pytest.param(factories.bzimage(gzip.compress(factories.vmlinux()))[:0x24A], "can be read", id="header cut off"),
     ],
 )
 def test_no_build_id(host: Any, data: bytes, problem: str) -> None:
@@ -203,8 +213,8 @@ def test_no_file(host: Any) -> None:
 
 def test_what_is_expected_is_told_without_unpacking_the_rest(host: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(unpack, "PIECE", 1000)
-    damaged = gzip.compress(made.vmlinux())[:-8] + b"\1" * 8
-    assert _read(host, damaged, made.BUILD_ID) == made.BUILD_ID
+    damaged = gzip.compress(factories.vmlinux())[:-8] + b"\1" * 8
+    assert _read(host, damaged, factories.BUILD_ID) == factories.BUILD_ID
     # Damage may have made one build ID of another
     with pytest.raises(Unmeasured, match="damaged"):
         _read(host, damaged, _OTHER)
@@ -224,17 +234,17 @@ def test_time_is_bounded(host: Any, monkeypatch: Any) -> None:
     ticks = iter(range(0, 10000, 20))
     monkeypatch.setattr(host, "clock", lambda: next(ticks))
     with pytest.raises(Unmeasured, match="longer than 60 s"):
-        _read(host, gzip.compress(made.vmlinux()))
+        _read(host, gzip.compress(factories.vmlinux()))
 
 
 def test_dictionary_is_bounded(host: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(unpack, "_XZ_MEMORY", 1 << 20)
     with pytest.raises(Unmeasured, match="xz data are damaged"):
-        _read(host, lzma.compress(made.vmlinux()))
+        _read(host, lzma.compress(factories.vmlinux()))
 
 
 def test_program_headers_that_overlap(host: Any) -> None:
-    data = bytearray(made.vmlinux())
+    data = bytearray(factories.vmlinux())
     # The second segment's offset: back into the file's header
     struct.pack_into("<Q", data, 64 + 56 + 8, 3)
     with pytest.raises(Unmeasured):
@@ -242,20 +252,20 @@ def test_program_headers_that_overlap(host: Any) -> None:
 
 
 def test_version(host: Any) -> None:
-    host.put(_PATH, made.bzimage(b""))
-    assert image.version(host, _PATH) == made.VERSION
+    host.put(_PATH, factories.bzimage(b""))
+    assert image.version(host, _PATH) == factories.VERSION
 
 
 @pytest.mark.parametrize(
     "data, problem",
     [
-        pytest.param(made.vmlinux(), "no x86 boot header", id="ELF"),
+        pytest.param(factories.vmlinux(), "no x86 boot header", id="ELF"),
         pytest.param(b"", "no x86 boot header", id="empty"),
-        pytest.param(made.bzimage(b"", version=None), "no version string", id="no pointer"),
-        pytest.param(made.bzimage(b"", version=""), "no version string", id="empty string"),
-        pytest.param(made.bzimage(b"", version="6.1\x01(x)"), "no version string", id="not printable"),
-        pytest.param(made.bzimage(b"", version="6" * 600), "no version string", id="without end"),
-        pytest.param(made.bzimage(b"")[:0x610], "no version string", id="cut off"),
+        pytest.param(factories.bzimage(b"", version=None), "no version string", id="no pointer"),
+        pytest.param(factories.bzimage(b"", version=""), "no version string", id="empty string"),
+        pytest.param(factories.bzimage(b"", version="6.1\x01(x)"), "no version string", id="not printable"),
+        pytest.param(factories.bzimage(b"", version="6" * 600), "no version string", id="without end"),
+        pytest.param(factories.bzimage(b"")[:0x610], "no version string", id="cut off"),
     ],
 )
 def test_no_version(host: Any, data: bytes, problem: str) -> None:
@@ -281,7 +291,7 @@ _SUSE_PROC = (
     [
         (_DEBIAN, _DEBIAN_PROC, True),
         (_SUSE, _SUSE_PROC, True),
-        (made.VERSION, made.PROC_VERSION, True),
+        (factories.VERSION, factories.PROC_VERSION, True),
         (_DEBIAN, _SUSE_PROC, False),
         pytest.param(_DEBIAN.replace("6.1.192-2", "6.1.192-1"), _DEBIAN_PROC, False, id="another build of the release"),
         pytest.param(_SUSE.replace("#1", "#2"), _SUSE_PROC, False, id="built again"),

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import module_file
-from tests.unit.plugins.module_utils import made
+from tests.unit.plugins.module_utils import factories
 
 _PATH = "/lib/modules/6.1.0-56-cloud-amd64/livepatch/livepatch-3-150400_2_1.ko"
 _RELEASE = "6.1.0-56-cloud-amd64"
@@ -40,12 +40,12 @@ def test_read(host: Any, elf: Any, byteorder: str, table_first: bool, compress: 
 @pytest.mark.parametrize(
     "tail, signer",
     [
-        (made.signed(b""), "Somebody's kernel key"),
-        (made.signed(b"", "x" * 100), "x" * 100),
+        (factories.signed(b""), "Somebody's kernel key"),
+        (factories.signed(b"", "x" * 100), "x" * 100),
         (b"sig" * 99 + b"~Module signature appended~\n", None),
-        (made.signed(b"")[-60:], None),
-        (made.signed(b"").replace(b"\x55\x04\x03", b"\x55\x04\x0a"), None),
-        (made.signed(b"").replace(b"\0\0\2\0\0", b"\0\0\1\0\0"), None),
+        (factories.signed(b"")[-60:], None),
+        (factories.signed(b"").replace(b"\x55\x04\x03", b"\x55\x04\x0a"), None),
+        (factories.signed(b"").replace(b"\0\0\2\0\0", b"\0\0\1\0\0"), None),
     ],
     ids=["signed", "long name", "no description", "cut off", "no name", "not PKCS#7"],
 )

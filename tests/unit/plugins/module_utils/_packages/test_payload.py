@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import names, payload
-from tests.unit.plugins.module_utils import made
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import payload
+from tests.unit.plugins.module_utils import factories
 
 _MODULE = "/lib/modules/x/livepatch/livepatch-3-1.ko"
 _FILES = {
@@ -22,22 +23,22 @@ _FILES = {
 
 def _unpack(host: Any, archive: bytes, step: int = 4096) -> Any:
     host.have_filter("rpm2cpio", lambda _data: (archive[at : at + step] for at in range(0, len(archive), step)))
-    return payload.files(host, "/x.rpm", names.is_module)
+    return payload.files(host, "/x.rpm", _kmp_names.is_module)
 
 
 @pytest.mark.parametrize("step", [1, 3, 110, 4096, 10**6])
 def test_files(host: Any, step: int) -> None:
     expected = {path: _FILES[path] for path in (_MODULE, "/lib/modules/x/livepatch/second.ko.xz")}
-    assert _unpack(host, made.cpio(_FILES), step) == expected
+    assert _unpack(host, factories.cpio(_FILES), step) == expected
     assert host.calls == [["rpm2cpio", "/x.rpm"]]
 
 
 def test_package_without_files(host: Any) -> None:
-    assert _unpack(host, made.cpio({})) == {}
+    assert _unpack(host, factories.cpio({})) == {}
 
 
 def test_cut_off_anywhere(host: Any) -> None:
-    archive = made.cpio(_FILES)
+    archive = factories.cpio(_FILES)
     # What follows the last header is filling
     for end in range(0, len(archive) - 16, 37):
         with pytest.raises(Unmeasured, match="cut off"):
@@ -50,9 +51,12 @@ def test_cut_off_anywhere(host: Any) -> None:
         (b"", "cut off"),
         (b"07070X" + b"0" * 200, "unknown archive format"),
         (b"<html>404</html>" * 20, "unknown archive format"),
-        (made.cpio(_FILES)[:54] + b"zzzzzzzz" + made.cpio(_FILES)[62:], "invalid literal"),
-        (made.cpio({_MODULE: b"x"})[:54] + b"ffffffff" + made.cpio({_MODULE: b"x"})[62:], "a file of 4294967295 bytes"),
-        (made.cpio(_FILES)[:94] + b"ffffffff" + made.cpio(_FILES)[102:], "a file of 429496"),
+        (factories.cpio(_FILES)[:54] + b"zzzzzzzz" + factories.cpio(_FILES)[62:], "invalid literal"),
+        (
+            factories.cpio({_MODULE: b"x"})[:54] + b"ffffffff" + factories.cpio({_MODULE: b"x"})[62:],
+            "a file of 4294967295 bytes",
+        ),
+        (factories.cpio(_FILES)[:94] + b"ffffffff" + factories.cpio(_FILES)[102:], "a file of 429496"),
     ],
     ids=["empty", "stripped", "no archive", "no number", "huge", "huge name"],
 )
@@ -63,4 +67,4 @@ def test_damaged(host: Any, archive: bytes, words: str) -> None:
 
 def test_no_rpm(host: Any) -> None:
     with pytest.raises((Unmeasured, KeyError)):
-        payload.files(host, "/x.rpm", names.is_module)
+        payload.files(host, "/x.rpm", _kmp_names.is_module)

@@ -10,9 +10,9 @@ from typing import Any, Dict, List
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import selection
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.inside import Inside
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.kernel_provenance import Origin
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.module_file import ModuleFile
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.origin import Origin
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.package_contents import Inside
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Content, Dependency, Package

@@ -16,13 +16,13 @@ from typing import Any, Dict, List
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Leased, Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Leased, Store
 
 # Each works on a scope of its own (argument 2) and, in turn with the others, on one that all share. It says what was
 # written once it was.
 _WORKER = """\
 import json, sys, time
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Leased, Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Leased, Store
 path, me, rounds, shared = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 store = Store(path, time.time)
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
-from ansible_collections.fleet.livepatch.plugins.module_utils._store import commands, database
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.store import Leased, Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch, sqlite
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Leased, Store
 
 _EVE = {"user": "eve", "machine": "m"}
 
@@ -65,7 +65,7 @@ def _of_something_else(path: str) -> None:
 def _of_a_later_version(path: str) -> None:
     Store(path, lambda: 1000.0).halt("s", "r", "eve")
     connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {database.VERSION + 1}")
+    connection.execute(f"PRAGMA user_version = {sqlite.VERSION + 1}")
     connection.close()
 
 
@@ -91,7 +91,7 @@ def test_a_file_that_is_no_store_is_told_of_and_left_alone(path: str, spoil: Any
     before = _content(path)
     store = Store(path, lambda: 1000.0)
     for call in (lambda: store.show("s"), lambda: store.take("s", _EVE, 100)):
-        with pytest.raises(database.StoreBroken, match=told) as caught:
+        with pytest.raises(sqlite.StoreBroken, match=told) as caught:
             call()
         assert path in str(caught.value)
     assert _content(path) == before
@@ -118,19 +118,19 @@ def test_what_may_not_be_looked_at_is_not_empty(tmp_path: Any, monkeypatch: Any,
         def refused(*_arguments: Any) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(database.os, "stat", refused)
-    with pytest.raises(database.StoreBroken, match="cannot be used"):
+        monkeypatch.setattr(sqlite.os, "stat", refused)
+    with pytest.raises(sqlite.StoreBroken, match="cannot be used"):
         Store(path, lambda: 1000.0).halted("s")
 
 
 def test_one_that_somebody_else_holds_is_not_moved_away(store: Store, path: str, monkeypatch: Any) -> None:
     store.halt("s", "r", "eve")
-    monkeypatch.setattr(database, "_PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite, "_PATIENCE", 0.05)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
         assert store.halted("s")["reason"] == "r", "who reads does not wait for who writes"
-        with pytest.raises(database.StoreBroken, match="locked") as caught:
+        with pytest.raises(sqlite.StoreBroken, match="locked") as caught:
             store.unhalt("s", "eve")
         assert "move it away" not in str(caught.value)
     finally:
@@ -138,8 +138,8 @@ def test_one_that_somebody_else_holds_is_not_moved_away(store: Store, path: str,
 
 
 def test_without_sqlite(monkeypatch: Any, path: str) -> None:
-    monkeypatch.setattr(database, "sqlite3", None)
-    with pytest.raises(database.StoreBroken, match=r"no sqlite3.*another coordinator"):
+    monkeypatch.setattr(sqlite, "sqlite3", None)
+    with pytest.raises(sqlite.StoreBroken, match=r"no sqlite3.*another coordinator"):
         Store(path, lambda: 1000.0)
 
 
@@ -176,7 +176,7 @@ def test_a_relative_path(tmp_path: Any, monkeypatch: Any) -> None:
 )
 def test_a_call_that_makes_no_sense(store: Store, command: str, arguments: Any, told: str) -> None:
     with pytest.raises(BadOption, match=told):
-        commands.do(store, command, arguments, False)
+        dispatch.do(store, command, arguments, False)
     assert store.show("s") == {"rollout": None, "lease": None, "halt": None, "quarantine": []}
 
 
@@ -193,7 +193,7 @@ def test_a_call_of_the_holder_that_makes_no_sense(
 ) -> None:
     before = store.show("s")
     with pytest.raises(BadOption, match=told):
-        commands.do(store, command, dict(arguments, **ours), False)
+        dispatch.do(store, command, dict(arguments, **ours), False)
     assert store.show("s") == before, "all of a call, or nothing"
 
 
@@ -215,16 +215,16 @@ def test_only_rollouts_of_the_scope_are_written_to(
     other = store.start("t", fence, "h", {}) if whose == "other" else "nobody's"
     before = store.show("t")
     with pytest.raises(BadOption, match="has no rollout"):
-        commands.do(store, command, dict(arguments, scope="s", fence=ours["fence"], rollout=other), False)
+        dispatch.do(store, command, dict(arguments, scope="s", fence=ours["fence"], rollout=other), False)
     assert store.show("t") == before
 
 
 def test_every_command_knows_what_its_arguments_are(store: Store) -> None:
-    for command in commands.READING + commands.WRITING:
-        parameters = commands.inspect.signature(getattr(store, command)).parameters.values()
-        assert [one.name for one in parameters if one.annotation not in commands._KINDS] == []
+    for command in dispatch.READING + dispatch.WRITING:
+        parameters = dispatch.inspect.signature(getattr(store, command)).parameters.values()
+        assert [one.name for one in parameters if one.annotation not in dispatch._KINDS] == []
     called = {name for name in dir(Store) if not name.startswith("_")} - {"changed"}
-    assert called == set(commands.READING + commands.WRITING)
+    assert called == set(dispatch.READING + dispatch.WRITING)
 
 
 def test_all_that_it_tells_is_json(store: Store, ours: Any) -> None:

@@ -1,0 +1,117 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that several modules share, and how they end. PRIVATE to the collection: it may change at any time."""
+
+from typing import Any, Callable, Dict
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
+
+_CHOICE: Dict[str, Dict[str, Any]] = {
+    "allow_name_match": {"type": "bool", "default": False},
+    "allow_unsigned": {"type": "list", "elements": "str", "default": []},
+    "allow_dependencies": {"type": "list", "elements": "str", "default": []},
+    "vendors": {"type": "list", "elements": "str", "default": []},
+    "kmp_version": {"type": "str"},
+    "max_version": {"type": "str"},
+    "issued_before": {"type": "str"},
+    "cves": {"type": "list", "elements": "str", "default": []},
+    "severity": {"type": "str", "choices": list(policies.SEVERITIES)},
+    "min_age": {"type": "int", "default": 0},
+    "exclude": {"type": "list", "elements": "str", "default": []},
+    "quarantine": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"kmp": {"type": "str", "required": True}, "reason": {"type": "str", "required": True}},
+    },
+}
+POLICY: Dict[str, Dict[str, Any]] = {
+    "refresh": {"type": "str", "choices": ["never", "if_older_than", "always"], "default": "if_older_than"},
+    "refresh_max_age": {"type": "int", "default": 21600},
+    "lock_timeout": {"type": "int", "default": 60},
+    "policy": {"type": "dict", "options": _CHOICE, "apply_defaults": True},
+}
+# Checks of preflight that can be tolerated: those that are not of a change that is under way
+TOLERABLE = ("package_lock", "disk", "signature", "ftrace", "probes", "agents", "taint", "log", "kdump")
+
+# Of the module livepatch. The controller checks them, too, before anything is sent.
+LIVEPATCH: Dict[str, Dict[str, Any]] = dict(
+    POLICY,
+    state={"type": "str", "choices": ["latest", "present", "absent", "previous"], "default": "latest"},
+    level={"type": "int"},
+    version={"type": "str"},
+    allow_downgrade={"type": "bool", "default": False},
+    allow_unsupported={"type": "bool", "default": False},
+    timeout={"type": "int", "default": 60},
+    on_stall={"type": "str", "choices": ["reverse", "leave"], "default": "reverse"},
+    confirm={"type": "bool", "default": True},
+    download_only={"type": "bool", "default": False},
+    repair_boot={"type": "bool", "default": False},
+    kernel_lock={"type": "bool"},
+    expect={
+        "type": "dict",
+        "default": {},
+        "options": {
+            "build_id": {"type": "str"},
+            "kmp": {"type": "str"},
+            "begun": {"type": "bool", "default": False},
+        },
+    },
+    run={"type": "str"},
+    rollout={"type": "str"},
+    plan={"type": "str"},
+    fence={"type": "int"},
+    preflight={"type": "bool", "default": False},
+    preflight_tolerate={"type": "list", "elements": "str", "default": [], "choices": list(TOLERABLE)},
+)
+# Of livepatch_info
+PROBES: Dict[str, Any] = {
+    "type": "dict",
+    "options": {
+        "commands": {"type": "list", "elements": "str", "default": []},
+        "urls": {"type": "list", "elements": "str", "default": []},
+        "services": {"type": "list", "elements": "str", "default": []},
+        "timeout": {"type": "int", "default": 10},
+    },
+}
+
+
+def policy(params: Dict[str, Any], host: Host) -> policies.Policy:
+    """:raises BadOption: the options make no sense."""
+    given: Dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in params["policy"].items()
+    }
+    given["quarantine"] = tuple(policies.Quarantined(**each) for each in given["quarantine"])
+    if params.get("version") is not None:
+        if given["kmp_version"] not in (None, params["version"]):
+            raise BadOption(
+                "version is {}, and policy.kmp_version is {}".format(params["version"], given["kmp_version"]),
+                "Leave one of them out",
+            )
+        given["kmp_version"] = params["version"]
+    for name in ("level", "allow_downgrade"):
+        if params.get(name) is not None:
+            given[name] = params[name]
+    told = policies.Policy(params["refresh"], params["refresh_max_age"], params["lock_timeout"], **given)
+    return policies.check(told, host.wall_clock())
+
+
+def run(module: Any, work: Callable[[Host], Dict[str, Any]]) -> None:
+    """Does a module's work and ends it: the one place where an error becomes a failed result."""
+    try:
+        result = work(Host())
+    except LivepatchError as exc:
+        _warn(module, exc.result)
+        module.fail_json(msg=str(exc), **dict(exc.result, **exc.marks))
+    else:
+        _warn(module, result)
+        module.exit_json(**result)
+
+
+def _warn(module: Any, result: Dict[str, Any]) -> None:
+    for text in result.pop("warnings", []):
+        module.warn(text)

@@ -1,0 +1,157 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A report's data in the formats of other tools: JSON, CSV, JUnit, CycloneDX. PRIVATE to the collection. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import typing as t
+import uuid
+from xml.etree import ElementTree
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD
+
+Document = t.Mapping[str, t.Any]
+_COLUMNS = (
+    "name",
+    "state",
+    "outcome",
+    "release",
+    "build_id",
+    "kmp",
+    "level",
+    "wanted",
+    "up_to_date",
+    "overdue_days",
+    "cves_open",
+    "cves_fixed",
+    "persistent",
+    "covered_until",
+    "seconds",
+    "wave",
+    "cohort",
+    "problems",
+)
+
+
+def as_json(document: Document) -> str:
+    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+
+def as_csv(document: Document) -> str:
+    """A line per host. Lists are divided by blanks, problems by semicolons."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
+    writer.writerow(_COLUMNS)
+    for host in document["hosts"]:
+        writer.writerow([_cell(name, host[name]) for name in _COLUMNS])
+    return out.getvalue()
+
+
+def _cell(name: str, value: t.Any) -> t.Any:
+    if isinstance(value, list | tuple):
+        value = ("; " if name == "problems" else " ").join(value)
+    # What a spreadsheet would take for a formula (OWASP, CSV injection)
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def as_junit(document: Document) -> str:
+    """A case per host, in a suite: who went wrong is a failure, who is unknown an error, who was left out skipped."""
+    cases = [_case(host) for host in document["hosts"]]
+    kinds = [child.tag for case in cases for child in case]
+    counts = {
+        "tests": str(len(cases)),
+        "failures": str(kinds.count("failure")),
+        "errors": str(kinds.count("error")),
+        "skipped": str(kinds.count("skipped")),
+        "time": str(round(sum(float(host["seconds"] or 0) for host in document["hosts"]), 3)),
+    }
+    suite = ElementTree.Element(
+        "testsuite",
+        {"name": f"livepatch.{document['of']}", "timestamp": document["made"].partition("+")[0], **counts},
+    )
+    suite.extend(cases)
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(host: t.Mapping[str, t.Any]) -> ElementTree.Element:
+    case = ElementTree.Element(
+        "testcase",
+        {"classname": f"livepatch.{host['state']}", "name": host["name"], "time": str(host["seconds"] or 0)},
+    )
+    text = _legal("; ".join(host["problems"]) or host["reason"])
+    if host["outcome"] in BAD:
+        ElementTree.SubElement(case, "failure", message=text, type=host["outcome"])
+    elif host["state"] == "unknown":
+        ElementTree.SubElement(case, "error", message=text, type="unknown")
+    elif host["outcome"] in ("skipped", "pending") or host["state"] == "not_covered":
+        ElementTree.SubElement(case, "skipped", message=text)
+    elif host["up_to_date"] is not True:
+        ElementTree.SubElement(case, "failure", message=text, type=host["state"])
+    return case
+
+
+def _legal(text: str) -> str:
+    """What XML 1.0 allows."""
+    return "".join(letter if letter in "\t\n" or letter >= " " else "?" for letter in text)
+
+
+def as_vex(document: Document) -> str:
+    """CycloneDX 1.6: which CVEs the live patches have fixed in which running kernels, and which are open there, for
+    scanners that see only the version of the kernel's package.
+    """
+    components: list[dict[str, t.Any]] = []
+    found: dict[tuple[str, str], list[str]] = {}
+    for host in document["hosts"]:
+        if host["build_id"] is None:
+            continue
+        reference = f"host:{host['name']}"
+        properties = [
+            {"name": f"fleet.livepatch:{key}", "value": str(host[key])}
+            for key in ("build_id", "state", "kmp", "level")
+            if host[key] is not None
+        ]
+        components.append(
+            {
+                "type": "operating-system",
+                "bom-ref": reference,
+                "name": f"linux on {host['name']}",
+                "version": host["release"],
+                "properties": properties,
+            }
+        )
+        for state, key in (("resolved", "cves_fixed"), ("exploitable", "cves_open")):
+            for cve in host[key] or ():
+                found.setdefault((cve, state), []).append(reference)
+    told = {
+        "resolved": "The function is replaced in the running kernel by a live patch, whose transition is over",
+        "exploitable": "A live patch that fixes it exists and is not active",
+    }
+    vulnerabilities = [
+        {
+            "bom-ref": f"{cve}:{state}",
+            "id": cve,
+            "source": {"name": "NVD", "url": f"https://nvd.nist.gov/vuln/detail/{cve}"},
+            "analysis": {"state": state, "detail": told[state]},
+            "affects": [{"ref": reference} for reference in references],
+        }
+        for (cve, state), references in sorted(found.items())
+    ]
+    bom = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        # Of the same report always the same
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, as_json(document))}",
+        "version": 1,
+        "metadata": {"timestamp": document["made"]},
+        "components": components,
+        "vulnerabilities": vulnerabilities,
+    }
+    return json.dumps(bom, indent=1) + "\n"

@@ -1,0 +1,70 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rollout of a scope as it is recorded: what is told when no host is asked. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document, status, text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import GOOD, Outcome, recorded
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+    """``shown`` by the store, ``plan`` its document. ``before``: the hosts as they were planned, in the order of
+    ``outcomes``.
+    """
+
+    shown: t.Mapping[str, t.Any]
+    plan: t.Mapping[str, t.Any]
+    before: list[Host]
+    outcomes: list[Outcome]
+
+    def lines(self, detail: t.Mapping[str, t.Any]) -> list[str]:
+        """The table of hosts, their problems, and a line that sums up."""
+        return text.rollout(self.before, self.outcomes, self.shown["status"], self.shown["detail"] or detail)
+
+    def document(self, made: float, scope: str) -> dict[str, t.Any]:
+        """What files are made of."""
+        problem = text.attention(self.before, self.outcomes, self.shown["status"], self.shown["detail"] or {})
+        rows = [self._row(*pair) for pair in zip(self.before, self.outcomes, strict=True)]
+        ended = document.Ended(self.plan, self.shown, self.outcomes)
+        return document.of_rollout(rows, ended, made, scope, problem)
+
+    def _row(self, host: Host, one: Outcome) -> status.Row:
+        """Whether a host has what it ought to have is known where its rollout has seen it."""
+        return status.Row(
+            one.host,
+            one.state,
+            one.reason,
+            release=host.release,
+            build_id=host.build_id,
+            kmp=one.kmp,
+            level=one.level,
+            up_to_date=one.outcome in GOOD or None,
+        )
+
+
+def read(store: StoreClient, shown: t.Mapping[str, t.Any] | None) -> Recorded | None:
+    """The rollout that is open, or else the last one; None where the scope has had none.
+
+    :param shown: what the store shows of it.
+    :raises StoreError: the store cannot be used.
+    """
+    if shown is None:
+        return None
+    plan = store.send("load_plan", hash=shown["plan_hash"])
+    releases = {cohort["id"]: cohort["release"] for cohort in plan["cohorts"]}
+    before, outcomes = [], []
+    for name, row in plan["hosts"].items():
+        known = {"build_id": row["build_id"], "level": row["level"], "kmp": row["kmp"]}
+        host = Host(name, "", "", release=releases[row["cohort"]], **known)
+        before.append(host)
+        outcomes.append(recorded(name, shown["outcomes"].get(name), row["cohort"], host))
+    return Recorded(shown, plan, before, outcomes)

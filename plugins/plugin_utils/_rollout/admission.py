@@ -1,0 +1,151 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a batch may start, and the record that it does. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import SLICES
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    approvals,
+    batches,
+    budgets,
+    change_windows,
+    halt,
+    hosts,
+    plan,
+)
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+
+
+def of(
+    store: StoreClient,
+    rollout: t.Mapping[str, t.Any],
+    batch: t.Mapping[str, t.Any],
+    options: t.Mapping[str, t.Any],
+    read_only: bool,
+) -> dict[str, t.Any]:
+    """Asks the halt, the quarantine, approvals and windows, and records the hosts that start, before they do.
+
+    :returns: ``go``; ``start``, the hosts; where they do not go ``status`` and ``detail``; and what each host needs to
+        know.
+    :raises StoreError: the store cannot be used, or the lease was lost.
+    """
+    planned = rollout["document"]["hosts"]
+    turn = {
+        "go": True,
+        "wave": batch["wave"],
+        "start": batch["starts"],
+        "rollout": rollout["id"],
+        "fence": rollout["fence"],
+        "plan": rollout["hash"],
+        # Of the first of their kind nobody knows yet whether they will be up in an hour: the next boot is kept without.
+        "confirm": rollout["document"]["waves"][batch["wave"]]["kind"] not in budgets.STRICT,
+        # Just that, whatever the host might get by now.
+        "expect": {
+            name: {
+                "build_id": planned[name]["build_id"],
+                "kmp": hosts.evr_of(planned[name]["kmp"]),
+                # What holds others back was not asked for those in flight: nothing new is begun on them. In check mode
+                # nothing is, and the rollout that has begun is none of this run's.
+                "begun": batch["in_flight"] and not read_only,
+            }
+            for name in batch["starts"]
+        },
+    }
+    if read_only:
+        return turn
+    barred: dict[str, str] = {}
+    # Who is in flight finishes, and has to be looked at, whatever was said since.
+    if not batch["in_flight"]:
+        barred = _left_out(store, rollout["document"], batch)
+    starts = [name for name in batch["starts"] if name not in barred]
+    if starts and not batch["in_flight"]:
+        waits = _waits(store, rollout, batch, options)
+        if waits is not None:
+            return {**turn, **_stopped(store, rollout, "waiting", waits)}
+    left_out = {**barred, **{name: why for name, why in rollout["changed"].items() if name in planned}}
+    if left_out:
+        store.send_fenced("results", wave=batch["wave"], outcomes=batches.skipped(rollout["document"], left_out))
+    begun = store.send_fenced("begin", wave=batch["wave"], hosts=starts)
+    if not begun["go"]:
+        text = halt.told(begun["halt"]) if begun["halt"] else begun["why"]
+        return {**turn, **_stopped(store, rollout, "halted", {"wave": batch["wave"], "text": text})}
+    return {**turn, "start": starts}
+
+
+def _left_out(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Who of a batch gets nothing any more, and why."""
+    planned = document["hosts"]
+    quarantine = store.send("quarantine_list")
+    targets = {one["id"]: one["target"] for one in document["cohorts"]}
+    untried = _untried(store, document, batch)
+    found = {}
+    for name in batch["starts"]:
+        cohort = planned[name]["cohort"]
+        why = _barred(name, planned[name]["kmp"], targets[cohort], quarantine)
+        if why is None and cohort in untried:
+            why = "no canary of its cohort was patched: it is left for the next plan"
+        if why is not None:
+            found[name] = why
+    return found
+
+
+def _untried(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> set[str]:
+    """Cohorts whose canaries were all left out: the KMP was tried on none of them."""
+    if document["waves"][batch["wave"]]["kind"] in budgets.STRICT:
+        return set()
+    canaries = [name for wave in document["waves"] if wave["kind"] == "canaries" for name in wave["hosts"]]
+    told = store.send_fenced("tried", hosts=canaries)
+    return {document["hosts"][name]["cohort"] for name in canaries} - {
+        document["hosts"][name]["cohort"] for name in told
+    }
+
+
+def _waits(
+    store: StoreClient, rollout: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]
+) -> dict[str, t.Any] | None:
+    """What this wave still waits for, as planned; None where it may start."""
+    now, hash_, wave = time.time(), rollout["hash"], batch["wave"]
+    opened = change_windows.check(options["windows"], options["blackouts"], now, options["needs"])
+    if not opened.open:
+        return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
+    if {"all", str(wave)} & {one.strip() for one in options["approval"]}:
+        found = approvals.find(store.send("approvals", hash=hash_), hash_, wave, now)
+        if found.verdict != "pass":
+            return {"for": "approval", "wave": wave, "text": found.text, "refused": found.verdict == "fail"}
+    if _for_slices(rollout["document"], batch, options["slices"]):
+        text = f"wave {wave} is left to {options['slices']} slices (playbook wave): run the rollout again after them"
+        return {"for": SLICES, "wave": wave, "text": text}
+    return None
+
+
+def _for_slices(document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], slices: int) -> bool:
+    """Whether several jobs at once do better: there is more to do than this one may have in flight. What they have left
+    of a wave, for whatever reason, this run does itself.
+    """
+    wave = document["waves"][batch["wave"]]
+    larger = len(wave["hosts"]) > document["settings"]["max_in_flight"]
+    return slices > 1 and larger and batch["untouched"] and wave["kind"] not in budgets.STRICT
+
+
+def _stopped(
+    store: StoreClient, rollout: t.Mapping[str, t.Any], status: str, detail: dict[str, t.Any]
+) -> dict[str, t.Any]:
+    # As what the rollout ends is not a slice's to say.
+    if rollout.get("member") is None:
+        store.send_fenced("status", status=status, detail=detail)
+    return {"go": False, "start": [], "status": status, "detail": detail}
+
+
+def _barred(name: str, kmp: str, target: str, quarantine: t.Iterable[t.Mapping[str, t.Any]]) -> str | None:
+    """Why a planned host gets nothing any more."""
+    for entry in quarantine:
+        of_kmp = entry.get("kmp") == kmp and entry.get("cohort") in (None, target)
+        if entry.get("host") == name or of_kmp:
+            return f"in quarantine: {entry['reason']}; {plan.CLEARED_BY}"
+    return None

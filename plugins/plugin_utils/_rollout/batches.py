@@ -1,0 +1,181 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run of a rollout does: the plan, less what is done, as batches. PRIVATE to the collection. Pure.
+
+The plan never changes. What is left of it is worked out at the start of each run, from what the store has recorded and
+what the hosts say of themselves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+
+# The record of a host on which apply began and of which no result was recorded: whoever ran it has died.
+BEGUN = "begun"
+# What records of gates are of: all hosts of a wave have ended, and the wave as a whole. Those of the gates that look
+# elsewhere have names, which people choose.
+HOSTS, WAVE = "hosts", "wave"
+# What nothing more is done about in the same rollout
+_FINAL = ("done", "unchanged", "failed", "lost", "skipped", "rolled_back", "rollback_refused", "rollback_pending")
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Hosts that go at once. ``last``: the wave's gate comes after them. ``starts``: those that are to be patched.
+    ``untouched``: nothing was done yet to any host of the wave. ``in_flight``: they were begun by a run that has died,
+    and finish whatever is said since: others are in batches of their own.
+    """
+
+    wave: int
+    hosts: tuple[str, ...]
+    starts: tuple[str, ...]
+    last: bool
+    untouched: bool = False
+    in_flight: bool = False
+
+    def as_result(self) -> dict[str, t.Any]:
+        return {**dataclasses.asdict(self), "hosts": list(self.hosts), "starts": list(self.starts)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Agenda:
+    """``changed`` says of hosts that are not what was planned any more why they are left for the next plan."""
+
+    batches: tuple[Batch, ...]
+    changed: dict[str, str]
+
+
+def make(
+    document: t.Mapping[str, t.Any],
+    fleet: t.Mapping[str, Host],
+    recorded: t.Mapping[str, t.Mapping[str, t.Any]],
+    passed: t.Collection[int],
+    stopped: t.Collection[int] = (),
+    rollout: str | None = None,
+) -> Agenda:
+    """What is left to do of a plan.
+
+    :param fleet: the hosts as they are now, those of the plan and others.
+    :param recorded: what the store says of hosts, with the key ``outcome``.
+    :param passed: waves whose gate has passed.
+    :param stopped: waves in which too much went wrong already: who was in flight is verified, and nobody else started.
+    :param rollout: the open one, None where it is only beginning.
+    """
+    changed: dict[str, str] = {}
+    batches: list[Batch] = []
+    for number, wave in enumerate(document["waves"]):
+        if number in passed and not _unconfirmed(wave, fleet, recorded):
+            continue
+        in_flight, starts = _left(document, wave["hosts"], fleet, recorded, changed, rollout)
+        most = document["settings"]["max_in_flight"]
+        cut = [(group, True) for group in _cut(in_flight, most)]
+        if number not in stopped:
+            cut += [(group, False) for group in _cut(starts, most)]
+        # Nothing is left to start, and the gate has not passed: somebody has to come to it.
+        groups = cut or [(tuple(name for name in wave["hosts"] if name in fleet), False)]
+        untouched = not any(name in recorded for name in wave["hosts"])
+        batches += [
+            Batch(number, group, group if cut else (), at == len(groups) - 1, untouched, flying)
+            for at, (group, flying) in enumerate(groups)
+        ]
+    return Agenda(tuple(batches), changed)
+
+
+def share(
+    document: t.Mapping[str, t.Any],
+    number: int,
+    fleet: t.Mapping[str, Host],
+    recorded: t.Mapping[str, t.Mapping[str, t.Any]],
+    slices: int,
+    rollout: str | None,
+) -> Agenda:
+    """What is left of a wave for a slice that has these hosts. The gate is never its own, nor is what may be in flight.
+
+    :param slices: how many of them share that.
+    :param rollout: the open one, None where nothing was begun.
+    """
+    changed: dict[str, str] = {}
+    ours = [name for name in document["waves"][number]["hosts"] if name in fleet]
+    in_flight, starts = _left(document, ours, fleet, recorded, changed, rollout)
+    most = max(1, document["settings"]["max_in_flight"] // slices)
+    batches = [Batch(number, group, group, False, in_flight=True) for group in _cut(in_flight, most)]
+    batches += [Batch(number, group, group, False) for group in _cut(starts, most)]
+    return Agenda(tuple(batches), changed)
+
+
+def skipped(document: t.Mapping[str, t.Any], left_out: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
+    """The records of planned hosts to which nothing is done, for these reasons."""
+    planned = document["hosts"]
+    return [
+        {"host": name, "outcome": "skipped", "reason": why, "state": "unknown", "cohort": planned[name]["cohort"]}
+        for name, why in left_out.items()
+    ]
+
+
+def _left(
+    document: t.Mapping[str, t.Any],
+    names: t.Iterable[str],
+    fleet: t.Mapping[str, Host],
+    recorded: t.Mapping[str, t.Mapping[str, t.Any]],
+    changed: dict[str, str],
+    rollout: str | None,
+) -> tuple[list[str], list[str]]:
+    """Those that were in flight, which are verified before any other is started, and those that are to be started."""
+    in_flight, starts = [], []
+    for name in names:
+        outcome, host = recorded.get(name, {}).get("outcome"), fleet.get(name)
+        if outcome in _FINAL or host is None:
+            continue
+        # A whole batch is recorded before the first of it is started. Who has answered, and tells of nothing that was
+        # done to it by this rollout, was never started.
+        if outcome == BEGUN and (host.build_id is None or host.rollout == rollout):
+            in_flight.append(name)
+            continue
+        problem = _replanned(document["hosts"][name], host)
+        if problem is None:
+            starts.append(name)
+        else:
+            changed[name] = problem
+    return in_flight, starts
+
+
+def _cut(starts: t.Sequence[str], most: int) -> list[tuple[str, ...]]:
+    return [tuple(starts[at : at + most]) for at in range(0, len(starts), most)]
+
+
+def _unconfirmed(
+    wave: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], recorded: t.Mapping[str, t.Mapping[str, t.Any]]
+) -> bool:
+    """Whether the run that passed the wave died before it had let the next boot of all its hosts have the patch."""
+    return any(
+        name in fleet and fleet[name].unconfirmed and recorded.get(name, {}).get("outcome") in ("done", "unchanged")
+        for name in wave["hosts"]
+    )
+
+
+def _replanned(row: t.Mapping[str, t.Any], host: Host) -> str | None:
+    """Why nothing is begun on a host: it is not what the plan was made for any more, or gives no answer."""
+    if host.build_id is None:
+        return f"{host.state}: {host.reason}"
+    for key, what in (("build_id", "build"), ("boot_id", "boot")):
+        if getattr(host, key) != row[key]:
+            return f"it runs another {what} than when it was planned: it is left for the next plan"
+    if host.kmp != row["kmp"]:
+        now = host.kmp or f"none ({host.state}: {host.reason})"
+        return f"{row['kmp']} was planned, and it would get {now} by now: it is left for the next plan"
+    return None
+
+
+def passed(records: t.Iterable[t.Mapping[str, t.Any]]) -> set[int]:
+    """The waves whose gate has passed, by the store's records of gates."""
+    return {record["wave"] for record in records if record.get("of") == WAVE and record["verdict"] == "pass"}
+
+
+def soaking_since(records: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, float]:
+    """When the last host of a wave was done, by the wave's number as text (JSON has no other keys)."""
+    return {str(record["wave"]): record["at"] for record in records if record.get("of") == HOSTS}

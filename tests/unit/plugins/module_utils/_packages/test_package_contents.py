@@ -1,0 +1,51 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import package_contents, rpm
+
+_THREE = "3-150400.2.1"
+_KEYS = {"b1d712c8": "the lab's key"}
+
+
+def _look(machine: Any, evr: str = _THREE, arch: str = "x86_64") -> package_contents.Inside:
+    path = f"/var/cache/zypp/packages/lab/{machine.kmp}-{_THREE}.x86_64.rpm"
+    package = rpm.Package(machine.kmp, evr, arch)
+    return package_contents.of_file(machine, path, package, identity.read(machine), _KEYS)
+
+
+def test_of_file(machine: Any) -> None:
+    found = _look(machine)
+    assert (found.signature, found.signer) == ("good", "the lab's key")
+    assert found.path == machine.file(_THREE)
+    assert found.module is not None
+    assert found.module.target_release == machine.release
+    assert found.module.build_id == "3" * 40
+    assert found.unloadable is None
+
+
+def test_a_damaged_file_is_not_read(machine: Any) -> None:
+    machine.offer(_THREE, signature="bad")
+    found = _look(machine)
+    assert (found.signature, found.module) == ("bad", None)
+    assert not machine.ran("rpm2cpio")
+    assert not machine.ran("-qp")
+
+
+@pytest.mark.parametrize("evr, arch", [("4-150400.2.1", "x86_64"), (_THREE, "s390x")])
+def test_another_package_in_the_file(machine: Any, evr: str, arch: str) -> None:
+    with pytest.raises(Unmeasured, match=r"holds .*-3-150400\.2\.1\.x86_64, not"):
+        _look(machine, evr, arch)
+
+
+@pytest.mark.parametrize("modules", [0, 2])
+def test_not_one_module(machine: Any, modules: int) -> None:
+    machine.offer(_THREE, modules=modules)
+    with pytest.raises(Unmeasured, match=f"holds {modules} livepatch modules"):
+        _look(machine)

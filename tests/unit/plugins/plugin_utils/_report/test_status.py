@@ -1,0 +1,187 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a person sees of a fleet at a glance, and what a scheduled audit insists on."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _state
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import status
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts
+
+TODAY = datetime.date(2026, 11, 25)
+KMP = "kernel-livepatch-6_4_0-default"
+OLD, NEW = ({"name": KMP, "evr": f"{level}-1", "level": level, "issued": f"2026-11-0{level}"} for level in (2, 3))
+
+
+def surveyed(state: str = "patched", **told: t.Any) -> dict[str, t.Any]:
+    """What livepatch_survey tells of a host, as far as it is looked at here."""
+    up_to_date = told.pop("up_to_date", state == "patched")
+    return {
+        "kernel": {
+            "release": "6.4.0-default",
+            "build_id": "ab" * 20,
+            "arch": "x86_64",
+            "flavor": "default",
+            "boot_id": "b",
+        },
+        "kmp": {"installed": told.pop("installed", NEW), "selected": NEW, "rejected": []},
+        "livepatch": {
+            "state": state,
+            "reason": told.pop("reason", "so it is"),
+            "level": told.pop("level", 3),
+            "evidence": {"threads_left": told.pop("threads_left", 0)},
+            "compliance": {
+                "wanted": 3,
+                "up_to_date": up_to_date,
+                "cves_open": told.pop("cves_open", []),
+                "cves_fixed": told.pop("cves_fixed", ["CVE-2099-0003"]),
+                "covered_until": told.pop("covered_until", None),
+            },
+            "persistent": told.pop("persistent", True),
+            "next_boot": {"missing": told.pop("missing", [])},
+            "blockers": told.pop("blockers", []),
+            "health": told.pop("health", {"verdict": "pass", "problems": []}),
+            "journal": None,
+        },
+    }
+
+
+def row(name: str, result: t.Mapping[str, t.Any] | None, **variables: t.Any) -> status.Row:
+    variables = {"inventory_hostname": name, **variables}
+    return status.of(hosts.from_result(name, variables, result), variables, result, TODAY)
+
+
+def lost(name: str, address: str) -> status.Row:
+    return row(name, {"unreachable": True, "msg": "ssh: Connection refused"}, ansible_host=address)
+
+
+def test_a_fleet_worst_first_and_folded() -> None:
+    fleet = [row(f"web{number}", surveyed()) for number in range(5)]
+    fleet.append(
+        row("db1", surveyed("outdated", installed=OLD, level=2, cves_open=["CVE-2099-0003"], persistent=False))
+    )
+    fleet += [lost("app1", "10.0.0.1"), lost("app2", "10.0.0.2")]
+    assert status.lines(fleet, TODAY) == [
+        "STATE     KERNEL         BUILD ID      LEVEL   OPEN CVES  NEXT BOOT  HOSTS",
+        "unknown   -              -             -       -          -          2      app1, app2",
+        "outdated  6.4.0-default  abababababab  2 -> 3  1          loses it   1      db1",
+        "patched   6.4.0-default  abababababab  3       0          keeps it   5      web0, web1, web2 and 2 more",
+        "",
+        "Problems:",
+        (
+            "  app1, app2: unknown: unreachable: nothing listens at its address; "
+            "check ansible_host and ansible_port, and that sshd runs"
+        ),
+        "",
+        "8 hosts: 2 unknown, 1 outdated, 5 patched, 1 host with 1 open CVE",
+    ]
+
+
+def test_one_host_is_told_with_its_address() -> None:
+    assert "  app1: unknown: unreachable: nothing listens at 10.0.0.1; " in "\n".join(
+        status.lines([lost("app1", "10.0.0.1")], TODAY)
+    )
+
+
+def test_a_migration_that_stalls_is_told_with_who_holds_it_and_what_to_do() -> None:
+    blocker = {"command": "kworker/1:2", "tid": 54, "class": "kernel_thread", "advice": "report it to the vendor"}
+    lines = status.lines([row("web1", surveyed("stalled", threads_left=2, blockers=[blocker]))], TODAY)
+    assert "  stalled, 2 left  " in lines[1]
+    assert "  web1: held by kworker/1:2 (thread 54, kernel_thread): report it to the vendor" in lines
+
+
+def test_what_a_person_has_to_look_at_beside_the_state() -> None:
+    warned = {"verdict": "fail", "problems": [{"what": "warning", "text": "WARNING: at fs/proc"}]}
+    lines = status.lines(
+        [
+            row("web1", surveyed(missing=["kpatch.service is not enabled"], persistent=False)),
+            row("web2", surveyed(health=warned)),
+            row("web3", surveyed("crashed", reason="it went down")),
+            row("web4", surveyed("unpatched", missing=["told by the rollout that is due"])),
+        ],
+        TODAY,
+    )
+    assert lines[lines.index("Problems:") + 1 : -2] == [
+        (
+            "  web3: crashed: it went down; look at its console and its log; clear its journal when you know why "
+            "(module livepatch_journal)"
+        ),
+        "  web1: the next boot loses the patch: kpatch.service is not enabled",
+        "  web2: since the patch: warning: WARNING: at fs/proc",
+    ]
+
+
+def test_reboots_are_due_week_by_week() -> None:
+    ends = {"web1": "2027-03-31", "web2": "2027-03-30", "web3": "2026-01-02", "web4": None, "web5": "2026-11-25"}
+    lines = status.lines([row(name, surveyed(covered_until=day)) for name, day in ends.items()], TODAY)
+    due = lines.index("Live patches end, a reboot into a newer kernel is due:")
+    assert lines[due + 1 : -2] == [
+        "  2026-W01, over since 2026-01-02: 1 host: web3",
+        "  2026-W48, until 2026-11-25: 1 host: web5",
+        "  2027-W13, until 2027-03-30: 2 hosts: web1, web2",
+    ]
+
+
+def test_a_thousand_hosts_fit_on_a_page() -> None:
+    fleet = [row(f"web{number:03}", surveyed()) for number in range(900)]
+    fleet += [row(f"app{number:03}", surveyed("mismatch", reason=f"reason {number}")) for number in range(100)]
+    lines = status.lines(fleet, TODAY)
+    assert len(lines) < 60
+    assert "  and 70 others: -e livepatch_output=json shows them all" in lines
+
+
+def test_all_states_have_their_place() -> None:
+    states = {*_state.ACTIVE, *_state.PATCHABLE, "crashed", "unknown", "conflict", "mismatch", "not_covered"}
+    fleet = [row(state, surveyed(state)) for state in sorted(states | {"stalled", "transitioning"})]
+    assert status.lines(fleet, TODAY)[1].split()[0] == "crashed"
+    assert sum(status.as_document(fleet)["counts"].values()) == len(fleet)
+
+
+def test_how_long_a_fix_has_been_there() -> None:
+    assert row("web1", surveyed()).overdue_days == 0
+    assert row("web1", surveyed("outdated")).overdue_days == 22
+    assert row("web1", surveyed("unknown", up_to_date=None)).overdue_days == 22
+    assert lost("web1", "10.0.0.1").overdue_days is None
+
+
+_VULNERABLE = row("web1", surveyed("outdated", cves_open=["CVE-2099-0003"]))
+_WELL = row("web2", surveyed())
+_NO_CVE = "length(hosts[?contains(cves_open || `[]`, 'CVE-2099-0003')]) == `0`"
+
+
+@pytest.mark.parametrize("required", ["counts.outdated == `0`", _NO_CVE, "length(hosts[?overdue_days > `21`]) == `0`"])
+def test_what_is_required_does_not_hold(required: str) -> None:
+    assert status.lacking([_VULNERABLE, _WELL], [required]) == f"livepatch_assertions: this does not hold: {required}"
+    assert status.lacking([_WELL], [required]) is None
+
+
+def test_nothing_is_required() -> None:
+    assert status.lacking([_VULNERABLE, lost("web3", "10.0.0.1")], []) is None
+
+
+def test_who_cannot_be_asked_fulfils_nothing() -> None:
+    assert status.lacking([_WELL, lost("web3", "10.0.0.1")], [_NO_CVE]) == (
+        "livepatch_assertions: of 1 host nothing is known (web3)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("required", "why"), [("hosts[", "is not JMESPath"), ("hosts[].name", "neither true nor false")]
+)
+def test_what_cannot_be_required(required: str, why: str) -> None:
+    with pytest.raises(PlanError, match=why):
+        status.lacking([_WELL], [required])
+
+
+def test_the_document_is_json() -> None:
+    document = json.loads(json.dumps(status.as_document([_WELL])))
+    assert document["hosts"][0]["kmp"] == f"{KMP}-3-1"

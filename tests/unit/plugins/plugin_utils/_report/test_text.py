@@ -1,0 +1,110 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The tables that a person reads."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Fetched
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
+
+WELL = Host("web1", "unpatched", "", "6.1.0-56-default", "ab" * 20, "x86_64", "default", None, "klp-3-1", "boot")
+LOST = Host("web2", "unknown", "unreachable: nothing listens")
+NEVER = Host("web3", "not_covered", "no repository offers it", "5.4", "cd" * 20, "x86_64", "default")
+
+
+def test_prestage_shows_who_has_nothing_first():
+    found = [
+        Fetched("web1", "downloaded", "", "klp-3-1"),
+        Fetched("web2", "failed", "repository lab does not answer", "klp-3-1"),
+        Fetched("web3", "skipped", "quarantine: it crashed web9"),
+    ]
+    assert text.prestage(found) == [
+        "HOST  OUTCOME     KMP",
+        "web2  failed      klp-3-1",
+        "web3  skipped     -",
+        "web1  downloaded  klp-3-1",
+        "",
+        "Problems:",
+        "  web2: failed: repository lab does not answer",
+        "  web3: skipped: quarantine: it crashed web9",
+        "",
+        "3 hosts: 1 failed, 1 skipped, 1 downloaded",
+    ]
+    assert text.not_fetched(found) == "1 host did not get the KMP's file (web2)"
+    assert text.not_fetched(found[:1]) is None
+
+
+def test_rollout_shows_levels_and_seconds():
+    done = Outcome("web1", "done", "", "patched", 3, "klp-3-1", 1.5)
+    skipped = Outcome("web2", "skipped", "unreachable: nothing listens", "unknown")
+    assert text.rollout([WELL, LOST], [done, skipped], "done", {}) == [
+        "HOST  OUTCOME  STATE    BUILD ID      KMP      LEVEL   SECONDS",
+        "web2  skipped  unknown  -             -        - -> -  -",
+        "web1  done     patched  abababababab  klp-3-1  - -> 3  1.5",
+        "",
+        "Problems:",
+        "  web2: skipped: unreachable: nothing listens",
+        "",
+        "2 hosts: 1 skipped, 1 done",
+    ]
+
+
+def test_whoever_got_nothing_for_the_same_reason_is_told_of_in_one_line():
+    rows = [Outcome(f"web{number}", "skipped", "in quarantine: it crashed web9", "unknown") for number in range(3)]
+    rows += [Outcome(name, "failed", "the kernel refused it", "unknown") for name in ("db1", "db2")]
+    lines = text.rollout([], rows, "failed", {})
+    assert lines[lines.index("Problems:") + 1 : -2] == [
+        "  db1: failed: the kernel refused it",
+        "  db2: failed: the kernel refused it",
+        "  web0, web1, web2: skipped: in quarantine: it crashed web9",
+    ]
+
+
+def test_what_needs_attention_decides_how_the_run_ends():
+    def ends(outcome: str, host: Host = WELL) -> bool:
+        return text.attention([host], [Outcome(host.name, outcome, "", host.state)], "failed", {}) is None
+
+    assert ends("done")
+    assert ends("unchanged")
+    assert ends("skipped", NEVER), "nothing is wrong with a host that no KMP exists for"
+    assert not ends("skipped", LOST)
+    assert not ends("skipped", dataclasses.replace(NEVER, refused=True)), "there is one, and it was refused"
+    assert not ends("skipped", dataclasses.replace(WELL, state="installed", refused=True))
+    assert not ends("failed")
+    assert not ends("lost")
+    assert not ends("pending")
+
+
+def test_check_mode_tells_of_hosts_that_cannot_be_planned():
+    outcomes = [Outcome("web1", "pending", "", "unpatched"), Outcome(LOST.name, "skipped", "", LOST.state)]
+    assert text.attention([WELL, LOST], outcomes, "planned", {}) == f"1 host not planned ({LOST.name})"
+
+
+def test_who_waits_as_planned_ends_well():
+    def ends(status: str, **detail: object) -> bool:
+        return text.attention([WELL], [Outcome("web1", "pending", "", "unpatched")], status, detail) is None
+
+    assert ends("soaking")
+    assert ends("planned"), "in check mode"
+    assert ends("waiting", **{"for": "window"})
+    assert ends("waiting", **{"for": "approval"})
+    assert not ends("waiting", **{"for": "approval", "refused": True})
+    assert not ends("waiting", **{"for": "inconclusive"})
+    assert not ends("waiting", **{"for": "error"})
+    assert not ends("halted")
+
+
+def test_a_large_wave_is_told_by_its_size():
+    fleet = [dataclasses.replace(WELL, name=f"web{number:03}") for number in range(200)]
+    lines = text.plan(plan.make(fleet, Settings(waves=())).as_document())
+    assert len(lines) == 4
+    assert lines[2].endswith("and 187 more")
+    assert lines[3].startswith("Plan ")

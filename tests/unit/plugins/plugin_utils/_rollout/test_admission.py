@@ -1,0 +1,78 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether the hosts of a batch may start, and which of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission
+
+OPTIONS = {"approval": [], "windows": [], "blackouts": [], "needs": 0, "slices": 0}
+KMP = "kernel-livepatch-6_4-3-1.2"
+
+
+class Recorded:
+    """A store that knows these, and what was written to it."""
+
+    def __init__(self, quarantine: t.Sequence[dict[str, t.Any]] = (), tried: t.Sequence[str] = ("a1", "b1")) -> None:
+        self._answers = {"quarantine_list": list(quarantine), "approvals": [], "tried": list(tried)}
+        self.written: dict[str, t.Any] = {}
+
+    def send(self, command: str, **_arguments: t.Any) -> t.Any:
+        return self._answers[command]
+
+    def send_fenced(self, command: str, **arguments: t.Any) -> t.Any:
+        self.written[command] = arguments
+        return {"begin": {"go": True, "halt": None}, "tried": self._answers["tried"]}.get(command)
+
+
+def of(
+    records: Recorded, *starts: str, in_flight: bool = False, read_only: bool = False, **options: t.Any
+) -> dict[str, t.Any]:
+    document = {
+        "settings": {"max_in_flight": 9},
+        "cohorts": [{"id": cohort, "target": f"t-{cohort}"} for cohort in "ab"],
+        "hosts": {name: {"cohort": name[0], "kmp": KMP, "build_id": "aa"} for name in ("a1", "b1", "a2", "b2")},
+        "waves": [{"kind": "canaries", "hosts": ["a1", "b1"]}, {"kind": "wave", "hosts": ["a2", "b2"]}],
+    }
+    rollout = {"id": "r", "fence": 1, "hash": "h", "document": document, "changed": {}}
+    batch = {"wave": 1, "starts": list(starts), "in_flight": in_flight, "untouched": False}
+    return admission.of(t.cast(t.Any, records), rollout, batch, {**OPTIONS, **options}, read_only)
+
+
+def test_each_host_gets_what_was_planned_for_it() -> None:
+    told = of(Recorded(), "a2", "b2")
+    assert (told["go"], told["start"]) == (True, ["a2", "b2"])
+    assert told["expect"]["a2"] == {"build_id": "aa", "kmp": "3-1.2", "begun": False}
+
+
+def test_where_no_canary_of_its_cohort_was_patched_a_host_waits_for_the_next_plan() -> None:
+    records = Recorded(tried=["b1"])
+    assert of(records, "a2", "b2")["start"] == ["b2"]
+    (left,) = records.written["results"]["outcomes"]
+    assert (left["host"], left["outcome"]) == ("a2", "skipped")
+    assert "no canary of its cohort was patched" in left["reason"]
+
+
+@pytest.mark.parametrize("entry", [{"kmp": KMP, "cohort": "t-a"}, {"kmp": KMP}, {"host": "a2"}])
+def test_who_is_in_flight_finishes_whatever_was_said_since(entry: dict[str, t.Any]) -> None:
+    barred = [{"reason": "it oopsed", **entry}]
+    assert "a2" not in of(Recorded(barred), "a2", "b2")["start"]
+    told = of(Recorded(barred, tried=[]), "a2", in_flight=True, approval=["all"])
+    assert (told["go"], told["start"]) == (True, ["a2"])
+    assert told["expect"]["a2"]["begun"] is True, "and nothing new is begun"
+    told = of(Recorded(), "a2", in_flight=True, read_only=True)
+    assert told["expect"]["a2"]["begun"] is False, "check mode tells what would be done"
+
+
+@pytest.mark.parametrize("approval", [["all"], ["1"], ["0", " 1"]])
+def test_without_an_approval_nobody_starts(approval: list[str]) -> None:
+    records = Recorded()
+    told = of(records, "a2", approval=approval)
+    assert (told["go"], told["detail"]["for"]) == (False, "approval")
+    assert "begin" not in records.written

@@ -1,0 +1,54 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The halt: once it is stored, or cannot be asked for, no host starts."""
+
+from __future__ import annotations
+
+import types
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt
+
+ACTION = types.SimpleNamespace(_task=types.SimpleNamespace(check_mode=False))
+
+
+def reason(path: Path, **variables: t.Any) -> str | None:
+    return halt.reason(ACTION, {"livepatch_store_path": str(path), **variables})
+
+
+def test_stored_and_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "store"
+    assert reason(path) is None
+    store = Store(str(path), lambda: 100.0)
+    assert store.halt("default", "the array misbehaves", "eve") == {"changed": True, "halted": True}
+    assert store.halt("default", "another reason", "bob") == {"changed": False, "halted": True}
+    way_out = "(playbook halt, -e livepatch_halt=false{}, lets them go on)"
+    assert reason(path) == f"rollouts are halted by eve: the array misbehaves {way_out.format('')}"
+    assert reason(path, livepatch_scope="other") is None
+    store.unhalt("default", "eve")
+    assert reason(path) is None
+    store.halt(None, "", "eve")
+    everywhere = way_out.format(" -e livepatch_all_scopes=true")
+    assert reason(path, livepatch_scope="other") == f"rollouts are halted by eve: no reason is given {everywhere}"
+
+
+def test_what_a_slice_has_stopped_the_rollout_judges() -> None:
+    assert halt.told({"by": "a slice", "reason": "2 failed", "scope": "default"}) == (
+        "rollouts are halted by a slice: 2 failed (run the rollout, which judges the wave)"
+    )
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, None])
+def test_a_store_that_cannot_be_asked_halts(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "store"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    assert "cannot be told whether rollouts are halted" in str(reason(path))

@@ -1,0 +1,300 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What became of a host, and the gate's verdict: whatever does not prove success is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+
+HOST = Host("web1", "unpatched", "", "6.1.0-56-default", "aa", "x86_64", "default", None, "klp-3", "boot-1")
+APPLIED = {"started": 1, "finished": 0, "changed": True, "run": "r"}
+DONE = {"failed": False, "changed": True, "msg": None, "transition": {"seconds": 1.2}}
+
+
+def verified(
+    state: str = "patched",
+    up_to_date: bool | None = True,
+    boot_id: str = "boot-1",
+    build_id: str = "aa",
+    evr: str = "3",
+    **more: dict | None,
+) -> dict:
+    return {
+        "kernel": {"boot_id": boot_id, "build_id": build_id},
+        "kmp": {"installed": {"name": "klp", "evr": evr}},
+        "livepatch": {
+            "state": state,
+            "reason": "why",
+            "level": 3,
+            "compliance": {"up_to_date": up_to_date},
+            "job": more.get("job", DONE),
+            "journal": more.get("journal"),
+            "health": more.get("health"),
+        },
+    }
+
+
+def judge(install=None, verify=None, found=None, rollout=None, check_mode=False) -> outcome.Outcome:
+    return outcome.judge(HOST, {}, outcome.Answers(install, verify, found), rollout, check_mode)
+
+
+LOST = {"unreachable": True, "msg": "Connection reset by peer"}
+REFUSED = {
+    "failed": True,
+    "msg": "the kernel refused it",
+    "kernel": {},
+    "livepatch": {"state": "installed", "level": None},
+    "transition": {"seconds": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("install", "verify", "expected"),
+    [
+        (None, None, "pending"),
+        (APPLIED, verified(), "done"),
+        (APPLIED, verified(job={"failed": False, "changed": False}), "unchanged"),
+        (APPLIED, verified(job=None), "failed"),
+        (APPLIED, verified(job={"failed": True, "msg": "the kernel refused it"}), "failed"),
+        ({"failed": True, "halted": True, "msg": "not started: halted"}, None, "pending"),
+        (LOST, None, "lost"),
+        (LOST, verified(), "lost"),
+        (REFUSED, None, "failed"),
+        (APPLIED, LOST, "lost"),
+        (APPLIED, {"failed": True, "msg": "broken"}, "failed"),
+        (APPLIED, verified("outdated", False), "failed"),
+        (APPLIED, verified("unknown", None), "failed"),
+        (APPLIED, verified(boot_id="boot-2"), "failed"),
+        (APPLIED, verified(build_id="bb"), "failed"),
+        (APPLIED, verified(evr="4"), "failed"),
+        ({}, {}, "pending"),
+        (APPLIED, {}, "lost"),
+        ({"changed": False}, None, "lost"),
+    ],
+)
+def test_of_a_planned_host(install, verify, expected):
+    assert judge(install, verify).outcome == expected
+
+
+def test_a_refused_module_is_told_with_the_state_that_it_left():
+    told = judge(REFUSED)
+    assert (told.state, told.reason) == ("installed", "the kernel refused it")
+
+
+def test_a_reboot_in_the_middle_is_told():
+    told = judge(APPLIED, verified(boot_id="boot-2"))
+    assert ("rebooted" in told.reason, told.crashed) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "up_to_date", "expected"),
+    [
+        ("patched", True, "unchanged"),
+        ("baseline", True, "unchanged"),
+        ("outdated", True, "unchanged"),
+        ("unknown", False, "skipped"),
+    ],
+)
+def test_of_a_host_in_no_wave(state, up_to_date, expected):
+    host = Host("web1", state, "why", up_to_date=up_to_date)
+    assert outcome.unplanned(host).outcome == expected
+
+
+def test_why_a_host_is_in_no_wave_is_said_by_itself_where_it_cannot_be_patched():
+    plan_says = "unknown: unreachable: ssh lets ops not in"
+    gone = Host("web1", "unknown", "unreachable: nothing listens")
+    assert outcome.unplanned(gone, plan_says).reason == "unreachable: nothing listens"
+    barred = Host("web2", "unpatched", "a KMP is there", kmp="k-1")
+    assert outcome.unplanned(barred, "quarantine: it crashed web1").reason == "quarantine: it crashed web1"
+
+
+def test_in_check_mode_nothing_is_verified():
+    assert judge(APPLIED, None, check_mode=True).outcome == "pending"
+    assert judge(REFUSED, None, check_mode=True).outcome == "failed"
+
+
+def test_what_went_wrong_in_a_detached_run_is_told():
+    told = judge(APPLIED, verified("outdated", False, job={"failed": True, "msg": "refused"}))
+    assert (told.reason, told.state) == ("refused", "outdated")
+
+
+def test_seconds_of_the_migration():
+    assert judge(APPLIED, verified()).seconds == 1.2
+
+
+def test_a_canary_whose_next_boot_is_not_in_order():
+    confirm = {"failed": True, "msg": "dracut could not make it", "kernel": {}}
+    told = outcome.confirmed(judge(APPLIED, verified()), confirm, {})
+    assert told.outcome == "failed"
+    assert told.reason.endswith("the next boot is not in order: dracut could not make it")
+    assert outcome.confirmed(judge(APPLIED, verified()), None, {}).outcome == "done"
+
+
+def test_a_halt_before_a_canary_was_confirmed_is_no_failure_of_it():
+    halted = {"failed": True, "halted": True, "msg": "not started: rollouts are halted"}
+    assert outcome.confirmed(judge(APPLIED, verified()), halted, {}).outcome == "done"
+    assert judge(halted).halted is True
+    assert judge(APPLIED, verified()).halted is False
+
+
+def test_who_was_started_and_cannot_be_verified_has_something_to_go_back_from():
+    told = judge(APPLIED, {"failed": True, "msg": "sudo wants a password"})
+    assert (told.outcome, told.applied) == ("failed", True)
+    assert judge(APPLIED, LOST).applied is False, "nobody reaches it"
+    assert judge(APPLIED, verified(evr="4")).applied is True, "whatever it has got"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "phase", "applied"),
+    [
+        ({"level": 2}, {"level": 2}, "failed", False),
+        ({"level": 2}, {"level": 3}, "failed", True),
+        (None, None, "failed", True),
+        # It was changed by the run before, and this one was refused
+        ({"level": 3}, {"level": 3}, "done", True),
+        ({"level": 3}, {"level": 3}, "soaking", True),
+    ],
+)
+def test_who_is_as_it_was_has_nothing_to_go_back_from(before, after, phase, applied):
+    refused = {"failed": True, "changed": False, "msg": "the kernel refused it", "before": before, "after": after}
+    told = judge(APPLIED, verified("outdated", False, job=refused, journal={**MINE, "phase": phase}), rollout="p")
+    assert (told.outcome, told.applied) == ("failed", applied)
+
+
+def test_who_was_thought_to_be_in_flight_and_was_never_begun_is_left_for_the_next_plan():
+    not_begun = {"failed": True, "not_begun": True, "msg": "the rollout has begun nothing on this host"}
+    told = judge(APPLIED, verified("unpatched", False, job=not_begun))
+    assert (told.outcome, told.applied) == ("skipped", False)
+
+
+#
+# Hosts that were lost for a while
+#
+
+MINE = {"run": "r", "rollout": "p"}
+
+
+@pytest.mark.parametrize(
+    ("install", "found", "expected"),
+    [
+        # Back in the same boot, and well
+        (LOST, verified(), "done"),
+        (APPLIED, verified(), "done"),
+        # Still away
+        (LOST, {"problem": "unreachable: it does not answer"}, "lost"),
+        # In another boot: it went down with the patch
+        (LOST, verified("crashed", None, boot_id="boot-2", job=None), "failed"),
+        # Nothing was ever started on it
+        ({**LOST, "run": "r"}, verified("unpatched", False, job=None), "skipped"),
+        # It was started, and has gone away in the middle
+        ({**LOST, "run": "r"}, verified("installed", False, job=None, journal=MINE), "failed"),
+    ],
+)
+def test_of_a_host_that_was_lost(install, found, expected):
+    assert judge(install, LOST, found).outcome == expected
+
+
+def test_who_was_lost_and_was_patched_by_the_run_before_is_no_other():
+    found = verified(job=None, journal={"run": "before", "rollout": "p"})
+    assert judge({**LOST, "run": "r"}, LOST, found, rollout="p").outcome == "done"
+    assert judge({**LOST, "run": "r"}, LOST, found, rollout="q").outcome == "skipped"
+
+
+#
+# What this rollout did before the run died that did it
+#
+
+
+def test_what_an_earlier_run_of_the_rollout_has_done_is_done():
+    unchanged = verified(job={"failed": False, "changed": False}, journal=MINE)
+    assert judge(APPLIED, unchanged, rollout="p").outcome == "done"
+    assert judge(APPLIED, unchanged, rollout="q").outcome == "unchanged", "another rollout's"
+    assert judge(APPLIED, verified(job=None, journal=MINE), rollout="p").outcome == "done"
+    assert judge(APPLIED, verified("outdated", False, job=None, journal=MINE), rollout="p").outcome == "failed"
+
+
+#
+# Health, and the soak
+#
+
+ILL = {"verdict": "fail", "problems": [{"what": "log", "text": "BUG: unable to handle page fault"}]}
+
+
+def test_a_kernel_that_is_not_well_since_is_a_failure_and_has_something_to_go_back_from():
+    told = judge(APPLIED, verified(health=ILL))
+    assert (told.outcome, told.applied) == ("failed", True)
+    assert "page fault" in told.reason
+
+
+def test_of_a_host_that_was_not_changed_the_health_is_not_ours():
+    assert judge(APPLIED, verified(health=ILL, job={"failed": False, "changed": False})).outcome == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (verified(), "done"),
+        (verified(health={"verdict": "pass", "problems": []}), "done"),
+        (verified(health={"verdict": "inconclusive", "problems": []}), "done"),
+        (verified(health=ILL), "failed"),
+        # A newer one has come out; somebody has put in another one
+        (verified("outdated", False), "done"),
+        (verified(evr="4"), "failed"),
+        (verified("transitioning", None), "failed"),
+        ({"problem": "unreachable: it does not answer"}, "lost"),
+        (LOST, "lost"),
+        ({"failed": True, "msg": "broken"}, "lost"),
+        (None, "lost"),
+    ],
+)
+def test_a_probe(result, expected):
+    told = outcome.probed(judge(APPLIED, verified()), result, {})
+    assert told.outcome == expected
+    assert told.applied is True, "what was lost or fails may have to go back"
+
+
+def test_who_goes_down_in_the_soak_has_nothing_to_go_back_from():
+    told = outcome.probed(judge(APPLIED, verified()), verified("crashed", None, boot_id="boot-2"), {})
+    assert (told.outcome, told.crashed, told.applied) == ("failed", True, False)
+
+
+#
+# The way back
+#
+
+
+@pytest.mark.parametrize(
+    ("result", "expected", "applied"),
+    [
+        (verified("baseline", job={"failed": False, "changed": True}), "rolled_back", False),
+        (verified("baseline", job={"failed": False, "changed": False}), "rolled_back", False),
+        (
+            verified("patched", job={"failed": True, "msg": "the vendor advises", "refused": True}),
+            "rollback_refused",
+            True,
+        ),
+        (verified("patched", job={"failed": True, "msg": "it did not complete"}), "rollback_pending", True),
+        (verified("patched", job=None), "rollback_pending", True),
+        (LOST, "rollback_pending", True),
+        (None, "rollback_pending", True),
+        # That is refused as long as nobody has looked at it: to try it again leads nowhere.
+        (verified("crashed", None, job={"failed": True, "msg": "its state is crashed"}), "failed", False),
+    ],
+)
+def test_of_the_way_back(result, expected, applied):
+    told = outcome.went_back(judge(APPLIED, verified(health=ILL)), result, {})
+    assert (told.outcome, told.applied) == (expected, applied)
+    assert "page fault" in told.reason, "why it had to go back stays"
+
+
+def test_what_the_store_says():
+    row = {"outcome": "done", "reason": "r", "state": "patched", "level": 3, "wave": 1, "at": 5.0}
+    told = outcome.recorded("web1", row, "c")
+    assert (told.outcome, told.level, told.cohort) == ("done", 3, "c")
+    assert outcome.recorded("web1", {"outcome": "begun"}, "c").outcome == "pending"
+    assert outcome.recorded("web1", None, "c", HOST).state == "unpatched"

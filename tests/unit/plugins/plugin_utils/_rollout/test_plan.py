@@ -1,0 +1,366 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Cohorts, canaries, waves, caps, who is left out; and that a plan is what its hash says."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import random
+import time
+import typing as t
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host, from_result
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
+
+SIZES = ("1%", "5%", "25%")
+
+
+def host(name: str, **changes: t.Any) -> Host:
+    base = Host(
+        name, "unpatched", "", "6.1.0-56-default", "aa", "x86_64", "default", None, "klp-3", "boot", new_level=3
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def hosts(count: int, **changes: t.Any) -> list[Host]:
+    return [host(f"h{number:04}", **changes) for number in range(count)]
+
+
+def settings(waves: t.Sequence[t.Any] = SIZES, **options: t.Any) -> Settings:
+    defaults = {name: spec.get("default") for name, spec in OPTIONS.items()}
+    quarantine = options.pop("quarantine", [])
+    return Settings.of({**defaults, "waves": [str(size) for size in waves], **options, "quarantine": quarantine})
+
+
+def make(fleet: t.Iterable[Host], **options: t.Any) -> plan.Plan:
+    return plan.make(fleet, settings(**options))
+
+
+def kinds(made: plan.Plan) -> list[tuple[str, int]]:
+    return [(wave.kind, len(wave.hosts)) for wave in made.waves]
+
+
+def test_each_cohort_has_one_canary_and_all_are_the_first_wave() -> None:
+    fleet = []
+    for number, changes in enumerate(
+        [
+            {},
+            {"build_id": "bb"},  # the same release, and another build
+            {"level": 2, "state": "outdated"},
+            {"kmp": "klp-2"},
+            {"arch": "aarch64"},
+            {"key": '"gold"'},
+        ]
+    ):
+        fleet += [host(f"{name}{number}", **changes) for name in "ab"]
+    made = make(fleet)
+    assert len(made.cohorts) == 6
+    assert (made.waves[0].kind, len(made.waves[0].hosts)) == ("canaries", 6)
+    assert all(
+        {one.name for one in cohort.hosts} & set(made.waves[0].hosts) == set(cohort.why) for cohort in made.cohorts
+    )
+    assert sorted(made.hosts) == sorted(one.name for one in fleet)
+
+
+def test_the_mark_comes_first_then_wariness_then_the_hash() -> None:
+    def canary(*changes: dict[str, t.Any], seed: str = "") -> str:
+        fleet = [host(f"h{number}", **change) for number, change in enumerate(changes)]
+        (name,) = make(fleet, seed=seed).waves[0].hosts
+        return name
+
+    for seed in ("", "x", "y"):
+        assert canary({"wariness": 0.0}, {}, {"canary": True, "wariness": 1.0}, seed=seed) == "h2"
+        assert canary({}, {"wariness": 0.1}, {"wariness": 0.2}, seed=seed) == "h1"
+    assert len({canary(*[{}] * 20, seed=str(seed)) for seed in range(20)}) > 5
+
+
+def test_why_a_host_is_a_canary_is_told() -> None:
+    fleet = [host("a", canary=True), host("b"), host("c", build_id="x"), host("d", build_id="x")]
+    fleet += [host("e", build_id="y", wariness=0.1), host("f", build_id="y")]
+    rows = make(fleet).as_document()["hosts"]
+    told = {name: row["why"] for name, row in rows.items() if row["why"]}
+    assert sorted(told.values()) == ["chosen by hash", "marked by the operator", "wariness 0.1"]
+
+
+def test_several_canaries_are_spread_over_failure_domains() -> None:
+    fleet = [host(f"h{number}", domains=(f"dc={number % 3}",)) for number in range(30)]
+    for seed in ("", "a", "b"):
+        made = make(fleet, canaries="3", seed=seed)
+        by_name = {one.name: one for one in fleet}
+        assert {by_name[name].domains for name in made.waves[0].hosts} == {("dc=0",), ("dc=1",), ("dc=2",)}
+
+
+def test_cohorts_of_one_share_the_last_wave() -> None:
+    made = make([*hosts(4), host("x", build_id="x"), host("y", build_id="y")])
+    assert kinds(made) == [("canaries", 1), ("wave", 1), ("wave", 1), ("wave", 1), ("singles", 2)]
+    assert set(made.waves[-1].hosts) == {"x", "y"}
+    assert kinds(make([host("x")])) == [("singles", 1)]
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes", "expected"),
+    [
+        (2, SIZES, [1, 1]),
+        (4, SIZES, [1, 1, 1, 1]),
+        (100, SIZES, [1, 1, 5, 25, 68]),
+        (1000, SIZES, [1, 10, 50, 250, 689]),
+        (10, [], [1, 9]),
+        (10, [3, "50%"], [1, 3, 5, 1]),
+        (10, ["100%"], [1, 9]),
+        (0, SIZES, []),
+    ],
+)
+def test_sizes(count: int, sizes: list, expected: list[int]) -> None:
+    assert [size for _kind, size in kinds(make(hosts(count), waves=sizes))] == expected
+
+
+def test_caps() -> None:
+    fleet = [
+        host(f"h{number:02}", domains=(f"rack={number % 2}",), groups=("db",) if number < 6 else ())
+        for number in range(21)
+    ]
+    racks = {one.name: one.domains[0] for one in fleet}
+    made = make(fleet, waves=[], max_per_domain="3")
+    assert all(max(collections.Counter(racks[name] for name in wave.hosts).values()) <= 3 for wave in made.waves[1:])
+    databases = {one.name for one in fleet if one.groups}
+    made = make(fleet, waves=[], max_per_group="34%")  # of six, two
+    assert all(len(databases & set(wave.hosts)) <= 2 for wave in made.waves[1:])
+    assert [size for _kind, size in kinds(make(fleet, waves=["50%"], max_per_wave="4"))] == [1, 4, 4, 4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        *(({"waves": [size]}, "livepatch_waves.*neither a number") for size in ("a few", "-1", "12.5%", "")),
+        ({"max_in_flight": 0}, "livepatch_max_in_flight"),
+        ({"budget_wave": "some"}, "livepatch_budget: 'some'"),
+        ({"budget_lost": "x"}, "livepatch_budget_lost"),
+        ({"max_per_domain": "0"}, "livepatch_max_per_domain is 0"),
+        ({"cohort_key": "[["}, "livepatch_cohort_key.*not JMESPath"),
+        ({"kernel_versions": "new ones"}, "livepatch_kernel_versions.*range"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused(options: dict, words: str) -> None:
+    with pytest.raises(PlanError, match=words):
+        settings(**options)
+
+
+@pytest.mark.parametrize(
+    "state", ["unknown", "conflict", "mismatch", "not_covered", "stalled", "transitioning", "patched", "baseline"]
+)
+def test_only_what_can_be_patched_is_planned(state: str) -> None:
+    made = make([host("a"), host("b", state=state, reason="so it is")])
+    assert made.hosts == ["a"]
+    assert made.left_out == {"b": f"{state}: so it is"}
+
+
+def test_the_quarantine_bars_a_kmp_in_a_cohort_or_everywhere_and_hosts() -> None:
+    fleet = [*hosts(2), *(host(f"x{number}", build_id="x") for number in range(2))]
+    ours = make(hosts(2)).as_document()["cohorts"][0]["target"]
+
+    def left(**entry: t.Any) -> set[str]:
+        told = make(
+            fleet, quarantine=[{"kmp": None, "cohort": None, "host": None, "reason": "it oopsed", **entry}]
+        ).left_out
+        assert all(reason == "quarantine: it oopsed; playbook quarantine clears it" for reason in told.values())
+        return set(told)
+
+    assert left(kmp="klp-3", cohort=ours) == {"h0000", "h0001"}
+    fleet = [host("h0000", level=1, state="outdated"), host("x0", build_id="x")]
+    assert left(kmp="klp-3", cohort=ours) == {"h0000"}, "brought back to level 1 it is barred as before"
+    fleet = [*hosts(2), *(host(f"x{number}", build_id="x") for number in range(2))]
+    assert left(kmp="klp-4", cohort=ours) == set()
+    assert left(kmp="klp-3") == {"h0000", "h0001", "x0", "x1"}
+    assert left(host="x1") == {"x1"}
+
+
+def _result(
+    release: str = "6.4.0-150600.23.7-default", level: int = 3, downloaded: bool = True, **kernel: t.Any
+) -> dict[str, t.Any]:
+    return {
+        "kernel": {
+            "release": release,
+            "build_id": "aa",
+            "arch": "x86_64",
+            "flavor": "default",
+            "boot_id": "b",
+            **kernel,
+        },
+        "kmp": {
+            "selected": {"name": "klp", "evr": f"{level}-1", "level": level, "downloaded": downloaded},
+            "rejected": [],
+        },
+        "livepatch": {
+            "state": "unpatched",
+            "reason": "",
+            "level": None,
+            "compliance": {"up_to_date": False},
+            "journal": None,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "result", "left_out"),
+    [
+        ({}, _result(), False),
+        ({"filter": "kernel.arch == 'x86_64'"}, _result(), False),
+        ({"filter": "kernel.arch == 's390x'"}, _result(), True),
+        ({"filter": "starts_with(name, 'web')"}, _result(), False),
+        ({"kernel_versions": ">=6.4"}, _result(), False),
+        ({"kernel_versions": ">=6.12"}, _result(), True),
+        # 6.4 is older than 6.12, whatever the text's order is
+        ({"kernel_versions": "<6.12"}, _result(), False),
+        ({"kernel_versions": ">=6.4"}, _result("current"), True),
+        ({"levels": ">=2"}, _result(), False),
+        ({"levels": ">=2, <3"}, _result(), True),
+        ({"levels": ">=2"}, _result(level=1), True),
+        ({"prestaged": True}, _result(), False),
+        ({"prestaged": True}, _result(downloaded=False), True),
+        ({}, _result(downloaded=False), False),
+    ],
+)
+def test_what_the_operator_leaves_out(options: dict, result: dict, left_out: bool) -> None:
+    found = from_result("web1", {}, result, settings(**options).choice)
+    assert (found.left_out is not None) is left_out
+    assert (make([found]).hosts == []) is left_out
+
+
+def test_a_cohort_key_divides() -> None:
+    choice = settings(cohort_key="kernel.machine").choice
+    fleet = [from_result(f"h{n}", {}, _result(machine="ab"[n % 2]), choice) for n in range(4)]
+    assert len(make(fleet).cohorts) == 2
+
+
+@pytest.mark.parametrize(
+    ("mark", "canary"), [("false", False), ("no", False), (False, False), ("yes", True), (1, True)]
+)
+def test_the_mark_is_a_word_in_an_ini_inventory(mark: t.Any, canary: bool) -> None:
+    assert from_result("a", {"livepatch_canary": mark}, None).canary is canary
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"livepatch_canary": "perhaps"}, "livepatch_canary of a"),
+        ({"livepatch_criticality": "very"}, "livepatch_criticality of a is 'very'"),
+        ({"livepatch_criticality": 1.5}, "livepatch_criticality of a is 1.5"),
+    ],
+)
+def test_a_variable_that_cannot_be_understood_is_refused(variables: dict, words: str) -> None:
+    with pytest.raises(PlanError, match=words):
+        from_result("a", variables, None)
+
+
+def test_a_survey_that_failed_on_the_control_node_says_why() -> None:
+    told = from_result("a", {}, {"failed": True, "msg": "'livepatch_x' is undefined"})
+    assert (told.state, told.reason) == ("unknown", "'livepatch_x' is undefined")
+
+
+def test_what_a_rollout_has_left_unconfirmed_comes_to_its_gate() -> None:
+    well = {"state": "patched", "up_to_date": True, "level": 3}
+    made = make([host("done", **well), host("left", **well, unconfirmed=True), host("new"), host("new2")])
+    assert set(made.hosts) == {"left", "new", "new2"}, "a cohort of its own: it is where it was to be"
+    assert set(made.left_out) == {"done"}
+
+
+def test_what_a_rollout_has_left_unconfirmed_is_in_no_plan_where_the_policy_admits_nothing_any_more() -> None:
+    left = host("left", state="patched", up_to_date=True, level=3, unconfirmed=True, kmp=None)
+    assert set(make([left, host("new")]).hosts) == {"new"}
+
+
+def test_a_document_that_was_changed_is_refused() -> None:
+    document = make(hosts(3)).as_document()
+    plan.check_document(document)
+    with pytest.raises(PlanError, match="was changed"):
+        plan.check_document({**document, "left_out": {"x": "y"}})
+    with pytest.raises(PlanError, match="schema 2"):
+        plan.check_document({**document, "schema": 2})
+
+
+#
+# What holds for all fleets
+#
+
+_HOST = st.builds(
+    host,
+    name=st.integers(0, 10**6).map(lambda number: f"h{number}"),
+    state=st.sampled_from(["unpatched", "outdated", "installed", "patched", "unknown"]),
+    build_id=st.sampled_from("abcdef"),
+    level=st.sampled_from([None, 1, 2]),
+    canary=st.booleans(),
+    wariness=st.sampled_from([0.0, 0.5, 1.0]),
+    domains=st.sampled_from([(), ("dc=1",), ("dc=2", "rack=7"), ("dc=2", "rack=8")]),
+    groups=st.sampled_from([(), ("db",), ("db", "web")]),
+    left_out=st.sampled_from([None, None, None, "no"]),
+)
+_FLEET = st.lists(_HOST, max_size=40, unique_by=lambda one: one.name)
+_CAP = st.sampled_from([None, "1", "3", "10%", "50%"])
+_OPTIONS = st.fixed_dictionaries(
+    {
+        "waves": st.sampled_from([SIZES, [1, 2], ["50%"], []]),
+        "seed": st.text(max_size=3),
+        "canaries": st.sampled_from(["1", "2", "10%"]),
+        "max_per_wave": _CAP,
+        "max_per_domain": _CAP,
+        "max_per_group": _CAP,
+    }
+)
+
+
+@hypothesis.settings(max_examples=1000, deadline=None)
+@hypothesis.given(_FLEET, _OPTIONS, st.randoms(use_true_random=False))
+def test_any_fleet(fleet: list[Host], options: dict, chance: random.Random) -> None:
+    given = settings(**options)
+    made = plan.make(fleet, given)
+    names = {one.name: one for one in fleet}
+    # Each host once
+    assert sorted([*made.hosts, *made.left_out]) == sorted(names)
+    assert all(wave.hosts for wave in made.waves)
+    # Each cohort's canaries before its other hosts
+    place = {name: number for number, wave in enumerate(made.waves) for name in wave.hosts}
+    for cohort in made.cohorts:
+        if len(cohort.hosts) > 1:
+            assert {made.waves[place[name]].kind for name in cohort.why} == {"canaries"}
+            assert all(place[one.name] > 0 for one in cohort.hosts if one.name not in cohort.why)
+        else:
+            assert made.waves[place[cohort.hosts[0].name]].kind == "singles"
+    # Caps are kept, but for the canaries, whom no wave may come before
+    planned = [names[name] for name in made.hosts]
+    for wave in made.waves:
+        if wave.kind == "canaries":
+            continue
+        for cap, places in (("max_per_domain", "domains"), ("max_per_group", "groups")):
+            counted = collections.Counter(one for name in wave.hosts for one in getattr(names[name], places))
+            of = collections.Counter(one for each in planned for one in getattr(each, places))
+            assert all(count <= _most(options[cap], of[one]) for one, count in counted.items())
+        assert len(wave.hosts) <= _most(options["max_per_wave"], len(planned))
+    # The same hosts, the same plan
+    shuffled = list(fleet)
+    chance.shuffle(shuffled)
+    assert plan.make(shuffled, given).as_document() == made.as_document()
+
+
+def _most(cap: str | None, of: int) -> float:
+    if cap is None:
+        return float("inf")
+    return max(1, of * int(cap[:-1]) // 100 if cap.endswith("%") else int(cap))
+
+
+def test_ten_thousand_hosts_take_no_time() -> None:
+    fleet = [host(f"h{n:05}", build_id=str(n % 40), domains=(f"dc={n % 30}",)) for n in range(10_000)]
+    started = time.process_time()
+    document = make(fleet, max_per_domain="20").as_document()
+    seconds = time.process_time() - started
+    assert len(document["cohorts"]) == 40
+    # It takes about 0.3 s; what grows with the square of the hosts would take minutes.
+    assert seconds < 5

@@ -1,0 +1,70 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What differs between two plans."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan_diff import between
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
+
+LEVEL_3, LEVEL_4 = "kernel-livepatch-6_4_0-default-3-1", "kernel-livepatch-6_4_0-default-4-1"
+FLEET = [
+    Host(f"web{n}", "outdated", "", "6.4.0-default", "ab" * 20, "x86_64", "default", 2, LEVEL_3) for n in range(1, 5)
+]
+
+
+def _plan(fleet: t.Sequence[Host], **settings: t.Any) -> dict[str, t.Any]:
+    return plan.make(fleet, Settings(**{"waves": (), **settings})).as_document()
+
+
+def _changes(before: dict[str, t.Any], after: dict[str, t.Any]) -> dict[str, tuple[str, ...]]:
+    return {one.what: one.hosts for one in between(before, after)}
+
+
+def test_the_same_plan_differs_in_nothing() -> None:
+    assert _changes(_plan(FLEET), _plan(FLEET)) == {}
+
+
+def test_who_comes_and_who_goes_and_why() -> None:
+    patched = dataclasses.replace(FLEET[3], state="patched", reason="level 3 is active", level=3)
+    without = [*FLEET[:2], patched]
+    told = _changes(_plan(FLEET), _plan(without))
+    gone = {"no longer in the plan": ("web3",), "no longer in the plan (patched)": ("web4",)}
+    assert {what: hosts for what, hosts in told.items() if "wave" not in what} == gone
+    assert _changes(_plan(without), _plan(FLEET))["new in the plan"] == ("web3", "web4")
+
+
+def test_hosts_that_are_planned_in_another_way() -> None:
+    newer = [dataclasses.replace(host, kmp=LEVEL_4) for host in FLEET]
+    assert _changes(_plan(FLEET), _plan(newer)) == {
+        f"another KMP: {LEVEL_3} -> {LEVEL_4}": ("web1", "web2", "web3", "web4")
+    }
+    rebooted = [dataclasses.replace(host, build_id="cd" * 20, level=None) for host in FLEET]
+    told = _changes(_plan(FLEET), _plan(rebooted))
+    assert set(told) >= {"another kernel", "starts from another level: 2 -> none"}
+
+
+def test_settings_and_waves() -> None:
+    before, after = _plan(FLEET), _plan(FLEET, waves=("1",))
+    told = _changes(before, after)
+    assert told["setting waves: [] -> ['1']"] == ()
+    (moved,) = (hosts for what, hosts in told.items() if what == "another wave: wave 1 -> wave 2")
+    assert len(moved) == 2
+
+
+def test_it_is_told_in_words() -> None:
+    changes = [dataclasses.asdict(one) for one in between(_plan(FLEET[:3]), _plan(FLEET))]
+    since = {"hash": "ab" * 32, "saved": 1_800_000_000.0}
+    lines = text.plan(_plan(FLEET), before={**since, "changes": changes})
+    at = lines.index("Changed since the plan abababababab of 2027-01-15 08:00 UTC:")
+    assert "  new in the plan        1  web4" in lines[at:]
+    unchanged = text.plan(_plan(FLEET), before={**since, "changes": []})
+    assert "Nothing has changed since the plan abababababab of 2027-01-15 08:00 UTC" in unchanged

@@ -1,0 +1,157 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who is told of a rollout, and that nothing depends on it."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import NoAnswer
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import webhooks
+
+URL = "https://robot:secret@chat.example.com/hook"
+ABOUT = {"scope": "default", "rollout": "3f1c8d", "plan": "ab" * 32}
+Answer = int | NoAnswer
+
+
+class World:
+    """Hooks that answer what they are told to, each after some seconds."""
+
+    def __init__(self, *answers: Answer, takes: float = 0.0) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[float, str, dict[str, t.Any], str]] = []
+        self.warnings: list[str] = []
+        self.now = 1_800_000_000.0
+        self._takes = takes
+
+    def tell(self, *given: dict[str, t.Any], point: str = "gate", **more: t.Any) -> None:
+        told = webhooks.Hooks(
+            webhooks.parse(given),
+            ABOUT,
+            self.warnings.append,
+            send=self._send,
+            now=lambda: self.now,
+            sleep=self._sleep,
+        )
+        told.tell(point, "Gate after canaries: pass", **more)
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def _send(self, method: str, url: str, body: str | None, options: t.Mapping[str, t.Any]) -> tuple[int, str]:
+        assert method == "POST" and body is not None
+        self.asked.append((self.now - 1_800_000_000.0, url, dict(options), body))
+        self.now += min(self._takes, options["timeout"])
+        answer = self.answers.pop(0)
+        if isinstance(answer, NoAnswer):
+            raise answer
+        return answer, "so\nit is"
+
+
+def test_what_is_told() -> None:
+    world = World(204)
+    world.tell({"url": URL, "secret": "hush", "headers": {"X-Job": "42"}}, wave=0, counts={"done": 2})
+    ((_at, url, options, body),) = world.asked
+    told = json.loads(body)
+    assert url == URL
+    assert len(told.pop("id")) == 36
+    assert told == {
+        "schema": 1,
+        "point": "gate",
+        "at": "2027-01-15T08:00:00+00:00",
+        "text": "Gate after canaries: pass",
+        **ABOUT,
+        "wave": 0,
+        "counts": {"done": 2},
+    }
+    assert options["headers"] == {
+        "X-Job": "42",
+        "X-Livepatch-Point": "gate",
+        "X-Livepatch-Signature-256": webhooks.signature("hush", body),
+    }
+    assert "hush" not in body
+    assert world.warnings == []
+
+
+def test_the_signature_is_that_of_rfc_4231() -> None:
+    """Its test case 2."""
+    digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    assert webhooks.signature("Jefe", "what do ya want for nothing?") == f"sha256={digest}"
+
+
+def test_without_a_secret_nothing_is_signed() -> None:
+    world = World(200)
+    world.tell({"url": URL})
+    assert list(world.asked[0][2]["headers"]) == ["X-Livepatch-Point"]
+
+
+def test_only_the_points_that_are_wanted() -> None:
+    world = World(200)
+    world.tell({"url": URL, "points": ["halt"]}, {"url": URL, "points": "gate,done"}, {"url": URL, "points": ["done"]})
+    assert len(world.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "tries", "problem"),
+    [
+        ([200], 1, None),
+        ([503, 200], 2, None),
+        ([NoAnswer("it does not answer"), 429, 201], 3, None),
+        ([500, 502, 503], 3, "HTTP 503: so it is (3 times)"),
+        ([NoAnswer("it does not answer")] * 3, 3, "it does not answer (3 times)"),
+        ([404], 1, "HTTP 404: so it is"),
+        ([301], 1, "HTTP 301: so it is"),
+        ([500, 401], 2, "HTTP 401: so it is (2 times)"),
+    ],
+)
+def test_it_is_tried_again_where_that_may_help(answers: list[Answer], tries: int, problem: str | None) -> None:
+    world = World(*answers, 200)
+    world.tell({"url": URL})
+    assert len(world.asked) == tries
+    assert len({json.loads(body)["id"] for _at, _url, _options, body in world.asked}) == 1
+    assert [at for at, *_more in world.asked] == [0.0, 1.0, 3.0][:tries]
+    told = f"livepatch_webhooks: https://***@chat.example.com/hook was not told of gate: {problem}"
+    assert world.warnings == ([told] if problem else [])
+
+
+def test_all_tries_take_no_longer_than_the_limit() -> None:
+    world = World(*[NoAnswer("slow")] * 9, takes=60)
+    world.tell({"url": URL, "retries": 8, "limit": 7, "timeout": 4})
+    assert [(at, options["timeout"]) for at, _url, options, _body in world.asked] == [(0.0, 4.0), (5.0, 2.0)]
+    assert world.now - 1_800_000_000.0 == 7.0
+    assert world.warnings[0].endswith("slow (2 times)")
+
+
+def test_one_that_fails_keeps_nothing_from_the_next() -> None:
+    world = World(404, 200)
+    world.tell({"url": URL}, {"url": "http://other.example.com"})
+    assert [url for _at, url, *_more in world.asked] == [URL, "http://other.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({}, "each of them needs a url"),
+        ({"url": "chat.example.com"}, "each of them needs a url"),
+        (
+            {"url": URL, "point": ["gate"]},
+            "chat.example.com/hook: point is not known; known are ca_path, ",
+        ),
+        ({"url": URL, "points": ["gates"]}, "there is no point gates; there are plan, start, resume, "),
+        ({"url": URL, "retries": "often"}, "retries, limit and timeout are numbers"),
+        ({"url": URL, "timeout": "soon"}, "retries, limit and timeout are numbers"),
+        ({"url": URL, "limit": None}, "retries, limit and timeout are numbers"),
+        ({"url": URL, "retries": -1}, "limit and timeout are above 0, retries is not below it"),
+        ({"url": URL, "limit": 0}, "limit and timeout are above 0, retries is not below it"),
+        ({"url": URL, "timeout": -2}, "limit and timeout are above 0, retries is not below it"),
+    ],
+)
+def test_what_cannot_be_understood(given: dict[str, t.Any], problem: str) -> None:
+    with pytest.raises(PlanError, match=f"^livepatch_webhooks: .*{problem}"):
+        webhooks.parse([given])
