@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
             # What is wrong with what only later steps take is told before any host is touched.
             runner.parse(options["gates"], options["skip_gates"])
             validation.insist(variables, time.time())
-            quarantine = store.send("quarantine_list")
+            quarantine = store.send("list_quarantine")
             settings = Settings.of({**options, "quarantine": quarantine})
             rollout = start.begin(
                 store,

@@ -59,7 +59,7 @@ def read(store: StoreClient, shown: t.Mapping[str, t.Any] | None) -> Recorded | 
     """
     if shown is None:
         return None
-    plan = store.send("load_plan", hash=shown["plan_hash"])
+    plan = store.send("load_plan", plan_hash=shown["plan_hash"])
     releases = {cohort["id"]: cohort["release"] for cohort in plan["cohorts"]}
     before, outcomes = [], []
     for name, row in plan["hosts"].items():
