@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission, budgets, hostvars, webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(exc)) from exc
         if told["start"]:
             name = budgets.name_of(rollout["document"], told["wave"])
-            count = formatting.count(told["start"], "host starts", "hosts start")
+            count = format_count(told["start"], "host starts", "hosts start")
             notices.tell("wave_start", f"{name}: {count}", wave=told["wave"], hosts=told["start"])
         if not told["go"]:
             if told["detail"].get("for") == "approval":
