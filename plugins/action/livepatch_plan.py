@@ -12,6 +12,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document as report
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, publish, status, text
@@ -37,7 +38,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(argument_spec={**OPTIONS, **_OF_RUN})
+        options = _options.parse_options(self, {**OPTIONS, **_OF_RUN})
         variables = hostvars.variables_of(hostvars.everybody(task_vars), task_vars)
         store = StoreClient(self, task_vars)
         try:

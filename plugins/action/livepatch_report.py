@@ -14,6 +14,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
     document,
@@ -33,8 +34,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(
-            argument_spec={
+        options = _options.parse_options(
+            self,
+            {
                 "of": {"type": "str", "choices": ["status", "rollout", "prestage"], "required": True},
                 "closed": {"type": "dict", "default": {}},
                 # A list of Ansible's own would be cut at each comma.
@@ -42,7 +44,7 @@ class ActionModule(ActionBase):
                 **publish.OPTIONS,
                 "metrics_dir": {"type": "str", "default": ""},
                 "format": {"type": "str", "choices": list(formatting.FORMATS), "default": "text"},
-            }
+            },
         )
         variables = hostvars.variables_of(hostvars.everybody(task_vars), task_vars)
         if options["of"] == "status":

@@ -30,7 +30,8 @@ class Host:
     ``unconfirmed``: what is active is kept out of the next boot; whoever applied it has gone away before its gate.
     ``rollout``: the one by which something was last begun on it, as its journal tells.
     ``refused``: there are KMPs of the right name, and none of them was taken.
-    ``criticality``: from 0, goes first, to 1. ``domains``: failure domains that it is in, as ``key=value``; ``groups``: services that it is a part of.
+    ``criticality``: from 0, goes first, to 1.
+    ``domains``: failure domains that it is in, as ``key=value``; ``groups``: services that it is a part of.
     ``key``: what else its cohort is told by. ``left_out``: why the operator wants it
     in no wave.
     """
