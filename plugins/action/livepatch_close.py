@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         store = StoreClient(self, task_vars, rollout)
         ended = finish.end(store, rollout, task_vars, self._task.check_mode)
         if ended.status in webhooks.ENDS:
-            counts = budgets.by_outcome(ended.outcomes)
+            counts = budgets.count_by_outcome(ended.outcomes)
             text = ended.detail.get("text") or ", ".join(f"{count} {kind}" for kind, count in counts.items())
             notices = webhooks.of(self, options, store.scope, rollout)
             notices.tell(webhooks.ENDS[ended.status], text, status=ended.status, counts=counts)

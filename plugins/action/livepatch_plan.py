@@ -51,13 +51,13 @@ class ActionModule(ActionBase):
             hostvars.insist_on_no_slice(task_vars)
             hostvars.insist_on_common(variables)
             # What is wrong with what only later steps take is told before any host is touched.
-            runner.parse(options["gates"], options["skip_gates"])
+            runner.parse_gates(options["gates"], options["skip_gates"])
             validation.insist(variables, time.time())
             quarantine = store.send("quarantine_list")
-            settings = Settings.of({**options, "quarantine": quarantine})
+            settings = Settings.from_options({**options, "quarantine": quarantine})
             rollout = start.begin(
                 store,
-                hostvars.fleet(variables, settings.choice),
+                hostvars.fleet(variables, settings.selection),
                 {**options, "lease": hostvars.longest_step(variables)},
                 settings,
                 self._task.check_mode,
@@ -73,7 +73,7 @@ class ActionModule(ActionBase):
 
         def whole() -> dict[str, t.Any]:
             now = time.time()
-            rows = status.build_rows(variables, settings.choice, now)
+            rows = status.build_rows(variables, settings.selection, now)
             return report.build_plan(rows, document, rollout["before"], now, store.scope)
 
         paths = []

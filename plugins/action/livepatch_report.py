@@ -87,7 +87,7 @@ class _Report(t.NamedTuple):
 def _of_status(variables: hostvars.Variables, task_vars: dict[str, t.Any], required: t.Any) -> _Report:
     now = time.time()
     keys = task_vars.get("livepatch_domain_keys") or ()
-    rows, today = status.build_rows(variables, hosts.Choice(tuple(keys)), now), status.to_day(now)
+    rows, today = status.build_rows(variables, hosts.HostSelection(tuple(keys)), now), status.to_day(now)
     try:
         hostvars.insist_on_common(variables, ("livepatch_assertions", *hostvars.REPORTS, "livepatch_output"))
         problem = status.check_assertions(rows, [required] if isinstance(required, str) else list(required))
@@ -105,7 +105,7 @@ def _of_rollout(variables: hostvars.Variables, task_vars: dict[str, t.Any], clos
 
     def whole() -> dict[str, t.Any]:
         now, scope, plan = time.time(), store_client.scope(task_vars), hostvars.current(task_vars)["document"]
-        rows = status.build_rows(variables, hosts.Choice(tuple(plan["settings"]["domain_keys"])), now)
+        rows = status.build_rows(variables, hosts.HostSelection(tuple(plan["settings"]["domain_keys"])), now)
         if closed["recorded"] is None:
             return document.build_status(rows, now, scope, problem)
         return document.build_rollout(
@@ -121,6 +121,6 @@ def _of_prestage(variables: hostvars.Variables, task_vars: t.Mapping[str, t.Any]
     for host in hostvars.fleet(variables):
         of_host = variables[host.name]
         result = hostvars.ran(of_host.get(hostvars.DOWNLOADED))
-        found.append(prestage.of(host, left_out.get(host.name), result, of_host, check_mode))
+        found.append(prestage.determine_download(host, left_out.get(host.name), result, of_host, check_mode))
     told = {"hosts": [dataclasses.asdict(one) for one in found]}
     return _Report(text.format_prestage(found), told, text.describe_prestage_problem(found))

@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         if told["start"]:
-            name = budgets.name_of(rollout["document"], told["wave"])
+            name = budgets.format_wave_name(rollout["document"], told["wave"])
             count = format_count(told["start"], "host starts", "hosts start")
             notices.tell("wave_start", f"{name}: {count}", wave=told["wave"], hosts=told["start"])
         if not told["go"]:

@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import status
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, budgets
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, GOOD, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, SUCCESSFUL, Outcome
 
 SCHEMA = 1
 # Of what the store records of gates, what is told
@@ -58,7 +58,7 @@ def build_plan(
     counts = (format_count(planned["hosts"], "host"), format_count(planned["waves"], "wave"))
     text = f"{counts[0]} in {counts[1]}; {len(planned['left_out'])} left out"
     waves = [
-        {"name": budgets.name_of(planned, number), "kind": wave["kind"], "hosts": wave["hosts"]}
+        {"name": budgets.format_wave_name(planned, number), "kind": wave["kind"], "hosts": wave["hosts"]}
         for number, wave in enumerate(planned["waves"])
     ]
     return {
@@ -86,7 +86,7 @@ def build_rollout(
         row = _now(by_name.get(one.host), one)
         hosts.append(_host(row, one, planned.get(one.host, {})))
     shown = ended.shown
-    done = sum(one.outcome in GOOD for one in ended.outcomes)
+    done = sum(one.outcome in SUCCESSFUL for one in ended.outcomes)
     text = f"{done} of {format_count(ended.outcomes, 'host')} have their patch; the rollout is {shown['status']}"
     return {
         **_head("rollout", made, scope, problem is None, problem or text),
@@ -155,7 +155,7 @@ def _waves(ended: StoredRollout) -> list[dict[str, t.Any]]:
         judged = [one for one in ended.shown["gates"] if one["wave"] == number and one.get("of") == batches.WAVE]
         told.append(
             {
-                "name": budgets.name_of(ended.document, number),
+                "name": budgets.format_wave_name(ended.document, number),
                 "kind": wave["kind"],
                 "hosts": len(wave["hosts"]),
                 "began": min(begun, default=None),

@@ -13,7 +13,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document, status, text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, operator
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import GOOD, Outcome, recorded
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import SUCCESSFUL, Outcome, load_outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
@@ -49,7 +49,7 @@ class StoredRollout:
             build_id=host.build_id,
             kmp=one.kmp,
             level=one.level,
-            up_to_date=one.outcome in GOOD or None,
+            up_to_date=one.outcome in SUCCESSFUL or None,
         )
 
 
@@ -68,7 +68,7 @@ def load_rollout(store: StoreClient, shown: t.Mapping[str, t.Any] | None) -> Sto
         known = {"build_id": row["build_id"], "level": row["level"], "kmp": row["kmp"]}
         host = Host(name, "", "", release=releases[row["cohort"]], **known)
         before.append(host)
-        outcomes.append(recorded(name, shown["outcomes"].get(name), row["cohort"], host))
+        outcomes.append(load_outcome(name, shown["outcomes"].get(name), row["cohort"], host))
     return StoredRollout(shown, plan, before, outcomes)
 
 

@@ -112,13 +112,13 @@ def to_day(now: float) -> datetime.date:
     return datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
 
 
-def build_rows(variables: hostvars.Variables, choice: hosts.Choice, now: float) -> list[Row]:
+def build_rows(variables: hostvars.Variables, selection: hosts.HostSelection, now: float) -> list[Row]:
     """What is true of the hosts by what they said last."""
     found, today = [], to_day(now)
     for name, of_host in variables.items():
         result = hostvars.latest(of_host)
         try:
-            found.append(build_row(hosts.from_result(name, of_host, result, choice), of_host, result, today))
+            found.append(build_row(hosts.parse_host(name, of_host, result, selection), of_host, result, today))
         except PlanError as exc:
             # One host's variable is no reason not to tell of the others.
             found.append(Row(name, "unknown", str(exc), problems=(f"unknown: {exc}",)))
@@ -129,7 +129,7 @@ def build_row(
     host: Host, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None, today: datetime.date
 ) -> Row:
     """:param result: what livepatch_survey has told of the host."""
-    address = _task_errors.address(variables)
+    address = _task_errors.format_address(variables)
     if result is None or "livepatch" not in result:
         return Row(
             host.name,
@@ -245,7 +245,7 @@ def _told(rows: t.Sequence[Row]) -> list[str]:
     told = []
     for common, some in alike.items():
         problem = some[0][1] if len(some) == 1 else common
-        told.append(f"  {abbreviate([name for name, _problem in some], 3)}: {_task_errors.one_line(problem)}")
+        told.append(f"  {abbreviate([name for name, _problem in some], 3)}: {_task_errors.to_one_line(problem)}")
     more = len(told) - _PROBLEMS
     if more > 0:
         told[_PROBLEMS:] = [f"  and {more} others: -e livepatch_output=json shows them all"]
@@ -303,7 +303,9 @@ def check_assertions(rows: t.Sequence[Row], required: t.Sequence[str]) -> str | 
     document = json.loads(json.dumps(to_document(rows)))
     failed = []
     for text in required:
-        value = _jmespath.search(_jmespath.compiled("livepatch_assertions", text), document, "livepatch_assertions")
+        value = _jmespath.search_data(
+            _jmespath.compile_expression("livepatch_assertions", text), document, "livepatch_assertions"
+        )
         if not isinstance(value, bool):
             raise PlanError(
                 f"livepatch_assertions: {text!r} gives {json.dumps(value)[:80]}, neither true nor false. Compare it "

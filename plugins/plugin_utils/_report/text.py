@@ -21,7 +21,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, Outcome
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Fetched
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
 
 # Worst first, for what a person reads at night.
 OUTCOMES = (
@@ -103,7 +103,7 @@ def format_outcomes(
     return [*lines, "", format_summary(outcomes)]
 
 
-def format_prestage(found: t.Sequence[Fetched]) -> list[str]:
+def format_prestage(found: t.Sequence[Download]) -> list[str]:
     """One row per host, the reasons of those that have nothing, and a line that sums up."""
     ordered = sorted(found, key=lambda one: (_FETCHED.index(one.outcome), one.host))
     lines = format_table(("HOST", "OUTCOME", "KMP"), [(one.host, one.outcome, one.kmp) for one in ordered])
@@ -124,7 +124,7 @@ def format_pending_rollback(names: t.Sequence[str]) -> list[str]:
     ]
 
 
-def describe_prestage_problem(found: t.Sequence[Fetched]) -> str | None:
+def describe_prestage_problem(found: t.Sequence[Download]) -> str | None:
     """Why a prestage did not end well, in one line; None where it did."""
     bad = [one.host for one in found if one.outcome == "failed"]
     return f"{format_count(bad, 'host')} did not get the KMP's file ({abbreviate(bad)})" if bad else None
@@ -176,6 +176,6 @@ def _problems(found: t.Iterable[tuple[str, str]]) -> list[str]:
     alike: dict[tuple[str, str], list[str]] = {}
     for name, reason in found:
         whose = "" if reason.startswith(("skipped: ", "pending: ")) else name
-        alike.setdefault((whose, _task_errors.one_line(reason)), []).append(name)
+        alike.setdefault((whose, _task_errors.to_one_line(reason)), []).append(name)
     lines = [f"  {abbreviate(names)}: {reason}" for (_whose, reason), names in alike.items()]
     return ["", "Problems:", *lines] if lines else []
