@@ -21,7 +21,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.target
-  - fleet.livepatch.attributes.policy
+  - fleet.livepatch.policy
 attributes:
   check_mode:
     description: Says what it would do without doing it.

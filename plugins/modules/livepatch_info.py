@@ -16,7 +16,7 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.target
   - fleet.livepatch.attributes.info
-  - fleet.livepatch.attributes.policy
+  - fleet.livepatch.policy
 options:
   gather:
     description:
