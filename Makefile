@@ -117,7 +117,7 @@ unit36: stage
 		echo "unit: Python 3.6 not at hand: skipped"; \
 	else \
 		$(MAKE) --silent .cache/venv36/.packages && \
-		$(STEP) "unit: Python 3.6" --only 'plugins/module*' --only 'tests/unit/*' --only pyproject.toml \
+		$(STEP) "unit: Python 3.6" --only 'plugins/module*' --only 'tests/unit/*' --only 'tests/support/*' --only pyproject.toml \
 			--only tests/tools/unit36 -- tests/tools/unit36; \
 	fi
 

@@ -34,7 +34,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 _RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded")
 _INTERESTING = [0, 1, 3, 4, 0x7F, 0x80, 0xFF]
