@@ -12,6 +12,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document as report
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, publish, status, text
@@ -37,20 +38,20 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(argument_spec={**OPTIONS, **_OF_RUN})
+        options = _options.parse_options(self, {**OPTIONS, **_OF_RUN})
         variables = hostvars.variables_of(hostvars.everybody(task_vars), task_vars)
         store = StoreClient(self, task_vars)
         try:
             hostvars.insist_on_no_slice(task_vars)
             hostvars.insist_on_common(variables)
             # What is wrong with what only later steps take is told before any host is touched.
-            runner.parse(options["gates"], options["skip_gates"])
+            runner.parse_gates(options["gates"], options["skip_gates"])
             validation.insist(variables, time.time())
             quarantine = store.send("quarantine_list")
-            settings = Settings.of({**options, "quarantine": quarantine})
+            settings = Settings.from_options({**options, "quarantine": quarantine})
             rollout = start.begin(
                 store,
-                hostvars.fleet(variables, settings.choice),
+                hostvars.fleet(variables, settings.selection),
                 {**options, "lease": hostvars.longest_step(variables)},
                 settings,
                 self._task.check_mode,
@@ -66,7 +67,7 @@ class ActionModule(ActionBase):
 
         def whole() -> dict[str, t.Any]:
             now = time.time()
-            rows = status.rows_of(variables, settings.choice, now)
+            rows = status.rows_of(variables, settings.selection, now)
             return report.of_plan(rows, document, rollout["before"], now, store.scope)
 
         paths = []

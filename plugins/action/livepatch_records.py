@@ -12,6 +12,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import publish
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import operator
@@ -23,7 +24,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec={**operator.OPTIONS, **publish.OPTIONS})
+        options = _options.parse_options(self, {**operator.OPTIONS, **publish.OPTIONS})
         store = StoreClient(self, task_vars or {})
         try:
             said = operator.do(store, options)

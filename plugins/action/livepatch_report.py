@@ -14,6 +14,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
     document,
@@ -33,8 +34,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(
-            argument_spec={
+        options = _options.parse_options(
+            self,
+            {
                 "of": {"type": "str", "choices": ["status", "rollout", "prestage"], "required": True},
                 "closed": {"type": "dict", "default": {}},
                 # A list of Ansible's own would be cut at each comma.
@@ -42,7 +44,7 @@ class ActionModule(ActionBase):
                 **publish.OPTIONS,
                 "metrics_dir": {"type": "str", "default": ""},
                 "format": {"type": "str", "choices": list(formatting.FORMATS), "default": "text"},
-            }
+            },
         )
         variables = hostvars.variables_of(hostvars.everybody(task_vars), task_vars)
         if options["of"] == "status":
@@ -85,7 +87,7 @@ class _Report(t.NamedTuple):
 def _of_status(variables: hostvars.Variables, task_vars: dict[str, t.Any], required: t.Any) -> _Report:
     now = time.time()
     keys = task_vars.get("livepatch_domain_keys") or ()
-    rows, today = status.rows_of(variables, hosts.Choice(tuple(keys)), now), status.day(now)
+    rows, today = status.rows_of(variables, hosts.HostSelection(tuple(keys)), now), status.day(now)
     try:
         hostvars.insist_on_common(variables, ("livepatch_assertions", *hostvars.REPORTS, "livepatch_output"))
         problem = status.lacking(rows, [required] if isinstance(required, str) else list(required))
@@ -103,7 +105,7 @@ def _of_rollout(variables: hostvars.Variables, task_vars: dict[str, t.Any], clos
 
     def whole() -> dict[str, t.Any]:
         now, scope, plan = time.time(), store_client.scope(task_vars), hostvars.current(task_vars)["document"]
-        rows = status.rows_of(variables, hosts.Choice(tuple(plan["settings"]["domain_keys"])), now)
+        rows = status.rows_of(variables, hosts.HostSelection(tuple(plan["settings"]["domain_keys"])), now)
         if closed["recorded"] is None:
             return document.of_status(rows, now, scope, problem)
         return document.of_rollout(rows, document.Ended(plan, closed["recorded"], outcomes), now, scope, problem)
@@ -117,6 +119,6 @@ def _of_prestage(variables: hostvars.Variables, task_vars: t.Mapping[str, t.Any]
     for host in hostvars.fleet(variables):
         of_host = variables[host.name]
         result = hostvars.ran(of_host.get(hostvars.DOWNLOADED))
-        found.append(prestage.of(host, left_out.get(host.name), result, of_host, check_mode))
+        found.append(prestage.determine_download(host, left_out.get(host.name), result, of_host, check_mode))
     told = {"hosts": [dataclasses.asdict(one) for one in found]}
     return _Report(text.prestage(found), told, text.not_fetched(found))

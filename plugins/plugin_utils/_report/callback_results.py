@@ -23,4 +23,4 @@ def problem(kind: str, result: t.Any) -> str:
     """Of a task that failed, in one line."""
     host, task, data = result._host, result._task, result._result
     who = "" if task.run_once else f"{host.get_name()}: "
-    return f"{who}{task.get_name()}: {_task_errors.of(dict(data, **{kind: True}), host.get_vars())}"
+    return f"{who}{task.get_name()}: {_task_errors.describe_error(dict(data, **{kind: True}), host.get_vars())}"

@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, status
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, budgets
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, GOOD, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, SUCCESSFUL, Outcome
 
 SCHEMA = 1
 # Of what the store records of gates, what is told
@@ -57,7 +57,7 @@ def of_plan(
     counts = (formatting.count(planned["hosts"], "host"), formatting.count(planned["waves"], "wave"))
     text = f"{counts[0]} in {counts[1]}; {len(planned['left_out'])} left out"
     waves = [
-        {"name": budgets.name_of(planned, number), "kind": wave["kind"], "hosts": wave["hosts"]}
+        {"name": budgets.format_wave_name(planned, number), "kind": wave["kind"], "hosts": wave["hosts"]}
         for number, wave in enumerate(planned["waves"])
     ]
     return {
@@ -85,7 +85,7 @@ def of_rollout(
         row = _now(by_name.get(one.host), one)
         hosts.append(_host(row, one, planned.get(one.host, {})))
     shown = ended.shown
-    done = sum(one.outcome in GOOD for one in ended.outcomes)
+    done = sum(one.outcome in SUCCESSFUL for one in ended.outcomes)
     text = f"{done} of {formatting.count(ended.outcomes, 'host')} have their patch; the rollout is {shown['status']}"
     return {
         **_head("rollout", made, scope, problem is None, problem or text),
@@ -154,7 +154,7 @@ def _waves(ended: Ended) -> list[dict[str, t.Any]]:
         judged = [one for one in ended.shown["gates"] if one["wave"] == number and one.get("of") == batches.WAVE]
         told.append(
             {
-                "name": budgets.name_of(ended.document, number),
+                "name": budgets.format_wave_name(ended.document, number),
                 "kind": wave["kind"],
                 "hosts": len(wave["hosts"]),
                 "began": min(begun, default=None),

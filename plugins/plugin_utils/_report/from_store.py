@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document, status, text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import GOOD, Outcome, recorded
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import SUCCESSFUL, Outcome, load_outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
@@ -47,7 +47,7 @@ class Recorded:
             build_id=host.build_id,
             kmp=one.kmp,
             level=one.level,
-            up_to_date=one.outcome in GOOD or None,
+            up_to_date=one.outcome in SUCCESSFUL or None,
         )
 
 
@@ -66,5 +66,5 @@ def read(store: StoreClient, shown: t.Mapping[str, t.Any] | None) -> Recorded | 
         known = {"build_id": row["build_id"], "level": row["level"], "kmp": row["kmp"]}
         host = Host(name, "", "", release=releases[row["cohort"]], **known)
         before.append(host)
-        outcomes.append(recorded(name, shown["outcomes"].get(name), row["cohort"], host))
+        outcomes.append(load_outcome(name, shown["outcomes"].get(name), row["cohort"], host))
     return Recorded(shown, plan, before, outcomes)

@@ -119,7 +119,7 @@ class Progress:
         self._running.discard(result.host)
         if job.get("failed"):
             self._failed.add(result.host)
-            return [f"{self._name}: {result.host}: {_task_errors.one_line(str(job.get('msg')))}{self._left()}"]
+            return [f"{self._name}: {result.host}: {_task_errors.to_one_line(str(job.get('msg')))}{self._left()}"]
         seconds = (job.get("transition") or {}).get("seconds")
         if seconds is not None:
             self._seconds[result.host] = float(seconds)
@@ -151,7 +151,7 @@ class Progress:
             return []
         self._running.discard(result.host)
         self._failed.add(result.host)
-        why = _task_errors.of(dict(result.data, **{result.kind: True}), result.variables)
+        why = _task_errors.describe_error(dict(result.data, **{result.kind: True}), result.variables)
         return [f"{self._name}: {result.host}: {why}{self._left()}"]
 
     def _of_rollout_assess(self, result: Result) -> list[str]:
@@ -201,7 +201,7 @@ class Progress:
 
     @property
     def _name(self) -> str:
-        name = budgets.name_of(self._document, self._wave)
+        name = budgets.format_wave_name(self._document, self._wave)
         return name[0].upper() + name[1:]
 
 

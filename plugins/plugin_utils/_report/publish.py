@@ -11,8 +11,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import OPTIONS as REQUEST
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import NoAnswer, fetch, good, said, shown
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
+    REQUEST_OPTIONS,
+    RequestFailed,
+    fetch,
+    format_response,
+    is_success,
+    redact_url,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import files
 
 # The options of each module that delivers a report, documented in the fragment of that name
@@ -52,11 +58,10 @@ def deliver(
 
 def _sender(request: t.Mapping[str, t.Any]) -> t.Callable[[str, t.Mapping[str, str]], list[str]]:
     def send(url: str, named: t.Mapping[str, str]) -> list[str]:
-        unknown = sorted(set(request) - REQUEST)
+        unknown = sorted(set(request) - REQUEST_OPTIONS)
         if unknown:
-            raise PlanError(
-                f"livepatch_report_request: {', '.join(unknown)} is not known; known are {', '.join(sorted(REQUEST))}"
-            )
+            known = ", ".join(sorted(REQUEST_OPTIONS))
+            raise PlanError(f"livepatch_report_request: {', '.join(unknown)} is not known; known are {known}")
         return [_put(f"{url.rstrip('/')}/{name}", text, request) for name, text in named.items()]
 
     return send
@@ -66,8 +71,10 @@ def _put(url: str, text: str, request: t.Mapping[str, t.Any]) -> str:
     kind = {"Content-Type": files.type_of(url)}
     try:
         status, answer = fetch("PUT", url, text, {**request, "headers": {**kind, **(request.get("headers") or {})}})
-    except NoAnswer as exc:
+    except RequestFailed as exc:
         raise PlanError(f"livepatch_report_url: the report was not sent: {exc}") from exc
-    if not good(status):
-        raise PlanError(f"livepatch_report_url: the report was not sent: PUT {shown(url)}: {said(status, answer)}")
-    return shown(url)
+    if not is_success(status):
+        raise PlanError(
+            f"livepatch_report_url: the report was not sent: PUT {redact_url(url)}: {format_response(status, answer)}"
+        )
+    return redact_url(url)

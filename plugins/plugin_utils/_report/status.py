@@ -106,13 +106,13 @@ def day(now: float) -> datetime.date:
     return datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
 
 
-def rows_of(variables: hostvars.Variables, choice: hosts.Choice, now: float) -> list[Row]:
+def rows_of(variables: hostvars.Variables, selection: hosts.HostSelection, now: float) -> list[Row]:
     """What is true of the hosts by what they said last."""
     found, today = [], day(now)
     for name, of_host in variables.items():
         result = hostvars.latest(of_host)
         try:
-            found.append(of(hosts.from_result(name, of_host, result, choice), of_host, result, today))
+            found.append(of(hosts.parse_host(name, of_host, result, selection), of_host, result, today))
         except PlanError as exc:
             # One host's variable is no reason not to tell of the others.
             found.append(Row(name, "unknown", str(exc), problems=(f"unknown: {exc}",)))
@@ -121,7 +121,7 @@ def rows_of(variables: hostvars.Variables, choice: hosts.Choice, now: float) -> 
 
 def of(host: Host, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None, today: datetime.date) -> Row:
     """:param result: what livepatch_survey has told of the host."""
-    address = _task_errors.address(variables)
+    address = _task_errors.format_address(variables)
     if result is None or "livepatch" not in result:
         return Row(
             host.name,
@@ -237,7 +237,7 @@ def _told(rows: t.Sequence[Row]) -> list[str]:
     told = []
     for common, some in alike.items():
         problem = some[0][1] if len(some) == 1 else common
-        told.append(f"  {formatting.some([name for name, _problem in some], 3)}: {_task_errors.one_line(problem)}")
+        told.append(f"  {formatting.some([name for name, _problem in some], 3)}: {_task_errors.to_one_line(problem)}")
     more = len(told) - _PROBLEMS
     if more > 0:
         told[_PROBLEMS:] = [f"  and {more} others: -e livepatch_output=json shows them all"]
@@ -295,7 +295,9 @@ def lacking(rows: t.Sequence[Row], required: t.Sequence[str]) -> str | None:
     document = json.loads(json.dumps(as_document(rows)))
     failed = []
     for text in required:
-        value = _jmespath.search(_jmespath.compiled("livepatch_assertions", text), document, "livepatch_assertions")
+        value = _jmespath.search_data(
+            _jmespath.compile_expression("livepatch_assertions", text), document, "livepatch_assertions"
+        )
         if not isinstance(value, bool):
             raise PlanError(
                 f"livepatch_assertions: {text!r} gives {json.dumps(value)[:80]}, neither true nor false. Compare it "

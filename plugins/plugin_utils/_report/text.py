@@ -14,7 +14,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_error
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, Outcome
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Fetched
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
 
 # Worst first, for what a person reads at night.
 OUTCOMES = (
@@ -96,7 +96,7 @@ def rollout(
     return [*lines, "", summary(outcomes)]
 
 
-def prestage(found: t.Sequence[Fetched]) -> list[str]:
+def prestage(found: t.Sequence[Download]) -> list[str]:
     """One row per host, the reasons of those that have nothing, and a line that sums up."""
     ordered = sorted(found, key=lambda one: (_FETCHED.index(one.outcome), one.host))
     lines = formatting.table(("HOST", "OUTCOME", "KMP"), [(one.host, one.outcome, one.kmp) for one in ordered])
@@ -117,7 +117,7 @@ def brings_back(names: t.Sequence[str]) -> list[str]:
     ]
 
 
-def not_fetched(found: t.Sequence[Fetched]) -> str | None:
+def not_fetched(found: t.Sequence[Download]) -> str | None:
     """Why a prestage did not end well, in one line; None where it did."""
     bad = [one.host for one in found if one.outcome == "failed"]
     return f"{formatting.count(bad, 'host')} did not get the KMP's file ({formatting.some(bad)})" if bad else None
@@ -169,6 +169,6 @@ def _problems(found: t.Iterable[tuple[str, str]]) -> list[str]:
     alike: dict[tuple[str, str], list[str]] = {}
     for name, reason in found:
         whose = "" if reason.startswith(("skipped: ", "pending: ")) else name
-        alike.setdefault((whose, _task_errors.one_line(reason)), []).append(name)
+        alike.setdefault((whose, _task_errors.to_one_line(reason)), []).append(name)
     lines = [f"  {formatting.some(names)}: {reason}" for (_whose, reason), names in alike.items()]
     return ["", "Problems:", *lines] if lines else []

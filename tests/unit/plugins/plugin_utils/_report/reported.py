@@ -52,11 +52,11 @@ def planned() -> dict[str, t.Any]:
     names = [f"web{number}" for number in range(1, 6)]
     fleet = [Host(name, "unpatched", "", "6.4.0-default", "ab" * 20, "x86_64", "default", None, KMP) for name in names]
     lost = Host(HOSTILE, "unknown", f"unreachable: {HOSTILE}")
-    made = plan.make([*fleet, lost], Settings(waves=("1",))).as_document()
-    earlier = plan.make(
+    made = plan.build_plan([*fleet, lost], Settings(waves=("1",))).as_document()
+    earlier = plan.build_plan(
         [*fleet[:4], dataclasses.replace(fleet[4], name=f"x{HOSTILE}")], Settings(waves=())
     ).as_document()
-    changes = [dataclasses.asdict(one) for one in plan_diff.between(earlier, made)]
+    changes = [dataclasses.asdict(one) for one in plan_diff.compare_plans(earlier, made)]
     before = {"hash": earlier["hash"], "saved": MADE - 86400, "changes": changes}
     rows = [*(row(name, "unpatched") for name in names), Row(HOSTILE, "unknown", f"unreachable: {HOSTILE}")]
     return document.of_plan(rows, made, before, MADE, "default")
@@ -65,7 +65,7 @@ def planned() -> dict[str, t.Any]:
 def rollout() -> dict[str, t.Any]:
     names = [f"web{number}" for number in range(1, 6)]
     fleet = [Host(name, "unpatched", "", "6.4.0-default", "ab" * 20, "x86_64", "default", None, KMP) for name in names]
-    planned = plan.make(fleet, Settings(waves=("1",))).as_document()
+    planned = plan.build_plan(fleet, Settings(waves=("1",))).as_document()
     outcomes = [Outcome(name, "done", "patched", "patched", 3, KMP, float(at)) for at, name in enumerate(names)]
     failed = planned["waves"][1]["hosts"][0]
     outcomes[names.index(failed)] = Outcome(failed, "failed", HOSTILE, "unpatched")

@@ -17,7 +17,7 @@ from tests.unit.plugins.plugin_utils._report.reported import KMP, MADE
 FLEET = [
     Host(f"web{n}", "unpatched", "", "6.4.0-default", "ab" * 20, "x86_64", "default", None, KMP) for n in (1, 2, 3)
 ]
-PLAN = plan.make(FLEET, Settings(waves=())).as_document()
+PLAN = plan.build_plan(FLEET, Settings(waves=())).as_document()
 DONE = {"outcome": "done", "reason": "patched", "state": "patched", "level": 3, "kmp": KMP, "seconds": 1.5}
 
 

@@ -57,7 +57,7 @@ def surveyed(state: str = "patched", **told: t.Any) -> dict[str, t.Any]:
 
 def row(name: str, result: t.Mapping[str, t.Any] | None, **variables: t.Any) -> status.Row:
     variables = {"inventory_hostname": name, **variables}
-    return status.of(hosts.from_result(name, variables, result), variables, result, TODAY)
+    return status.of(hosts.parse_host(name, variables, result), variables, result, TODAY)
 
 
 def lost(name: str, address: str) -> status.Row:

@@ -12,7 +12,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import tex
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Fetched
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
 
 WELL = Host("web1", "unpatched", "", "6.1.0-56-default", "ab" * 20, "x86_64", "default", None, "klp-3-1", "boot")
@@ -22,9 +22,9 @@ NEVER = Host("web3", "not_covered", "no repository offers it", "5.4", "cd" * 20,
 
 def test_prestage_shows_who_has_nothing_first():
     found = [
-        Fetched("web1", "downloaded", "", "klp-3-1"),
-        Fetched("web2", "failed", "repository lab does not answer", "klp-3-1"),
-        Fetched("web3", "skipped", "quarantine: it crashed web9"),
+        Download("web1", "downloaded", "", "klp-3-1"),
+        Download("web2", "failed", "repository lab does not answer", "klp-3-1"),
+        Download("web3", "skipped", "quarantine: it crashed web9"),
     ]
     assert text.prestage(found) == [
         "HOST  OUTCOME     KMP",
@@ -104,7 +104,7 @@ def test_who_waits_as_planned_ends_well():
 
 def test_a_large_wave_is_told_by_its_size():
     fleet = [dataclasses.replace(WELL, name=f"web{number:03}") for number in range(200)]
-    lines = text.plan(plan.make(fleet, Settings(waves=())).as_document())
+    lines = text.plan(plan.build_plan(fleet, Settings(waves=())).as_document())
     assert len(lines) == 4
     assert lines[2].endswith("and 187 more")
     assert lines[3].startswith("Plan ")
