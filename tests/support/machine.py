@@ -392,7 +392,8 @@ class Machine(Directory):
         return Completed(0, "".join(records), "") if records else load_completed("rpm-6.1-none")
 
     def _evr_of(self, path: str) -> str:
-        return next(evr for evr in self.levels if f"-{evr}." in path)
+        evr: str = next(evr for evr in self.levels if f"-{evr}." in path)
+        return evr
 
     def _of(self, path: str) -> Any:
         return self.levels[self._evr_of(path)]
