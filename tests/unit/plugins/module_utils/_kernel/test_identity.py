@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import container, identity
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 _IMAGE = "/boot/vmlinuz-" + factories.RELEASE
 _OTHER = "cd" * 20
