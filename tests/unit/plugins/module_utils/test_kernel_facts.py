@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import container
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 _IMAGE = "/boot/vmlinuz-" + factories.RELEASE
 _OTHER = "cd" * 20

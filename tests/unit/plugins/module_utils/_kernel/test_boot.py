@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 _ENTRY = """title Red Hat Enterprise Linux ({0}) 9.4 (Plow)
 version {0}

@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kernel_provenance
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 
 def _trace(machine: Any) -> kernel_provenance.Origin:

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils import _host_facts, _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, Quarantined
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 _ONE, _TWO, _THREE, _FOURTEEN = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1", "14-150400.2.1"
 _OLD = {_TWO: "older", _ONE: "older"}
