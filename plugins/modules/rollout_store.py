@@ -109,8 +109,8 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
 
@@ -131,7 +131,7 @@ def main() -> None:
         told = dispatch.do(store, params["command"], params["arguments"], module.check_mode)
         return {"changed": store.changed, "store": told}
 
-    _argspec.run(module, work)
+    run_module(module, work)
 
 
 if __name__ == "__main__":

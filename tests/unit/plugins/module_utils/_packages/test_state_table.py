@@ -14,8 +14,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _host_facts
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
+from ansible_collections.fleet.livepatch.plugins.module_utils import _host_facts, _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, Quarantined
 from tests.support import factories
@@ -535,7 +534,7 @@ def _judge(machine: Any, row: Row) -> Tuple[Any, Any]:
     for evr in row.look:
         machine._download(f"{machine.levels[evr]['name']}={evr}")
     policy = Policy("never", 600, 60, **row.policy)
-    kernel = identity.read(machine)
+    kernel = _kernel_facts.gather_kernel(machine)
     offer = kmp.ask(machine, kernel, policy)
     if row.examined:
         offer = kmp.examine(machine, kernel, offer, policy)
