@@ -113,8 +113,8 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 
@@ -135,7 +135,7 @@ def main() -> None:
         result = dispatch.run_command(store, params["command"], params["arguments"], module.check_mode)
         return {"changed": store.changed, "store": result}
 
-    _argspec.run(module, work)
+    run_module(module, work)
 
 
 if __name__ == "__main__":

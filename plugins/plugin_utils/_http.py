@@ -13,16 +13,16 @@ import urllib.error
 from ansible.module_utils.urls import open_url
 
 # What a request can be given besides where it goes
-OPTIONS = {
+REQUEST_OPTIONS = {
     *("timeout", "headers", "validate_certs", "ca_path", "client_cert", "client_key", "url_username", "url_password"),
 }
 # Statuses that say to come again: nothing is wrong with the request
-LATER = (408, 425, 429)
+RETRY_LATER = (408, 425, 429)
 # Bytes of an answer that are read
-_MOST = 1 << 20
+_MAX_BYTES = 1 << 20
 
 
-class NoAnswer(Exception):
+class RequestFailed(Exception):
     """Nothing came back that could be judged."""
 
 
@@ -33,19 +33,19 @@ class Fetch(t.Protocol):
 def fetch(method: str, url: str, body: str | None, options: t.Mapping[str, t.Any]) -> tuple[int, str]:
     """Status and text of an answer.
 
-    :param options: of ``OPTIONS``.
-    :raises NoAnswer: there was none in time.
+    :param options: of ``REQUEST_OPTIONS``.
+    :raises RequestFailed: there was none in time.
     """
     headers = {str(key): str(value) for key, value in (options.get("headers") or {}).items()}
     if body is not None:
         headers.setdefault("Content-Type", "application/json")
     try:
-        return _answered(url, method, body, headers, options)
+        return _send(url, method, body, headers, options)
     except Exception as exc:  # urllib, http.client and ssl have errors of their own each
-        raise NoAnswer(f"{shown(url)} does not answer: {getattr(exc, 'reason', None) or exc}") from exc
+        raise RequestFailed(f"{redact_url(url)} does not answer: {getattr(exc, 'reason', None) or exc}") from exc
 
 
-def _answered(
+def _send(
     url: str, method: str, body: str | None, headers: t.Mapping[str, str], options: t.Mapping[str, t.Any]
 ) -> tuple[int, str]:
     try:
@@ -64,21 +64,21 @@ def _answered(
             force_basic_auth=bool(options.get("url_username")),
             follow_redirects="safe",
         )
-        return int(answer.getcode()), answer.read(_MOST).decode("utf-8", "replace")
+        return int(answer.getcode()), answer.read(_MAX_BYTES).decode("utf-8", "replace")
     except urllib.error.HTTPError as exc:
-        return int(exc.code), exc.read(_MOST).decode("utf-8", "replace")
+        return int(exc.code), exc.read(_MAX_BYTES).decode("utf-8", "replace")
 
 
-def good(status: int) -> bool:
+def is_success(status: int) -> bool:
     """Whether a status says that all is well."""
     return 200 <= status < 300
 
 
-def said(status: int, text: str) -> str:
+def format_response(status: int, text: str) -> str:
     """An answer in one line, for people."""
     return f"HTTP {status}" + (f": {' '.join(text.split())[:120]}" if text.strip() else "")
 
 
-def shown(url: str) -> str:
+def redact_url(url: str) -> str:
     """A URL without the password that may be in it."""
     return re.sub(r"//[^/@]*@", "//***@", url)

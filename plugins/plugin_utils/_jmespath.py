@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 
 
-def compiled(name: str, text: str) -> t.Any:
+def compile_expression(name: str, text: str) -> t.Any:
     """:param name: of the variable that it was given as.
     :raises PlanError: it is not JMESPath, or the library is not there.
     """
@@ -27,7 +27,7 @@ def compiled(name: str, text: str) -> t.Any:
         raise PlanError(f"{name}: {text!r} is not JMESPath: {exc}") from exc
 
 
-def search(expression: t.Any, data: t.Any, what: str) -> t.Any:
+def search_data(expression: t.Any, data: t.Any, what: str) -> t.Any:
     """:raises PlanError: the expression does not work with these data."""
     try:
         return expression.search(data)

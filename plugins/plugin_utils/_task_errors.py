@@ -84,7 +84,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def of(result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> str | None:
+def describe_error(result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> str | None:
     """The problem that a task's result tells of, None where it succeeded.
 
     :param variables: the host's, for what its address and user are.
@@ -93,22 +93,22 @@ def of(result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -
         return None
     said = "\n".join(str(result.get(key) or "") for key in ("msg", "module_stderr", "module_stdout", "exception"))
     lost = "unreachable: " if result.get("unreachable") else ""
-    words = {"address": address(variables), "user": str(variables.get("ansible_user") or "the user")}
+    words = {"address": format_address(variables), "user": str(variables.get("ansible_user") or "the user")}
     # What our own modules say is clear already; what Ansible and its tools say is put in words.
     if "kernel" not in result:
         for pattern, meaning, todo in _KNOWN:
             if re.search(pattern, said):
                 return f"{lost}{meaning.format(**words)}; {todo.format(**words)}"
-    return lost + one_line(str(result.get("msg") or "it failed without a message"))
+    return lost + to_one_line(str(result.get("msg") or "it failed without a message"))
 
 
-def address(variables: t.Mapping[str, t.Any]) -> str:
+def format_address(variables: t.Mapping[str, t.Any]) -> str:
     """Where the host is reached, as people are told."""
     host = str(variables.get("ansible_host") or variables.get("inventory_hostname") or "its address")
     return f"{host} port {variables['ansible_port']}" if variables.get("ansible_port") else host
 
 
-def one_line(text: str, most: int = 500) -> str:
+def to_one_line(text: str, most: int = 500) -> str:
     """White space folded, cut at ``most`` characters; what a terminal would obey is shown as a question mark."""
     folded = "".join(letter if letter.isprintable() else "?" for letter in re.sub(r"\s+", " ", text).strip())
     return folded if len(folded) <= most else folded[: most - 3] + "..."

@@ -11,8 +11,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import OPTIONS as REQUEST
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import NoAnswer, fetch, good, said, shown
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
+    REQUEST_OPTIONS,
+    RequestFailed,
+    fetch,
+    format_response,
+    is_success,
+    redact_url,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import files
 
 # The options of each module that delivers a report, documented in the fragment of that name
@@ -23,7 +29,7 @@ OPTIONS: dict[str, t.Any] = {
 }
 
 
-def deliver(
+def deliver_report(
     options: t.Mapping[str, t.Any], make: t.Callable[[], t.Mapping[str, t.Any]], say: t.Callable[[str], t.Any]
 ) -> list[str]:
     """Where the report's files are by now, those for people first; nowhere if the options want none.
@@ -34,9 +40,9 @@ def deliver(
     """
     if not options["dir"] and not options["url"]:
         return []
-    named = files.render(make())
+    named = files.render_files(make())
     places, problems = [], []
-    for where, put in ((options["dir"], files.write), (options["url"], _sender(options["request"]))):
+    for where, put in ((options["dir"], files.write_files), (options["url"], _sender(options["request"]))):
         try:
             there = put(where, named) if where else []
         except PlanError as exc:
@@ -52,22 +58,23 @@ def deliver(
 
 def _sender(request: t.Mapping[str, t.Any]) -> t.Callable[[str, t.Mapping[str, str]], list[str]]:
     def send(url: str, named: t.Mapping[str, str]) -> list[str]:
-        unknown = sorted(set(request) - REQUEST)
+        unknown = sorted(set(request) - REQUEST_OPTIONS)
         if unknown:
-            raise PlanError(
-                f"livepatch_report_request: {', '.join(unknown)} is not known; known are {', '.join(sorted(REQUEST))}"
-            )
+            known = ", ".join(sorted(REQUEST_OPTIONS))
+            raise PlanError(f"livepatch_report_request: {', '.join(unknown)} is not known; known are {known}")
         return [_put(f"{url.rstrip('/')}/{name}", text, request) for name, text in named.items()]
 
     return send
 
 
 def _put(url: str, text: str, request: t.Mapping[str, t.Any]) -> str:
-    kind = {"Content-Type": files.type_of(url)}
+    kind = {"Content-Type": files.get_media_type(url)}
     try:
         status, answer = fetch("PUT", url, text, {**request, "headers": {**kind, **(request.get("headers") or {})}})
-    except NoAnswer as exc:
+    except RequestFailed as exc:
         raise PlanError(f"livepatch_report_url: the report was not sent: {exc}") from exc
-    if not good(status):
-        raise PlanError(f"livepatch_report_url: the report was not sent: PUT {shown(url)}: {said(status, answer)}")
-    return shown(url)
+    if not is_success(status):
+        raise PlanError(
+            f"livepatch_report_url: the report was not sent: PUT {redact_url(url)}: {format_response(status, answer)}"
+        )
+    return redact_url(url)

@@ -44,12 +44,12 @@ def of(
         "fence": rollout["fence"],
         "plan": rollout["hash"],
         # Of the first of their kind nobody knows yet whether they will be up in an hour: the next boot is kept without.
-        "confirm": rollout["document"]["waves"][batch["wave"]]["kind"] not in budgets.STRICT,
+        "confirm": rollout["document"]["waves"][batch["wave"]]["kind"] not in budgets.ZERO_BUDGET_KINDS,
         # Just that, whatever the host might get by now.
         "expect": {
             name: {
                 "build_id": planned[name]["build_id"],
-                "kmp": hosts.evr_of(planned[name]["kmp"]),
+                "kmp": hosts.get_evr(planned[name]["kmp"]),
                 # What holds others back was not asked for those in flight: nothing new is begun on them. In check mode
                 # nothing is, and the rollout that has begun is none of this run's.
                 "begun": batch["in_flight"] and not read_only,
@@ -99,7 +99,7 @@ def _left_out(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapp
 
 def _untried(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> set[str]:
     """Cohorts whose canaries were all left out: the KMP was tried on none of them."""
-    if document["waves"][batch["wave"]]["kind"] in budgets.STRICT:
+    if document["waves"][batch["wave"]]["kind"] in budgets.ZERO_BUDGET_KINDS:
         return set()
     canaries = [name for wave in document["waves"] if wave["kind"] == "canaries" for name in wave["hosts"]]
     told = store.send_fenced("list_attempted", hosts=canaries)
@@ -132,7 +132,7 @@ def _for_slices(document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], s
     """
     wave = document["waves"][batch["wave"]]
     larger = len(wave["hosts"]) > document["settings"]["max_in_flight"]
-    return slices > 1 and larger and batch["untouched"] and wave["kind"] not in budgets.STRICT
+    return slices > 1 and larger and batch["untouched"] and wave["kind"] not in budgets.ZERO_BUDGET_KINDS
 
 
 def _stopped(
@@ -149,5 +149,5 @@ def _barred(name: str, kmp: str, target: str, quarantine: t.Iterable[t.Mapping[s
     for entry in quarantine:
         of_kmp = entry.get("kmp") == kmp and entry.get("cohort") in (None, target)
         if entry.get("host") == name or of_kmp:
-            return f"in quarantine: {entry['reason']}; {plan.CLEARED_BY}"
+            return f"in quarantine: {entry['reason']}; {plan.QUARANTINE_HINT}"
     return None

@@ -14,14 +14,14 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, GOOD, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, SUCCESSFUL, Outcome
 
 # By outcome, how many hosts
 Counts = t.Mapping[str, int]
 # Waves of which each host is the first of its cohort to get the patch
-STRICT = ("canaries", "singles")
+ZERO_BUDGET_KINDS = ("canaries", "singles")
 # Of a wave's members: what is known to have ended. Skipped are those to which nothing was done, for a reason.
-_ENDED = (*GOOD, *BAD, "skipped")
+_ENDED = (*SUCCESSFUL, *BAD, "skipped")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Totals:
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class WaveAssessment:
     """``barred``: cohorts in which nobody gets the KMP any more."""
 
     passed: bool
@@ -43,42 +43,45 @@ class Verdict:
     barred: tuple[str, ...] = ()
 
 
-def bad(counts: Counts) -> int:
+def count_bad(counts: Counts) -> int:
     return sum(counts.get(kind, 0) for kind in BAD)
 
 
-def name_of(document: t.Mapping[str, t.Any], wave: int) -> str:
+def format_wave_name(document: t.Mapping[str, t.Any], wave: int) -> str:
     kind = document["waves"][wave]["kind"]
     return {"canaries": "canaries", "singles": "the only ones of their kind"}.get(kind, f"wave {wave}")
 
 
-def allowed(document: t.Mapping[str, t.Any], wave: int) -> int | None:
+def resolve_wave_budget(document: t.Mapping[str, t.Any], wave: int) -> int | None:
     """How many hosts of a wave may go wrong, None for any number."""
     planned = document["waves"][wave]
     budgeted = document["settings"]["budgets"]["wave"]
-    return 0 if planned["kind"] in STRICT else host_counts.allowed(budgeted, len(planned["hosts"]))
+    return 0 if planned["kind"] in ZERO_BUDGET_KINDS else host_counts.resolve_count(budgeted, len(planned["hosts"]))
 
 
-def by_outcome(rows: t.Iterable[Outcome]) -> dict[str, int]:
+def count_by_outcome(rows: t.Iterable[Outcome]) -> dict[str, int]:
     return dict(collections.Counter(row.outcome for row in rows))
 
 
-def count(rows: t.Collection[Outcome]) -> dict[str, t.Any]:
+def count_outcomes(rows: t.Collection[Outcome]) -> dict[str, t.Any]:
     """What the store counts, of these hosts only."""
     cohorts: dict[str, list[Outcome]] = {}
     for row in rows:
         cohorts.setdefault(str(row.cohort), []).append(row)
-    return {"rollout": by_outcome(rows), "cohorts": {name: by_outcome(some) for name, some in cohorts.items()}}
+    return {
+        "rollout": count_by_outcome(rows),
+        "cohorts": {name: count_by_outcome(some) for name, some in cohorts.items()},
+    }
 
 
-def judge(
+def assess_wave(
     document: t.Mapping[str, t.Any],
     wave: int,
     totals: Totals,
     rows: t.Collection[Outcome],
     last: bool,
     check_mode: bool = False,
-) -> Verdict:
+) -> WaveAssessment:
     """Judges a wave as far as it has gone.
 
     :param rows: what became of the wave's hosts so far.
@@ -86,17 +89,17 @@ def judge(
     """
     settings = document["settings"]
     planned = document["waves"][wave]["hosts"]
-    strict = document["waves"][wave]["kind"] in STRICT
-    most = allowed(document, wave)
+    strict = document["waves"][wave]["kind"] in ZERO_BUDGET_KINDS
+    most = resolve_wave_budget(document, wave)
     ended = (*_ENDED, "pending") if check_mode else _ENDED
     size = len(planned) if last else sum(row.outcome in ended for row in rows)
     unknown = size - sum(row.outcome in ended for row in rows)
     well = sum(row.outcome in ended and not row.bad and row.outcome != "skipped" for row in rows)
     told = f"({well} of {size} well, budget {_shown(most)})"
-    head = f"Gate after {name_of(document, wave)}:"
+    head = f"Gate after {format_wave_name(document, wave)}:"
 
     barred = _barred(document, rows, settings["halt_scope"] if strict else "cohort")
-    problem = _over(document, totals, bad(totals.wave) + unknown, most)
+    problem = _over(document, totals, count_bad(totals.wave) + unknown, most)
     if strict and barred and settings["halt_scope"] != "rollout" and not unknown:
         everybody = len(document["cohorts"])
         others = everybody - len(barred)
@@ -104,11 +107,11 @@ def judge(
         over_all = _over_all(document, totals)
         if others and over_all is None:
             text = f"the rollout ends for {len(barred)} of {everybody} cohorts, and goes on for {others}"
-            return Verdict(True, f"{head} fail for some {told}: {text}", barred)
+            return WaveAssessment(True, f"{head} fail for some {told}: {text}", barred)
         problem = over_all or problem
     if problem is None:
-        return Verdict(True, f"{head} pass {told}")
-    return Verdict(False, f"{head} fail {told}{problem}: no further host is touched", barred)
+        return WaveAssessment(True, f"{head} pass {told}")
+    return WaveAssessment(False, f"{head} fail {told}{problem}: no further host is touched", barred)
 
 
 def _over(document: t.Mapping[str, t.Any], totals: Totals, in_wave: int, most_in_wave: int | None) -> str | None:
@@ -118,11 +121,11 @@ def _over(document: t.Mapping[str, t.Any], totals: Totals, in_wave: int, most_in
     budgets = document["settings"]["budgets"]
     sizes = {one["id"]: one["hosts"] for one in document["cohorts"]}
     return (
-        _first_over([("batch", bad(totals.batch), budgets["batch"], sum(totals.batch.values()))])
+        _first_over([("batch", count_bad(totals.batch), budgets["batch"], sum(totals.batch.values()))])
         or _over_all(document, totals)
         or _first_over(
             [
-                (f"cohort {cohort}", bad(counts), budgets["cohort"], sizes[cohort])
+                (f"cohort {cohort}", count_bad(counts), budgets["cohort"], sizes[cohort])
                 for cohort, counts in totals.cohorts.items()
             ]
         )
@@ -134,7 +137,7 @@ def _over_all(document: t.Mapping[str, t.Any], totals: Totals) -> str | None:
     budgets, everybody = document["settings"]["budgets"], len(document["hosts"])
     return _first_over(
         [
-            ("rollout", bad(totals.rollout), budgets["rollout"], everybody),
+            ("rollout", count_bad(totals.rollout), budgets["rollout"], everybody),
             ("lost hosts", totals.rollout.get("lost", 0), budgets["lost"], everybody),
         ]
     )
@@ -143,7 +146,7 @@ def _over_all(document: t.Mapping[str, t.Any], totals: Totals) -> str | None:
 def _first_over(checks: t.Iterable[tuple[str, int, str | None, int]]) -> str | None:
     """:param checks: what it is of, how many went wrong, how many may, and of how many."""
     for what, count, budgeted, planned in checks:
-        most = host_counts.allowed(budgeted, planned)
+        most = host_counts.resolve_count(budgeted, planned)
         if most is not None and count > most:
             return f" ({what}: {count} bad, budget {most})"
     return None

@@ -16,13 +16,13 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import ho
 _KEPT = ("state", "release", "build_id", "level", "kmp", "up_to_date")
 
 
-def of(name: str, answer: t.Mapping[str, t.Any], now: float) -> dict[str, t.Any]:
+def build_facts(name: str, answer: t.Mapping[str, t.Any], now: float) -> dict[str, t.Any]:
     """The facts of a host.
 
     :param answer: what livepatch_survey tells of it.
     """
-    host = hosts.from_result(name, {}, answer)
+    host = hosts.parse_host(name, {}, answer)
     # Of whom nothing is known, nobody knows whom it is like.
-    cohort = plan.cohort_of(host) if host.build_id else None
+    cohort = plan.compute_cohort_id(host) if host.build_id else None
     kept = {key: getattr(host, key) for key in _KEPT}
     return {"livepatch_recorded": {"at": int(now), **kept, "cohort": cohort}}

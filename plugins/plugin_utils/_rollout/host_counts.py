@@ -11,7 +11,7 @@ import re
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 
 
-def check(name: str, value: str | int | None) -> str | None:
+def parse_count(name: str, value: str | int | None) -> str | None:
     """A number (``5``) or a share (``10%``) as text; None and ``''`` are None.
 
     :param name: the variable that it is given by.
@@ -23,7 +23,7 @@ def check(name: str, value: str | int | None) -> str | None:
     return text or None
 
 
-def allowed(value: str | None, planned: int) -> int | None:
+def resolve_count(value: str | None, planned: int) -> int | None:
     """How many of so many hosts that are: of a share as many as are whole in it. None where there is no limit."""
     if value is None:
         return None

@@ -29,9 +29,10 @@ class Host:
 
     ``unconfirmed``: what is active is kept out of the next boot; whoever applied it has gone away before its gate.
     ``rollout``: the one by which something was last begun on it, as its journal tells.
-    ``refused``: there are KMPs of the right name, and none of them was taken. ``wariness``: from 0, goes first, to 1.
+    ``refused``: there are KMPs of the right name, and none of them was taken.
+    ``criticality``: from 0, goes first, to 1.
     ``domains``: failure domains that it is in, as ``key=value``; ``groups``: services that it is a part of.
-    ``new_level``: that of ``kmp``. ``key``: what else its cohort is told by. ``left_out``: why the operator wants it
+    ``key``: what else its cohort is told by. ``left_out``: why the operator wants it
     in no wave.
     """
 
@@ -50,10 +51,9 @@ class Host:
     refused: bool = False
     up_to_date: bool = False
     unconfirmed: bool = False
-    wariness: float = 0.5
+    criticality: float = 0.5
     domains: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    new_level: int | None = None
     key: str | None = None
     left_out: str | None = None
 
@@ -72,7 +72,7 @@ class Host:
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class HostSelection:
     """What the operator says of hosts, besides what is true of them.
 
     ``domain_keys`` name variables; ``cohort_key`` and ``filter_`` are JMESPath over the host's facts (``name``,
@@ -88,13 +88,16 @@ class Choice:
     prestaged: bool = False
 
 
-def evr_of(kmp: str) -> str:
+def get_evr(kmp: str) -> str:
     """The version and release of a ``kmp``, which is name-evr. An EVR has one dash."""
     return "-".join(kmp.split("-")[-2:])
 
 
-def from_result(
-    name: str, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None, choice: Choice = Choice()
+def parse_host(
+    name: str,
+    variables: t.Mapping[str, t.Any],
+    result: t.Mapping[str, t.Any] | None,
+    selection: HostSelection = HostSelection(),
 ) -> Host:
     """Reads a result of ``livepatch_survey``; a host that gave no answer is ``unknown``, with the reason.
 
@@ -104,12 +107,12 @@ def from_result(
     """
     said: dict[str, t.Any] = {
         "canary": _mark(name, variables),
-        "wariness": _wariness(name, variables),
-        "domains": tuple(f"{key}={variables[key]}" for key in choice.domain_keys if variables.get(key) is not None),
+        "criticality": _parse_criticality(name, variables),
+        "domains": tuple(f"{key}={variables[key]}" for key in selection.domain_keys if variables.get(key) is not None),
         "groups": _groups(variables.get("livepatch_service_group")),
     }
     if result is None or "livepatch" not in result:
-        problem = (result or {}).get("problem") or _task_errors.of(result, variables) or "it was not asked"
+        problem = (result or {}).get("problem") or _task_errors.describe_error(result, variables) or "it was not asked"
         return Host(name, "unknown", problem, **said)
     kernel, kmp, livepatch = result["kernel"], result["kmp"], result["livepatch"]
     selected = kmp["selected"]
@@ -128,9 +131,8 @@ def from_result(
         refused=selected is None and bool(kmp["rejected"]),
         up_to_date=livepatch["compliance"]["up_to_date"] is True,
         unconfirmed=(livepatch["journal"] or {}).get("phase") == _journal.SOAKING,
-        new_level=selected["level"] if selected else None,
-        key=_key(name, result, choice),
-        left_out=_left_out(name, result, choice),
+        key=_key(name, result, selection),
+        left_out=_left_out(name, result, selection),
         **said,
     )
 
@@ -142,18 +144,18 @@ def _mark(name: str, variables: t.Mapping[str, t.Any]) -> bool:
         raise PlanError(f"livepatch_canary of {name}: {exc}") from exc
 
 
-def _wariness(name: str, variables: t.Mapping[str, t.Any]) -> float:
+def _parse_criticality(name: str, variables: t.Mapping[str, t.Any]) -> float:
     """Of who says nothing, in the middle: who goes first and who goes last are both marked."""
     given = variables.get("livepatch_criticality", 0.5)
     try:
-        wariness = float(given)
+        criticality = float(given)
     except (TypeError, ValueError):
-        wariness = -1.0
-    if not 0 <= wariness <= 1:
+        criticality = -1.0
+    if not 0 <= criticality <= 1:
         raise PlanError(
             f"livepatch_criticality of {name} is {given!r}: it is a number from 0 (goes first) to 1 (goes last)"
         )
-    return wariness
+    return criticality
 
 
 def _groups(given: t.Any) -> tuple[str, ...]:
@@ -164,27 +166,27 @@ def _groups(given: t.Any) -> tuple[str, ...]:
 
 def _search(expression: t.Any, name: str, result: t.Mapping[str, t.Any], what: str) -> t.Any:
     facts = {"name": name, **{key: result[key] for key in ("kernel", "kmp", "livepatch")}}
-    return _jmespath.search(expression, facts, f"{what} does not work with {name}")
+    return _jmespath.search_data(expression, facts, f"{what} does not work with {name}")
 
 
-def _key(name: str, result: t.Mapping[str, t.Any], choice: Choice) -> str | None:
-    if choice.cohort_key is None:
+def _key(name: str, result: t.Mapping[str, t.Any], selection: HostSelection) -> str | None:
+    if selection.cohort_key is None:
         return None
-    return json.dumps(_search(choice.cohort_key, name, result, "livepatch_cohort_key"), sort_keys=True)
+    return json.dumps(_search(selection.cohort_key, name, result, "livepatch_cohort_key"), sort_keys=True)
 
 
-def _left_out(name: str, result: t.Mapping[str, t.Any], choice: Choice) -> str | None:
-    if choice.filter_ is not None and not _search(choice.filter_, name, result, "livepatch_filter"):
+def _left_out(name: str, result: t.Mapping[str, t.Any], selection: HostSelection) -> str | None:
+    if selection.filter_ is not None and not _search(selection.filter_, name, result, "livepatch_filter"):
         return "livepatch_filter does not admit it"
-    if choice.kernel_versions is not None:
+    if selection.kernel_versions is not None:
         upstream = re.match(r"\d+(\.\d+)*", str(result["kernel"]["release"]))
-        if upstream is None or not choice.kernel_versions.contains(upstream.group()):
-            return f"livepatch_kernel_versions ({choice.kernel_versions}) do not admit {result['kernel']['release']}"
+        if upstream is None or not selection.kernel_versions.contains(upstream.group()):
+            return f"livepatch_kernel_versions ({selection.kernel_versions}) do not admit {result['kernel']['release']}"
     selected = result["kmp"]["selected"]
-    if choice.levels is not None and selected is not None:
+    if selection.levels is not None and selected is not None:
         level = selected["level"]
-        if level is None or not choice.levels.contains(str(level)):
-            return f"livepatch_levels ({choice.levels}) do not admit level {level}"
-    if choice.prestaged and selected is not None and not selected["downloaded"]:
+        if level is None or not selection.levels.contains(str(level)):
+            return f"livepatch_levels ({selection.levels}) do not admit level {level}"
+    if selection.prestaged and selected is not None and not selected["downloaded"]:
         return "livepatch_prestaged is set, and its KMP has not been downloaded (playbook prestage)"
     return None

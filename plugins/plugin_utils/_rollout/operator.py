@@ -11,8 +11,8 @@ import datetime
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, from_store
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, lease
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import lease
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _ENTRY = {"id": {"type": "int"}, "kmp": {"type": "str"}, "cohort": {"type": "str"}, "host": {"type": "str"}}
@@ -20,7 +20,7 @@ OPTIONS: dict[str, t.Any] = {
     "command": {
         "type": "str",
         "required": True,
-        "choices": ["report", "abandon", "approve", "quarantine_list", "quarantine_add", "quarantine_clear"],
+        "choices": ["abandon", "approve", "quarantine_list", "quarantine_add", "quarantine_clear"],
     },
     "plan_hash": {"type": "str", "default": ""},
     "wave": {"type": "str", "default": "all"},
@@ -34,23 +34,20 @@ OPTIONS: dict[str, t.Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class Said:
-    """What was done, in words, the entries of the quarantine that it was done to, and the rollout that was shown."""
+    """What was done, in words, and the entries of the quarantine that it was done to."""
 
     lines: list[str]
     changed: bool
     entries: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
-    recorded: from_store.Recorded | None = None
 
 
 def do(store: StoreClient, options: t.Mapping[str, t.Any]) -> Said:
     """:raises PlanError: something that is needed was not given, or cannot be understood."""
     by = options["by"] or str(lease.current()["user"])
     command = options["command"]
-    if command == "report":
-        return _report(store)
     if command == "quarantine_list":
         entries = store.send("list_quarantine")
-        return Said([_told(entry) for entry in entries] or ["Nothing is in quarantine"], False, entries)
+        return Said([describe_entry(entry) for entry in entries] or ["Nothing is in quarantine"], False, entries)
     if command == "approve":
         return _approve(store, options, by)
     if not options["reason"].strip():
@@ -63,7 +60,9 @@ def do(store: StoreClient, options: t.Mapping[str, t.Any]) -> Said:
     entry = {key: value for key, value in options["entry"].items() if value is not None}
     if command == "quarantine_clear":
         cleared = store.send("clear_quarantine", match=entry, by=by, reason=options["reason"]) or []
-        return Said([f"Cleared {_told(one)}" for one in cleared] or ["Nothing matches"], bool(cleared), cleared)
+        return Said(
+            [f"Cleared {describe_entry(one)}" for one in cleared] or ["Nothing matches"], bool(cleared), cleared
+        )
     entry.pop("id", None)
     if bool(entry.get("kmp")) == bool(entry.get("host")):
         raise PlanError(
@@ -72,29 +71,6 @@ def do(store: StoreClient, options: t.Mapping[str, t.Any]) -> Said:
         )
     added = store.send("add_to_quarantine", entries=[{**entry, "reason": options["reason"], "by": by}])
     return Said([f"In quarantine: {_what(entry)}" + ("" if added else ", as it was before")], bool(added), [entry])
-
-
-def _report(store: StoreClient) -> Said:
-    """The rollout that is open, or else the last one."""
-    shown = store.send("show", scope=store.scope)
-    found = from_store.read(store, shown["rollout"])
-    if found is None:
-        return Said([f"No rollout of the scope {store.scope} is recorded"], False)
-    rollout = found.shown
-    gates = [
-        f"  {formatting.clock(one['at'])}  {_gate(one)}: {one['verdict']}: {one['text']}" for one in rollout["gates"]
-    ]
-    head = f"Rollout {rollout['id']} of plan {rollout['plan_hash'][:12]}, begun {formatting.clock(rollout['started'])}"
-    barred = [f"  {_told(entry)}" for entry in shown["quarantine"]]
-    lines = [head, "", *found.lines({"text": f"since {formatting.clock(rollout['ended'] or rollout['started'])}"})]
-    lines += ["", "Gates:", *gates] if gates else []
-    return Said([*lines, *(["", "In quarantine:", *barred] if barred else [])], False, recorded=found)
-
-
-def _gate(gate: t.Mapping[str, t.Any]) -> str:
-    """The wave, and which of its gates it was; none for the verdict on the wave as a whole."""
-    which = [] if gate.get("of") == batches.WAVE else [gate.get("name") or batches.HOSTS]
-    return ": ".join([f"wave {gate['wave']}", *which])
 
 
 def _approve(store: StoreClient, options: t.Mapping[str, t.Any], by: str) -> Said:
@@ -135,8 +111,7 @@ def _what(entry: t.Mapping[str, t.Any]) -> str:
     return f"{entry['kmp']}" + (f" in cohort {entry['cohort']}" if entry.get("cohort") else "")
 
 
-def _told(entry: t.Mapping[str, t.Any]) -> str:
+def describe_entry(entry: t.Mapping[str, t.Any]) -> str:
     return (
-        f"{entry['id']}: {_what(entry)}, since {formatting.clock(entry['since'])} by {entry['by'] or '?'}: "
-        f"{entry['reason']}"
+        f"{entry['id']}: {_what(entry)}, since {format_time(entry['since'])} by {entry['by'] or '?'}: {entry['reason']}"
     )

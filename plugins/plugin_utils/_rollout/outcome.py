@@ -15,7 +15,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants i
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
-GOOD = ("done", "unchanged")
+SUCCESSFUL = ("done", "unchanged")
 # Outcomes that use up a budget: something went wrong, whatever was made of it afterwards.
 BAD = ("failed", "lost", "rolled_back", "rollback_pending", "rollback_refused")
 
@@ -25,7 +25,7 @@ class Outcome:
     """``outcome`` is one of done, unchanged, failed, lost, skipped, pending, rolled_back, rollback_pending,
     rollback_refused. ``applied``: what is active now was put there by this rollout, as far as is known. ``crashed``:
     the host went down since its patch was begun. ``halted``: its turn had come, and a halt kept it from starting.
-    ``blind``: why it is not known whether it is well.
+    ``health_unknown``: why it is not known whether it is well.
     """
 
     host: str
@@ -39,7 +39,7 @@ class Outcome:
     crashed: bool = False
     halted: bool = False
     cohort: str | None = None
-    blind: str | None = None
+    health_unknown: str | None = None
 
     @property
     def bad(self) -> bool:
@@ -47,7 +47,7 @@ class Outcome:
 
 
 @dataclasses.dataclass(frozen=True)
-class Answers:
+class TaskResults:
     """What a host's tasks returned, each None where it did not run.
 
     ``install`` started the run (in check mode: says what would be done), ``verify`` told what became of it. ``found``
@@ -59,7 +59,7 @@ class Answers:
     found: t.Mapping[str, t.Any] | None = None
 
 
-def unplanned(host: Host, why: str | None = None) -> Outcome:
+def build_unplanned_outcome(host: Host, why: str | None = None) -> Outcome:
     """Of a host that is in no wave.
 
     :param why: what the plan says of it; what the host itself says is newer, and is enough where it cannot be patched.
@@ -69,10 +69,10 @@ def unplanned(host: Host, why: str | None = None) -> Outcome:
     return Outcome(host.name, kind, reason, host.state, host.level, host.kmp)
 
 
-def judge(
+def determine_outcome(
     host: Host,
     variables: t.Mapping[str, t.Any],
-    answers: Answers,
+    results: TaskResults,
     rollout: str | None = None,
     check_mode: bool = False,
 ) -> Outcome:
@@ -81,15 +81,15 @@ def judge(
     :param rollout: this one: what the host's journal ascribes to it was done by it, be it by an earlier run.
     """
     before = Outcome(host.name, "pending", "not started", host.state, host.level, host.kmp)
-    install, verify = answers.install, answers.verify
+    install, verify = results.install, results.verify
     if not install:
         return before
     if install.get("halted"):
         return dataclasses.replace(before, reason=str(install.get("msg")), halted=True)
     after = dataclasses.replace(before, outcome="failed", state="unknown", level=None)
-    if answers.found is not None:
-        return _after_all(host, after, install, answers.found, rollout)
-    problem = _task_errors.of(install, variables)
+    if results.found is not None:
+        return _after_all(host, after, install, results.found, rollout)
+    problem = _task_errors.describe_error(install, variables)
     if problem is not None:
         left = install.get("livepatch") or {}
         return dataclasses.replace(
@@ -101,7 +101,7 @@ def judge(
         )
     if check_mode:
         return dataclasses.replace(before, reason="check mode: would be patched")
-    problem = _task_errors.of(verify, variables)
+    problem = _task_errors.describe_error(verify, variables)
     if not verify or problem is not None:
         lost = not verify or bool(verify.get("unreachable"))
         # It was started, so that it is patched by now, or will be.
@@ -111,12 +111,12 @@ def judge(
     return _verified(host, after, verify, rollout)
 
 
-def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
+def apply_probe(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
     """What a probe in the soak has made of a host that was well.
 
     :param result: what the host told, None where it was not asked.
     """
-    problem = _task_errors.of(result, variables) if result else "it was not asked in the soak"
+    problem = _task_errors.describe_error(result, variables) if result else "it was not asked in the soak"
     if result and "problem" in result:
         problem = str(result["problem"])
     if not result or problem is not None:
@@ -133,7 +133,7 @@ def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.M
     )
     # What the kernel says since its last change is about this rollout only where that was its change.
     if now.applied:
-        now = dataclasses.replace(now, blind=_blind(told))
+        now = dataclasses.replace(now, health_unknown=_explain_unknown_health(told))
     problem = _unwell(told) if now.applied else None
     # Not whether it is the newest: another one may have come out while the wave soaks.
     if problem is None and not _in_force(result, before.kmp):
@@ -143,9 +143,11 @@ def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.M
     return dataclasses.replace(now, outcome="failed", reason=f"in the soak: {problem}")
 
 
-def confirmed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
+def apply_confirmation(
+    before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]
+) -> Outcome:
     """What letting the next boot have the patch has made of a host; None where that was not tried."""
-    problem = _task_errors.of(result, variables)
+    problem = _task_errors.describe_error(result, variables)
     if problem is None or before.bad or (result or {}).get("halted"):
         return before
     return dataclasses.replace(
@@ -153,14 +155,14 @@ def confirmed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: 
     )
 
 
-def went_back(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
+def apply_rollback(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
     """What came of bringing a host back.
 
     :param result: what the host told when it was collected, None where that did not happen.
     """
     why = before.reason
     if not result or result.get("unreachable") or "livepatch" not in result:
-        problem = _task_errors.of(result, variables) or "it was not asked"
+        problem = _task_errors.describe_error(result, variables) or "it was not asked"
         return dataclasses.replace(before, outcome="rollback_pending", reason=f"{why}; not brought back yet: {problem}")
     told = result["livepatch"]
     job = told["job"] or {"failed": True, "msg": "what worked on it has gone away in the middle"}
@@ -172,7 +174,7 @@ def went_back(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: 
         # To try it again would be refused as long as nobody has looked at it.
         gone = f"it went down before it was brought back: {told['reason']}"
         return dataclasses.replace(now, outcome="failed", crashed=True, reason=f"{why}; {gone}")
-    said = _task_errors.one_line(str(job.get("msg") or "it failed without a message"))
+    said = _task_errors.to_one_line(str(job.get("msg") or "it failed without a message"))
     kind = "rollback_refused" if job.get("refused") else "rollback_pending"
     return dataclasses.replace(now, outcome=kind, applied=True, reason=f"{why}; not brought back: {said}")
 
@@ -244,7 +246,7 @@ def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], rollout
         return dataclasses.replace(found, reason="what worked on it has gone away in the middle: " + found.reason)
     if job is not None and job["failed"]:
         return dataclasses.replace(
-            found, reason=_task_errors.one_line(str(job.get("msg") or "it failed without a message"))
+            found, reason=_task_errors.to_one_line(str(job.get("msg") or "it failed without a message"))
         )
     if kernel["build_id"] != host.build_id or kmp != host.kmp:
         planned = f"{host.kmp} on build ID {host.build_id} was planned"
@@ -254,8 +256,8 @@ def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], rollout
     unwell = _unwell(livepatch) if changed else None
     if unwell is not None:
         return dataclasses.replace(found, reason="it is patched, and not well since: " + unwell)
-    blind = _blind(livepatch) if changed else None
-    return dataclasses.replace(found, outcome="done" if changed else "unchanged", blind=blind)
+    health_unknown = _explain_unknown_health(livepatch) if changed else None
+    return dataclasses.replace(found, outcome="done" if changed else "unchanged", health_unknown=health_unknown)
 
 
 def _in_force(told: t.Mapping[str, t.Any], kmp: str | None) -> bool:
@@ -276,13 +278,13 @@ def _unwell(livepatch: t.Mapping[str, t.Any]) -> str | None:
     return "; ".join("{what}: {text}".format(**one) for one in health["problems"]) or "it says that it is not"
 
 
-def _blind(livepatch: t.Mapping[str, t.Any]) -> str | None:
+def _explain_unknown_health(livepatch: t.Mapping[str, t.Any]) -> str | None:
     """Why nobody can tell whether something has gone wrong on the host since the patch was applied."""
     health = livepatch.get("health") or {}
     return str(health.get("reason")) if health.get("verdict") == "inconclusive" else None
 
 
-def recorded(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, before: Host | None = None) -> Outcome:
+def load_outcome(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, before: Host | None = None) -> Outcome:
     """What the store says of a planned host; of one that was not started what is known from before."""
     row = dict(stored or {"outcome": "pending", "reason": "not started"})
     if row["outcome"] == BEGUN:

@@ -78,7 +78,7 @@ class Plan:
         return {**told, "hash": _hash(told)}
 
 
-def check_document(document: t.Mapping[str, t.Any]) -> None:
+def validate_document(document: t.Mapping[str, t.Any]) -> None:
     """:raises PlanError: it is not a plan that this version can follow, or is not what its hash says."""
     if document.get("schema") != SCHEMA:
         raise PlanError(
@@ -89,13 +89,13 @@ def check_document(document: t.Mapping[str, t.Any]) -> None:
         raise PlanError(f"the plan {document.get('hash')} is not what its hash says: it was changed. Plan again")
 
 
-def make(fleet: t.Iterable[Host], settings: Settings) -> Plan:
+def build_plan(fleet: t.Iterable[Host], settings: Settings) -> Plan:
     """Plans a rollout over the hosts."""
     members: dict[str, list[Host]] = {}
     left_out: dict[str, str] = {}
     bars = _Bars(settings.quarantine)
     for host in sorted(fleet, key=lambda one: one.name):
-        cohort = cohort_of(host)
+        cohort = compute_cohort_id(host)
         reason = _left_out(host) or bars.reason(host)
         if reason is None:
             members.setdefault(cohort, []).append(host)
@@ -112,7 +112,7 @@ def make(fleet: t.Iterable[Host], settings: Settings) -> Plan:
     others = [host for cohort in several for host in cohort.hosts if host.name not in cohort.why]
     others.sort(key=lambda host: rank[host.name])
     caps = _Caps(settings, [host for cohort in cohorts for host in cohort.hosts])
-    sizes = [max(1, host_counts.allowed(size, planned) or 0) for size in settings.waves]
+    sizes = [max(1, host_counts.resolve_count(size, planned) or 0) for size in settings.waves]
     waves = [
         *_cut(CANARIES, canaries, [], caps, whole=True),
         *_cut(WAVE, others, sizes, caps),
@@ -125,7 +125,7 @@ _TARGET = ("release", "build_id", "arch", "flavor", "kmp")
 _KEY = (*_TARGET, "level")
 
 
-def cohort_of(host: Host) -> str:
+def compute_cohort_id(host: Host) -> str:
     """A cohort's ID. Made of what makes hosts alike, and of nothing else: it is the same in each plan."""
     return _digest(host, _KEY)
 
@@ -163,7 +163,7 @@ def _left_out(host: Host) -> str | None:
 
 
 # What lets a host go on that the quarantine bars
-CLEARED_BY = "playbook quarantine clears it"
+QUARANTINE_HINT = "playbook quarantine clears it"
 
 
 class _Bars:
@@ -177,14 +177,14 @@ class _Bars:
             return None
         for what in ((host.kmp, _target(host), None), (host.kmp, None, None), (None, None, host.name)):
             if what in self._reasons:
-                return f"quarantine: {self._reasons[what]}; {CLEARED_BY}"
+                return f"quarantine: {self._reasons[what]}; {QUARANTINE_HINT}"
         return None
 
 
 def _ranks(hosts: t.Iterable[Host], seed: str) -> dict[str, tuple[bool, float, str]]:
-    """Who goes first: whom the operator has marked, then the least wary, then by a hash."""
+    """Who goes first: whom the operator has marked, then the least critical, then by a hash."""
     return {
-        host.name: (not host.canary, host.wariness, hashlib.sha256(f"{seed}\0{host.name}".encode()).hexdigest())
+        host.name: (not host.canary, host.criticality, hashlib.sha256(f"{seed}\0{host.name}".encode()).hexdigest())
         for host in hosts
     }
 
@@ -194,14 +194,14 @@ def _cohort(id_: str, hosts: list[Host], settings: Settings, rank: t.Mapping[str
     if len(ordered) == 1:
         return Cohort(id_, ordered[0], tuple(ordered), {})
     # One is always left for a wave: else nothing would be learned from the canaries.
-    count = min(len(ordered) - 1, max(1, host_counts.allowed(settings.canaries, len(ordered)) or 0))
+    count = min(len(ordered) - 1, max(1, host_counts.resolve_count(settings.canaries, len(ordered)) or 0))
     return Cohort(id_, ordered[0], tuple(ordered), {host.name: _why(host) for host in _spread(ordered, count)})
 
 
 def _why(host: Host) -> str:
     if host.canary:
         return "marked by the operator"
-    return "chosen by hash" if host.wariness == 0.5 else f"wariness {host.wariness:g}"
+    return "chosen by hash" if host.criticality == 0.5 else f"criticality {host.criticality:g}"
 
 
 def _spread(ordered: list[Host], count: int) -> list[Host]:
@@ -250,7 +250,7 @@ class _Caps:
 
 
 def _cap(value: str | None, of: int) -> int | None:
-    return None if value is None else max(1, host_counts.allowed(value, of) or 0)
+    return None if value is None else max(1, host_counts.resolve_count(value, of) or 0)
 
 
 def _cut(kind: str, hosts: list[Host], sizes: list[int], caps: _Caps, whole: bool = False) -> list[Wave]:

@@ -22,7 +22,7 @@ class Change:
     hosts: tuple[str, ...] = ()
 
 
-def between(before: Document, after: Document) -> list[Change]:
+def compare_plans(before: Document, after: Document) -> list[Change]:
     """Both are documents of plans; settings first, then who comes and goes, then who is planned in another way."""
     old, new = before["hosts"], after["hosts"]
     found: dict[str, list[str]] = {}
@@ -53,7 +53,7 @@ def _why(after: Document, name: str) -> str:
 
 def _places(document: Document) -> dict[str, str]:
     return {
-        name: budgets.name_of(document, number)
+        name: budgets.format_wave_name(document, number)
         for number, wave in enumerate(document["waves"])
         for name in wave["hosts"]
     }

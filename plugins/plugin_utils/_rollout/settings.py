@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Choice
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import HostSelection
 
 if t.TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -59,11 +59,11 @@ class Settings:
     halt_scope: str = "rollout"
     budgets: t.Mapping[str, str | None] = dataclasses.field(default_factory=lambda: dict.fromkeys(BUDGETS))
     quarantine: tuple[t.Mapping[str, t.Any], ...] = ()
-    choice: Choice = dataclasses.field(default_factory=Choice)
-    said: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    selection: HostSelection = dataclasses.field(default_factory=HostSelection)
+    selection_options: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, options: t.Mapping[str, t.Any]) -> Settings:
+    def from_options(cls, options: t.Mapping[str, t.Any]) -> Settings:
         """:param options: those of livepatch_plan, and ``quarantine``.
         :raises PlanError: one of them cannot be understood.
         """
@@ -72,17 +72,17 @@ class Settings:
             raise PlanError(
                 f"livepatch_max_in_flight is {options['max_in_flight']}: at least one host must be in flight"
             )
-        caps = {name: host_counts.check(f"livepatch_{name}", options[name]) for name in _CAPS}
+        caps = {name: host_counts.parse_count(f"livepatch_{name}", options[name]) for name in _CAPS}
         for name, value in caps.items():
             if value in ("0", "0%"):
                 raise PlanError(f"livepatch_{name} is {value}: then no host could ever be in a wave")
         budgets = {
-            name: host_counts.check(
+            name: host_counts.parse_count(
                 "livepatch_budget" + ("" if name == "wave" else f"_{name}"), options[f"budget_{name}"]
             )
             for name in BUDGETS
         }
-        choice = Choice(
+        selection = HostSelection(
             tuple(options["domain_keys"]),
             _expression("livepatch_cohort_key", options["cohort_key"]),
             _expression("livepatch_filter", options["filter"]),
@@ -98,8 +98,10 @@ class Settings:
             halt_scope=options["halt_scope"],
             budgets=budgets,
             quarantine=tuple(options.get("quarantine") or ()),
-            choice=choice,
-            said={name: options[name] for name in ("domain_keys", "cohort_key", "filter", "kernel_versions", "levels")},
+            selection=selection,
+            selection_options={
+                name: options[name] for name in ("domain_keys", "cohort_key", "filter", "kernel_versions", "levels")
+            },
             **caps,
         )
 
@@ -107,21 +109,21 @@ class Settings:
         """What a plan tells of how it was made."""
         names = ("seed", "max_in_flight", "canaries", *_CAPS, "halt_scope")
         told = {name: getattr(self, name) for name in names}
-        return {**told, "waves": list(self.waves), "budgets": dict(self.budgets), **self.said}
+        return {**told, "waves": list(self.waves), "budgets": dict(self.budgets), **self.selection_options}
 
 
 _CAPS = ("max_per_wave", "max_per_domain", "max_per_group")
 
 
 def _needed(name: str, value: str) -> str:
-    checked = host_counts.check(name, value)
+    checked = host_counts.parse_count(name, value)
     if checked is None:
         raise PlanError(f"{name}: {value!r} is neither a number of hosts nor a share such as 25%")
     return checked
 
 
 def _expression(name: str, text: str | None) -> t.Any:
-    return _jmespath.compiled(name, text) if text else None
+    return _jmespath.compile_expression(name, text) if text else None
 
 
 def _range(name: str, text: str | None) -> SpecifierSet | None:

@@ -87,16 +87,16 @@ def _stopped(document: t.Mapping[str, t.Any], rollout: t.Mapping[str, t.Any]) ->
     """
     found = {rollout["detail"]["wave"]} if _stopped_by_slice(rollout) else set()
     rows = {
-        name: outcome.recorded(name, row, document["hosts"][name]["cohort"])
+        name: outcome.load_outcome(name, row, document["hosts"][name]["cohort"])
         for name, row in rollout["outcomes"].items()
         if name in document["hosts"]
     }
-    everybody = budgets.count(rows.values())
+    everybody = budgets.count_outcomes(rows.values())
     for number, wave in enumerate(document["waves"]):
         known = [rows[name] for name in wave["hosts"] if name in rows]
         # Of how many a batch was nobody knows any more.
-        totals = budgets.Totals(everybody["rollout"], budgets.by_outcome(known), {}, everybody["cohorts"])
-        if known and not budgets.judge(document, number, totals, known, last=False).passed:
+        totals = budgets.Totals(everybody["rollout"], budgets.count_by_outcome(known), {}, everybody["cohorts"])
+        if known and not budgets.assess_wave(document, number, totals, known, last=False).passed:
             found.add(number)
     return found
 
@@ -155,7 +155,7 @@ def _compared(last: t.Mapping[str, t.Any] | None, document: t.Mapping[str, t.Any
     """The plan before this one, and what has changed since; None where there is none that can be understood."""
     if last is None or last["document"].get("schema") != plan.SCHEMA:
         return None
-    changes = [dataclasses.asdict(one) for one in plan_diff.between(last["document"], document)]
+    changes = [dataclasses.asdict(one) for one in plan_diff.compare_plans(last["document"], document)]
     return {"hash": last["document"]["hash"], "saved": last["saved"], "changes": changes}
 
 
@@ -286,7 +286,7 @@ def _document(
                 "one first (run the rollout without livepatch_plan_hash), or abort it (playbook abort)"
             )
         return _stored(store, open_["plan_hash"])
-    made = plan.make(fleet, settings).as_document()
+    made = plan.build_plan(fleet, settings).as_document()
     if wanted in ("", made["hash"]):
         return made
     try:
@@ -300,7 +300,7 @@ def _document(
 
 def _stored(store: StoreClient, hash_: str) -> dict[str, t.Any]:
     document: dict[str, t.Any] = store.send("load_plan", plan_hash=hash_)
-    plan.check_document(document)
+    plan.validate_document(document)
     return document
 
 
@@ -325,7 +325,7 @@ def _take(store: StoreClient, document: t.Mapping[str, t.Any], seen: t.Any, ttl:
 
 def _insist_on_reaching(fleet: t.Sequence[Host], settings: Settings) -> None:
     out = [host.name for host in fleet if host.reason.startswith("unreachable: ")]
-    most = host_counts.allowed(settings.budgets["unreachable"], len(fleet))
+    most = host_counts.resolve_count(settings.budgets["unreachable"], len(fleet))
     if most is not None and len(out) > most:
         raise PlanError(
             f"{len(out)} of {len(fleet)} hosts cannot be reached, and livepatch_budget_unreachable is {most}. Nothing "
@@ -343,7 +343,7 @@ def _insist_on_everybody(
     passed = batches.passed(gates)
     away = []
     for number, wave in enumerate(document["waves"]):
-        todo = (BEGUN, "pending") if number in passed else (BEGUN, "pending", *outcome.GOOD)
+        todo = (BEGUN, "pending") if number in passed else (BEGUN, "pending", *outcome.SUCCESSFUL)
         gone = [name for name in wave["hosts"] if name not in fleet]
         # Somebody has to be there to come to the gate.
         nobody = number not in passed and len(gone) == len(wave["hosts"])

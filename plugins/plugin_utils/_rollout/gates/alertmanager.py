@@ -18,9 +18,9 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import Fetch, NoAnswer
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import Fetch, RequestFailed
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import verdict
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import Context
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import GateContext
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import Measurement
 
 OPTIONS = {"url", "matchers", "label", "allow", "only_new"}
@@ -42,7 +42,7 @@ class Alertmanager:
     request: t.Mapping[str, t.Any]
 
     @classmethod
-    def of(cls, name: str, given: t.Mapping[str, t.Any], request: t.Mapping[str, t.Any]) -> Alertmanager:
+    def parse(cls, name: str, given: t.Mapping[str, t.Any], request: t.Mapping[str, t.Any]) -> Alertmanager:
         """:raises PlanError: it cannot be understood."""
         if not given.get("url"):
             raise PlanError(f"the gate {name} has no url")
@@ -59,7 +59,7 @@ class Alertmanager:
             request,
         )
 
-    def look(self, context: Context, fetch: Fetch) -> Measurement:
+    def measure(self, context: GateContext, fetch: Fetch) -> Measurement:
         asked = [
             ("active", "true"),
             ("silenced", "false"),
@@ -71,11 +71,11 @@ class Alertmanager:
         try:
             status, text = fetch("GET", url, None, self.request)
             if status != 200:
-                raise NoAnswer(f"Alertmanager answers with HTTP {status}: {text[:200]}")
+                raise RequestFailed(f"Alertmanager answers with HTTP {status}: {text[:200]}")
             firing = sorted(
                 {str(one["labels"].get("alertname")) for one in json.loads(text) if self._counts(one, context)}
             )
-        except NoAnswer as exc:
+        except RequestFailed as exc:
             return Measurement(verdict.ERROR, str(exc), query)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             return Measurement(verdict.ERROR, f"Alertmanager answers with what is not its format: {exc!r}", query)
@@ -83,7 +83,7 @@ class Alertmanager:
             return Measurement(verdict.FAIL, f"firing: {', '.join(firing)}", query, firing)
         return Measurement(verdict.PASS, "no such alert fires", query, [])
 
-    def _counts(self, alert: t.Mapping[str, t.Any], context: Context) -> bool:
+    def _counts(self, alert: t.Mapping[str, t.Any], context: GateContext) -> bool:
         labels = alert["labels"]
         if labels.get("alertname") in self.allow:
             return False

@@ -12,7 +12,7 @@ import typing as t
 
 
 @dataclasses.dataclass(frozen=True)
-class Context:
+class GateContext:
     """``patched``: the wave's hosts that are well; ``control``: hosts of the same cohorts that are not patched yet, or
     where there are none those of earlier waves; both by the names that monitoring knows them by. ``began``: when the
     rollout began, in seconds since the epoch.
@@ -29,7 +29,7 @@ class Context:
         return {"rollout": self.rollout, "plan": self.plan, "wave": self.wave, "hosts": list(self.patched)}
 
 
-def pattern(hosts: t.Sequence[str]) -> str:
+def build_hosts_pattern(hosts: t.Sequence[str]) -> str:
     """A regular expression for PromQL's ``=~`` that matches these hosts, with a port behind the name or without, to
     be put between double quotes. It matches nothing where there are none.
     """

@@ -11,9 +11,16 @@ import json
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import LATER, Fetch, NoAnswer, good, said, shown
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
+    RETRY_LATER,
+    Fetch,
+    RequestFailed,
+    format_response,
+    is_success,
+    redact_url,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import verdict
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import Context
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import GateContext
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import Measurement
 
 OPTIONS = {"url", "method"}
@@ -29,24 +36,24 @@ class Http:
     request: t.Mapping[str, t.Any]
 
     @classmethod
-    def of(cls, name: str, given: t.Mapping[str, t.Any], request: t.Mapping[str, t.Any]) -> Http:
+    def parse(cls, name: str, given: t.Mapping[str, t.Any], request: t.Mapping[str, t.Any]) -> Http:
         """:raises PlanError: it cannot be understood."""
         method = str(given.get("method", "POST")).upper()
         if not given.get("url") or method not in ("GET", "POST"):
             raise PlanError(f"the gate {name}: give a url, and GET or POST as method")
         return cls(str(given["url"]), method, request)
 
-    def look(self, context: Context, fetch: Fetch) -> Measurement:
-        asked = f"{self.method} {shown(self.url)}"
+    def measure(self, context: GateContext, fetch: Fetch) -> Measurement:
+        asked = f"{self.method} {redact_url(self.url)}"
         body = json.dumps(context.as_json()) if self.method == "POST" else None
         try:
             status, text = fetch(self.method, self.url, body, self.request)
-        except NoAnswer as exc:
+        except RequestFailed as exc:
             return Measurement(verdict.ERROR, str(exc), asked)
-        if good(status):
+        if is_success(status):
             kind = verdict.PASS
-        elif status in LATER:  # nothing is said of the wave
+        elif status in RETRY_LATER:  # nothing is said of the wave
             kind = verdict.INCONCLUSIVE
         else:
             kind = verdict.FAIL if 400 <= status < 500 else verdict.ERROR
-        return Measurement(kind, said(status, text), asked, status)
+        return Measurement(kind, format_response(status, text), asked, status)

@@ -18,9 +18,12 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import Fetch, NoAnswer
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import Fetch, RequestFailed
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import verdict
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import Context, pattern
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import (
+    GateContext,
+    build_hosts_pattern,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import Measurement
 
 OPTIONS = {"url", "query", "pass_if", "max_ratio", "on_empty"}
@@ -50,7 +53,7 @@ class Prometheus:
     request: t.Mapping[str, t.Any]
 
     @classmethod
-    def of(cls, name: str, given: t.Mapping[str, t.Any], request: t.Mapping[str, t.Any]) -> Prometheus:
+    def parse(cls, name: str, given: t.Mapping[str, t.Any], request: t.Mapping[str, t.Any]) -> Prometheus:
         """:raises PlanError: it cannot be understood."""
         for key in ("url", "query"):
             if not given.get(key):
@@ -68,19 +71,19 @@ class Prometheus:
             ratio = float(given.get("max_ratio", 0))
         except (TypeError, ValueError) as exc:
             raise PlanError(f"the gate {name}: max_ratio is {given['max_ratio']!r}, which is no number") from exc
-        pass_if = comparison(name, given["pass_if"]) if "pass_if" in given else None
+        pass_if = parse_comparison(name, given["pass_if"]) if "pass_if" in given else None
         return cls(str(given["url"]), str(given["query"]), pass_if, ratio, on_empty, request)
 
-    def look(self, context: Context, fetch: Fetch) -> Measurement:
-        query = self.query.replace("$hosts", pattern(context.patched))
+    def measure(self, context: GateContext, fetch: Fetch) -> Measurement:
+        query = self.query.replace("$hosts", build_hosts_pattern(context.patched))
         try:
             values = self._values(query, fetch)
             if self.pass_if is not None:
                 return self._by_value(query, values, *self.pass_if)
-            other = self.query.replace("$hosts", pattern(context.control))
+            other = self.query.replace("$hosts", build_hosts_pattern(context.control))
             control = self._values(other, fetch) if context.control else []
             return self._by_ratio(f"{query}  /  {other}", values, control)
-        except NoAnswer as exc:
+        except RequestFailed as exc:
             return Measurement(verdict.ERROR, str(exc), query)
 
     def _by_value(self, query: str, values: list[float], sign: str, bound: float) -> Measurement:
@@ -120,18 +123,20 @@ class Prometheus:
         try:
             told = json.loads(text)
             if told["status"] != "success":
-                raise NoAnswer(f"Prometheus answers with HTTP {status}: {str(told.get('error'))[:200]}")
+                raise RequestFailed(f"Prometheus answers with HTTP {status}: {str(told.get('error'))[:200]}")
             kind, result = told["data"]["resultType"], told["data"]["result"]
             if status != 200 or kind not in ("vector", "scalar"):
-                raise NoAnswer(f"Prometheus answers with HTTP {status} and a {kind}: a vector or a scalar is needed")
+                raise RequestFailed(
+                    f"Prometheus answers with HTTP {status} and a {kind}: a vector or a scalar is needed"
+                )
             return [float(result[1])] if kind == "scalar" else [float(one["value"][1]) for one in result]
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as exc:
-            raise NoAnswer(
+            raise RequestFailed(
                 f"Prometheus answers with HTTP {status} and with what is not its format: {text[:80]!r}"
             ) from exc
 
 
-def comparison(name: str, text: t.Any) -> tuple[str, float]:
+def parse_comparison(name: str, text: t.Any) -> tuple[str, float]:
     """``< 0.05`` as its parts.
 
     :raises PlanError: it is none.

@@ -13,21 +13,24 @@ import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import OPTIONS as REQUEST
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import Fetch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import REQUEST_OPTIONS, Fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import (
     alertmanager,
     http,
     prometheus,
     verdict,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import Context
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import Judged, Limits, Measurement
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import GateContext
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import (
+    GateResult,
+    Limits,
+    Measurement,
+)
 
 _TYPES: dict[str, tuple[t.Any, set[str]]] = {
-    "prometheus": (prometheus.Prometheus.of, prometheus.OPTIONS),
-    "alertmanager": (alertmanager.Alertmanager.of, alertmanager.OPTIONS),
-    "http": (http.Http.of, http.OPTIONS),
+    "prometheus": (prometheus.Prometheus.parse, prometheus.OPTIONS),
+    "alertmanager": (alertmanager.Alertmanager.parse, alertmanager.OPTIONS),
+    "http": (http.Http.parse, http.OPTIONS),
 }
 _LIMITS = {field.name for field in dataclasses.fields(Limits)}
 # The gate that the hosts' own health is, where it cannot be told; skipped by this name as others are
@@ -38,7 +41,7 @@ _STEP = 2.0
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """``probe.look`` measures once. ``skipped``: why it is passed over, None where it is not."""
+    """``probe.measure`` measures once. ``skipped``: why it is passed over, None where it is not."""
 
     name: str
     probe: t.Any
@@ -47,7 +50,7 @@ class Gate:
     skipped: str | None
 
 
-def parse(given: t.Sequence[t.Mapping[str, t.Any]], skip: t.Mapping[str, t.Any]) -> list[Gate]:
+def parse_gates(given: t.Sequence[t.Mapping[str, t.Any]], skip: t.Mapping[str, t.Any]) -> list[Gate]:
     """:param skip: names of gates that are passed over, each with the reason.
     :raises PlanError: something cannot be understood; nothing was asked yet.
     """
@@ -64,57 +67,57 @@ def parse(given: t.Sequence[t.Mapping[str, t.Any]], skip: t.Mapping[str, t.Any])
     return gates
 
 
-def of_health(blind: t.Mapping[str, str], allowed: int | None, skip: t.Mapping[str, t.Any]) -> list[Judged]:
+def check_health(unknown: t.Mapping[str, str], allowed: int | None, skip: t.Mapping[str, t.Any]) -> list[GateResult]:
     """What becomes of hosts of which nobody can tell whether they are well: nothing where all can be told of.
 
-    :param blind: why, by host.
+    :param unknown: why, by host.
     :param allowed: how many of them are borne, None for any number.
     """
-    if not blind:
+    if not unknown:
         return []
-    name, why = next(iter(blind.items()))
-    text = f"nobody can tell whether {len(blind)} of the hosts are well, {name} among them: {why}"
+    name, why = next(iter(unknown.items()))
+    text = f"nobody can tell whether {len(unknown)} of the hosts are well, {name} among them: {why}"
     if HEALTH in skip:
-        return [Judged(HEALTH, verdict.PASS, f"skipped: {skip[HEALTH]}", True, str(skip[HEALTH]))]
-    borne = allowed is None or len(blind) <= allowed
-    return [Judged(HEALTH, verdict.PASS if borne else verdict.INCONCLUSIVE, text)]
+        return [GateResult(HEALTH, verdict.PASS, f"skipped: {skip[HEALTH]}", True, str(skip[HEALTH]))]
+    borne = allowed is None or len(unknown) <= allowed
+    return [GateResult(HEALTH, verdict.PASS if borne else verdict.INCONCLUSIVE, text)]
 
 
-def check(
+def run_gates(
     gates: t.Sequence[Gate],
-    context: Context,
+    context: GateContext,
     fetch: Fetch,
     stopped: t.Callable[[], str | None],
     now: t.Callable[[], float] = time.time,
     sleep: t.Callable[[float], None] = time.sleep,
-    known: t.Sequence[Judged] = (),
-) -> verdict.Together:
+    known: t.Sequence[GateResult] = (),
+) -> verdict.CombinedResult:
     """Asks each of the gates until it has a verdict.
 
     :param known: gates that have one already.
     :param stopped: called while something is waited for; why to wait no longer, which leaves a gate inconclusive.
     """
-    return verdict.combine([*known, *(_judge(gate, context, fetch, stopped, now, sleep) for gate in gates)])
+    return verdict.combine_results([*known, *(_judge(gate, context, fetch, stopped, now, sleep) for gate in gates)])
 
 
 def _judge(
     gate: Gate,
-    context: Context,
+    context: GateContext,
     fetch: Fetch,
     stopped: t.Callable[[], str | None],
     now: t.Callable[[], float],
     sleep: t.Callable[[float], None],
-) -> Judged:
+) -> GateResult:
     if gate.skipped is not None:
-        return Judged(gate.name, verdict.PASS, f"skipped: {gate.skipped}", gate.critical, gate.skipped)
+        return GateResult(gate.name, verdict.PASS, f"skipped: {gate.skipped}", gate.critical, gate.skipped)
     seen: list[Measurement] = []
     pause = gate.limits.initial_delay
     while True:
         why = _wait(pause, stopped, now, sleep)
         if why is not None:
-            return Judged(gate.name, verdict.INCONCLUSIVE, why, gate.critical, None, tuple(seen))
-        seen.append(dataclasses.replace(gate.probe.look(context, fetch), at=now()))
-        judged = verdict.conclude(gate.name, seen, gate.limits, gate.critical)
+            return GateResult(gate.name, verdict.INCONCLUSIVE, why, gate.critical, None, tuple(seen))
+        seen.append(dataclasses.replace(gate.probe.measure(context, fetch), at=now()))
+        judged = verdict.decide_verdict(gate.name, seen, gate.limits, gate.critical)
         if judged is not None:
             return judged
         pause = gate.limits.interval
@@ -150,11 +153,11 @@ def _parsed(number: int, given: t.Mapping[str, t.Any], skip: t.Mapping[str, t.An
     if given.get("type") not in _TYPES:
         raise PlanError(f"the gate {name} is of type {given.get('type')!r}: there are {', '.join(sorted(_TYPES))}")
     make, own = _TYPES[given["type"]]
-    unknown = set(given) - own - _LIMITS - REQUEST - {"name", "type", "dry_run"}
+    unknown = set(given) - own - _LIMITS - REQUEST_OPTIONS - {"name", "type", "dry_run"}
     if unknown:
         raise PlanError(f"the gate {name}: {', '.join(sorted(unknown))} is not known")
     limits = _limits(name, given)
-    request = {key: given[key] for key in REQUEST & set(given)}
+    request = {key: given[key] for key in REQUEST_OPTIONS & set(given)}
     reason = str(skip[name]).strip() if name in skip else None
     return Gate(name, make(name, given, request), limits, not given.get("dry_run", False), reason)
 

@@ -50,7 +50,7 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class GateResult:
     """A gate's verdict with the last of its measurements. ``skipped`` is the reason for which it was passed over."""
 
     name: str
@@ -61,13 +61,15 @@ class Judged:
     measurements: tuple[Measurement, ...] = ()
 
 
-def conclude(name: str, seen: t.Sequence[Measurement], limits: Limits, critical: bool = True) -> Judged | None:
+def decide_verdict(
+    name: str, seen: t.Sequence[Measurement], limits: Limits, critical: bool = True
+) -> GateResult | None:
     """What the looks so far make of a gate, None where it has to be looked again."""
     verdict = _verdict(seen, limits)
     if verdict is None:
         return None
     telling = next((one for one in reversed(seen) if one.verdict == verdict), seen[-1])
-    return Judged(name, verdict, telling.text, critical, None, tuple(seen[-_KEPT:]))
+    return GateResult(name, verdict, telling.text, critical, None, tuple(seen[-_KEPT:]))
 
 
 def _verdict(seen: t.Sequence[Measurement], limits: Limits) -> str | None:
@@ -92,19 +94,19 @@ def _in_a_row(verdicts: t.Sequence[str], verdict: str) -> int:
 
 
 @dataclasses.dataclass(frozen=True)
-class Together:
+class CombinedResult:
     verdict: str
     text: str
-    gates: tuple[Judged, ...]
+    gates: tuple[GateResult, ...]
 
 
-def combine(gates: t.Sequence[Judged]) -> Together:
+def combine_results(gates: t.Sequence[GateResult]) -> CombinedResult:
     """All critical ones have to pass; of the others is told only. No gates pass."""
     counted = [one for one in gates if one.critical]
     worst = next((kind for kind in _ORDER if any(one.verdict == kind for one in counted)), None)
     told = "; ".join(f"{one.name}: {one.verdict}" + (f" ({one.text})" if one.text else "") for one in gates)
     if worst is not None:
-        return Together(worst, told, tuple(gates))
+        return CombinedResult(worst, told, tuple(gates))
     if any(one.verdict != PASS for one in counted):  # something that is none of the four
-        return Together(ERROR, told, tuple(gates))
-    return Together(PASS, f"; {told}" if told else "", tuple(gates))
+        return CombinedResult(ERROR, told, tuple(gates))
+    return CombinedResult(PASS, f"; {told}" if told else "", tuple(gates))

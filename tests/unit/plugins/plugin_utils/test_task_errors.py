@@ -31,7 +31,7 @@ VARIABLES = {"inventory_hostname": "web1", "ansible_host": "192.0.2.7", "ansible
 )
 def test_why_a_host_is_unreachable(said, told):
     result = {"unreachable": True, "msg": "Task failed: Failed to connect to the host via ssh: " + said}
-    assert _task_errors.of(result, VARIABLES).startswith(f"unreachable: {told}; ")
+    assert _task_errors.describe_error(result, VARIABLES).startswith(f"unreachable: {told}; ")
 
 
 @pytest.mark.parametrize(
@@ -47,25 +47,25 @@ def test_why_a_host_is_unreachable(said, told):
     ],
 )
 def test_why_a_task_failed(key, said, told):
-    assert _task_errors.of({"failed": True, "msg": "MODULE FAILURE", key: said}, VARIABLES).startswith(told)
+    assert _task_errors.describe_error({"failed": True, "msg": "MODULE FAILURE", key: said}, VARIABLES).startswith(told)
 
 
 def test_what_a_module_of_ours_says_is_passed_on_as_it_is():
     result = {"failed": True, "msg": "the kernel refused x.ko: Connection timed out", "kernel": {}}
-    assert _task_errors.of(result, VARIABLES) == "the kernel refused x.ko: Connection timed out"
+    assert _task_errors.describe_error(result, VARIABLES) == "the kernel refused x.ko: Connection timed out"
 
 
 def test_unknown_words_are_passed_on_in_one_line():
-    assert _task_errors.of({"failed": True, "msg": "a\n  b"}, {}) == "a b"
-    assert _task_errors.of({"failed": True}, {}) == "it failed without a message"
-    assert len(_task_errors.of({"failed": True, "msg": "x" * 5000}, {})) == 500
+    assert _task_errors.describe_error({"failed": True, "msg": "a\n  b"}, {}) == "a b"
+    assert _task_errors.describe_error({"failed": True}, {}) == "it failed without a message"
+    assert len(_task_errors.describe_error({"failed": True, "msg": "x" * 5000}, {})) == 500
 
 
 def test_words_that_a_terminal_would_obey():
     hostile = "its vendor is \x1b[2J\x1b]0;owned\x07Somebody\u202e"
-    assert _task_errors.of({"failed": True, "msg": hostile}, {}) == "its vendor is ?[2J?]0;owned?Somebody?"
+    assert _task_errors.describe_error({"failed": True, "msg": hostile}, {}) == "its vendor is ?[2J?]0;owned?Somebody?"
 
 
 @pytest.mark.parametrize("result", [None, {}, {"changed": True}, {"failed": False, "unreachable": False}])
 def test_success_is_no_problem(result):
-    assert _task_errors.of(result, VARIABLES) is None
+    assert _task_errors.describe_error(result, VARIABLES) is None

@@ -43,15 +43,15 @@ def judge(
     before: t.Sequence[Outcome] = (),
     last: bool = True,
     **more: t.Any,
-) -> budgets.Verdict:
-    everything = budgets.count([*before, *now])
+) -> budgets.WaveAssessment:
+    everything = budgets.count_outcomes([*before, *now])
     totals = budgets.Totals(
         everything["rollout"],
-        budgets.by_outcome(now),
-        budgets.by_outcome(more.get("batch", now)),
+        budgets.count_by_outcome(now),
+        budgets.count_by_outcome(more.get("batch", now)),
         everything["cohorts"],
     )
-    return budgets.judge(given, wave, totals, now, last, more.get("check_mode", False))
+    return budgets.assess_wave(given, wave, totals, now, last, more.get("check_mode", False))
 
 
 @pytest.mark.parametrize(
