@@ -30,7 +30,7 @@ OUTCOMES = (
 )
 # What a rollout may wait for without anything being wrong
 _PLANNED = ("window", "approval", SLICES)
-_FETCHED = ("failed", "skipped", "downloaded", "there", "unchanged")
+_FETCHED = ("failed", "skipped", "downloaded", "present", "unchanged")
 
 
 def plan(
@@ -63,7 +63,7 @@ def _since(before: t.Mapping[str, t.Any]) -> list[str]:
     told = []
     for one in before["changes"]:
         count = f"{len(one['hosts']):>5}  {formatting.some(one['hosts'])}" if one["hosts"] else ""
-        told.append(f"  {one['what']:<18} {count}".rstrip())
+        told.append(f"  {one['text']:<18} {count}".rstrip())
     return [f"Changed {since}:", *told]
 
 

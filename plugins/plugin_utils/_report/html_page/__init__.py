@@ -176,7 +176,7 @@ def _changes(before: Document | None) -> str:
     if not before["changes"]:
         return _section("Changes", f"{since} nothing has changed.</p>")
     rows = [
-        (_text(one["what"]), str(len(one["hosts"]) or formatting.NOTHING), _text(formatting.some(one["hosts"])))
+        (_text(one["text"]), str(len(one["hosts"]) or formatting.NOTHING), _text(formatting.some(one["hosts"])))
         for one in before["changes"]
     ]
     return _section("Changes", f"{since}</p>" + _table(("What", "Hosts", "Which"), rows, "Changes"))
