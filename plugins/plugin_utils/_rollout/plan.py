@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which host is patched when: cohorts, canaries, waves. PRIVATE to the collection. Pure: the same hosts, the same plan."""
+"""Cohorts, canaries and waves: which host is patched when. PRIVATE to the collection. Pure: the same hosts, the same
+plan.
+"""
 
 from __future__ import annotations
 

@@ -96,9 +96,7 @@ class Settings:
         caps = {cap: host_counts.parse_count(f"livepatch_{cap}", options[cap]) for cap in _CAPS}
         for cap, value in caps.items():
             if value is not None and not int(value.rstrip("%")):
-                raise PlanError(
-                    f"livepatch_{cap} is {value}, which admits no host to any wave: set it to 1 or more, or leave it out"
-                )
+                raise PlanError(f"livepatch_{cap} is {value}, which admits no host to any wave: set it to 1 or more")
         budgets = {
             kind: host_counts.parse_count(
                 "livepatch_budget" if kind == "wave" else f"livepatch_budget_{kind}", options[f"budget_{kind}"]
