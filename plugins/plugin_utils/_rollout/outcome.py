@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import ACTIVE
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
@@ -299,7 +300,7 @@ def load_outcome(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, b
     :param before: the host's facts, for one that was not started.
     """
     row = dict(stored or {"outcome": "pending", "reason": "not started"})
-    if row["outcome"] == "begun":
+    if row["outcome"] == BEGUN:
         row = {"outcome": "pending", "reason": "started, and its outcome is not known yet"}
     if before is not None and row["outcome"] in ("pending", "skipped"):
         row.update(state=before.state, level=before.level, kmp=before.kmp)
