@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission, budgets, hostvars, webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(exc)) from exc
         if told["start"]:
             name = budgets.format_wave_name(rollout["document"], told["wave"])
-            count = formatting.count(told["start"], "host starts", "hosts start")
+            count = format_count(told["start"], "host starts", "hosts start")
             notices.tell("wave_start", f"{name}: {count}", wave=told["wave"], hosts=told["start"])
         if not told["go"]:
             if told["detail"].get("for") == "approval":

@@ -49,5 +49,5 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._tell("retry", result)
 
     def _tell(self, kind: str, result: t.Any) -> None:
-        for line in self._progress.of(callback_results.heard(kind, result)):
+        for line in self._progress.of(callback_results.to_result(kind, result)):
             self._display.display(line)

@@ -107,14 +107,14 @@ class CallbackModule(Default):  # type: ignore[misc]
             super().v2_runner_retry(result)
 
     def _tell(self, kind: str, result: t.Any) -> None:
-        heard = callback_results.heard(kind, result)
+        heard = callback_results.to_result(kind, result)
         bad = kind in ("failed", "unreachable")
         color = constants.COLOR_ERROR if bad else None
         for line in self._progress.of(heard):
             self._display.display(line, color=color)
         # With verbosity Ansible's own words follow.
         if bad and not self._progress.knows(heard.host) and not self._display.verbosity:
-            self._display.display(callback_results.problem(kind, result), color=color)
+            self._display.display(callback_results.describe_failure(kind, result), color=color)
         if self._bottom is not None:
             self._bottom.show(self._progress.now())
 

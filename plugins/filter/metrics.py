@@ -15,7 +15,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import met
 
 def _metrics(result: t.Any, at: t.Any) -> str:
     try:
-        return metrics.of_host(result, float(at))
+        return metrics.format_host(result, float(at))
     except (KeyError, TypeError, ValueError) as exc:
         raise AnsibleFilterError(
             f"fleet.livepatch.metrics needs a result of livepatch_info and a time in seconds: {exc!r}"

@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.target
   - fleet.livepatch.attributes.info
-  - fleet.livepatch.attributes.policy
+  - fleet.livepatch.policy
 seealso:
   - module: fleet.livepatch.livepatch_info
   - module: fleet.livepatch.livepatch_report

@@ -17,7 +17,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
-  - fleet.livepatch.attributes.hooks
+  - fleet.livepatch.webhooks
 options:
   of:
     description:

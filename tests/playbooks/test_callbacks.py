@@ -48,7 +48,8 @@ def test_a_rollout_is_told_wave_by_wave(fake_fleet: FakeFleet) -> None:
         assert noise not in output, output
     assert output.count(REFUSED) == 2, "as it happens, and among the problems at the end"
     assert "Gate after canaries: pass" in output
-    assert output.rstrip().splitlines()[-1].startswith("Show the outcome: 1 host did not end well (b1); ")
+    _task, _colon, problem = output.rstrip().splitlines()[-1].partition(": ")
+    assert problem.startswith("1 host did not end well (b1); ")
 
 
 def test_verbosity_shows_all(fake_fleet: FakeFleet) -> None:

@@ -12,14 +12,14 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_error
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.progress import Result
 
 
-def heard(kind: str, result: t.Any) -> Result:
+def to_result(kind: str, result: t.Any) -> Result:
     """:param kind: ok, failed, unreachable or retry, as the callback's method is called."""
     # What the results are called without an underscore from ansible-core 2.19 on.
     host, task, data = result._host, result._task, result._result
     return Result(host.get_name(), task.action, task.args.get("of"), data, kind, host.get_vars())
 
 
-def problem(kind: str, result: t.Any) -> str:
+def describe_failure(kind: str, result: t.Any) -> str:
     """Of a task that failed, in one line."""
     host, task, data = result._host, result._task, result._result
     who = "" if task.run_once else f"{host.get_name()}: "

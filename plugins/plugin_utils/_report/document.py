@@ -14,7 +14,8 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, status
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import status
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, budgets
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, SUCCESSFUL, Outcome
 
@@ -24,7 +25,7 @@ _GATE = ("at", "wave", "of", "name", "verdict", "text", "skipped", "measurements
 
 
 @dataclasses.dataclass(frozen=True)
-class Ended:
+class StoredRollout:
     """A rollout as it was recorded: ``shown`` by the store, and the plan's document."""
 
     document: t.Mapping[str, t.Any]
@@ -32,10 +33,10 @@ class Ended:
     outcomes: t.Sequence[Outcome]
 
 
-def of_status(rows: t.Sequence[status.Row], made: float, scope: str, problem: str | None) -> dict[str, t.Any]:
+def build_status(rows: t.Sequence[status.Row], made: float, scope: str, problem: str | None) -> dict[str, t.Any]:
     """:param problem: why the run does not end well, None where it does."""
     behind = sum(row.up_to_date is not True and row.state != "not_covered" for row in rows)
-    count = formatting.count(rows, "host")
+    count = format_count(rows, "host")
     text = f"{behind} of {count} lack what they ought to have" if behind else f"{count}, and nothing is missing"
     return {
         **_head("status", made, scope, problem is None and not behind, problem or text),
@@ -45,7 +46,7 @@ def of_status(rows: t.Sequence[status.Row], made: float, scope: str, problem: st
     }
 
 
-def of_plan(
+def build_plan(
     rows: t.Sequence[status.Row],
     planned: t.Mapping[str, t.Any],
     before: t.Mapping[str, t.Any] | None,
@@ -54,7 +55,7 @@ def of_plan(
 ) -> dict[str, t.Any]:
     """:param planned: the plan's document; ``before``: the plan before it, and what has changed since."""
     of_host = _planned(planned)
-    counts = (formatting.count(planned["hosts"], "host"), formatting.count(planned["waves"], "wave"))
+    counts = (format_count(planned["hosts"], "host"), format_count(planned["waves"], "wave"))
     text = f"{counts[0]} in {counts[1]}; {len(planned['left_out'])} left out"
     waves = [
         {"name": budgets.format_wave_name(planned, number), "kind": wave["kind"], "hosts": wave["hosts"]}
@@ -75,8 +76,8 @@ def of_plan(
     }
 
 
-def of_rollout(
-    rows: t.Sequence[status.Row], ended: Ended, made: float, scope: str, problem: str | None
+def build_rollout(
+    rows: t.Sequence[status.Row], ended: StoredRollout, made: float, scope: str, problem: str | None
 ) -> dict[str, t.Any]:
     by_name = {row.name: row for row in rows}
     planned = _planned(ended.document)
@@ -86,7 +87,7 @@ def of_rollout(
         hosts.append(_host(row, one, planned.get(one.host, {})))
     shown = ended.shown
     done = sum(one.outcome in SUCCESSFUL for one in ended.outcomes)
-    text = f"{done} of {formatting.count(ended.outcomes, 'host')} have their patch; the rollout is {shown['status']}"
+    text = f"{done} of {format_count(ended.outcomes, 'host')} have their patch; the rollout is {shown['status']}"
     return {
         **_head("rollout", made, scope, problem is None, problem or text),
         "hosts": hosts,
@@ -145,7 +146,7 @@ def _host(row: status.Row, one: Outcome | None, planned: t.Mapping[str, t.Any]) 
     }
 
 
-def _waves(ended: Ended) -> list[dict[str, t.Any]]:
+def _waves(ended: StoredRollout) -> list[dict[str, t.Any]]:
     """Each with its time: from the first host that was begun to the last word on it."""
     told = []
     of_host = {one.host: one.outcome for one in ended.outcomes}

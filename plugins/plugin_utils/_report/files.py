@@ -19,27 +19,27 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import for
 # By how a file's name ends: what writes it, and what it is to a web server
 _KINDS: dict[str, tuple[t.Callable[[t.Mapping[str, t.Any]], str], str]] = {
     "html": (html_page.render, "text/html; charset=utf-8"),
-    "json": (formats.as_json, "application/json"),
-    "csv": (formats.as_csv, "text/csv; charset=utf-8"),
-    "junit.xml": (formats.as_junit, "application/xml"),
-    "vex.cdx.json": (formats.as_vex, "application/vnd.cyclonedx+json"),
+    "json": (formats.format_json, "application/json"),
+    "csv": (formats.format_csv, "text/csv; charset=utf-8"),
+    "junit.xml": (formats.format_junit, "application/xml"),
+    "vex.cdx.json": (formats.format_vex, "application/vnd.cyclonedx+json"),
 }
 
 
-def render(document: t.Mapping[str, t.Any]) -> dict[str, str]:
+def render_files(document: t.Mapping[str, t.Any]) -> dict[str, str]:
     """The files' texts by their names, that for people first."""
     at = re.sub(r"[-:]|\+.*", "", document["made"])
     stem = f"livepatch-{document['of']}-{_scope(document)}-{at}Z"
     return {f"{stem}.{ending}": renders(document) for ending, (renders, _type) in _KINDS.items()}
 
 
-def type_of(name: str) -> str:
+def get_media_type(name: str) -> str:
     """The media type of a file that ``render`` has named."""
     # The longer ending first: a VEX is JSON too.
     return next(_KINDS[ending][1] for ending in sorted(_KINDS, key=len, reverse=True) if name.endswith(f".{ending}"))
 
 
-def write(folder: str, named: t.Mapping[str, str]) -> list[str]:
+def write_files(folder: str, named: t.Mapping[str, str]) -> list[str]:
     """Writes files, each whole or not at all; their paths.
 
     :raises PlanError: that cannot be done.
@@ -62,7 +62,7 @@ def write_metrics(folder: str, document: t.Mapping[str, t.Any]) -> str:
     """
     path = Path(folder).expanduser() / f"livepatch_rollout_{_scope(document)}.prom"
     try:
-        _replace(path, metrics.of_rollout(document))
+        _replace(path, metrics.format_rollout(document))
     except OSError as exc:
         raise PlanError(f"livepatch_metrics_dir: {path} cannot be written: {exc.strerror or exc}") from exc
     return str(path)

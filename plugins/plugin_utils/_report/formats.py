@@ -38,11 +38,11 @@ _COLUMNS = (
 )
 
 
-def as_json(document: Document) -> str:
+def format_json(document: Document) -> str:
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
-def as_csv(document: Document) -> str:
+def format_csv(document: Document) -> str:
     """A line per host. Lists are divided by blanks, problems by semicolons."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
@@ -59,7 +59,7 @@ def _cell(name: str, value: t.Any) -> t.Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def as_junit(document: Document) -> str:
+def format_junit(document: Document) -> str:
     """A case per host, in a suite: who went wrong is a failure, who is unknown an error, who was left out skipped."""
     cases = [_case(host) for host in document["hosts"]]
     kinds = [child.tag for case in cases for child in case]
@@ -103,7 +103,7 @@ def _legal(text: str) -> str:
     return "".join(letter if letter in "\t\n" or letter >= " " else "?" for letter in text)
 
 
-def as_vex(document: Document) -> str:
+def format_vex(document: Document) -> str:
     """CycloneDX 1.6: which CVEs the live patches have fixed in which running kernels, and which are open there, for
     scanners that see only the version of the kernel's package.
     """
@@ -148,7 +148,7 @@ def as_vex(document: Document) -> str:
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         # Of the same report always the same
-        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, as_json(document))}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, format_json(document))}",
         "version": 1,
         "metadata": {"timestamp": document["made"]},
         "components": components,

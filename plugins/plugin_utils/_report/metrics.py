@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import ENDED, OPEN
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ENDED, OPEN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.status import STATES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.text import OUTCOMES
 
@@ -50,7 +50,7 @@ def _number(value: t.Any) -> str:
     return str(int(value)) if isinstance(value, bool) else repr(value)
 
 
-def of_host(result: t.Mapping[str, t.Any], at: float) -> str:
+def format_host(result: t.Mapping[str, t.Any], at: float) -> str:
     """Of the host itself.
 
     :param result: of livepatch_info.
@@ -97,7 +97,7 @@ def _midnight(day: str | None) -> float | None:
     return start.timestamp() + 24 * 60 * 60
 
 
-def of_rollout(document: t.Mapping[str, t.Any]) -> str:
+def format_rollout(document: t.Mapping[str, t.Any]) -> str:
     """Of a rollout, on the control node.
 
     :param document: a report's.

@@ -11,7 +11,7 @@ import itertools
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import abbreviate, format_count
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets
 
 _OURS = "fleet.livepatch."
@@ -68,7 +68,7 @@ class Progress:
         return [
             f"{self._name}, since {_clock(self._began)}{self._end()}",
             (
-                f"{formatting.count(range(self._size), 'host')}: {ended} ended{badly}, "
+                f"{format_count(range(self._size), 'host')}: {ended} ended{badly}, "
                 f"{len(self._running)} under way{slowly}"
             ),
             *(f"  {name}: {how}" for name, how in itertools.islice(self._migrating.items(), _SLOWEST)),
@@ -99,8 +99,8 @@ class Progress:
         self._migrating.clear()
         if not starts:
             return [f"{self._name}: its hosts have had their turn, its gate has not"]
-        count = formatting.count(starts, "host starts", "hosts start")
-        return [f"{self._name}: {count}: {formatting.some(starts)}{self._end()}"]
+        count = format_count(starts, "host starts", "hosts start")
+        return [f"{self._name}: {count}: {abbreviate(starts)}{self._end()}"]
 
     def _of_livepatch(self, result: Result) -> list[str]:
         """The detached run was started, or was not."""
@@ -137,7 +137,7 @@ class Progress:
         if not livepatch or not livepatch["transition"]["running"]:
             self._migrating.pop(result.host, None)
             return []
-        left = formatting.count(range(livepatch["evidence"]["threads_left"]), "thread")
+        left = format_count(range(livepatch["evidence"]["threads_left"]), "thread")
         held = "; ".join("{command} ({class})".format(**one) for one in livepatch["blockers"][:_SLOWEST])
         after = round(self._clock() - self._began)
         how = f"migrates, {after} s after the start, {left} left" + (f", held by {held}" if held else "")
@@ -164,7 +164,7 @@ class Progress:
             self._batch_seconds.append(self._clock() - self._began)
             going = result.data["rollback"]
             return (
-                [f"{self._name}: {formatting.count(going, 'host goes', 'hosts go')} back: {formatting.some(going)}"]
+                [f"{self._name}: {format_count(going, 'host goes', 'hosts go')} back: {abbreviate(going)}"]
                 if going
                 else []
             )
@@ -196,7 +196,7 @@ class Progress:
             return ""
         seconds = self._batches_left * sum(self._batch_seconds) / len(self._batch_seconds)
         more = self._batches_left - 1
-        after = f"{formatting.count(range(more), 'batch', 'batches')} after it" if more else "the last ones"
+        after = f"{format_count(range(more), 'batch', 'batches')} after it" if more else "the last ones"
         return f" ({after}; the end is expected at {_clock(self._clock() + seconds)})"
 
     @property

@@ -29,7 +29,7 @@ OPTIONS: dict[str, t.Any] = {
 }
 
 
-def deliver(
+def deliver_report(
     options: t.Mapping[str, t.Any], make: t.Callable[[], t.Mapping[str, t.Any]], say: t.Callable[[str], t.Any]
 ) -> list[str]:
     """Where the report's files are by now, those for people first; nowhere if the options want none.
@@ -40,9 +40,9 @@ def deliver(
     """
     if not options["dir"] and not options["url"]:
         return []
-    named = files.render(make())
+    named = files.render_files(make())
     places, problems = [], []
-    for where, put in ((options["dir"], files.write), (options["url"], _sender(options["request"]))):
+    for where, put in ((options["dir"], files.write_files), (options["url"], _sender(options["request"]))):
         try:
             there = put(where, named) if where else []
         except PlanError as exc:
@@ -68,7 +68,7 @@ def _sender(request: t.Mapping[str, t.Any]) -> t.Callable[[str, t.Mapping[str, s
 
 
 def _put(url: str, text: str, request: t.Mapping[str, t.Any]) -> str:
-    kind = {"Content-Type": files.type_of(url)}
+    kind = {"Content-Type": files.get_media_type(url)}
     try:
         status, answer = fetch("PUT", url, text, {**request, "headers": {**kind, **(request.get("headers") or {})}})
     except RequestFailed as exc:

@@ -18,7 +18,13 @@ import typing as t
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import ACTIVE, PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath, _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
+    NOTHING,
+    abbreviate,
+    format_count,
+    format_table,
+    shorten_build_id,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, hostvars
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
@@ -102,24 +108,26 @@ class Row:
         return None if self.persistent is None else "keeps it" if self.persistent else "loses it"
 
 
-def day(now: float) -> datetime.date:
+def to_day(now: float) -> datetime.date:
     return datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
 
 
-def rows_of(variables: hostvars.Variables, selection: hosts.HostSelection, now: float) -> list[Row]:
+def build_rows(variables: hostvars.Variables, selection: hosts.HostSelection, now: float) -> list[Row]:
     """What is true of the hosts by what they said last."""
-    found, today = [], day(now)
+    found, today = [], to_day(now)
     for name, of_host in variables.items():
         result = hostvars.latest(of_host)
         try:
-            found.append(of(hosts.parse_host(name, of_host, result, selection), of_host, result, today))
+            found.append(build_row(hosts.parse_host(name, of_host, result, selection), of_host, result, today))
         except PlanError as exc:
             # One host's variable is no reason not to tell of the others.
             found.append(Row(name, "unknown", str(exc), problems=(f"unknown: {exc}",)))
     return found
 
 
-def of(host: Host, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None, today: datetime.date) -> Row:
+def build_row(
+    host: Host, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None, today: datetime.date
+) -> Row:
     """:param result: what livepatch_survey has told of the host."""
     address = _task_errors.format_address(variables)
     if result is None or "livepatch" not in result:
@@ -187,7 +195,7 @@ def _problems(host: Host, livepatch: t.Mapping[str, t.Any]) -> t.Iterator[str]:
 #
 
 
-def lines(rows: t.Sequence[Row], today: datetime.date) -> list[str]:
+def format_status(rows: t.Sequence[Row], today: datetime.date) -> list[str]:
     """The fleet as a table, what to look at, who has to reboot until when, and a line that sums up."""
     return [*_table(rows), *_told(rows), *_calendar(rows, today), "", _summary(rows)]
 
@@ -199,22 +207,22 @@ def _table(rows: t.Sequence[Row]) -> list[str]:
     # A column in which nothing is told, as that of migrations mostly, only makes the table wide.
     told = [place for place in range(len(_COLUMNS)) if any(cells[place] is not None for cells in alike)]
     head = [list(_COLUMNS)[place] for place in told]
-    return formatting.table(
+    return format_table(
         [*head, "HOSTS", ""],
-        [[*(cells[place] for place in told), len(names), formatting.some(names, 3)] for cells, names in alike.items()],
+        [[*(cells[place] for place in told), len(names), abbreviate(names, 3)] for cells, names in alike.items()],
     )
 
 
 def _level(row: Row) -> str | None:
     if row.wanted is None or row.wanted == row.level:
         return None if row.level is None else str(row.level)
-    return f"{formatting.NOTHING if row.level is None else row.level} -> {row.wanted}"
+    return f"{NOTHING if row.level is None else row.level} -> {row.wanted}"
 
 
 _COLUMNS: dict[str, t.Callable[[Row], t.Any]] = {
     "STATE": lambda row: row.state,
     "KERNEL": lambda row: row.release,
-    "BUILD ID": lambda row: formatting.short(row.build_id),
+    "BUILD ID": lambda row: shorten_build_id(row.build_id),
     "LEVEL": _level,
     "OPEN CVES": lambda row: None if row.cves_open is None else len(row.cves_open),
     "MIGRATION": lambda row: row.migration,
@@ -237,7 +245,7 @@ def _told(rows: t.Sequence[Row]) -> list[str]:
     told = []
     for common, some in alike.items():
         problem = some[0][1] if len(some) == 1 else common
-        told.append(f"  {formatting.some([name for name, _problem in some], 3)}: {_task_errors.to_one_line(problem)}")
+        told.append(f"  {abbreviate([name for name, _problem in some], 3)}: {_task_errors.to_one_line(problem)}")
     more = len(told) - _PROBLEMS
     if more > 0:
         told[_PROBLEMS:] = [f"  and {more} others: -e livepatch_output=json shows them all"]
@@ -255,8 +263,8 @@ def _calendar(rows: t.Sequence[Row], today: datetime.date) -> list[str]:
     for week, some in sorted(weeks.items()):
         last = min(str(row.covered_until) for row in some)
         when = "over since" if last < today.isoformat() else "until"
-        names = formatting.some(sorted(row.name for row in some), 3)
-        told.append(f"  {week}, {when} {last}: {formatting.count(some, 'host')}: {names}")
+        names = abbreviate(sorted(row.name for row in some), 3)
+        told.append(f"  {week}, {when} {last}: {format_count(some, 'host')}: {names}")
     return ["", "Live patches end, a reboot into a newer kernel is due:", *told] if told else []
 
 
@@ -266,8 +274,8 @@ def _summary(rows: t.Sequence[Row]) -> str:
     vulnerable = [row for row in rows if row.cves_open]
     if vulnerable:
         open_ = {cve for row in vulnerable for cve in row.cves_open or ()}
-        told.append(f"{formatting.count(vulnerable, 'host')} with {formatting.count(open_, 'open CVE')}")
-    return f"{formatting.count(rows, 'host')}: {', '.join(told)}"
+        told.append(f"{format_count(vulnerable, 'host')} with {format_count(open_, 'open CVE')}")
+    return f"{format_count(rows, 'host')}: {', '.join(told)}"
 
 
 #
@@ -275,7 +283,7 @@ def _summary(rows: t.Sequence[Row]) -> str:
 #
 
 
-def as_document(rows: t.Sequence[Row]) -> dict[str, t.Any]:
+def to_document(rows: t.Sequence[Row]) -> dict[str, t.Any]:
     counts = collections.Counter(row.state for row in rows)
     return {
         "hosts": [dataclasses.asdict(row) for row in sorted(rows, key=lambda row: row.name)],
@@ -283,7 +291,7 @@ def as_document(rows: t.Sequence[Row]) -> dict[str, t.Any]:
     }
 
 
-def lacking(rows: t.Sequence[Row], required: t.Sequence[str]) -> str | None:
+def check_assertions(rows: t.Sequence[Row], required: t.Sequence[str]) -> str | None:
     """Why the fleet is not as it is required to be, in one line; None where it is.
 
     :param required: JMESPath over the document, each of which must give true.
@@ -292,7 +300,7 @@ def lacking(rows: t.Sequence[Row], required: t.Sequence[str]) -> str | None:
     if not required:
         return None
     # As JSON has it: JMESPath does not know tuples.
-    document = json.loads(json.dumps(as_document(rows)))
+    document = json.loads(json.dumps(to_document(rows)))
     failed = []
     for text in required:
         value = _jmespath.search_data(
@@ -309,5 +317,5 @@ def lacking(rows: t.Sequence[Row], required: t.Sequence[str]) -> str | None:
     unknown = sorted(row.name for row in rows if row.state == "unknown")
     told = [f"this does not hold: {text}" for text in failed]
     if unknown:
-        told.append(f"of {formatting.count(unknown, 'host')} nothing is known ({formatting.some(unknown)})")
+        told.append(f"of {format_count(unknown, 'host')} nothing is known ({abbreviate(unknown)})")
     return f"livepatch_assertions: {'; '.join(told)}" if told else None

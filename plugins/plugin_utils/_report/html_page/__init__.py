@@ -18,7 +18,14 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, status
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
+    NOTHING,
+    abbreviate,
+    format_count,
+    format_time,
+    shorten_build_id,
+)
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import status
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.html_page import charts
 
 Document = t.Mapping[str, t.Any]
@@ -159,24 +166,22 @@ def _measurements(measured: t.Sequence[t.Mapping[str, t.Any]] | None) -> str:
     lines = "<br>".join(
         _text(" ".join(f"{key}={value}" for key, value in one.items() if value is not None)) for one in measured
     )
-    return f"<details><summary>{formatting.count(measured, 'measurement')}</summary><code>{lines}</code></details>"
+    return f"<details><summary>{format_count(measured, 'measurement')}</summary><code>{lines}</code></details>"
 
 
 def _planned_waves(plan: Document) -> str:
-    rows = [
-        (_text(wave["name"]), str(len(wave["hosts"])), _text(formatting.some(wave["hosts"]))) for wave in plan["waves"]
-    ]
+    rows = [(_text(wave["name"]), str(len(wave["hosts"])), _text(abbreviate(wave["hosts"]))) for wave in plan["waves"]]
     return _section("Waves", _table(("Wave", "Hosts", "Which"), rows, "Waves"))
 
 
 def _changes(before: Document | None) -> str:
     if before is None:
         return ""
-    since = f"<p>Since the plan <code>{_text(before['hash'])}</code> of {_text(formatting.clock(before['saved']))}"
+    since = f"<p>Since the plan <code>{_text(before['hash'])}</code> of {_text(format_time(before['saved']))}"
     if not before["changes"]:
         return _section("Changes", f"{since} nothing has changed.</p>")
     rows = [
-        (_text(one["what"]), str(len(one["hosts"]) or formatting.NOTHING), _text(formatting.some(one["hosts"])))
+        (_text(one["what"]), str(len(one["hosts"]) or NOTHING), _text(abbreviate(one["hosts"])))
         for one in before["changes"]
     ]
     return _section("Changes", f"{since}</p>" + _table(("What", "Hosts", "Which"), rows, "Changes"))
@@ -192,10 +197,10 @@ def _cohorts(followed: Document, hosts: t.Sequence[Document]) -> str:
         (
             f"<code>{_text(one['id'])}</code>",
             _kernel(one["release"]),
-            f"<code>{_text(formatting.short(one['build_id']))}</code>",
-            _text(f"{formatting.NOTHING if one['level'] is None else one['level']} → {one['kmp']}"),
+            f"<code>{_text(shorten_build_id(one['build_id']))}</code>",
+            _text(f"{NOTHING if one['level'] is None else one['level']} → {one['kmp']}"),
             str(one["hosts"]),
-            _text(formatting.some(one["canaries"], 3) or formatting.NOTHING),
+            _text(abbreviate(one["canaries"], 3) or NOTHING),
             *(str(counts[one["id"]][kind]) for kind in kinds),
         )
         for one in followed["cohorts"]
@@ -210,7 +215,7 @@ def _problems(document: Document) -> str:
     for host in sorted(document["hosts"], key=lambda host: host["outcome"] in ("pending", "skipped")):
         for problem in host["problems"]:
             alike.setdefault(problem, []).append(host["name"])
-    rows = [(_text(problem), str(len(names)), _text(formatting.some(names, 5))) for problem, names in alike.items()]
+    rows = [(_text(problem), str(len(names)), _text(abbreviate(names, 5))) for problem, names in alike.items()]
     return _section("Problems", _table(("What to look at", "Hosts", "Which"), rows, "Problems")) if rows else ""
 
 
@@ -259,6 +264,6 @@ def _calendar(document: Document) -> str:
     for host in document["hosts"]:
         if host["covered_until"]:
             days.setdefault(host["covered_until"], []).append(host["name"])
-    rows = [(_text(day), str(len(names)), _text(formatting.some(names, 5))) for day, names in sorted(days.items())]
+    rows = [(_text(day), str(len(names)), _text(abbreviate(names, 5))) for day, names in sorted(days.items())]
     head = ("Live patches end", "Hosts", "Which")
     return _section("Reboots into a newer kernel that are due", _table(head, rows, "Reboots")) if rows else ""

@@ -10,7 +10,7 @@ import datetime
 import html
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
 
 _WIDTH, _LABEL, _ROW = 800, 200, 24
 _BINS = 20
@@ -73,6 +73,6 @@ def histogram(values: t.Sequence[float]) -> str:
     body.append(f'<text x="0" y="{height + 30}">0 s</text>')
     body.append(f'<text x="{_WIDTH}" y="{height + 30}" text-anchor="end">{most:.1f} s</text>')
     body.append(f'<text class="soft" x="0" y="11">{highest}</text>')
-    peak = formatting.count(range(highest), "host")
-    title = f"{formatting.count(values, 'migration')}: the longest took {most:.1f} s; the highest bar is {peak}"
+    peak = format_count(range(highest), "host")
+    title = f"{format_count(values, 'migration')}: the longest took {most:.1f} s; the highest bar is {peak}"
     return _svg(height + 36, title, body)

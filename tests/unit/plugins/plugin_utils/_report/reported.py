@@ -44,7 +44,7 @@ def row(name: str, state: str = "patched", **told: t.Any) -> Row:
 def status() -> dict[str, t.Any]:
     open_ = {"cves_open": ("CVE-2099-0003",), "level": 2, "domains": ("rack=r2",)}
     unknown = Row(HOSTILE, "unknown", f"unreachable: {HOSTILE}", problems=(f"unknown: {HOSTILE}",))
-    return document.of_status([row("web1"), row("=web2", "outdated", **open_), unknown], MADE, "default", None)
+    return document.build_status([row("web1"), row("=web2", "outdated", **open_), unknown], MADE, "default", None)
 
 
 def planned() -> dict[str, t.Any]:
@@ -59,7 +59,7 @@ def planned() -> dict[str, t.Any]:
     changes = [dataclasses.asdict(one) for one in plan_diff.compare_plans(earlier, made)]
     before = {"hash": earlier["hash"], "saved": MADE - 86400, "changes": changes}
     rows = [*(row(name, "unpatched") for name in names), Row(HOSTILE, "unknown", f"unreachable: {HOSTILE}")]
-    return document.of_plan(rows, made, before, MADE, "default")
+    return document.build_plan(rows, made, before, MADE, "default")
 
 
 def rollout() -> dict[str, t.Any]:
@@ -94,4 +94,6 @@ def rollout() -> dict[str, t.Any]:
     }
     # What the one that failed told before it did is not true of it any more.
     rows = [row(name) for name in names]
-    return document.of_rollout(rows, document.Ended(planned, shown, outcomes), MADE, "default", "1 host failed")
+    return document.build_rollout(
+        rows, document.StoredRollout(planned, shown, outcomes), MADE, "default", "1 host failed"
+    )

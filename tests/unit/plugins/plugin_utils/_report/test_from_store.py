@@ -27,11 +27,11 @@ class StoreClient:
     scope = "default"
 
     def send(self, command: str, **arguments: t.Any) -> t.Any:
-        assert (command, arguments) == ("load_plan", {"hash": PLAN["hash"]})
+        assert (command, arguments) == ("load_plan", {"plan_hash": PLAN["hash"]})
         return PLAN
 
 
-def _read(outcomes: t.Mapping[str, t.Any], status: str = "done") -> from_store.Recorded:
+def _read(outcomes: t.Mapping[str, t.Any], status: str = "done") -> from_store.StoredRollout:
     shown = {
         "id": "3f1c8d",
         "plan_hash": PLAN["hash"],
@@ -43,18 +43,18 @@ def _read(outcomes: t.Mapping[str, t.Any], status: str = "done") -> from_store.R
         "gates": [],
         "outcomes": outcomes,
     }
-    found = from_store.read(t.cast("t.Any", StoreClient()), shown)
+    found = from_store.load_rollout(t.cast("t.Any", StoreClient()), shown)
     assert found is not None
     return found
 
 
 def test_none_was_there() -> None:
-    assert from_store.read(t.cast("t.Any", StoreClient()), None) is None
+    assert from_store.load_rollout(t.cast("t.Any", StoreClient()), None) is None
 
 
 def test_hosts_are_told_as_the_rollout_left_them() -> None:
     gone = {"outcome": "lost", "reason": "unreachable: no route", "state": "unknown"}
-    told = _read({"web1": DONE, "web2": gone}, "halted").document(MADE, "default")
+    told = _read({"web1": DONE, "web2": gone}, "halted").build_document(MADE, "default")
     hosts = {host["name"]: host for host in told["hosts"]}
     assert {name: host["outcome"] for name, host in hosts.items()} == {
         "web1": "done",
@@ -71,6 +71,6 @@ def test_hosts_are_told_as_the_rollout_left_them() -> None:
 
 def test_one_that_ended_well() -> None:
     found = _read(dict.fromkeys(("web1", "web2", "web3"), DONE))
-    told = found.document(MADE, "default")
+    told = found.build_document(MADE, "default")
     assert (told["well"], told["verdict"]) == (True, "3 of 3 hosts have their patch; the rollout is done")
-    assert found.lines({})[-1] == "3 hosts: 3 done"
+    assert found.format_lines({})[-1] == "3 hosts: 3 done"

@@ -30,7 +30,7 @@ TYPES = {
 
 def _deliver(**options: t.Any) -> tuple[list[str], list[str]]:
     said: list[str] = []
-    places = publish.deliver({"dir": "", "url": "", "request": {}, **options}, reported.status, said.append)
+    places = publish.deliver_report({"dir": "", "url": "", "request": {}, **options}, reported.status, said.append)
     return places, said
 
 
@@ -38,7 +38,7 @@ def test_nothing_is_made_that_nobody_wants() -> None:
     def make() -> t.NoReturn:
         raise AssertionError("it was asked for")
 
-    assert publish.deliver({"dir": "", "url": "", "request": {}}, make, print) == []
+    assert publish.deliver_report({"dir": "", "url": "", "request": {}}, make, print) == []
 
 
 def test_it_is_sent_and_written(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_it_is_sent_and_written(tmp_path: Path) -> None:
     assert {Path(one.path).name: one.body for one in taken} == {
         path.name: path.read_bytes() for path in tmp_path.iterdir()
     }
-    assert json.loads(taken[1].body) == json.loads(formats.as_json(reported.status()))
+    assert json.loads(taken[1].body) == json.loads(formats.format_json(reported.status()))
 
 
 def test_what_is_not_taken_is_told_and_the_rest_is_done(tmp_path: Path) -> None:

@@ -18,35 +18,35 @@ NOTHING = "-"
 FORMATS = ("text", "json")
 
 
-def shown(lines: t.Sequence[str], told: t.Mapping[str, t.Any], format_: str) -> str:
+def format_response(lines: t.Sequence[str], told: t.Mapping[str, t.Any], format_: str) -> str:
     """What is printed: the lines, or, for programs, what they tell of."""
     return json.dumps(told, indent=2, sort_keys=True) if format_ == "json" else "\n".join(lines)
 
 
-def teller(show: t.Callable[[str], t.Any], format_: str) -> t.Callable[[str], t.Any]:
+def build_printer(show: t.Callable[[str], t.Any], format_: str) -> t.Callable[[str], t.Any]:
     """What shows people more lines; programs read what is printed, and get none."""
     return show if format_ == "text" else lambda line: None
 
 
-def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> list[str]:
+def format_table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> list[str]:
     """Columns as wide as they need to be; None is shown as a dash."""
     cells = [list(head)] + [[NOTHING if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def count(things: t.Sized, word: str, words: str | None = None) -> str:
+def format_count(things: t.Sized, word: str, words: str | None = None) -> str:
     return f"{len(things)} {word if len(things) == 1 else words or word + 's'}"
 
 
-def some(names: t.Sequence[str], most: int = _NAMES) -> str:
+def abbreviate(names: t.Sequence[str], most: int = _NAMES) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def clock(at: float) -> str:
+def format_time(at: float) -> str:
     """Seconds since the epoch, for people."""
     return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def short(build_id: str | None) -> str | None:
+def shorten_build_id(build_id: str | None) -> str | None:
     return (build_id or "")[:_SHORT] or None
