@@ -37,7 +37,7 @@ OUTCOMES = (
 )
 # What a rollout may wait for without anything being wrong
 _PLANNED = ("window", "approval", SLICES)
-_FETCHED = ("failed", "skipped", "downloaded", "there", "unchanged")
+_FETCHED = ("failed", "skipped", "downloaded", "present", "unchanged")
 
 
 def format_plan(
@@ -70,7 +70,7 @@ def _since(before: t.Mapping[str, t.Any]) -> list[str]:
     told = []
     for one in before["changes"]:
         count = f"{len(one['hosts']):>5}  {abbreviate(one['hosts'])}" if one["hosts"] else ""
-        told.append(f"  {one['what']:<18} {count}".rstrip())
+        told.append(f"  {one['text']:<18} {count}".rstrip())
     return [f"Changed {since}:", *told]
 
 

@@ -181,7 +181,7 @@ def _changes(before: Document | None) -> str:
     if not before["changes"]:
         return _section("Changes", f"{since} nothing has changed.</p>")
     rows = [
-        (_text(one["what"]), str(len(one["hosts"]) or NOTHING), _text(abbreviate(one["hosts"])))
+        (_text(one["text"]), str(len(one["hosts"]) or NOTHING), _text(abbreviate(one["hosts"])))
         for one in before["changes"]
     ]
     return _section("Changes", f"{since}</p>" + _table(("What", "Hosts", "Which"), rows, "Changes"))
