@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
             under_way = store.scope if options["if_running"] else None
             told = store.send("halt", scope=scope, reason=options["reason"], by=by, under_way=under_way)
         else:
-            told = store.send("unhalt", scope=scope, by=by)
+            told = store.send("resume", scope=scope, by=by)
         if told is None:
             self._display.display("In check mode nothing is halted, and no halt taken back")
             return {"changed": False, "halted": False}

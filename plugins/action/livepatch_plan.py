@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
             # What is wrong with what only later steps take is told before any host is touched.
             runner.parse_gates(options["gates"], options["skip_gates"])
             validation.insist(variables, time.time())
-            quarantine = store.send("quarantine_list")
+            quarantine = store.send("list_quarantine")
             settings = Settings.from_options({**options, "quarantine": quarantine})
             rollout = start.begin(
                 store,

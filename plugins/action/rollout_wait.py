@@ -32,6 +32,6 @@ class ActionModule(ActionBase):
             time.sleep(max(0.0, min(_LOOK, options["until"] - time.time())))
             why = halt.reason(self, task_vars)
             if time.monotonic() - renewed > _RENEW:
-                store.send_fenced("renew")
+                store.send_fenced("renew_lease")
                 renewed = time.monotonic()
         return {"changed": False, "halted": why}

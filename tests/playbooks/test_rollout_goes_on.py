@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import webhooks
 from tests.support import cores, web
 from tests.support.controller import Run
@@ -179,7 +179,7 @@ def test_a_wave_waits_for_its_approval(fake_fleet: FakeFleet) -> None:
     arguments = [ROLLOUT, *extra(livepatch_plan_hash=digest, livepatch_approval=[1])]
     first = fake_fleet.again(arguments)
     assert first.rc == 0, first.output
-    assert f"wave 1 of plan {digest[:12]} awaits an approval" in first.output
+    assert f"wave 1 of plan {digest[:12]} is waiting for approval" in first.output
     assert set(fake_fleet.touched()) == {"a1", "b1"}
     refused = fake_fleet.again(
         ["fleet.livepatch.approve", *extra(livepatch_plan_hash=digest, livepatch_wave=1, livepatch_approved=False)]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from tests.playbooks.test_rollout_goes_on import COMMON, ILL, ROLLOUT, extra, fleet, run, shown
 from tests.support import cores, web
 from tests.support.fake_fleet import FakeFleet
@@ -137,9 +137,9 @@ def test_a_halt_before_hosts_in_flight_are_asked_forgets_none_of_them(fake_fleet
         fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
         # A run begins with a1, and dies
         rollout = shown(fake_fleet)["rollout"]["id"]
-        fence = store.take("default", {}, 60)["fence"]
-        store.begin("default", fence, rollout, 0, ["a1"])
-        store.release("default", fence)
+        fence = store.take_lease("default", {}, 60)["fence"]
+        store.begin_hosts("default", fence, rollout, 0, ["a1"])
+        store.release_lease("default", fence)
         fake_fleet.change("a1", rollout=rollout)
         halted = fake_fleet.again([ROLLOUT])
     assert "not started: rollouts are halted by eve" in halted.output, halted.output

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from tests.support import cores
 from tests.support.fake_fleet import FakeFleet, FakeHost
 from tests.support.jobs import Job, Jobs

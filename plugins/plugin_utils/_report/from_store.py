@@ -59,7 +59,7 @@ def load_rollout(store: StoreClient, record: t.Mapping[str, t.Any] | None) -> St
     """
     if record is None:
         return None
-    plan = store.send("load_plan", hash=record["plan_hash"])
+    plan = store.send("load_plan", plan_hash=record["plan_hash"])
     releases = {cohort["id"]: cohort["release"] for cohort in plan["cohorts"]}
     before, outcomes = [], []
     for name, row in plan["hosts"].items():

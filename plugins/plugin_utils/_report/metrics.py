@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import ENDED, OPEN
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ENDED, OPEN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.status import STATES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.text import OUTCOMES
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import SLICES
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
     NOTHING,

@@ -16,7 +16,7 @@ import datetime
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import SLICES
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
@@ -259,7 +259,7 @@ class Gatekeeper:
         )
         judged = runner.run_gates(gates, context, fetch, self._stopped, known=health)
         for one in judged.gates:
-            self._store.send_fenced("gate", wave=wave, record=dict(dataclasses.asdict(one), at=time.time()))
+            self._store.send_fenced("record_gate", wave=wave, record=dict(dataclasses.asdict(one), at=time.time()))
         return judged
 
     def _control(self, rows: Rows) -> tuple[str, ...]:
@@ -274,19 +274,19 @@ class Gatekeeper:
 
     def _stopped(self) -> str | None:
         """While something is waited for: a sign of life for the lease, and why to wait no longer."""
-        stored = self._store.send_fenced("renew")["halt"]
+        stored = self._store.send_fenced("renew_lease")["halt"]
         return None if stored is None else halt.told(stored)
 
     def _conclude(self, wave: int, rows: Rows, back: list[Outcome], end: t.Mapping[str, t.Any], last: bool) -> None:
         entries = self._quarantined(rows, end)
         if entries:
-            self._store.send("quarantine_add", entries=entries)
+            self._store.send("add_to_quarantine", entries=entries)
         self._record(wave, {row.host: dataclasses.replace(row, outcome="rollback_pending") for row in back})
         if not self._is_slice and (last or not end["go"]):
             verdict = "pass" if end["go"] else {"failed": "fail"}.get(end["status"], "inconclusive")
             self._note(batches.WAVE, wave, verdict, end["verdict"])
         if not end["go"]:
-            self._store.send_fenced("status", status=end["status"], detail=dict(end["detail"], text=end["verdict"]))
+            self._store.send_fenced("set_status", status=end["status"], detail=dict(end["detail"], text=end["verdict"]))
 
     def _quarantined(self, rows: Rows, end: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
         """What nobody gets any more until somebody clears it: the KMP in the cohorts that it went wrong in, and hosts
@@ -359,11 +359,11 @@ class Gatekeeper:
     def _record(self, wave: int | None, rows: Rows) -> t.Any:
         """Writes what became of hosts; returns how many have ended how, all over."""
         outcomes = [dataclasses.asdict(row) for row in rows.values()]
-        return self._store.send_fenced("results", wave=wave, outcomes=outcomes)
+        return self._store.send_fenced("record_outcomes", wave=wave, outcomes=outcomes)
 
     def _note(self, of: str, wave: int, verdict: str, text: str) -> None:
         record = {"of": of, "verdict": verdict, "text": text, "at": time.time()}
-        self._store.send_fenced("gate", wave=wave, record=record)
+        self._store.send_fenced("record_gate", wave=wave, record=record)
 
 
 def _clock(at: float) -> str:

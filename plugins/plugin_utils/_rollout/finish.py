@@ -64,9 +64,9 @@ def end(store: StoreClient, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping
     outcomes = [outcome.apply_confirmation(one, heard.get(one.host), variables.get(one.host, {})) for one in outcomes]
     # Of the others nothing is recorded: the next run starts them.
     known = [one for one in outcomes if one.host in planned and one.outcome != "pending"]
-    store.send_fenced("results", outcomes=[dataclasses.asdict(one) for one in known])
-    store.send_fenced("status", status=status, detail=detail)
-    store.send("release", scope=store.scope, fence=rollout["fence"])
+    store.send_fenced("record_outcomes", outcomes=[dataclasses.asdict(one) for one in known])
+    store.send_fenced("set_status", status=status, detail=detail)
+    store.send("release_lease", scope=store.scope, fence=rollout["fence"])
     shown = store.send("show", scope=store.scope)["rollout"]
     shown = {key: value for key, value in shown.items() if key != "outcomes"}
     return Ended(status, detail, tuple(outcomes), shown)
@@ -89,7 +89,7 @@ def end_share(
         outcome.load_outcome(name, shown["outcomes"].get(name), document["hosts"][name]["cohort"], host)
         for name, host in fleet.items()
     )
-    store.send("leave", scope=store.scope, fence=rollout["fence"], member=rollout["member"])
+    store.send("leave_wave", scope=store.scope, fence=rollout["fence"], member=rollout["member"])
     if shown["status"] == "halted":
         return Ended("halted", shown["detail"], outcomes)
     turns = (of_host.get(hostvars.TURN) or {} for of_host in variables.values())
@@ -110,8 +110,8 @@ def end_back(store: StoreClient, rollout: t.Mapping[str, t.Any], read_only: bool
     if read_only:
         return Ended("planned", {}, outcomes)
     detail = {"text": "hosts were brought back (playbook rollback)"}
-    store.send_fenced("status", status="failed", detail=detail)
-    store.send("release", scope=store.scope, fence=rollout["fence"])
+    store.send_fenced("set_status", status="failed", detail=detail)
+    store.send("release_lease", scope=store.scope, fence=rollout["fence"])
     return Ended("failed", detail, outcomes)
 
 

@@ -46,7 +46,7 @@ def do(store: StoreClient, options: t.Mapping[str, t.Any]) -> Said:
     by = options["by"] or str(lease.current()["user"])
     command = options["command"]
     if command == "quarantine_list":
-        entries = store.send("quarantine_list")
+        entries = store.send("list_quarantine")
         return Said([describe_entry(entry) for entry in entries] or ["Nothing is in quarantine"], False, entries)
     if command == "approve":
         return _approve(store, options, by)
@@ -54,12 +54,12 @@ def do(store: StoreClient, options: t.Mapping[str, t.Any]) -> Said:
         raise PlanError("the reason is missing (livepatch_reason): the report keeps it")
     if command == "abandon":
         identity = lease.unless_gone(
-            lambda **more: store.send("abandon", scope=store.scope, reason=options["reason"], by=by, **more)
+            lambda **more: store.send("abort", scope=store.scope, reason=options["reason"], by=by, **more)
         )
         return Said([f"The rollout {identity} is given up" if identity else "No rollout is open"], bool(identity))
     entry = {key: value for key, value in options["entry"].items() if value is not None}
     if command == "quarantine_clear":
-        cleared = store.send("quarantine_clear", match=entry, by=by, reason=options["reason"]) or []
+        cleared = store.send("clear_quarantine", match=entry, by=by, reason=options["reason"]) or []
         return Said(
             [f"Cleared {describe_entry(one)}" for one in cleared] or ["Nothing matches"], bool(cleared), cleared
         )
@@ -69,7 +69,7 @@ def do(store: StoreClient, options: t.Mapping[str, t.Any]) -> Said:
             "give either a KMP (livepatch_quarantine_kmp, as NAME-VERSION-RELEASE) or a host "
             "(livepatch_quarantine_host)"
         )
-    added = store.send("quarantine_add", entries=[{**entry, "reason": options["reason"], "by": by}])
+    added = store.send("add_to_quarantine", entries=[{**entry, "reason": options["reason"], "by": by}])
     return Said([f"In quarantine: {_what(entry)}" + ("" if added else ", as it was before")], bool(added), [entry])
 
 
@@ -80,15 +80,15 @@ def _approve(store: StoreClient, options: t.Mapping[str, t.Any], by: str) -> Sai
     if wave != "all" and not wave.isdigit():
         raise PlanError(f"livepatch_wave is {wave!r}: give the number of a wave, or all")
     # An approval of a plan that nobody has seen would be one of whatever comes.
-    document = store.send("load_plan", hash=hash_)
+    document = store.send("load_plan", plan_hash=hash_)
     if wave != "all" and int(wave) >= len(document["waves"]):
         raise PlanError(f"the plan {hash_[:12]} has no wave {wave}: it has {len(document['waves'])}, from 0")
     expires = _time(options["expires"]) if options["expires"] else None
     store.send(
         "approve",
-        hash=hash_,
+        plan_hash=hash_,
         wave=None if wave == "all" else int(wave),
-        who=by,
+        approver=by,
         expires=expires,
         granted=options["granted"],
     )

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import ACTIVE
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
@@ -286,7 +287,7 @@ def _explain_unknown_health(livepatch: t.Mapping[str, t.Any]) -> str | None:
 def load_outcome(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, before: Host | None = None) -> Outcome:
     """What the store says of a planned host; of one that was not started what is known from before."""
     row = dict(stored or {"outcome": "pending", "reason": "not started"})
-    if row["outcome"] == "begun":
+    if row["outcome"] == BEGUN:
         row = {"outcome": "pending", "reason": "it was begun, and nobody knows yet what became of it"}
     if before is not None and row["outcome"] in ("pending", "skipped"):
         row.update(state=before.state, level=before.level, kmp=before.kmp)

@@ -27,7 +27,7 @@ class StoreClient:
     scope = "default"
 
     def send(self, command: str, **arguments: t.Any) -> t.Any:
-        assert (command, arguments) == ("load_plan", {"hash": PLAN["hash"]})
+        assert (command, arguments) == ("load_plan", {"plan_hash": PLAN["hash"]})
         return PLAN
 
 
