@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
             runner.parse_gates(options["gates"], options["skip_gates"])
             validation.insist(variables, time.time())
             quarantine = store.send("list_quarantine")
-            settings = Settings.from_options({**options, "quarantine": quarantine})
+            settings = Settings.from_options(options, quarantine)
             rollout = start.begin(
                 store,
                 hostvars.fleet(variables, settings.selection),

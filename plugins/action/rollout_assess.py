@@ -61,7 +61,7 @@ class ActionModule(ActionBase):
         except Exception as exc:  # whatever it is, a gate that cannot judge must not end the run without its report
             said = str(exc) if isinstance(exc, (AnsibleError, PlanError)) else f"{exc!r}: report it as a bug"
             verdict = (
-                f"Gate: error: {said}. What became of this batch is not recorded, and no further host is touched: run "
+                f"Gate: error: {said}. What became of this batch is not recorded, and no further host is patched: run "
                 "the playbook again when that is mended, and the hosts are asked"
             )
             told = {**_NOTHING, "verdict": verdict, "error": said}

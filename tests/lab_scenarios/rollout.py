@@ -145,7 +145,9 @@ _CASES = {
     ),
     "stalls": Case("stalling", "failed: the migration to", settings={"livepatch_timeout": 15}),
     "verify": Case("slow", "failed: ", meanwhile=_loses_it),
-    "probe fails in the soak": Case("slow", "rolled_back: in the soak: probe: ", meanwhile=_is_sick, settings=_PROBE),
+    "probe fails in the soak": Case(
+        "slow", "rolled_back: during the soak: probe: ", meanwhile=_is_sick, settings=_PROBE
+    ),
     "one of two is lost": Case(
         "slow",
         "lost: unreachable: ",

@@ -36,7 +36,7 @@ def _run(fake_fleet: FakeFleet, arguments: tuple[str, ...], **settings: str) -> 
 
 
 def _insist_on_events(output: str) -> None:
-    assert output.count(f" The only ones of their kind: b1: {REFUSED}\n") == 1, output
+    assert output.count(f" Single-host cohorts: b1: {REFUSED}\n") == 1, output
     assert " Canaries: starting 1 host: " in output, output
     assert output.count(": patched, migrated in 0.1 s") == 3, output
 

@@ -83,7 +83,7 @@ def test_a_probe_that_fails_in_the_soak_brings_the_canaries_back_and_bars_the_km
     sick = {"from": {"verify": {"from": {"ask": {"problems": ILL}}}}}
     first = run(fake_fleet, fleet(a1=sick), livepatch_soak=1)
     assert first.rc == 2
-    assert "Gate after canaries: fail (1 of 2 well, budget 0)" in first.output, first.output
+    assert "Gate after canaries: fail (1 of 2 healthy, budget 0)" in first.output, first.output
     assert "4 hosts: 2 rolled_back, 2 pending" in first.output, first.output
     assert "page fault" in first.output
     assert set(fake_fleet.touched()) == {"a1", "b1"}
@@ -130,8 +130,8 @@ def test_a_soak_is_seen_out_though_the_first_of_the_batch_has_failed(each: FakeF
     hosts = fleet(5, "a", **wrong)
     ended = run(each, hosts, livepatch_waves=[2], livepatch_soak=3, livepatch_budget=1)
     assert set(each.touched()) == {"a1", first, second}, ended.output
-    assert "Gate after wave 1: fail (0 of 2 well, budget 1)" in ended.output, ended.output
-    assert "in the soak: oops: " in ended.output
+    assert "Gate after wave 1: fail (0 of 2 healthy, budget 1)" in ended.output, ended.output
+    assert "during the soak: oops: " in ended.output
     assert "5 hosts: 1 failed, 1 rolled_back, 2 pending, 1 done" in ended.output, ended.output
     waited = [
         event.time for event in ended.events if event.action == "fleet.livepatch.rollout_wait" and event.kind == "end"

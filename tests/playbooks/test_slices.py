@@ -90,7 +90,7 @@ def test_slices_do_the_wave_and_the_rollout_its_gate(fleet: Fleet) -> None:
     assert fleet.shown()["lease"] is None
     last = jobs.run("rollout")
     assert (last.status, last.artifacts["livepatch_status"]) == ("successful", "done"), last.output
-    assert "Gate after wave 1: pass (6 of 6 well, budget 0)" in last.output
+    assert "Gate after wave 1: pass (6 of 6 healthy, budget 0)" in last.output
 
 
 def test_what_goes_wrong_in_one_slice_stops_the_others(fleet: Fleet) -> None:
@@ -100,7 +100,7 @@ def test_what_goes_wrong_in_one_slice_stops_the_others(fleet: Fleet) -> None:
     fleet.change(bad, refusal="Invalid parameters")
     first = jobs.run("wave", (1, 2))
     assert first.status == "failed", first.output
-    assert "Gate after wave 1: fail (1 of 2 well, budget 0): no further host is touched" in first.output
+    assert "Gate after wave 1: fail (1 of 2 healthy, budget 0): no further host is patched" in first.output
     assert f"1 host failed ({bad}); 1 host not started ({last_one})" in first.output
     second = jobs.run("wave", (2, 2))
     assert second.status == "successful", second.output

@@ -37,7 +37,7 @@ OUTCOMES = (
 )
 # What a rollout may wait for without anything being wrong
 _PLANNED_WAITS = ("window", "approval", SLICES)
-_DOWNLOAD_OUTCOMES = ("failed", "skipped", "downloaded", "there", "unchanged")
+_DOWNLOAD_OUTCOMES = ("failed", "skipped", "downloaded", "present", "unchanged")
 
 
 def format_plan(
@@ -70,7 +70,7 @@ def _format_changes(before: t.Mapping[str, t.Any]) -> list[str]:
     lines = []
     for change in before["changes"]:
         count = f"{len(change['hosts']):>5}  {abbreviate(change['hosts'])}" if change["hosts"] else ""
-        lines.append(f"  {change['what']:<21} {count}".rstrip())
+        lines.append(f"  {change['text']:<21} {count}".rstrip())
     return [f"Changes {since}:", *lines]
 
 

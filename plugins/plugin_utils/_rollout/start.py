@@ -23,7 +23,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     plan_diff,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import QuarantineEntry, Settings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient, StoreError
 
 # In the detail of a rollout that was taken up to bring hosts back only: as what it had ended
@@ -107,12 +107,12 @@ def _stopped_by_slice(rollout: t.Mapping[str, t.Any]) -> bool:
 
 
 def _owed(
-    rollout: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], quarantine: t.Iterable[t.Mapping[str, t.Any]]
+    rollout: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], quarantine: t.Iterable[QuarantineEntry]
 ) -> list[str]:
     """Who of a rollout that has ended is still to be brought back, and can be reached. Whom somebody has put in
     quarantine is left to that one.
     """
-    left = {one["host"] for one in quarantine if one.get("host")}
+    left = {entry.host for entry in quarantine if entry.host}
     return [
         name
         for name, row in rollout["outcomes"].items()

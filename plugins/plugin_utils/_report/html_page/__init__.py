@@ -191,7 +191,7 @@ def _build_changes(before: Document | None) -> str:
     if not before["changes"]:
         return _build_section("Changes", f"{since}: no changes.</p>")
     rows = [
-        (_escape(change["what"]), str(len(change["hosts"]) or NOTHING), _escape(abbreviate(change["hosts"])))
+        (_escape(change["text"]), str(len(change["hosts"]) or NOTHING), _escape(abbreviate(change["hosts"])))
         for change in before["changes"]
     ]
     return _build_section("Changes", f"{since}</p>" + _build_table(("What", "Hosts", "Which"), rows, "Changes"))

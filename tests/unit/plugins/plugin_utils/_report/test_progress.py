@@ -122,7 +122,7 @@ def test_what_went_wrong_is_told_once(told: Told) -> None:
     ]
     assert told.of("livepatch_info", "web2", kind="unreachable", msg="Connection refused") == [
         (
-            "Canaries: web2: unreachable: nothing listens at its address; "
+            "Canaries: web2: unreachable: connection refused by its address; "
             "check ansible_host and ansible_port, and that sshd runs (1 of 3 left)"
         )
     ]

@@ -78,7 +78,7 @@ def test_a_fleet_worst_first_and_folded() -> None:
         "",
         "Problems:",
         (
-            "  app1, app2: unknown: unreachable: nothing listens at its address; "
+            "  app1, app2: unknown: unreachable: connection refused by its address; "
             "check ansible_host and ansible_port, and that sshd runs"
         ),
         "",
@@ -87,7 +87,7 @@ def test_a_fleet_worst_first_and_folded() -> None:
 
 
 def test_one_host_is_told_with_its_address() -> None:
-    assert "  app1: unknown: unreachable: nothing listens at 10.0.0.1; " in "\n".join(
+    assert "  app1: unknown: unreachable: connection refused by 10.0.0.1; " in "\n".join(
         status.format_status([lost("app1", "10.0.0.1")], TODAY)
     )
 

@@ -16,7 +16,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
 
 WELL = Host("web1", "unpatched", "", "6.1.0-56-default", "ab" * 20, "x86_64", "default", None, "klp-3-1", "boot")
-LOST = Host("web2", "unknown", "unreachable: nothing listens")
+LOST = Host("web2", "unknown", "unreachable: connection refused")
 NEVER = Host("web3", "not_covered", "no repository offers it", "5.4", "cd" * 20, "x86_64", "default")
 
 
@@ -44,14 +44,14 @@ def test_prestage_shows_who_has_nothing_first():
 
 def test_rollout_shows_levels_and_seconds():
     done = Outcome("web1", "done", "", "patched", 3, "klp-3-1", 1.5)
-    skipped = Outcome("web2", "skipped", "unreachable: nothing listens", "unknown")
+    skipped = Outcome("web2", "skipped", "unreachable: connection refused", "unknown")
     assert text.format_outcomes([WELL, LOST], [done, skipped], "done", {}) == [
         "HOST  OUTCOME  STATE    BUILD ID      KMP      LEVEL   SECONDS",
         "web2  skipped  unknown  -             -        - -> -  -",
         "web1  done     patched  abababababab  klp-3-1  - -> 3  1.5",
         "",
         "Problems:",
-        "  web2: skipped: unreachable: nothing listens",
+        "  web2: skipped: unreachable: connection refused",
         "",
         "2 hosts: 1 skipped, 1 done",
     ]

@@ -106,9 +106,9 @@ def test_of_a_host_in_no_wave(state, up_to_date, expected):
 
 
 def test_why_a_host_is_in_no_wave_is_said_by_itself_where_it_cannot_be_patched():
-    plan_says = "unknown: unreachable: ssh lets ops not in"
-    gone = Host("web1", "unknown", "unreachable: nothing listens")
-    assert outcome.build_unplanned_outcome(gone, plan_says).reason == "unreachable: nothing listens"
+    plan_says = "unknown: unreachable: SSH authentication failed for ops"
+    gone = Host("web1", "unknown", "unreachable: connection refused")
+    assert outcome.build_unplanned_outcome(gone, plan_says).reason == "unreachable: connection refused"
     barred = Host("web2", "unpatched", "a KMP is there", kmp="k-1")
     assert (
         outcome.build_unplanned_outcome(barred, "quarantine: it crashed web1").reason == "quarantine: it crashed web1"
@@ -133,7 +133,7 @@ def test_a_canary_whose_next_boot_is_not_in_order():
     confirm = {"failed": True, "msg": "dracut could not make it", "kernel": {}}
     told = outcome.apply_confirmation(judge(APPLIED, verified()), confirm, {})
     assert told.outcome == "failed"
-    assert told.reason.endswith("the next boot is not in order: dracut could not make it")
+    assert told.reason.endswith("not confirmed for the next boot: dracut could not make it")
     assert outcome.apply_confirmation(judge(APPLIED, verified()), None, {}).outcome == "done"
 
 

@@ -36,9 +36,7 @@ def hosts(count: int, **changes: t.Any) -> list[Host]:
 def settings(waves: t.Sequence[t.Any] = SIZES, **options: t.Any) -> Settings:
     defaults = {name: spec.get("default") for name, spec in OPTIONS.items()}
     quarantine = options.pop("quarantine", [])
-    return Settings.from_options(
-        {**defaults, "waves": [str(size) for size in waves], **options, "quarantine": quarantine}
-    )
+    return Settings.from_options({**defaults, "waves": [str(size) for size in waves], **options}, quarantine)
 
 
 def make(fleet: t.Iterable[Host], **options: t.Any) -> plan.Plan:
@@ -140,9 +138,9 @@ def test_caps() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        *(({"waves": [size]}, "livepatch_waves.*neither a number") for size in ("a few", "-1", "12.5%", "")),
+        *(({"waves": [size]}, "livepatch_waves is .*: set a number") for size in ("a few", "-1", "12.5%", "")),
         ({"max_in_flight": 0}, "livepatch_max_in_flight"),
-        ({"budget_wave": "some"}, "livepatch_budget: 'some'"),
+        ({"budget_wave": "some"}, "livepatch_budget is 'some'"),
         ({"budget_lost": "x"}, "livepatch_budget_lost"),
         ({"max_per_domain": "0"}, "livepatch_max_per_domain is 0"),
         ({"cohort_key": "[["}, "livepatch_cohort_key.*not JMESPath"),
@@ -171,7 +169,7 @@ def test_the_quarantine_bars_a_kmp_in_a_cohort_or_everywhere_and_hosts() -> None
         told = make(
             fleet, quarantine=[{"kmp": None, "cohort": None, "host": None, "reason": "it oopsed", **entry}]
         ).left_out
-        assert all(reason == "quarantine: it oopsed; playbook quarantine clears it" for reason in told.values())
+        assert all(reason == "quarantine: it oopsed; clear it with playbook quarantine" for reason in told.values())
         return set(told)
 
     assert left(kmp="klp-3", cohort=ours) == {"h0000", "h0001"}
@@ -251,9 +249,9 @@ def test_the_mark_is_a_word_in_an_ini_inventory(mark: t.Any, canary: bool) -> No
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"livepatch_canary": "perhaps"}, "livepatch_canary of a"),
-        ({"livepatch_criticality": "very"}, "livepatch_criticality of a is 'very'"),
-        ({"livepatch_criticality": 1.5}, "livepatch_criticality of a is 1.5"),
+        ({"livepatch_canary": "perhaps"}, "livepatch_canary of host a"),
+        ({"livepatch_criticality": "very"}, "livepatch_criticality of host a is 'very'"),
+        ({"livepatch_criticality": 1.5}, "livepatch_criticality of host a is 1.5"),
     ],
 )
 def test_a_variable_that_cannot_be_understood_is_refused(variables: dict, words: str) -> None:

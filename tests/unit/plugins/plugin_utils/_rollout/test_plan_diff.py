@@ -26,7 +26,7 @@ def _plan(fleet: t.Sequence[Host], **settings: t.Any) -> dict[str, t.Any]:
 
 
 def _changes(before: dict[str, t.Any], after: dict[str, t.Any]) -> dict[str, tuple[str, ...]]:
-    return {one.what: one.hosts for one in compare_plans(before, after)}
+    return {change.text: change.hosts for change in compare_plans(before, after)}
 
 
 def test_the_same_plan_differs_in_nothing() -> None:
@@ -61,7 +61,7 @@ def test_settings_and_waves() -> None:
 
 
 def test_it_is_told_in_words() -> None:
-    changes = [dataclasses.asdict(one) for one in compare_plans(_plan(FLEET[:3]), _plan(FLEET))]
+    changes = [dataclasses.asdict(change) for change in compare_plans(_plan(FLEET[:3]), _plan(FLEET))]
     since = {"hash": "ab" * 32, "saved": 1_800_000_000.0}
     lines = text.format_plan(_plan(FLEET), before={**since, "changes": changes})
     at = lines.index("Changes since plan abababababab of 2027-01-15 08:00 UTC:")
