@@ -166,7 +166,7 @@ def test_a_plan_tells_what_has_changed(fake_fleet: FakeFleet, tmp_path: Path) ->
     assert re.search(r"^  another KMP: \S+-3-1 -> \S+-4-1 +1  a3$", second.output, re.MULTILINE), second.output
     told = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("livepatch-plan-default-*Z.json"))]
     assert [one["plan"]["before"] and one["plan"]["before"]["hash"] for one in told] == [None, told[0]["plan"]["hash"]]
-    assert "Nothing has changed since the plan" in fake_fleet.again(["fleet.livepatch.plan"]).output
+    assert "No changes since plan" in fake_fleet.again(["fleet.livepatch.plan"]).output
 
 
 def test_a_wave_waits_for_its_approval(fake_fleet: FakeFleet) -> None:
