@@ -166,7 +166,7 @@ def test_a_plan_tells_what_has_changed(fake_fleet: FakeFleet, tmp_path: Path) ->
     assert re.search(r"^  another KMP: \S+-3-1 -> \S+-4-1 +1  a3$", second.output, re.MULTILINE), second.output
     told = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("livepatch-plan-default-*Z.json"))]
     assert [one["plan"]["before"] and one["plan"]["before"]["hash"] for one in told] == [None, told[0]["plan"]["hash"]]
-    assert "Nothing has changed since the plan" in fake_fleet.again(["fleet.livepatch.plan"]).output
+    assert "No changes since plan" in fake_fleet.again(["fleet.livepatch.plan"]).output
 
 
 def test_a_wave_waits_for_its_approval(fake_fleet: FakeFleet) -> None:
@@ -418,7 +418,7 @@ def test_whose_health_cannot_be_told_pauses_it(fake_fleet: FakeFleet) -> None:
     first = run(fake_fleet, fleet(a1={"from": {"verify": {"blind": wrapped}}}))
     told = (
         "Gate after canaries: inconclusive: health: inconclusive "
-        f"(nobody can tell whether 1 of the hosts are well, a1 among them: {wrapped}"
+        f"(the health of 1 host is not known, a1 among them: {wrapped}"
     )
     assert told in first.output, first.output
     assert (first.rc, set(fake_fleet.touched())) == (2, {"a1", "b1"})

@@ -54,10 +54,10 @@ def test_who_was_not_brought_back_is_in_the_next_run_and_nothing_else_is_done(fa
     assert "a1: rollback_pending: " in first.output, first.output
     assert shown(fake_fleet)["rollout"]["status"] == "failed"
     again = fake_fleet.again([ROLLOUT])
-    assert "1 host still to be brought back (a1)" in again.output, again.output
+    assert "1 host of the last rollout still to be rolled back (a1)" in again.output, again.output
     assert "a1: rollback_pending: " in again.output
     told = fake_fleet.again([ROLLOUT, "--check"])
-    assert "1 host still to be brought back (a1)" in told.output, told.output
+    assert "1 host of the last rollout still to be rolled back (a1)" in told.output, told.output
     assert "would be patched" not in told.output, told.output
     fake_fleet.change("a1", stuck="", problems=[])
     back = fake_fleet.again([ROLLOUT])

@@ -65,12 +65,12 @@ def test_hosts_are_told_as_the_rollout_left_them() -> None:
     assert [host["release"] for host in told["hosts"]] == ["6.4.0-default"] * 3
     assert [hosts[name]["up_to_date"] for name in ("web2", "web3")] == [None, None]
     assert hosts["web2"]["problems"] == ["lost: unreachable: no route"]
-    assert not told["well"]
-    assert "1 host did not end well (web2)" in told["verdict"]
+    assert not told["success"]
+    assert "1 host failed (web2)" in told["summary"]
 
 
 def test_one_that_ended_well() -> None:
     found = _read(dict.fromkeys(("web1", "web2", "web3"), DONE))
     told = found.build_document(MADE, "default")
-    assert (told["well"], told["verdict"]) == (True, "3 of 3 hosts have their patch; the rollout is done")
+    assert (told["success"], told["summary"]) == (True, "3 of 3 hosts patched; the rollout is done")
     assert found.format_lines({})[-1] == "3 hosts: 3 done"

@@ -96,7 +96,7 @@ def test_a_migration_that_stalls_is_told_with_who_holds_it_and_what_to_do() -> N
     blocker = {"command": "kworker/1:2", "tid": 54, "class": "kernel_thread", "advice": "report it to the vendor"}
     lines = status.format_status([row("web1", surveyed("stalled", threads_left=2, blockers=[blocker]))], TODAY)
     assert "  stalled, 2 left  " in lines[1]
-    assert "  web1: held by kworker/1:2 (thread 54, kernel_thread): report it to the vendor" in lines
+    assert "  web1: blocked by kworker/1:2 (thread 54, kernel_thread): report it to the vendor" in lines
 
 
 def test_what_a_person_has_to_look_at_beside_the_state() -> None:
@@ -111,11 +111,8 @@ def test_what_a_person_has_to_look_at_beside_the_state() -> None:
         TODAY,
     )
     assert lines[lines.index("Problems:") + 1 : -2] == [
-        (
-            "  web3: crashed: it went down; look at its console and its log; clear its journal when you know why "
-            "(module livepatch_journal)"
-        ),
-        "  web1: the next boot loses the patch: kpatch.service is not enabled",
+        ("  web3: crashed: it went down; read its console and log, then clear its journal (module livepatch_journal)"),
+        "  web1: the next boot will not load the patch: kpatch.service is not enabled",
         "  web2: since the patch: warning: WARNING: at fs/proc",
     ]
 
@@ -123,11 +120,11 @@ def test_what_a_person_has_to_look_at_beside_the_state() -> None:
 def test_reboots_are_due_week_by_week() -> None:
     ends = {"web1": "2027-03-31", "web2": "2027-03-30", "web3": "2026-01-02", "web4": None, "web5": "2026-11-25"}
     lines = status.format_status([row(name, surveyed(covered_until=day)) for name, day in ends.items()], TODAY)
-    due = lines.index("Live patches end, a reboot into a newer kernel is due:")
+    due = lines.index("Live patches end, reboot into a newer kernel before then:")
     assert lines[due + 1 : -2] == [
-        "  2026-W01, over since 2026-01-02: 1 host: web3",
-        "  2026-W48, until 2026-11-25: 1 host: web5",
-        "  2027-W13, until 2027-03-30: 2 hosts: web1, web2",
+        "  2026-W01, ended on 2026-01-02: 1 host: web3",
+        "  2026-W48, end on 2026-11-25: 1 host: web5",
+        "  2027-W13, end on 2027-03-30: 2 hosts: web1, web2",
     ]
 
 
@@ -136,7 +133,7 @@ def test_a_thousand_hosts_fit_on_a_page() -> None:
     fleet += [row(f"app{number:03}", surveyed("mismatch", reason=f"reason {number}")) for number in range(100)]
     lines = status.format_status(fleet, TODAY)
     assert len(lines) < 60
-    assert "  and 70 others: -e livepatch_output=json shows them all" in lines
+    assert "  and 70 more: -e livepatch_output=json shows all of them" in lines
 
 
 def test_all_states_have_their_place() -> None:
@@ -162,7 +159,7 @@ _NO_CVE = "length(hosts[?contains(cves_open || `[]`, 'CVE-2099-0003')]) == `0`"
 def test_what_is_required_does_not_hold(required: str) -> None:
     assert (
         status.check_assertions([_VULNERABLE, _WELL], [required])
-        == f"livepatch_assertions: this does not hold: {required}"
+        == f"livepatch_assertions: assertion failed: {required}"
     )
     assert status.check_assertions([_WELL], [required]) is None
 
@@ -173,7 +170,7 @@ def test_nothing_is_required() -> None:
 
 def test_who_cannot_be_asked_fulfils_nothing() -> None:
     assert status.check_assertions([_WELL, lost("web3", "10.0.0.1")], [_NO_CVE]) == (
-        "livepatch_assertions: of 1 host nothing is known (web3)"
+        "livepatch_assertions: the state of 1 host is unknown (web3)"
     )
 
 

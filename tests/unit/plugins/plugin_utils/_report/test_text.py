@@ -38,7 +38,7 @@ def test_prestage_shows_who_has_nothing_first():
         "",
         "3 hosts: 1 failed, 1 skipped, 1 downloaded",
     ]
-    assert text.describe_prestage_problem(found) == "1 host did not get the KMP's file (web2)"
+    assert text.describe_prestage_problem(found) == "1 host failed to download the KMP (web2)"
     assert text.describe_prestage_problem(found[:1]) is None
 
 

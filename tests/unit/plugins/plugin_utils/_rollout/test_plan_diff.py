@@ -64,7 +64,7 @@ def test_it_is_told_in_words() -> None:
     changes = [dataclasses.asdict(change) for change in compare_plans(_plan(FLEET[:3]), _plan(FLEET))]
     since = {"hash": "ab" * 32, "saved": 1_800_000_000.0}
     lines = text.format_plan(_plan(FLEET), before={**since, "changes": changes})
-    at = lines.index("Changed since the plan abababababab of 2027-01-15 08:00 UTC:")
-    assert "  new in the plan        1  web4" in lines[at:]
+    at = lines.index("Changes since plan abababababab of 2027-01-15 08:00 UTC:")
+    assert "  new in the plan           1  web4" in lines[at:]
     unchanged = text.format_plan(_plan(FLEET), before={**since, "changes": []})
-    assert "Nothing has changed since the plan abababababab of 2027-01-15 08:00 UTC" in unchanged
+    assert "No changes since plan abababababab of 2027-01-15 08:00 UTC" in unchanged
