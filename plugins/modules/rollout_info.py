@@ -49,7 +49,7 @@ rollout:
   type: dict
   sample: {id: 4be1c0d4f0e14d5d, status: soaking, detail: {until: 1795597200.5}}
 halt:
-  description: The halt that holds for the scope, with C(scope), C(reason), C(by) and C(since); null where there is none.
+  description: The halt that holds for the scope, with C(scope), C(reason), C(by) and C(since); null without one.
   returned: success
   type: dict
   sample: {scope: default, reason: the storage array misbehaves, by: ops, since: 1795593600.5}

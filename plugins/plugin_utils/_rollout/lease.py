@@ -5,8 +5,8 @@
 """The process that holds the lease of a rollout, and whether it is still alive. PRIVATE to the collection.
 
 A process is identified by its boot, the namespace of its process ID, the ID, and its start time (proc(5):
-``/proc/<pid>/stat``, field 22). Whether a process on another machine, or in another container, has ended cannot be known
-here: its lease has to expire.
+``/proc/<pid>/stat``, field 22). Whether a process on another machine, or in another container, has ended cannot
+be known here: its lease has to expire.
 """
 
 from __future__ import annotations
