@@ -58,7 +58,7 @@ def test_prometheus(prometheus: monitoring.Prometheus) -> None:
     prometheus.wait_for("count(errors)", "4")
     told = judge(below(prometheus.url))
     assert told.verdict == "pass"
-    assert told.measurements[0].asked == 'errors{instance=~"(web1|web2)(:[0-9]+)?"}'
+    assert told.measurements[0].request == 'errors{instance=~"(web1|web2)(:[0-9]+)?"}'
     assert sorted(told.measurements[0].value) == [0.01, 0.02]
     assert judge(below(prometheus.url, 'bad{instance=~"$hosts"}')).verdict == "fail"
     assert judge(below(prometheus.url, "nothing_like_it")).verdict == "inconclusive"

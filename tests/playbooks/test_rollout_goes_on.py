@@ -412,7 +412,7 @@ def test_whose_health_cannot_be_told_pauses_it(fake_fleet: FakeFleet) -> None:
     first = run(fake_fleet, fleet(a1={"from": {"verify": {"blind": wrapped}}}))
     told = (
         "Gate after canaries: inconclusive: health: inconclusive "
-        f"(nobody can tell whether 1 of the hosts are well, a1 among them: {wrapped}"
+        f"(the health of 1 host is not known, a1 among them: {wrapped}"
     )
     assert told in first.output, first.output
     assert (first.rc, set(fake_fleet.touched())) == (2, {"a1", "b1"})

@@ -69,7 +69,7 @@ def rollout() -> dict[str, t.Any]:
     outcomes = [Outcome(name, "done", "patched", "patched", 3, KMP, float(at)) for at, name in enumerate(names)]
     failed = planned["waves"][1]["hosts"][0]
     outcomes[names.index(failed)] = Outcome(failed, "failed", HOSTILE, "unpatched")
-    measured = [{"verdict": "pass", "text": "0.01", "asked": "sum(rate(errors[5m]))", "value": 0.01, "at": MADE}]
+    measured = [{"verdict": "pass", "text": "0.01", "request": "sum(rate(errors[5m]))", "value": 0.01, "at": MADE}]
     shown = {
         "id": "3f1c8d",
         "status": "failed",

@@ -117,7 +117,7 @@ def test_without_hosts_to_compare_with_there_is_no_ratio() -> None:
 def test_the_query_is_told_as_it_was_sent() -> None:
     judged, net = ask(BELOW, vector("0.01"))
     (measured,) = judged.measurements
-    assert measured.asked == 'rate(e{i=~"(web1|web2)(:[0-9]+)?"}[5m])'
+    assert measured.request == 'rate(e{i=~"(web1|web2)(:[0-9]+)?"}[5m])'
     assert measured.value == [0.01]
     assert net.asked[0][:2] == ("POST", "http://u:secret@p:9090/api/v1/query")
     assert "secret" not in redact_url("http://u:secret@p:9090/")
@@ -158,7 +158,7 @@ def test_alertmanager(options: dict[str, t.Any], alerts: list[t.Any], expected: 
 def test_alertmanager_is_asked_for_what_fires_and_is_not_silenced() -> None:
     judged, net = ask({**ALERTS, "matchers": ['severity="critical"']}, (200, "[]"))
     assert net.asked[0][1].endswith("active=true&silenced=false&inhibited=false&filter=severity%3D%22critical%22")
-    assert judged.measurements[0].asked == 'severity="critical"'
+    assert judged.measurements[0].request == 'severity="critical"'
     assert ask(ALERTS, DOWN)[0].verdict == "error"
     assert ask(ALERTS, (503, ""))[0].verdict == "error"
 
@@ -228,7 +228,7 @@ def test_a_gate_is_skipped_by_its_name_and_for_a_reason_that_is_kept() -> None:
     told = runner.run_gates(gates, CONTEXT, net.fetch, lambda: None, lambda: net.now, net.sleep)
     assert (told.verdict, told.gates[0].skipped) == ("pass", "the desk is closed")
     assert len(net.asked) == 1, "the other one is asked"
-    for skip, words in (({"chaneg": "x"}, "there is no gate chaneg"), ({"change": " "}, "say why")):
+    for skip, words in (({"chaneg": "x"}, "there is no gate chaneg"), ({"change": " "}, "has no reason")):
         with pytest.raises(PlanError, match=words):
             runner.parse_gates([HTTP], skip)
 
@@ -239,17 +239,17 @@ def test_a_gate_is_skipped_by_its_name_and_for_a_reason_that_is_kept() -> None:
         ({"type": "http"}, "gate 1 has no name"),
         ({"name": "x", "type": "email"}, "of type 'email'"),
         ({**HTTP, "urll": "x"}, "urll is not known"),
-        ({"name": "x", "type": "http"}, "give a url"),
+        ({"name": "x", "type": "http"}, "has no url"),
         ({**HTTP, "method": "DELETE"}, "GET or POST"),
         (PROM, "either pass_if"),
         ({**BELOW, "max_ratio": 2}, "either pass_if"),
         ({**PROM, "pass_if": "almost 5"}, "comparison"),
         ({**PROM, "pass_if": "< nan"}, "comparison"),
         ({**PROM, "query": "up", "max_ratio": 2}, r"\$hosts"),
-        ({**BELOW, "on_empty": "pass"}, "never pass"),
-        ({**BELOW, "count": 0}, "too small"),
-        ({**BELOW, "interval": "soon"}, "no number"),
-        ({**ALERTS, "matchers": ["severity=critical"]}, "no matcher"),
+        ({**BELOW, "on_empty": "pass"}, "cannot pass"),
+        ({**BELOW, "count": 0}, "set 1 or more"),
+        ({**BELOW, "interval": "soon"}, "set a number"),
+        ({**ALERTS, "matchers": ["severity=critical"]}, "not a matcher"),
     ],
 )
 def test_what_cannot_be_understood_is_refused_before_anything_is_asked(gate: dict[str, t.Any], words: str) -> None:
