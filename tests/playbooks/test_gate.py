@@ -152,7 +152,12 @@ CASES = {
     "check mode": Case(
         NONE,
         0,
-        (PASSED, "Gate after wave 1: pass (1 of 1 healthy", "Gate after wave 2: pass (1 of 1 healthy", "4 hosts: 4 pending"),
+        (
+            PASSED,
+            "Gate after wave 1: pass (1 of 1 healthy",
+            "Gate after wave 2: pass (1 of 1 healthy",
+            "4 hosts: 4 pending",
+        ),
         arguments=("--check",),
     ),
 }
