@@ -166,7 +166,7 @@ def _parse_gate(number: int, given: t.Mapping[str, t.Any], skip: t.Mapping[str, 
     known = own | _LIMITS | REQUEST_OPTIONS | {"name", "type", "dry_run"}
     unknown = sorted(set(given) - known)
     if unknown:
-        raise PlanError(f"gate {name}: {', '.join(unknown)} is not known; known are {', '.join(sorted(known))}")
+        raise PlanError(f"gate {name}: {', '.join(unknown)} is unknown; valid options are {', '.join(sorted(known))}")
     limits = _parse_limits(name, options)
     request_options = _parse_request_options(name, options)
     reason = str(skip[name]).strip() if name in skip else None

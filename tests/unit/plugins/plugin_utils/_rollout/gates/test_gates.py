@@ -242,7 +242,7 @@ def test_a_gate_is_skipped_by_its_name_and_for_a_reason_that_is_kept() -> None:
     [
         ({"type": "http"}, "gate 1 has no name"),
         ({"name": "x", "type": "email"}, "of type 'email'"),
-        ({**HTTP, "urll": "x"}, "urll is not known"),
+        ({**HTTP, "urll": "x"}, "urll is unknown; valid options are .*url"),
         ({"name": "x", "type": "http"}, "has no url"),
         ({**HTTP, "method": "DELETE"}, "GET or POST"),
         (PROM, "either pass_if"),
