@@ -17,7 +17,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import abbreviate, format_count
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import from_store, publish, text
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import finish, hostvars, start, validation
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import finish, hostvars, start
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _OPTIONS: dict[str, t.Any] = {
@@ -43,8 +43,6 @@ class ActionModule(ActionBase):
         names = hostvars.everybody(task_vars)
         try:
             hostvars.insist_on_no_slice(task_vars)
-            # What is brought back is told to hooks: else that would fail when it has been done.
-            validation.insist(hostvars.variables_of(names[:1], task_vars), time.time())
             rollout = start.back(
                 StoreClient(self, task_vars),
                 names,

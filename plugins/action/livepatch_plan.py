@@ -22,8 +22,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document as report
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import publish, status, text
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hostvars, start, validation, webhooks
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hostvars, start, webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -49,10 +48,6 @@ class ActionModule(ActionBase):
         store = StoreClient(self, task_vars)
         try:
             hostvars.insist_on_no_slice(task_vars)
-            hostvars.insist_on_common(variables)
-            # What is wrong with what only later steps take is told before any host is touched.
-            runner.parse_gates(options["gates"], options["skip_gates"])
-            validation.insist(variables, time.time())
             quarantine = store.send("list_quarantine")
             settings = Settings.from_options(options, quarantine)
             rollout = start.begin(

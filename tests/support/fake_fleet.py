@@ -168,6 +168,11 @@ class FakeFleet:
         """Where a host's facts and marks are."""
         return self._hosts / name
 
+    def connections(self) -> list[str]:
+        """The hosts that were connected to since they were made, once for each connection."""
+        log = self._hosts / "connections"
+        return log.read_text().split() if log.exists() else []
+
     def touched(self) -> dict[str, list[str]]:
         """The KMPs that were applied in the last run, successfully or not, by host."""
         return {mark.parent.name: mark.read_text().split() for mark in self._hosts.glob("*/touched")}
