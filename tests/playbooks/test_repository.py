@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the role repository tells of addresses: its own expressions, with what a tool would have said."""
+"""What the role repository shows of addresses: its own expressions, with the output that a tool would have."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ def test_no_secret_of_an_address_is_told(tmp_path: Path, url: str, shown: str, h
     told = _rendered(
         tmp_path,
         {
-            "file": tasks["Describe the repository"]["no_log"],
-            "tool": tasks["Ask the repository"]["no_log"],
-            "answer": tasks["Insist on its answer"]["ansible.builtin.assert"]["fail_msg"],
-            "said": "{{ repository_said }}",
+            "file": tasks["Write the repository's file"]["no_log"],
+            "tool": tasks["Refresh the repository"]["no_log"],
+            "answer": tasks["Require that the repository answers"]["ansible.builtin.assert"]["fail_msg"],
+            "said": "{{ __livepatch_repository_message }}",
         },
         {
             "repository_url": url,
             "repository_name": "kmps",
-            "repository_asked": {"stdout": _SAID.format(url), "stderr": ""},
-            "repository_answer": {"rc": 0, "stdout": _SAID.format(url)},
+            "__livepatch_refresh": {"stdout": _SAID.format(url), "stderr": ""},
+            "__livepatch_answer": {"rc": 0, "stdout": _SAID.format(url)},
         },
     )
     assert (told["file"], told["tool"]) == (hidden, hidden)
