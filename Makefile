@@ -117,7 +117,7 @@ unit36: stage
 		echo "unit: Python 3.6 not at hand: skipped"; \
 	else \
 		$(MAKE) --silent .cache/venv36/.packages && \
-		$(STEP) "unit: Python 3.6" --only 'plugins/module*' --only 'tests/unit/*' --only pyproject.toml \
+		$(STEP) "unit: Python 3.6" --only 'plugins/module*' --only 'tests/unit/*' --only 'tests/support/*' --only pyproject.toml \
 			--only tests/tools/unit36 -- tests/tools/unit36; \
 	fi
 
@@ -136,8 +136,8 @@ simulated: stage ## rollouts over simulated hosts: real modules in mount namespa
 	@$(PY) -m pytest tests/simulated
 
 .PHONY: slow
-slow: stage ## what `make test` leaves out: fake hosts, with each ansible-core
-	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal -m slow tests/playbooks
+slow: stage ## what `make test` leaves out: fake hosts, with each ansible-core; more damaged input
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal -m slow tests/unit tests/playbooks
 
 .PHONY: acceptance
 acceptance: stage $(if $(SCENARIO),,slow) ## the above, then the long scenarios on the lab; one of them: SCENARIO=name (tests/lab_scenarios/name.py)

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt
 
 
@@ -24,7 +25,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         # Here and not on the host: of a detached run's bad options nobody would hear before it is collected.
-        self.validate_argument_spec(argument_spec=_argspec.LIVEPATCH)
+        _options.parse_options(self, _argspec.LIVEPATCH)
         arguments = dict(self._task.args)
         arguments["run"] = arguments.get("run") or uuid.uuid4().hex
         # The last thing before it starts: a task of its own would be asked of all hosts before any of them starts.

@@ -13,8 +13,10 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, from_store, publish, text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import abbreviate, format_count
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import from_store, publish, text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import finish, hostvars, start, validation
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -33,7 +35,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        options = _options.parse_options(self, _OPTIONS)
         if options["ended"]:
             return self._end(task_vars, options)
         if not options["reason"].strip():
@@ -53,7 +55,7 @@ class ActionModule(ActionBase):
             )
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        chosen = formatting.count(rollout["hosts"], "host")
+        chosen = format_count(rollout["hosts"], "host")
         self._display.display(f"Of the plan {rollout['hash'][:12]}: {chosen} to bring back")
         return {"changed": False, "rollout": rollout}
 
@@ -61,13 +63,11 @@ class ActionModule(ActionBase):
         rollout = hostvars.current(task_vars)
         store = StoreClient(self, task_vars, rollout)
         ended = finish.end_back(store, rollout, self._task.check_mode)
-        self._display.display("\n".join(text.rollout([], ended.outcomes, ended.status, ended.detail)))
+        self._display.display("\n".join(text.format_outcomes([], ended.outcomes, ended.status, ended.detail)))
         stuck = [one.host for one in ended.outcomes if one.outcome != "rolled_back"]
         problems, paths = [], []
         if stuck:
-            problems.append(
-                f"{len(stuck)} of {len(ended.outcomes)} hosts were not brought back ({formatting.some(stuck)})"
-            )
+            problems.append(f"{len(stuck)} of {len(ended.outcomes)} hosts were not brought back ({abbreviate(stuck)})")
         if not self._task.check_mode:
             try:
                 paths = self._deliver(store, options)
@@ -79,7 +79,9 @@ class ActionModule(ActionBase):
 
     def _deliver(self, store: StoreClient, options: t.Mapping[str, t.Any]) -> list[str]:
         """The report of the whole rollout, of which hosts were brought back."""
-        found = from_store.read(store, store.send("show", scope=store.scope)["rollout"])
+        found = from_store.load_rollout(store, store.send("show", scope=store.scope)["rollout"])
         if found is None:
             return []
-        return publish.deliver(options, lambda: found.document(time.time(), store.scope), self._display.display)
+        return publish.deliver_report(
+            options, lambda: found.build_document(time.time(), store.scope), self._display.display
+        )

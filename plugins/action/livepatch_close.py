@@ -11,6 +11,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets, finish, hostvars, webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -21,12 +22,12 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(argument_spec=webhooks.OPTIONS)
+        options = _options.parse_options(self, webhooks.OPTIONS)
         rollout = hostvars.current(task_vars)
         store = StoreClient(self, task_vars, rollout)
         ended = finish.end(store, rollout, task_vars, self._task.check_mode)
         if ended.status in webhooks.ENDS:
-            counts = budgets.by_outcome(ended.outcomes)
+            counts = budgets.count_by_outcome(ended.outcomes)
             text = ended.detail.get("text") or ", ".join(f"{count} {kind}" for kind, count in counts.items())
             notices = webhooks.of(self, options, store.scope, rollout)
             notices.tell(webhooks.ENDS[ended.status], text, status=ended.status, counts=counts)

@@ -11,6 +11,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.lease import current
@@ -30,7 +31,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        options = _options.parse_options(self, _OPTIONS)
         store = StoreClient(self, task_vars or {})
         scope = None if options["everywhere"] else store.scope
         by = str(current()["user"])
@@ -38,7 +39,7 @@ class ActionModule(ActionBase):
             under_way = store.scope if options["if_running"] else None
             told = store.send("halt", scope=scope, reason=options["reason"], by=by, under_way=under_way)
         else:
-            told = store.send("unhalt", scope=scope, by=by)
+            told = store.send("resume", scope=scope, by=by)
         if told is None:
             self._display.display("In check mode nothing is halted, and no halt taken back")
             return {"changed": False, "halted": False}

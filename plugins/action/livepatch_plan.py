@@ -12,9 +12,16 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
+    FORMATS,
+    build_printer,
+    format_count,
+    format_response,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document as report
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, publish, status, text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import publish, status, text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hostvars, start, validation, webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
@@ -27,7 +34,7 @@ _OF_RUN: dict[str, t.Any] = {
     "skip_gates": {"type": "dict", "default": {}},
     **webhooks.OPTIONS,
     **publish.OPTIONS,
-    "format": {"type": "str", "choices": list(formatting.FORMATS), "default": "text"},
+    "format": {"type": "str", "choices": list(FORMATS), "default": "text"},
 }
 
 
@@ -37,20 +44,20 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(argument_spec={**OPTIONS, **_OF_RUN})
+        options = _options.parse_options(self, {**OPTIONS, **_OF_RUN})
         variables = hostvars.variables_of(hostvars.everybody(task_vars), task_vars)
         store = StoreClient(self, task_vars)
         try:
             hostvars.insist_on_no_slice(task_vars)
             hostvars.insist_on_common(variables)
             # What is wrong with what only later steps take is told before any host is touched.
-            runner.parse(options["gates"], options["skip_gates"])
+            runner.parse_gates(options["gates"], options["skip_gates"])
             validation.insist(variables, time.time())
-            quarantine = store.send("quarantine_list")
-            settings = Settings.of({**options, "quarantine": quarantine})
+            quarantine = store.send("list_quarantine")
+            settings = Settings.from_options(options, quarantine)
             rollout = start.begin(
                 store,
-                hostvars.fleet(variables, settings.choice),
+                hostvars.fleet(variables, settings.selection),
                 {**options, "lease": hostvars.longest_step(variables)},
                 settings,
                 self._task.check_mode,
@@ -59,21 +66,21 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(exc)) from exc
         document = rollout["document"]
         self._tell(webhooks.of(self, options, store.scope, rollout), rollout, bool(options["only"]))
-        lines = text.plan(document, rollout["resumed"], rollout["before"])
+        lines = text.format_plan(document, rollout["resumed"], rollout["before"])
         if "ends" in rollout:
-            lines = text.brings_back(rollout["owed"])
-        self._display.display(formatting.shown(lines, document, options["format"]))
+            lines = text.format_pending_rollback(rollout["owed"])
+        self._display.display(format_response(lines, document, options["format"]))
 
         def whole() -> dict[str, t.Any]:
             now = time.time()
-            rows = status.rows_of(variables, settings.choice, now)
-            return report.of_plan(rows, document, rollout["before"], now, store.scope)
+            rows = status.build_rows(variables, settings.selection, now)
+            return report.build_plan(rows, document, rollout["before"], now, store.scope)
 
         paths = []
         try:
             # A rollout's own report tells of its plan.
             if options["only"]:
-                paths = publish.deliver(options, whole, formatting.teller(self._display.display, options["format"]))
+                paths = publish.deliver_report(options, whole, build_printer(self._display.display, options["format"]))
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         told: dict[str, t.Any] = {"changed": False, "plan": rollout["document"], "rollout": rollout, "files": paths}
@@ -84,7 +91,7 @@ class ActionModule(ActionBase):
     @staticmethod
     def _tell(told: webhooks.Hooks, rollout: t.Mapping[str, t.Any], only: bool) -> None:
         document = rollout["document"]
-        what = f"{formatting.count(document['hosts'], 'host')} in {formatting.count(document['waves'], 'wave')}"
+        what = f"{format_count(document['hosts'], 'host')} in {format_count(document['waves'], 'wave')}"
         if only:
             told.tell("plan", f"Planned: {what}", waves=[len(wave["hosts"]) for wave in document["waves"]])
         elif rollout["resumed"]:

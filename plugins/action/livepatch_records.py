@@ -12,10 +12,17 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import publish
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import from_store, publish
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import operator
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+
+_OPTIONS: dict[str, t.Any] = {
+    **operator.OPTIONS,
+    "command": {**operator.OPTIONS["command"], "choices": ["report", *operator.OPTIONS["command"]["choices"]]},
+    **publish.OPTIONS,
+}
 
 
 class ActionModule(ActionBase):
@@ -23,15 +30,24 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec={**operator.OPTIONS, **publish.OPTIONS})
+        options = _options.parse_options(self, _OPTIONS)
         store = StoreClient(self, task_vars or {})
         try:
+            if options["command"] == "report":
+                return self._report(store, options)
             said = operator.do(store, options)
-            self._display.display("\n".join(said.lines))
-            found, paths = said.recorded, []
-            if found is not None:
-                made = time.time()
-                paths = publish.deliver(options, lambda: found.document(made, store.scope), self._display.display)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        return {"changed": said.changed, "entries": said.entries, "files": paths}
+        self._display.display("\n".join(said.lines))
+        return {"changed": said.changed, "entries": said.entries, "files": []}
+
+    def _report(self, store: StoreClient, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        lines, rollout = from_store.load_report(store)
+        self._display.display("\n".join(lines))
+        paths = []
+        if rollout is not None:
+            made = time.time()
+            paths = publish.deliver_report(
+                options, lambda: rollout.build_document(made, store.scope), self._display.display
+            )
+        return {"changed": False, "entries": [], "files": paths}

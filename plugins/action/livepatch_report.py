@@ -14,11 +14,12 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import FORMATS, build_printer, format_response
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
     document,
     files,
-    formatting,
     publish,
     status,
     text,
@@ -33,16 +34,17 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(
-            argument_spec={
+        options = _options.parse_options(
+            self,
+            {
                 "of": {"type": "str", "choices": ["status", "rollout", "prestage"], "required": True},
                 "closed": {"type": "dict", "default": {}},
                 # A list of Ansible's own would be cut at each comma.
                 "require": {"type": "raw", "default": []},
                 **publish.OPTIONS,
                 "metrics_dir": {"type": "str", "default": ""},
-                "format": {"type": "str", "choices": list(formatting.FORMATS), "default": "text"},
-            }
+                "format": {"type": "str", "choices": list(FORMATS), "default": "text"},
+            },
         )
         variables = hostvars.variables_of(hostvars.everybody(task_vars), task_vars)
         if options["of"] == "status":
@@ -51,10 +53,10 @@ class ActionModule(ActionBase):
             report = _of_prestage(variables, task_vars, self._task.check_mode)
         else:
             report = _of_rollout(variables, task_vars, options["closed"])
-        self._display.display(formatting.shown(report.lines, report.told, options["format"]))
+        self._display.display(format_response(report.lines, report.told, options["format"]))
         problem, paths = report.problem, []
         try:
-            paths = _deliver(report, options, formatting.teller(self._display.display, options["format"]))
+            paths = _deliver(report, options, build_printer(self._display.display, options["format"]))
         except PlanError as exc:
             # What was found out is shown all the same.
             problem = "; ".join(filter(None, (problem, str(exc))))
@@ -67,7 +69,7 @@ def _deliver(report: _Report, options: t.Mapping[str, t.Any], say: t.Callable[[s
     if report.document is None:
         return []
     document = functools.lru_cache(maxsize=None)(report.document)
-    paths = publish.deliver(options, document, say)
+    paths = publish.deliver_report(options, document, say)
     if options["metrics_dir"] and document()["rollout"]:
         paths.append(files.write_metrics(options["metrics_dir"], document()))
     return paths
@@ -85,30 +87,32 @@ class _Report(t.NamedTuple):
 def _of_status(variables: hostvars.Variables, task_vars: dict[str, t.Any], required: t.Any) -> _Report:
     now = time.time()
     keys = task_vars.get("livepatch_domain_keys") or ()
-    rows, today = status.rows_of(variables, hosts.Choice(tuple(keys)), now), status.day(now)
+    rows, today = status.build_rows(variables, hosts.HostSelection(tuple(keys)), now), status.to_day(now)
     try:
         hostvars.insist_on_common(variables, ("livepatch_assertions", *hostvars.REPORTS, "livepatch_output"))
-        problem = status.lacking(rows, [required] if isinstance(required, str) else list(required))
+        problem = status.check_assertions(rows, [required] if isinstance(required, str) else list(required))
     except PlanError as exc:
         problem = str(exc)
-    whole = functools.partial(document.of_status, rows, now, store_client.scope(task_vars), problem)
-    return _Report(status.lines(rows, today), status.as_document(rows), problem, whole)
+    whole = functools.partial(document.build_status, rows, now, store_client.scope(task_vars), problem)
+    return _Report(status.format_status(rows, today), status.to_document(rows), problem, whole)
 
 
 def _of_rollout(variables: hostvars.Variables, task_vars: dict[str, t.Any], closed: t.Mapping[str, t.Any]) -> _Report:
     outcomes = [Outcome(**row) for row in closed["outcomes"]]
     how = (hostvars.fleet(variables), outcomes, closed["status"], closed["detail"])
     told = {"hosts": closed["outcomes"], "status": closed["status"], "detail": closed["detail"]}
-    problem = text.attention(*how)
+    problem = text.describe_problem(*how)
 
     def whole() -> dict[str, t.Any]:
         now, scope, plan = time.time(), store_client.scope(task_vars), hostvars.current(task_vars)["document"]
-        rows = status.rows_of(variables, hosts.Choice(tuple(plan["settings"]["domain_keys"])), now)
+        rows = status.build_rows(variables, hosts.HostSelection(tuple(plan["settings"]["domain_keys"])), now)
         if closed["recorded"] is None:
-            return document.of_status(rows, now, scope, problem)
-        return document.of_rollout(rows, document.Ended(plan, closed["recorded"], outcomes), now, scope, problem)
+            return document.build_status(rows, now, scope, problem)
+        return document.build_rollout(
+            rows, document.StoredRollout(plan, closed["recorded"], outcomes), now, scope, problem
+        )
 
-    return _Report(text.rollout(*how), told, problem, whole)
+    return _Report(text.format_outcomes(*how), told, problem, whole)
 
 
 def _of_prestage(variables: hostvars.Variables, task_vars: t.Mapping[str, t.Any], check_mode: bool) -> _Report:
@@ -117,6 +121,6 @@ def _of_prestage(variables: hostvars.Variables, task_vars: t.Mapping[str, t.Any]
     for host in hostvars.fleet(variables):
         of_host = variables[host.name]
         result = hostvars.ran(of_host.get(hostvars.DOWNLOADED))
-        found.append(prestage.of(host, left_out.get(host.name), result, of_host, check_mode))
+        found.append(prestage.determine_download(host, left_out.get(host.name), result, of_host, check_mode))
     told = {"hosts": [dataclasses.asdict(one) for one in found]}
-    return _Report(text.prestage(found), told, text.not_fetched(found))
+    return _Report(text.format_prestage(found), told, text.describe_prestage_problem(found))

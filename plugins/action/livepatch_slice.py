@@ -12,15 +12,17 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import FORMATS, format_count, format_response
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import finish, hostvars, start
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _OPTIONS: dict[str, t.Any] = {
     "slices": {"type": "int", "default": 1},
     "ended": {"type": "bool", "default": False},
-    "format": {"type": "str", "choices": list(formatting.FORMATS), "default": "text"},
+    "format": {"type": "str", "choices": list(FORMATS), "default": "text"},
 }
 # What the plays that follow go by where there is nothing to do
 _NOTHING: dict[str, t.Any] = {"document": {}, "batches": [], "hosts": [], "sizes": [], "pending": []}
@@ -32,7 +34,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        options = _options.parse_options(self, _OPTIONS)
         try:
             return self._end(task_vars, options) if options["ended"] else self._begin(task_vars, options["slices"])
         except PlanError as exc:
@@ -49,7 +51,7 @@ class ActionModule(ActionBase):
             self._display.display(f"Nothing to do: {rollout}")
             return {"changed": False, "rollout": _NOTHING}
         wave, all_of_them = rollout["wave"], rollout["document"]["waves"][rollout["wave"]]["hosts"]
-        count = formatting.count(all_of_them, "host")
+        count = format_count(all_of_them, "host")
         self._display.display(f"Plan {rollout['hash'][:12]}, wave {wave}: {len(rollout['hosts'])} of {count} here")
         return {"changed": False, "rollout": rollout}
 
@@ -60,8 +62,8 @@ class ActionModule(ActionBase):
         how = (hostvars.fleet(variables), ended.outcomes, ended.status, ended.detail)
         outcomes = [dataclasses.asdict(one) for one in ended.outcomes]
         told = {"outcomes": outcomes, "status": ended.status, "detail": ended.detail}
-        self._display.display(formatting.shown(text.rollout(*how), told, options["format"]))
-        problem = text.attention(*how)
+        self._display.display(format_response(text.format_outcomes(*how), told, options["format"]))
+        problem = text.describe_problem(*how)
         if problem is not None:
             raise PlanError(problem)
         return {"changed": False, **told}

@@ -35,10 +35,10 @@ class ActionModule(ActionBase):
             time.sleep(min(_PAUSE, left))
             # What is left of a connection that broke would only say so again.
             self._connection.reset()
-        problem = _task_errors.of(result, task_vars)
+        problem = _task_errors.describe_error(result, task_vars)
         answer = result if problem is None else {"changed": False, "problem": problem}
         if record:
-            answer["ansible_facts"] = fact_cache.of(task_vars["inventory_hostname"], answer, time.time())
+            answer["ansible_facts"] = fact_cache.build_facts(task_vars["inventory_hostname"], answer, time.time())
         return answer
 
     def _ask(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -11,8 +11,9 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission, budgets, hostvars, webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -33,7 +34,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        options = _options.parse_options(self, _OPTIONS)
         rollout = hostvars.current(task_vars)
         batch = hostvars.batch_of(rollout, task_vars)
         try:
@@ -45,8 +46,8 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         if told["start"]:
-            name = budgets.name_of(rollout["document"], told["wave"])
-            count = formatting.count(told["start"], "host starts", "hosts start")
+            name = budgets.format_wave_name(rollout["document"], told["wave"])
+            count = format_count(told["start"], "host starts", "hosts start")
             notices.tell("wave_start", f"{name}: {count}", wave=told["wave"], hosts=told["start"])
         if not told["go"]:
             if told["detail"].get("for") == "approval":

@@ -12,6 +12,7 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hostvars, webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.assess import Gatekeeper
@@ -49,7 +50,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        options = _options.parse_options(self, _OPTIONS)
         try:
             rollout = hostvars.current(task_vars)
             store = StoreClient(self, task_vars, rollout)
@@ -60,7 +61,7 @@ class ActionModule(ActionBase):
         except Exception as exc:  # whatever it is, a gate that cannot judge must not end the run without its report
             said = str(exc) if isinstance(exc, (AnsibleError, PlanError)) else f"{exc!r}: report it as a bug"
             verdict = (
-                f"Gate: error: {said}. What became of this batch is not recorded, and no further host is touched: run "
+                f"Gate: error: {said}. What became of this batch is not recorded, and no further host is patched: run "
                 "the playbook again when that is mended, and the hosts are asked"
             )
             told = {**_NOTHING, "verdict": verdict, "error": said}

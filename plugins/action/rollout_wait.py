@@ -11,6 +11,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt, hostvars
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -24,13 +25,13 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, options = self.validate_argument_spec(argument_spec={"until": {"type": "float", "required": True}})
+        options = _options.parse_options(self, {"until": {"type": "float", "required": True}})
         store = StoreClient(self, task_vars, hostvars.current(task_vars))
         renewed, why = time.monotonic(), None
         while why is None and time.time() < options["until"]:
             time.sleep(max(0.0, min(_LOOK, options["until"] - time.time())))
             why = halt.reason(self, task_vars)
             if time.monotonic() - renewed > _RENEW:
-                store.send_fenced("renew")
+                store.send_fenced("renew_lease")
                 renewed = time.monotonic()
         return {"changed": False, "halted": why}

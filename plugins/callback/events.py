@@ -2,19 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What happens in a rollout, beside what another callback shows."""
+"""Shows the progress of a rollout beside another callback."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: events
 type: aggregate
-short_description: Tell how a rollout gets on, beside another callback
+short_description: Show rollout progress beside another callback
 author: fleet.livepatch contributors (@fleet-livepatch)
 description:
-  - Adds the lines of P(fleet.livepatch.progress#callback) to what another callback shows, as AWX's own has to.
+  - Adds the lines of P(fleet.livepatch.progress#callback) to the output of another callback, such as that of AWX.
 requirements:
-  - It is enabled (C(callbacks_enabled=fleet.livepatch.events) in C(ansible.cfg)).
+  - Enable it in C(ansible.cfg) with C(callbacks_enabled=fleet.livepatch.events).
 """
 
 import time
@@ -37,17 +37,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._progress = Progress(time.time)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._tell("ok", result)
+        self._show("ok", result)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self._tell("failed", result)
+        self._show("failed", result)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        self._tell("unreachable", result)
+        self._show("unreachable", result)
 
     def v2_runner_retry(self, result: t.Any) -> None:
-        self._tell("retry", result)
+        self._show("retry", result)
 
-    def _tell(self, kind: str, result: t.Any) -> None:
-        for line in self._progress.of(callback_results.heard(kind, result)):
+    def _show(self, kind: str, result: t.Any) -> None:
+        for line in self._progress.handle(callback_results.to_result(kind, result)):
             self._display.display(line)

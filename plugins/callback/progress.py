@@ -2,31 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run of Ansible's for people who watch a rollout."""
+"""Shows the progress of a rollout instead of task results."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: progress
 type: stdout
-short_description: Show how a rollout gets on
+short_description: Show rollout progress
 author: fleet.livepatch contributors (@fleet-livepatch)
 description:
-  - Shows a rollout wave by wave, how many of its hosts have ended, which of them migrate slowly and what holds them,
-    and what went wrong, in a line each. What tasks do on each host is not shown.
-  - In a terminal, and with the Python package C(rich) on the control node, what runs is drawn anew below these lines.
-    Elsewhere each piece of news is a line.
-  - With C(-v) it is Ansible's own output, with these lines among it.
-  - P(fleet.livepatch.events#callback) tells the same beside another callback.
+  - Shows a rollout wave by wave, with how many hosts have finished, which of them migrate slowly, which threads block
+    them, and what failed, one line each. Results of tasks on each host are not shown.
+  - In a terminal, and with the Python package C(rich) on the control node, the running batch is redrawn below these
+    lines. Elsewhere each update is a line.
+  - With C(-v) these lines are added to the output of P(ansible.builtin.default#callback).
+  - P(fleet.livepatch.events#callback) shows the same lines beside another callback.
 requirements:
-  - It is set as the callback that writes to the terminal (C(stdout_callback=fleet.livepatch.progress) in
-    C(ansible.cfg)).
+  - Set it in C(ansible.cfg) with C(stdout_callback=fleet.livepatch.progress).
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
 options:
   redraw:
-    description: Whether what runs is drawn anew where that can be done.
+    description: Whether to redraw the running batch where the terminal supports it.
     type: bool
     default: true
     env:
@@ -46,7 +45,7 @@ from ansible.plugins.callback.default import CallbackModule as Default
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import callback_results, terminal
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.progress import Progress
 
-# What Ansible's own callback shows of each task, play and host, and this one with -v only
+# What the default callback shows for each task, play and host, and this one with -v only
 _DETAIL = (
     "v2_runner_on_skipped",
     "v2_runner_item_on_ok",
@@ -80,43 +79,43 @@ class CallbackModule(Default):  # type: ignore[misc]
         super().set_options(*arguments, **options)
         if self.get_option("redraw") and not self._display.verbosity and terminal.can_redraw():
             self._progress, self._bottom = Progress(time.time, redraws=True), terminal.Bottom()
-            # Whatever ends Ansible, what it says last is not to be drawn over.
+            # However Ansible exits, its last messages must not be overwritten.
             atexit.register(self._bottom.clear)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._tell("ok", result)
+        self._show("ok", result)
         if self._display.verbosity:
             super().v2_runner_on_ok(result)
         else:
-            # A KMP that was passed over, say: nobody must have to look for that.
+            # Such as a KMP that was not taken: no operator should have to look for that.
             self._handle_warnings(result._result)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self._tell("failed", result)
+        self._show("failed", result)
         if self._display.verbosity:
             super().v2_runner_on_failed(result, ignore_errors)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        self._tell("unreachable", result)
+        self._show("unreachable", result)
         if self._display.verbosity:
             super().v2_runner_on_unreachable(result)
 
     def v2_runner_retry(self, result: t.Any) -> None:
-        self._tell("retry", result)
+        self._show("retry", result)
         if self._display.verbosity:
             super().v2_runner_retry(result)
 
-    def _tell(self, kind: str, result: t.Any) -> None:
-        heard = callback_results.heard(kind, result)
-        bad = kind in ("failed", "unreachable")
-        color = constants.COLOR_ERROR if bad else None
-        for line in self._progress.of(heard):
+    def _show(self, kind: str, result: t.Any) -> None:
+        task_result = callback_results.to_result(kind, result)
+        failed = kind in ("failed", "unreachable")
+        color = constants.COLOR_ERROR if failed else None
+        for line in self._progress.handle(task_result):
             self._display.display(line, color=color)
-        # With verbosity Ansible's own words follow.
-        if bad and not self._progress.knows(heard.host) and not self._display.verbosity:
-            self._display.display(callback_results.problem(kind, result), color=color)
+        # With verbosity the default callback shows the failure.
+        if failed and not self._progress.has_failed(task_result.host) and not self._display.verbosity:
+            self._display.display(callback_results.describe_failure(kind, result), color=color)
         if self._bottom is not None:
-            self._bottom.show(self._progress.now())
+            self._bottom.show(self._progress.format_batch())
 
 
 def _with_verbosity(name: str) -> t.Callable[..., None]:

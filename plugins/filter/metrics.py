@@ -13,9 +13,9 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import metrics
 
 
-def _metrics(result: t.Any, at: t.Any) -> str:
+def _format_metrics(result: t.Any, at: t.Any) -> str:
     try:
-        return metrics.of_host(result, float(at))
+        return metrics.format_host(result, float(at))
     except (KeyError, TypeError, ValueError) as exc:
         raise AnsibleFilterError(
             f"fleet.livepatch.metrics needs a result of livepatch_info and a time in seconds: {exc!r}"
@@ -24,4 +24,4 @@ def _metrics(result: t.Any, at: t.Any) -> str:
 
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., str]]:
-        return {"metrics": _metrics}
+        return {"metrics": _format_metrics}

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options that several modules share, and how they end. PRIVATE to the collection: it may change at any time."""
+"""Options that several modules share. PRIVATE to the collection: it may change at any time."""
 
-from typing import Any, Callable, Dict
+from typing import Any, Dict
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
 
@@ -80,7 +80,7 @@ PROBES: Dict[str, Any] = {
 }
 
 
-def policy(params: Dict[str, Any], host: Host) -> policies.Policy:
+def build_policy(params: Dict[str, Any], host: Host) -> policies.Policy:
     """:raises BadOption: the options make no sense."""
     given: Dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in params["policy"].items()
@@ -96,22 +96,5 @@ def policy(params: Dict[str, Any], host: Host) -> policies.Policy:
     for name in ("level", "allow_downgrade"):
         if params.get(name) is not None:
             given[name] = params[name]
-    told = policies.Policy(params["refresh"], params["refresh_max_age"], params["lock_timeout"], **given)
-    return policies.check(told, host.wall_clock())
-
-
-def run(module: Any, work: Callable[[Host], Dict[str, Any]]) -> None:
-    """Does a module's work and ends it: the one place where an error becomes a failed result."""
-    try:
-        result = work(Host())
-    except LivepatchError as exc:
-        _warn(module, exc.result)
-        module.fail_json(msg=str(exc), **dict(exc.result, **exc.marks))
-    else:
-        _warn(module, result)
-        module.exit_json(**result)
-
-
-def _warn(module: Any, result: Dict[str, Any]) -> None:
-    for text in result.pop("warnings", []):
-        module.warn(text)
+    policy = policies.Policy(params["refresh"], params["refresh_max_age"], params["lock_timeout"], **given)
+    return policies.check(policy, host.wall_clock())

@@ -10,12 +10,12 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import (
     _boot_persistence,
     _health,
     _journal,
+    _kernel_facts,
     _kmp_names,
     _state,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, mechanisms
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism, Patch
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
@@ -31,7 +31,7 @@ _NOTHING = "nothing is installed that the next boot could keep"
 
 def observe(host: Host, policy: Policy, functions: bool = False) -> Dict[str, Any]:
     """The blocks ``kernel``, ``kmp`` and ``livepatch`` of a result; ``functions``: with each replaced one's name."""
-    kernel = identity.read(host)
+    kernel = _kernel_facts.gather_kernel(host)
     offer = packages.ask(host, kernel, policy)
     return conclude(host, kernel, offer, policy, functions=functions)
 

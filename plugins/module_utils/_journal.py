@@ -26,16 +26,21 @@ SOAKING = "soaking"
 DONE, FAILED = "done", "failed"
 
 
-# What a change is for. run: its ID; rollout, plan: of which it is a part; kmp: the NAME-EVR that is to be active,
-# None for none; previous: the EVR of what was active before, None for nothing; fence: the highest number of a run that
-# has worked on the host, None where none had one; back: it is the way back from the change before.
 class Change(NamedTuple):
-    run: str
+    """What a change is for."""
+
+    # The ID of its run
+    run: Optional[str]
+    # What it is a part of
     rollout: Optional[str]
     plan: Optional[str]
+    # The NAME-EVR that is to be active, None for none
     kmp: Optional[str]
+    # The EVR of what was active before, None for nothing
     previous: Optional[str]
+    # The highest number of a run that has worked on the host, None where no run had one
     fence: Optional[int] = None
+    # Whether it goes back from the change before
     back: bool = False
 
 

@@ -172,13 +172,13 @@ kernel:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
+from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    _argspec.run(module, lambda host: {"kernel": identity.read(host)})
+    run_module(module, lambda host: {"kernel": _kernel_facts.gather_kernel(host)})
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.target
   - fleet.livepatch.attributes.info
-  - fleet.livepatch.attributes.policy
+  - fleet.livepatch.policy
 seealso:
   - module: fleet.livepatch.kernel_info
   - module: fleet.livepatch.livepatch_info
@@ -153,9 +153,9 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
+from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
 
 
@@ -163,11 +163,11 @@ def main() -> None:
     module = AnsibleModule(argument_spec=_argspec.POLICY, supports_check_mode=True)
 
     def work(host: Host) -> Dict[str, Any]:
-        policy = _argspec.policy(module.params, host)
-        kernel = identity.read(host)
+        policy = _argspec.build_policy(module.params, host)
+        kernel = _kernel_facts.gather_kernel(host)
         return {"kmp": kmp.block(host, kernel, kmp.ask(host, kernel, policy), policy)}
 
-    _argspec.run(module, work)
+    run_module(module, work)
 
 
 if __name__ == "__main__":

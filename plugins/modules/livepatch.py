@@ -21,7 +21,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.target
-  - fleet.livepatch.attributes.policy
+  - fleet.livepatch.policy
 attributes:
   check_mode:
     description: Says what it would do without doing it.
@@ -258,7 +258,9 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _ensure
+from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 
 
 def main() -> None:
@@ -272,8 +274,8 @@ def main() -> None:
 
     def work(host: Host) -> Dict[str, Any]:
         params = module.params
-        request = _ensure.Request(
-            _argspec.policy(params, host),
+        request = Request(
+            _argspec.build_policy(params, host),
             params["timeout"],
             params["on_stall"],
             module.check_mode,
@@ -283,7 +285,7 @@ def main() -> None:
             params["repair_boot"],
             params["kernel_lock"],
             params["allow_unsupported"],
-            params["run"] or _ensure.new_run(),
+            params["run"] or _ensure.make_run_id(),
             params["rollout"],
             params["plan"],
             params["fence"],
@@ -291,14 +293,14 @@ def main() -> None:
             params["preflight_tolerate"],
             download_only=params["download_only"],
         )
-        result = _ensure.bring(host, request)
+        result = _ensure.ensure_state(host, request)
         if module._diff:
             result["diff"] = {
                 side: json.dumps(result[side], indent=2, sort_keys=True) + "\n" for side in ("before", "after")
             }
         return result
 
-    _argspec.run(module, work)
+    run_module(module, work)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
-  - fleet.livepatch.attributes.hooks
+  - fleet.livepatch.webhooks
 options: {}
 seealso:
   - module: fleet.livepatch.livepatch_plan

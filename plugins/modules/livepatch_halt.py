@@ -14,7 +14,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
-  - fleet.livepatch.attributes.hooks
+  - fleet.livepatch.webhooks
 options:
   halted:
     description: V(true) halts, V(false) lets rollouts go on.

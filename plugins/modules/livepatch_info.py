@@ -16,7 +16,7 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.target
   - fleet.livepatch.attributes.info
-  - fleet.livepatch.attributes.policy
+  - fleet.livepatch.policy
 options:
   gather:
     description:
@@ -310,6 +310,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import (
     _host_facts,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 
 _BLOCKS = ("livepatch", "kernel", "kmp")
 
@@ -341,7 +342,7 @@ def main() -> None:
         gather = set(params["gather"])
         if "functions" in gather:
             gather.add("livepatch")
-        observed = _host_facts.observe(host, _argspec.policy(params, host), "functions" in gather)
+        observed = _host_facts.observe(host, _argspec.build_policy(params, host), "functions" in gather)
         if params["run"] and job is None:
             # It may have ended while the host was looked at, which then shows that nobody works on it any more.
             job = _async_result.wait(host, params["run"], 0, params["results_file"])
@@ -351,7 +352,7 @@ def main() -> None:
         livepatch["health"] = _health.probed(livepatch["health"], livepatch["probes"])
         return {block: told for block, told in observed.items() if block in gather}
 
-    _argspec.run(module, work)
+    run_module(module, work)
 
 
 if __name__ == "__main__":

@@ -60,8 +60,9 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _journal
+from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 
 
 def main() -> None:
@@ -76,7 +77,7 @@ def main() -> None:
     def work(host: Host) -> Dict[str, Any]:
         return _journal.cleared(host, module.params["reason"], module.check_mode)
 
-    _argspec.run(module, work)
+    run_module(module, work)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
-  - fleet.livepatch.attributes.report
-  - fleet.livepatch.attributes.hooks
+  - fleet.livepatch.report_files
+  - fleet.livepatch.webhooks
 
 options:
   waves:

@@ -14,7 +14,7 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.target
   - fleet.livepatch.attributes.info
-  - fleet.livepatch.attributes.policy
+  - fleet.livepatch.policy
 seealso:
   - module: fleet.livepatch.livepatch
   - module: fleet.livepatch.livepatch_info
@@ -67,16 +67,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _host_facts, _preflight
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_argspec.POLICY, supports_check_mode=True)
 
     def work(host: Host) -> Dict[str, Any]:
-        policy = _argspec.policy(module.params, host)
+        policy = _argspec.build_policy(module.params, host)
         return {"preflight": _preflight.examine(host, policy, _host_facts.observe(host, policy))}
 
-    _argspec.run(module, work)
+    run_module(module, work)
 
 
 if __name__ == "__main__":

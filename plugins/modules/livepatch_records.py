@@ -13,7 +13,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
-  - fleet.livepatch.attributes.report
+  - fleet.livepatch.report_files
 options:
   command:
     description: What to do.

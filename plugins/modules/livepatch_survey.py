@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.target
   - fleet.livepatch.attributes.info
-  - fleet.livepatch.attributes.policy
+  - fleet.livepatch.policy
 seealso:
   - module: fleet.livepatch.livepatch_info
   - module: fleet.livepatch.livepatch_report
@@ -46,7 +46,7 @@ problem:
   description: What is wrong and what to do, in one line.
   returned: when the host gave no answer
   type: str
-  sample: "unreachable: nothing listens at 192.0.2.7 port 22; check ansible_host and ansible_port, and that sshd runs"
+  sample: "unreachable: connection refused by 192.0.2.7 port 22; check ansible_host"
 ansible_facts:
   description: What the fact cache keeps.
   returned: when O(record) is true

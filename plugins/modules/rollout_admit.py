@@ -17,7 +17,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
-  - fleet.livepatch.attributes.hooks
+  - fleet.livepatch.webhooks
 options:
   approval:
     description: The numbers of the waves that somebody has to approve (P(fleet.livepatch.rollback#role) needs none),
@@ -117,5 +117,5 @@ detail:
   description: What it waits for, or why it is halted.
   returned: when the batch may not start
   type: dict
-  sample: {for: approval, wave: 1, text: wave 1 of plan 0f343b093112 awaits an approval}
+  sample: {for: approval, wave: 1, text: wave 1 of plan 0f343b093112 is waiting for approval}
 """

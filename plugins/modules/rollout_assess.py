@@ -17,7 +17,7 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
-  - fleet.livepatch.attributes.hooks
+  - fleet.livepatch.webhooks
 options:
   of:
     description:
@@ -74,7 +74,7 @@ verdict:
   description: The verdict in one line.
   returned: success
   type: str
-  sample: "Gate after canaries: pass (2 of 2 well, budget 0)"
+  sample: "Gate after canaries: pass (2 of 2 healthy, budget 0)"
 wave:
   description: The number of the wave, 0 for the first.
   returned: when it could be told

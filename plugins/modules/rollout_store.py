@@ -5,19 +5,19 @@
 
 DOCUMENTATION = r"""
 module: rollout_store
-short_description: Read and write what is recorded of rollouts
+short_description: Read and write the records of rollouts
 description:
-  - Does one thing with the store of the rollouts, a SQLite file on the host that coordinates them
-    (C(livepatch_coordinator)).
-  - It is the collection's own. Its playbooks work with it, and to look at the store or to change it use these. Commands
-    and what they return may change with any release.
-  - The file holds the plans, the rollouts with what became of each host, what gates have measured and judged, events,
-    approvals, the quarantine, halts, and the lease, which is who may go on with the rollout of a scope. Nothing in it
-    is secret, but whoever may write to it may approve and halt. So the file is its owner's alone (C(0600), a folder
-    that is made for it C(0700)).
-  - Keep it on a disk of that host, not on a network file system, whose locks may not hold.
-  - A store that is lost is made anew. Open rollouts, approvals, halts and the quarantine are forgotten then, while what
-    hosts have recorded themselves is not.
+  - For this collection's playbooks only. To read the records use M(fleet.livepatch.rollout_info), to change them
+    M(fleet.livepatch.rollout_control) and M(fleet.livepatch.rollout_quarantine). Commands and what they return may
+    change with any release.
+  - Runs one command on the store of the rollouts, a SQLite file on the coordinator (C(livepatch_coordinator)).
+  - The file holds the plans, the rollouts with the outcome of each host, what gates have measured and their verdicts,
+    events, approvals, the quarantine, halts, and the lease, which says which run may go on with the rollout of a scope.
+    Nothing in it is secret, but those who may write to it may approve and halt. So the file is its owner's alone
+    (C(0600), a folder that is created for it C(0700)).
+  - Keep it on a local disk, not on a network file system, whose locks may not hold.
+  - A store that is lost is created anew. Open rollouts, approvals, halts and the quarantine are lost then, but not the
+    journals of the hosts.
 requirements:
   - Python 3.6 or later on the coordinator, with its module C(sqlite3) and SQLite 3.8 or later
 author: fleet.livepatch contributors (@fleet-livepatch)
@@ -25,18 +25,20 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes
 attributes:
   check_mode:
-    description: Reads what it is asked for. Does nothing instead of writing, and returns null.
+    description: Runs in check mode without changing anything.
     support: full
+    details: A command that writes is not run, and returns null.
   diff_mode:
     description: Returns what it changed, or would change.
     support: none
   idempotent:
     description: Run twice it changes nothing the second time.
     support: partial
-    details: That depends on O(command). A halt, a quarantine or a plan that is there already stays as it is.
+    details: That depends on O(command). A halt, an approval, a quarantine or a plan that is there already stays as it
+      is.
 options:
   path:
-    description: The file. It is made, with its folder, when something is first written.
+    description: The file. It is created, with its folder, by the first command that writes.
     type: path
     default: /var/lib/fleet.livepatch/rollouts.sqlite3
   command:
@@ -44,61 +46,63 @@ options:
     type: str
     required: true
     choices:
-      - abandon
-      - approvals
+      - abort
+      - add_to_quarantine
       - approve
-      - begin
-      - event
-      - gate
+      - begin_hosts
+      - clear_quarantine
+      - get_halt
       - halt
-      - halted
-      - join
-      - last_plan
-      - leave
+      - join_wave
+      - leave_wave
+      - list_approvals
+      - list_attempted
+      - list_quarantine
+      - load_last_plan
       - load_plan
-      - quarantine_add
-      - quarantine_clear
-      - quarantine_list
-      - release
-      - renew
-      - results
+      - record_gate
+      - record_outcomes
+      - release_lease
+      - renew_lease
+      - resume
       - save_plan
+      - set_status
       - show
-      - start
-      - status
-      - take
-      - tried
-      - unhalt
+      - start_rollout
+      - take_lease
   arguments:
-    description: What O(command) needs, by name. What is missing, unknown or of the wrong type is refused and named.
+    description:
+      - The arguments of O(command), by name. An argument that is missing, unknown or of the wrong type is refused by
+        name.
     type: dict
     default: {}
 seealso:
-  - module: fleet.livepatch.livepatch_plan
+  - module: fleet.livepatch.rollout_info
 """
 
 EXAMPLES = r"""
-- name: Look at the open rollout, or the last one
+- name: Get the open rollout, or the last one
   fleet.livepatch.rollout_store:
     command: show
     arguments:
       scope: default
-  register: shown
+  register: __livepatch_store
 """
 
 RETURN = r"""
 store:
-  description: What was asked for, or null.
+  description: The result of the command, or null.
   returned: success
   type: raw
   sample: {rollout: {status: soaking}, halt: null, lease: null, quarantine: []}
 holder:
-  description: Who has the lease, with C(owner), C(fence), and in seconds since the epoch C(since) and C(until).
+  description: The run that has the lease, with C(owner), C(fence), and in seconds since the epoch C(since) and
+    C(until).
   returned: when another run has it
   type: dict
   sample: {fence: 1795593600, owner: {user: ops, machine: control}, since: 1795593600.5, until: 1795597200.5}
 lost:
-  description: True where the lease is another run's by now, which has taken the rollout over. Nothing was written.
+  description: True where another run has taken the rollout over. Nothing was written.
   returned: when that is so
   type: bool
   sample: true
@@ -109,10 +113,10 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 
 
 def main() -> None:
@@ -128,10 +132,10 @@ def main() -> None:
     def work(_host: Host) -> Dict[str, Any]:
         params = module.params
         store = Store(params["path"], time.time)
-        told = dispatch.do(store, params["command"], params["arguments"], module.check_mode)
-        return {"changed": store.changed, "store": told}
+        result = dispatch.run_command(store, params["command"], params["arguments"], module.check_mode)
+        return {"changed": store.changed, "store": result}
 
-    _argspec.run(module, work)
+    run_module(module, work)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HTTP requests: the one place where they leave the control node. PRIVATE to the collection."""
+"""HTTP requests of the control node, all of them. PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import urllib.error
 
 from ansible.module_utils.urls import open_url
 
-# What a request can be given besides where it goes
-OPTIONS = {
+# Options of a request, besides method, URL and body
+REQUEST_OPTIONS = {
     *("timeout", "headers", "validate_certs", "ca_path", "client_cert", "client_key", "url_username", "url_password"),
 }
-# Statuses that say to come again: nothing is wrong with the request
-LATER = (408, 425, 429)
-# Bytes of an answer that are read
-_MOST = 1 << 20
+# Statuses that ask for a later retry: nothing is wrong with the request
+RETRY_LATER = (408, 425, 429)
+# Bytes of a response that are read
+_MAX_BYTES = 1 << 20
 
 
-class NoAnswer(Exception):
-    """Nothing came back that could be judged."""
+class RequestFailed(Exception):
+    """No usable response came back."""
 
 
 class Fetch(t.Protocol):
@@ -31,25 +31,25 @@ class Fetch(t.Protocol):
 
 
 def fetch(method: str, url: str, body: str | None, options: t.Mapping[str, t.Any]) -> tuple[int, str]:
-    """Status and text of an answer.
+    """Send a request, and return the status and text of its response.
 
-    :param options: of ``OPTIONS``.
-    :raises NoAnswer: there was none in time.
+    :param options: of ``REQUEST_OPTIONS``.
+    :raises RequestFailed: no response came in time.
     """
     headers = {str(key): str(value) for key, value in (options.get("headers") or {}).items()}
     if body is not None:
         headers.setdefault("Content-Type", "application/json")
     try:
-        return _answered(url, method, body, headers, options)
-    except Exception as exc:  # urllib, http.client and ssl have errors of their own each
-        raise NoAnswer(f"{shown(url)} does not answer: {getattr(exc, 'reason', None) or exc}") from exc
+        return _send(url, method, body, headers, options)
+    except Exception as exc:  # urllib, http.client and ssl each raise errors of their own
+        raise RequestFailed(f"{redact_url(url)} does not answer: {getattr(exc, 'reason', None) or exc}") from exc
 
 
-def _answered(
+def _send(
     url: str, method: str, body: str | None, headers: t.Mapping[str, str], options: t.Mapping[str, t.Any]
 ) -> tuple[int, str]:
     try:
-        answer = open_url(
+        response = open_url(
             url,
             method=method,
             data=body,
@@ -64,21 +64,21 @@ def _answered(
             force_basic_auth=bool(options.get("url_username")),
             follow_redirects="safe",
         )
-        return int(answer.getcode()), answer.read(_MOST).decode("utf-8", "replace")
+        return int(response.getcode()), response.read(_MAX_BYTES).decode("utf-8", "replace")
     except urllib.error.HTTPError as exc:
-        return int(exc.code), exc.read(_MOST).decode("utf-8", "replace")
+        return int(exc.code), exc.read(_MAX_BYTES).decode("utf-8", "replace")
 
 
-def good(status: int) -> bool:
-    """Whether a status says that all is well."""
+def is_success(status: int) -> bool:
+    """Whether a status is 2xx."""
     return 200 <= status < 300
 
 
-def said(status: int, text: str) -> str:
-    """An answer in one line, for people."""
+def format_response(status: int, text: str) -> str:
+    """A response in one line."""
     return f"HTTP {status}" + (f": {' '.join(text.split())[:120]}" if text.strip() else "")
 
 
-def shown(url: str) -> str:
-    """A URL without the password that may be in it."""
+def redact_url(url: str) -> str:
+    """A URL without the user and password that may be in it."""
     return re.sub(r"//[^/@]*@", "//***@", url)

@@ -44,8 +44,8 @@ def _plan(count: int) -> tuple[float, float, float]:
     # Not those of the clock: others work on this machine as well.
     started = time.process_time()
     defaults = {name: spec.get("default") for name, spec in OPTIONS.items()}
-    settings = Settings.of({**defaults, "waves": ["1%", "5%", "25%"], "max_per_domain": "20%"})
-    document = plan.make(fleet, settings).as_document()
+    settings = Settings.from_options({**defaults, "waves": ["1%", "5%", "25%"], "max_per_domain": "20%"})
+    document = plan.build_plan(fleet, settings).as_document()
     seconds = time.process_time() - started
     if len(document["hosts"]) != count or len(document["cohorts"]) != _COHORTS:
         raise RuntimeError("that is no plan of these hosts")

@@ -18,12 +18,12 @@ from tests.support.controller import Controller, Run
 
 # What is told of each host of the inventory below; lp4 is well.
 TOLD = {
-    "unknown": "unreachable: its name is unknown; correct ansible_host (nosuchhost.invalid)",
-    "closed": "unreachable: nothing listens at 127.0.0.1 port",
-    "wrong_key": "unreachable: ssh lets ops not in; check ansible_user and the key",
-    "no_sudo": "sudo wants a password for nosudo; give one",
-    "wrong_password": "sudo does not take the password for asksudo; correct ansible_become_password",
-    "no_python": "it has no Python that Ansible can use; install Python 3",
+    "unknown": "unreachable: nosuchhost.invalid cannot be resolved; correct ansible_host",
+    "closed": "unreachable: connection refused by 127.0.0.1 port",
+    "wrong_key": "unreachable: SSH authentication failed for ops; check ansible_user and its key",
+    "no_sudo": "sudo requires a password for nosudo; set ansible_become_password",
+    "wrong_password": "sudo rejected the password of asksudo; correct ansible_become_password",
+    "no_python": "the host has no Python that Ansible can use; install Python 3",
     "lp1": "this kernel cannot be live patched: /sys/kernel/livepatch is not there",
     "lp2": "repository lab does not answer: ",
     "lp3": "this host has neither zypper nor dnf",
@@ -89,4 +89,4 @@ def test_a_pattern_that_no_host_matches_does_not_end_well(
 def test_a_wave_that_is_none_is_refused(fleet: Lab, controller: Controller) -> None:
     wrong = controller.playbook("rollout", fleet.inventory, "--limit", "lp4", "-e", '{"livepatch_waves": ["some"]}')
     assert wrong.rc == 2
-    assert "livepatch_waves: 'some' is neither a number of hosts nor a share" in wrong.output
+    assert "livepatch_waves is 'some': set a number of hosts" in wrong.output

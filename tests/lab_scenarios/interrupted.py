@@ -169,7 +169,7 @@ def test_two_controllers_at_once(ask: Ask, tmp_path: Path, figures: dict[str, ob
     outcomes = [
         word
         for run in runs
-        for line in run.output.partition("Tell what became of each host")[2].partition("PLAY RECAP")[0].splitlines()
+        for line in run.report.partition("PLAY RECAP")[0].splitlines()
         if line.startswith(ask.host.name + " ")
         for word in line.split()[1:2]
     ]

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 from tests.lab.fleet import Lab
 from tests.support import canary
@@ -20,14 +19,14 @@ def test_a_run_that_is_killed_goes_on(lab: Lab, controller: Controller, figures:
     controller.forget()
     canary.add_repository(lab, "slow", lab.hosts)
     command = ["fleet.livepatch.rollout", "-i", str(lab.inventory), *canary.ASK]
-    for number, place in enumerate(
-        ("TASK [Ask each host]", "TASK [fleet.livepatch.verify", "Gate after canaries: pass")
-    ):
+    places = {
+        "hosts are asked": lambda event: event.kind == "start" and bool(event.host),
+        "canaries are verified": lambda event: event.role == "fleet.livepatch.verify",
+        "the canaries' gate has passed": lambda _event: "Gate after canaries: pass" in controller.output(),
+    }
+    for number, (place, is_there) in enumerate(places.items()):
         with controller.start(command) as running:
-            deadline = time.monotonic() + 300
-            while place not in controller.output() and time.monotonic() < deadline:
-                assert running.poll() is None, controller.output()
-                time.sleep(0.2)
+            controller.wait_for(running, is_there)
             running.kill()
             running.wait()
         figures[f"killed {number + 1}"] = place

@@ -15,8 +15,7 @@ import pytest
 
 from tests.lab.fleet import Lab
 from tests.lab.host import Host
-from tests.support import canary
-from tests.unit.plugins.module_utils import kernel_model
+from tests.support import canary, kernel_model
 
 _ONE, _TWO = "livepatch_1_150400_9_3_1", "livepatch_2_150400_2_1"
 # Its transition takes 20 seconds: time enough to try what a running one does not allow.

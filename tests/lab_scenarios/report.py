@@ -65,7 +65,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
 def _many(count: int) -> dict[str, object]:
     states = ("patched", "patched", "patched", "outdated")
     rows = [reported.row(f"web{number:05}", states[number % len(states)]) for number in range(count)]
-    return document.of_status(rows, reported.MADE, "default", None)
+    return document.build_status(rows, reported.MADE, "default", None)
 
 
 def _names(opened: Page) -> list[str]:
@@ -140,7 +140,7 @@ def junit(tmp_path_factory: pytest.TempPathFactory) -> xmlschema.XMLSchema:
 
 @pytest.mark.parametrize("report", _REPORTS.values(), ids=_REPORTS)
 def test_who_reads_junit_can_read_it(junit: xmlschema.XMLSchema, report: dict[str, object]) -> None:
-    text = formats.as_junit(report)
+    text = formats.format_junit(report)
     junit.validate(text)
     with pytest.raises(xmlschema.XMLSchemaValidationError):
         junit.validate(text.replace("<testcase ", '<testcase host="" ', 1))

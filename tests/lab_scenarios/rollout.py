@@ -22,7 +22,7 @@ import pytest
 from tests.lab.fleet import Lab
 from tests.lab.host import Host
 from tests.support import canary
-from tests.support.controller import Controller, Run
+from tests.support.controller import Controller, Run, starts
 
 T = typing.TypeVar("T")
 _SICK = "/run/sick"
@@ -75,7 +75,7 @@ def test_check_mode_tells_and_does_nothing(fleet: Lab, controller: Controller) -
 
 def _is_sick(controller: Controller, running: subprocess.Popen[str], bad: list[Host]) -> str:
     # Not before it was found to be well
-    _wait_for(running, "the soak", lambda: "TASK [Let the wave soak]" in controller.output() or None)
+    _wait_for(running, "the soak", lambda: any(map(starts("rollout_wait"), controller.events())) or None)
     host = _wait_for(running, "a canary that is patched", lambda: _says(bad, "patching complete"))
     host.ssh(f"sudo touch {_SICK}")
     return host.name
@@ -145,7 +145,9 @@ _CASES = {
     ),
     "stalls": Case("stalling", "failed: the migration to", settings={"livepatch_timeout": 15}),
     "verify": Case("slow", "failed: ", meanwhile=_loses_it),
-    "probe fails in the soak": Case("slow", "rolled_back: in the soak: probe: ", meanwhile=_is_sick, settings=_PROBE),
+    "probe fails in the soak": Case(
+        "slow", "rolled_back: during the soak: probe: ", meanwhile=_is_sick, settings=_PROBE
+    ),
     "one of two is lost": Case(
         "slow",
         "lost: unreachable: ",

@@ -51,10 +51,10 @@ def test_an_alert_halts_a_rollout_that_runs(
         _wait_for_hosts(lab, running, 2)
         monitoring.fire(alertmanager, "HighLoad", severity="warning", instance="lp1:9100")
         _wait_for_hosts(lab, running, 3)
-        assert store.halted("default") is None, "it went on beyond its canaries"
+        assert store.get_halt("default") is None, "it went on beyond its canaries"
         assert "PLAY" not in brake.output, "it has not even looked"
         monitoring.fire(alertmanager, "ErrorRate", severity="critical", instance="lp1:9100")
-        seconds = rulebooks.wait_until(lambda: store.halted("default"))
+        seconds = rulebooks.wait_until(lambda: store.get_halt("default"))
         run = controller.finish(running)
     begun = _migrating(lab)
     assert len(begun) == 3, "those in flight, and nobody after them"

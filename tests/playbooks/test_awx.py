@@ -75,7 +75,7 @@ def test_jobs_that_remember_nothing_go_on_where_the_last_one_ended(fake_fleet: F
     last = jobs.run("rollout", livepatch_approval=[1])
     assert (last.status, last.artifacts) == ("successful", {**first.artifacts, "livepatch_status": "done"}), last.output
     assert set(fake_fleet.touched()) == {"a1", "a2", "b1", "b2"}
-    assert " Wave 1: 3 hosts start: " in last.output, "the project's callback tells how it gets on"
+    assert " Wave 1: starting 3 hosts: " in last.output, "the project's callback tells how it gets on"
 
 
 @pytest.mark.parametrize("in_time", [True, cores.slow(False)])

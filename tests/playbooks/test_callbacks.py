@@ -36,8 +36,8 @@ def _run(fake_fleet: FakeFleet, arguments: tuple[str, ...], **settings: str) -> 
 
 
 def _insist_on_events(output: str) -> None:
-    assert output.count(f" The only ones of their kind: b1: {REFUSED}\n") == 1, output
-    assert " Canaries: 1 host starts: " in output, output
+    assert output.count(f" Single-host cohorts: b1: {REFUSED}\n") == 1, output
+    assert " Canaries: starting 1 host: " in output, output
     assert output.count(": patched, migrated in 0.1 s") == 3, output
 
 
@@ -48,7 +48,8 @@ def test_a_rollout_is_told_wave_by_wave(fake_fleet: FakeFleet) -> None:
         assert noise not in output, output
     assert output.count(REFUSED) == 2, "as it happens, and among the problems at the end"
     assert "Gate after canaries: pass" in output
-    assert output.rstrip().splitlines()[-1].startswith("Show the outcome: 1 host did not end well (b1); ")
+    _task, _colon, problem = output.rstrip().splitlines()[-1].partition(": ")
+    assert problem.startswith("1 host failed (b1); ")
 
 
 def test_verbosity_shows_all(fake_fleet: FakeFleet) -> None:
@@ -101,13 +102,13 @@ def test_in_a_terminal_what_runs_is_drawn_anew(fake_fleet: FakeFleet) -> None:
     fake_fleet.make(hosts, settings, common={})
     screen = Screen(fake_fleet, ROLLOUT)
     assert screen.rc == 2
-    held = "  a1: migrates, "
+    held = "  a1: still migrating after "
     drawn = [state for state in screen.seen if any(line.startswith(held) for line in state)]
     assert drawn, screen.seen[-1]
     for state in drawn:
         assert sum(line.startswith(held) for line in state) == 1, "it is drawn over, not written again"
-        assert state[-1].startswith(held) and state[-1].endswith("held by oom_reaper (kernel_thread)")
+        assert state[-1].startswith(held) and state[-1].endswith("blocked by oom_reaper (kernel_thread)")
     left = "\n".join(screen.lines())
-    assert "migrates" not in left and "under way" not in left, "nothing of it is left"
+    assert "still migrating" not in left and "running" not in left, "nothing of it is left"
     assert "patched, migrated in 0.1 s" in left
     assert "Gate after" in left

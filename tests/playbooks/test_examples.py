@@ -56,7 +56,7 @@ def test_steps_of_a_rollout(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     plays = [_play(*examples.of_module("livepatch_survey"), *plan, kept), _play(*turn, *wait, *gate), _play(*close)]
     run = _run(fake_fleet, tmp_path, *plays)
     assert run.rc == 0, run.output
-    assert "Gate after canaries: fail (0 of 1 well, budget 0)" in run.output, "nobody was patched here"
+    assert "Gate after canaries: fail (0 of 1 healthy, budget 0)" in run.output, "nobody was patched here"
     (closed,) = run.ended("livepatch_close").values()
     assert closed.result["status"] == "failed"
 

@@ -26,9 +26,9 @@ OTHERS = {"a2", "b2"}
 ALL = CANARIES | OTHERS
 NONE: set[str] = set()
 
-PASSED = "Gate after canaries: pass (2 of 2 well, budget 0)"
-SINGLES = "Gate after the only ones of their kind: pass (2 of 2 well, budget 0)"
-FAILED = "Gate after canaries: fail (1 of 2 well, budget 0): no further host is touched"
+PASSED = "Gate after canaries: pass (2 of 2 healthy, budget 0)"
+SINGLES = "Gate after single-host cohorts: pass (2 of 2 healthy, budget 0)"
+FAILED = "Gate after canaries: fail (1 of 2 healthy, budget 0): no further host is patched"
 
 # What an ansible.cfg may hold
 HOSTILE = {"ANSIBLE_STRATEGY": "free", "ANSIBLE_ANY_ERRORS_FATAL": "true"}
@@ -99,27 +99,31 @@ CASES = {
         dict.fromkeys(CANARIES, DIES),
     ),
     "a host fails, budget 0": _later(
-        REFUSES, 0, 3, "Gate after wave 1: fail (0 of 1 well, budget 0)", "4 hosts: 1 failed, 1 pending, 2 done"
+        REFUSES, 0, 3, "Gate after wave 1: fail (0 of 1 healthy, budget 0)", "4 hosts: 1 failed, 1 pending, 2 done"
     ),
     "a host fails, budget 1": _later(
-        REFUSES, 1, 4, "Gate after wave 1: pass (0 of 1 well, budget 1)", "4 hosts: 2 failed, 2 done"
+        REFUSES, 1, 4, "Gate after wave 1: pass (0 of 1 healthy, budget 1)", "4 hosts: 2 failed, 2 done"
     ),
     "a host fails, the other one of its wave keeps its patch": Case(
         {"a1", "a2", "a3"},
         2,
-        ("Gate after wave 1: fail (1 of 2 well, budget 0)", "3 hosts: 1 failed, 2 done"),
+        ("Gate after wave 1: fail (1 of 2 healthy, budget 0)", "3 hosts: 1 failed, 2 done"),
         {"a2": REFUSES},
         hosts={"a1", "a2", "a3"},
         variables={"livepatch_waves": [2]},
     ),
     "a host is lost, budget 0": _later(
-        DIES, 0, 3, "Gate after wave 1: fail (0 of 1 well, budget 0)", "4 hosts: 1 lost, 1 pending, 2 done"
+        DIES, 0, 3, "Gate after wave 1: fail (0 of 1 healthy, budget 0)", "4 hosts: 1 lost, 1 pending, 2 done"
     ),
     "a host is lost, budget 1 but for lost ones": _later(
-        DIES, 1, 3, "Gate after wave 1: fail (0 of 1 well, budget 1) (lost hosts: 1 bad, budget 0)", "1 lost, 1 pending"
+        DIES,
+        1,
+        3,
+        "Gate after wave 1: fail (0 of 1 healthy, budget 1) (lost hosts: 1 bad, budget 0)",
+        "1 lost, 1 pending",
     ),
     "a host is lost, budget 1": _later(
-        DIES, 1, 4, "Gate after wave 1: pass (0 of 1 well, budget 1)", "4 hosts: 2 lost, 2 done", lost=2
+        DIES, 1, 4, "Gate after wave 1: pass (0 of 1 healthy, budget 1)", "4 hosts: 2 lost, 2 done", lost=2
     ),
     "1 fork": _halted("lost", DIES, "--forks", "1"),
     "5 forks": _halted("lost", DIES, "--forks", "5"),

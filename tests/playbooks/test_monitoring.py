@@ -30,10 +30,10 @@ def _promtool(*arguments: str, input_: str | None = None) -> str:
 def _of_host() -> str:
     result = surveyed(covered_until="2027-03-31")
     result["livepatch"]["transition"] = {"running": True}
-    return metrics.of_host(result, 1_800_000_000.5)
+    return metrics.format_host(result, 1_800_000_000.5)
 
 
-@pytest.mark.parametrize("text", [_of_host(), metrics.of_rollout(reported.rollout())], ids=["host", "rollout"])
+@pytest.mark.parametrize("text", [_of_host(), metrics.format_rollout(reported.rollout())], ids=["host", "rollout"])
 def test_metrics_are_clean(text: str) -> None:
     assert _promtool("check", "metrics", input_=text) == ""
 
@@ -46,7 +46,7 @@ def test_alerts_fire_when_they_should() -> None:
 def test_the_dashboard_asks_for_metrics_that_are_there() -> None:
     known = {
         line.split()[2]
-        for line in (_of_host() + metrics.of_rollout(reported.rollout())).splitlines()
+        for line in (_of_host() + metrics.format_rollout(reported.rollout())).splitlines()
         if " HELP " in line
     }
     panels = json.loads((_DOCS / "livepatch.dashboard.json").read_text())["panels"]

@@ -14,11 +14,11 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import Context
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import Judged
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import GateContext
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import GateResult
 from tests.support import monitoring, web
 
-CONTEXT = Context("r", "p", 0, ("web1", "web2"), ("web3", "web4"), time.time())
+CONTEXT = GateContext("r", "p", 0, ("web1", "web2"), ("web3", "web4"), time.time())
 QUICK = {"interval": 0.1, "error_limit": 1, "inconclusive_limit": 1, "timeout": 1}
 
 
@@ -34,8 +34,10 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def judge(gate: dict[str, t.Any]) -> Judged:
-    told = runner.check(runner.parse([{"name": "g", **QUICK, **gate}], {}), CONTEXT, fetch, lambda: None).gates[0]
+def judge(gate: dict[str, t.Any]) -> GateResult:
+    told = runner.run_gates(
+        runner.parse_gates([{"name": "g", **QUICK, **gate}], {}), CONTEXT, fetch, lambda: None
+    ).gates[0]
     print(f"{gate.get('query') or gate['url'][-30:]}: {told.verdict} ({told.text})")
     return told
 
@@ -56,7 +58,7 @@ def test_prometheus(prometheus: monitoring.Prometheus) -> None:
     prometheus.wait_for("count(errors)", "4")
     told = judge(below(prometheus.url))
     assert told.verdict == "pass"
-    assert told.measurements[0].asked == 'errors{instance=~"(web1|web2)(:[0-9]+)?"}'
+    assert told.measurements[0].request == 'errors{instance=~"(web1|web2)(:[0-9]+)?"}'
     assert sorted(told.measurements[0].value) == [0.01, 0.02]
     assert judge(below(prometheus.url, 'bad{instance=~"$hosts"}')).verdict == "fail"
     assert judge(below(prometheus.url, "nothing_like_it")).verdict == "inconclusive"

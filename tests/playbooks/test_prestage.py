@@ -48,7 +48,7 @@ def test_the_second_time_nothing_is_downloaded(fake_fleet: FakeFleet) -> None:
     first = fake_fleet.again(PRESTAGE)
     assert ("2 hosts: 2 downloaded" in first.output, first.rc, first.changed) == (True, 0, 2), first.output
     second = fake_fleet.again(PRESTAGE)
-    assert ("2 hosts: 2 there" in second.output, second.rc, second.changed) == (True, 0, 0), second.output
+    assert ("2 hosts: 2 present" in second.output, second.rc, second.changed) == (True, 0, 0), second.output
 
 
 @pytest.mark.parametrize("playbook", ["plan", "status", "rollout", "prestage"])

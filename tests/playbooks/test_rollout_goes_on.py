@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import webhooks
 from tests.support import cores, web
 from tests.support.controller import Run
@@ -83,7 +83,7 @@ def test_a_probe_that_fails_in_the_soak_brings_the_canaries_back_and_bars_the_km
     sick = {"from": {"verify": {"from": {"ask": {"problems": ILL}}}}}
     first = run(fake_fleet, fleet(a1=sick), livepatch_soak=1)
     assert first.rc == 2
-    assert "Gate after canaries: fail (1 of 2 well, budget 0)" in first.output, first.output
+    assert "Gate after canaries: fail (1 of 2 healthy, budget 0)" in first.output, first.output
     assert "4 hosts: 2 rolled_back, 2 pending" in first.output, first.output
     assert "page fault" in first.output
     assert set(fake_fleet.touched()) == {"a1", "b1"}
@@ -130,8 +130,8 @@ def test_a_soak_is_seen_out_though_the_first_of_the_batch_has_failed(each: FakeF
     hosts = fleet(5, "a", **wrong)
     ended = run(each, hosts, livepatch_waves=[2], livepatch_soak=3, livepatch_budget=1)
     assert set(each.touched()) == {"a1", first, second}, ended.output
-    assert "Gate after wave 1: fail (0 of 2 well, budget 1)" in ended.output, ended.output
-    assert "in the soak: oops: " in ended.output
+    assert "Gate after wave 1: fail (0 of 2 healthy, budget 1)" in ended.output, ended.output
+    assert "during the soak: oops: " in ended.output
     assert "5 hosts: 1 failed, 1 rolled_back, 2 pending, 1 done" in ended.output, ended.output
     waited = [
         event.time for event in ended.events if event.action == "fleet.livepatch.rollout_wait" and event.kind == "end"
@@ -166,7 +166,7 @@ def test_a_plan_tells_what_has_changed(fake_fleet: FakeFleet, tmp_path: Path) ->
     assert re.search(r"^  another KMP: \S+-3-1 -> \S+-4-1 +1  a3$", second.output, re.MULTILINE), second.output
     told = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("livepatch-plan-default-*Z.json"))]
     assert [one["plan"]["before"] and one["plan"]["before"]["hash"] for one in told] == [None, told[0]["plan"]["hash"]]
-    assert "Nothing has changed since the plan" in fake_fleet.again(["fleet.livepatch.plan"]).output
+    assert "No changes since plan" in fake_fleet.again(["fleet.livepatch.plan"]).output
 
 
 def test_a_wave_waits_for_its_approval(fake_fleet: FakeFleet) -> None:
@@ -179,7 +179,7 @@ def test_a_wave_waits_for_its_approval(fake_fleet: FakeFleet) -> None:
     arguments = [ROLLOUT, *extra(livepatch_plan_hash=digest, livepatch_approval=[1])]
     first = fake_fleet.again(arguments)
     assert first.rc == 0, first.output
-    assert f"wave 1 of plan {digest[:12]} awaits an approval" in first.output
+    assert f"wave 1 of plan {digest[:12]} is waiting for approval" in first.output
     assert set(fake_fleet.touched()) == {"a1", "b1"}
     refused = fake_fleet.again(
         ["fleet.livepatch.approve", *extra(livepatch_plan_hash=digest, livepatch_wave=1, livepatch_approved=False)]
@@ -412,7 +412,7 @@ def test_whose_health_cannot_be_told_pauses_it(fake_fleet: FakeFleet) -> None:
     first = run(fake_fleet, fleet(a1={"from": {"verify": {"blind": wrapped}}}))
     told = (
         "Gate after canaries: inconclusive: health: inconclusive "
-        f"(nobody can tell whether 1 of the hosts are well, a1 among them: {wrapped}"
+        f"(the health of 1 host is not known, a1 among them: {wrapped}"
     )
     assert told in first.output, first.output
     assert (first.rc, set(fake_fleet.touched())) == (2, {"a1", "b1"})

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from tests.playbooks.test_rollout_goes_on import COMMON, ILL, ROLLOUT, extra, fleet, run, shown
 from tests.support import cores, web
 from tests.support.fake_fleet import FakeFleet
@@ -54,10 +54,10 @@ def test_who_was_not_brought_back_is_in_the_next_run_and_nothing_else_is_done(fa
     assert "a1: rollback_pending: " in first.output, first.output
     assert shown(fake_fleet)["rollout"]["status"] == "failed"
     again = fake_fleet.again([ROLLOUT])
-    assert "1 host still to be brought back (a1)" in again.output, again.output
+    assert "1 host of the last rollout still to be rolled back (a1)" in again.output, again.output
     assert "a1: rollback_pending: " in again.output
     told = fake_fleet.again([ROLLOUT, "--check"])
-    assert "1 host still to be brought back (a1)" in told.output, told.output
+    assert "1 host of the last rollout still to be rolled back (a1)" in told.output, told.output
     assert "would be patched" not in told.output, told.output
     fake_fleet.change("a1", stuck="", problems=[])
     back = fake_fleet.again([ROLLOUT])
@@ -137,9 +137,9 @@ def test_a_halt_before_hosts_in_flight_are_asked_forgets_none_of_them(fake_fleet
         fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
         # A run begins with a1, and dies
         rollout = shown(fake_fleet)["rollout"]["id"]
-        fence = store.take("default", {}, 60)["fence"]
-        store.begin("default", fence, rollout, 0, ["a1"])
-        store.release("default", fence)
+        fence = store.take_lease("default", {}, 60)["fence"]
+        store.begin_hosts("default", fence, rollout, 0, ["a1"])
+        store.release_lease("default", fence)
         fake_fleet.change("a1", rollout=rollout)
         halted = fake_fleet.again([ROLLOUT])
     assert "not started: rollouts are halted by eve" in halted.output, halted.output

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from tests.support import cores
 from tests.support.fake_fleet import FakeFleet, FakeHost
 from tests.support.jobs import Job, Jobs
@@ -85,12 +85,12 @@ def test_slices_do_the_wave_and_the_rollout_its_gate(fleet: Fleet) -> None:
         assert job.status == "successful", job.output
         assert ", wave 1: 3 of 6 hosts here" in job.output
         assert "3 hosts: 3 done" in job.output
-        assert " Wave 1: 2 hosts start: " in job.output, "what may be in flight is shared: 4 by 2"
+        assert " Wave 1: starting 2 hosts: " in job.output, "what may be in flight is shared: 4 by 2"
     assert fleet.touched() == set(_HOSTS)
     assert fleet.shown()["lease"] is None
     last = jobs.run("rollout")
     assert (last.status, last.artifacts["livepatch_status"]) == ("successful", "done"), last.output
-    assert "Gate after wave 1: pass (6 of 6 well, budget 0)" in last.output
+    assert "Gate after wave 1: pass (6 of 6 healthy, budget 0)" in last.output
 
 
 def test_what_goes_wrong_in_one_slice_stops_the_others(fleet: Fleet) -> None:
@@ -100,8 +100,8 @@ def test_what_goes_wrong_in_one_slice_stops_the_others(fleet: Fleet) -> None:
     fleet.change(bad, refusal="Invalid parameters")
     first = jobs.run("wave", (1, 2))
     assert first.status == "failed", first.output
-    assert "Gate after wave 1: fail (1 of 2 well, budget 0): no further host is touched" in first.output
-    assert f"1 host did not end well ({bad}); 1 host not started ({last_one})" in first.output
+    assert "Gate after wave 1: fail (1 of 2 healthy, budget 0): no further host is patched" in first.output
+    assert f"1 host failed ({bad}); 1 host not started ({last_one})" in first.output
     second = jobs.run("wave", (2, 2))
     assert second.status == "successful", second.output
     assert "Nothing to do: no wave is left to slices (the open rollout is halted)" in second.output

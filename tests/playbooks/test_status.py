@@ -48,7 +48,7 @@ def test_hosts_alike_are_one_row(fake_fleet: FakeFleet) -> None:
 def test_what_makes_no_sense_of_one_host_is_told_and_the_others_are_shown(fake_fleet: FakeFleet) -> None:
     run = _status(fake_fleet, {**_fleet(), "b1": FakeHost(PATCHED, {"livepatch_criticality": "high"})})
     assert run.rc == 0, run.output
-    assert "unknown: livepatch_criticality of b1" in run.output
+    assert "unknown: livepatch_criticality of host b1" in run.output
     assert "6 hosts: 1 unknown, 5 patched" in run.output
 
 
@@ -57,7 +57,7 @@ def test_what_is_required_decides_how_it_ends(fake_fleet: FakeFleet, required: t
     assert _status(fake_fleet, _fleet(), livepatch_assertions=required).rc == 0
     run = _status(fake_fleet, {**_fleet(), "b1": FakeHost()}, livepatch_assertions=required)
     assert run.rc == 2
-    assert f"livepatch_assertions: this does not hold: {ALL_PATCHED}" in run.output
+    assert f"livepatch_assertions: assertion failed: {ALL_PATCHED}" in run.output
     assert "6 hosts: 1 unpatched, 5 patched" in run.output, "it is shown all the same"
 
 
@@ -114,14 +114,14 @@ def test_a_report_is_sent_from_a_node_that_is_thrown_away(fake_fleet: FakeFleet)
     assert "hush" not in run.output
     run = _status(fake_fleet, _fleet(), livepatch_report_url=url)
     assert run.rc == 2
-    assert "livepatch_report_url: the report was not sent: " in run.output
+    assert "livepatch_report_url: the report was not uploaded: " in run.output
     assert "5 hosts: 5 patched" in run.output, "it is shown all the same"
 
 
 def test_who_cannot_be_asked_fulfils_nothing(fake_fleet: FakeFleet) -> None:
     run = _status(fake_fleet, {**_fleet(), "b1": FakeHost({"gone": True})}, livepatch_assertions="`true`")
     assert run.rc == 2
-    assert "livepatch_assertions: of 1 host nothing is known (b1)" in run.output
+    assert "livepatch_assertions: the state of 1 host is unknown (b1)" in run.output
 
 
 def test_what_is_required_of_some_hosts_only_is_refused(fake_fleet: FakeFleet) -> None:

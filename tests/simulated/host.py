@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
-from tests.unit.conftest import Machine
-from tests.unit.plugins.module_utils import factories, kernel_model
+from tests.support import factories, kernel_model
+from tests.support.machine import Machine
 
 JOURNAL = "/var/lib/fleet.livepatch/journal.json"
 # What happens on a host, in this order, and a test may hook into

@@ -37,8 +37,8 @@ def test_one_bad_canary_of_300(controller: Controller, tmp_path: Path, figures: 
     assert untouched < bad
     assert len(untouched) == 1, "the bad cohort's canary was touched, and nobody else of it"
     for said in (
-        "Gate after canaries: fail for some (299 of 300 well, budget 0): ",
-        ": the rollout ends for 1 of 300 cohorts, and goes on for 299",
+        "Gate after canaries: fail for 1 of 300 cohorts (299 of 300 healthy, budget 0): ",
+        ": the rollout continues for the other 299",
     ):
         assert said in run.output
     assert "600 hosts: 1 failed, 1 skipped, 598 done" in run.output, run.output[-3000:]

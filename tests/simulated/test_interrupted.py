@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.simulated.conftest import command
 from tests.simulated.fleet import Fleet
 from tests.simulated.host import INSTALL, LOAD, Host
-from tests.support.controller import Controller
+from tests.support.controller import Controller, starts
 
 _THREE = "3-150400.2.1"
 _SEED = 20261125
@@ -74,9 +74,7 @@ def test_two_at_once(controller: Controller, tmp_path: Path) -> None:
         _slow(fleet)
         controller.settings = other.settings = fleet.environment
         with controller.start(command(fleet)) as running:
-            while "TASK [See whether this batch may start]" not in controller.output():
-                assert running.poll() is None, controller.output()
-                time.sleep(0.1)
+            controller.wait_for(running, starts("rollout_admit"))
             second = other.run(command(fleet))
             first = controller.finish(running)
         assert "another rollout of the scope default runs" in second.output, second.output

@@ -13,7 +13,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from tests.simulated.fleet import Fleet
 from tests.support.controller import Controller
 from tests.support.jobs import Job, Jobs

@@ -14,8 +14,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import typing as t
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).parent.parent.parent
@@ -45,10 +46,16 @@ class Event:
     time: float
     host: str = ""
     action: str = ""
+    role: str = ""
     task: str = ""
     outcome: str = ""
     result: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+
+
+def starts(action: str) -> Callable[[Event], bool]:
+    """What `Controller.wait_for` waits for: that a module of the collection is started."""
+    return lambda event: (event.kind, event.action) == ("start", f"fleet.livepatch.{action}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +83,14 @@ class Run:
             if event.kind == "start" and event.action == name:
                 times.setdefault(event.host, event.time)
         return times
+
+    @property
+    def report(self) -> str:
+        """What was printed from the task that reports the results on."""
+        actions = ("fleet.livepatch.livepatch_report", "fleet.livepatch.rollout_finish")
+        task = next((event.task for event in self.events if event.action in actions), None)
+        assert task is not None, self.output
+        return self.output.partition(f"{task}]")[2]
 
     @property
     def stats(self) -> Mapping[str, Mapping[str, int]]:
@@ -197,10 +212,22 @@ class Controller:
     def finish(self, process: subprocess.Popen[str], patience: float = 900) -> Run:
         """Waits for the last run to end."""
         rc = process.wait(timeout=patience)
-        output = self.output()
-        events = self.folder / f"events-{self._runs}.jsonl"
-        lines = events.read_text().splitlines() if events.exists() else []
-        return Run(rc, output, [Event(**json.loads(line)) for line in lines])
+        return Run(rc, self.output(), self.events())
+
+    def events(self) -> list[Event]:
+        """What has happened in the last run so far."""
+        path = self.folder / f"events-{self._runs}.jsonl"
+        # The last line may be only half written
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return [Event(**json.loads(line)) for line in lines if line.endswith("\n")]
+
+    def wait_for(self, process: subprocess.Popen[str], happens: Callable[[Event], bool], patience: float = 300) -> None:
+        """Waits until something has happened in the last run."""
+        deadline = time.monotonic() + patience
+        while not any(map(happens, self.events())):
+            assert process.poll() is None, self.output()
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(0.1)
 
     def output(self) -> str:
         """What the last run has said so far."""

@@ -18,7 +18,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from tests.support import controller
 from tests.support.locks import locked
 from tests.support.monitoring import free_port

@@ -2,42 +2,47 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be done with the store, by name: as the module does it, and as the control node does where it keeps the
-store itself. PRIVATE to the collection: it may change at any time.
+"""The store of the rollouts, and its commands by name: for the module, and for the control node where it has the store
+itself. PRIVATE to the collection: it may change at any time.
+
+Everything belongs to a *scope*, a name for what is rolled out together: a scope has one lease and at most one open
+rollout. Times are seconds since the epoch.
 """
 
 import inspect
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.controls import ControlCommands
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseCommands
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import RolloutCommands
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database
 
-READING = ("approvals", "halted", "last_plan", "load_plan", "quarantine_list", "show")
+READING = ("get_halt", "list_approvals", "list_quarantine", "load_last_plan", "load_plan", "show")
 WRITING = (
-    "abandon",
+    "abort",
+    "add_to_quarantine",
     "approve",
-    "begin",
-    "event",
-    "gate",
+    "begin_hosts",
+    "clear_quarantine",
     "halt",
-    "join",
-    "leave",
-    "quarantine_add",
-    "quarantine_clear",
-    "release",
-    "renew",
-    "results",
+    "join_wave",
+    "leave_wave",
+    "list_attempted",
+    "record_gate",
+    "record_outcomes",
+    "release_lease",
+    "renew_lease",
+    "resume",
     "save_plan",
-    "start",
-    "status",
-    "take",
-    "tried",
-    "unhalt",
+    "set_status",
+    "start_rollout",
+    "take_lease",
 )
 
 _NONE = type(None)
 _LIST = ((list, tuple), "a list")
-# What the methods of the store ask for: of which classes it is in Python, and what to say if it is not
+# By annotation of a command's parameter: the classes that it may have, and what to say if it has another one
 _KINDS: Dict[Any, Any] = {
     str: ((str,), "text"),
     Optional[str]: ((str, _NONE), "text, or null"),
@@ -52,27 +57,38 @@ _KINDS: Dict[Any, Any] = {
 }
 
 
-def do(store: Store, command: str, arguments: Dict[str, Any], check_mode: bool) -> Any:
-    """:param check_mode: what writes is not done, and gives None.
+class Store(LeaseCommands, RolloutCommands, ControlCommands):
+    """The store in one file. :param clock: gives the time."""
+
+    def __init__(self, path: str, clock: Callable[[], float]) -> None:
+        self._database = Database(path, clock)
+
+    @property
+    def changed(self) -> bool:
+        """Whether a command has changed anything; the heartbeat of a lease counts."""
+        return self._database.changed
+
+
+def run_command(store: Store, command: str, arguments: Dict[str, Any], check_mode: bool) -> Any:
+    """:param check_mode: a command that writes is not run, and returns None.
     :raises BadOption: the arguments are not those of the command.
     """
     if command in WRITING and check_mode:
         return None
-    call = getattr(store, command)
-    _check(command, inspect.signature(call), arguments)
-    return call(**arguments)
+    method = getattr(store, command)
+    _validate(command, inspect.signature(method), arguments)
+    return method(**arguments)
 
 
-def _check(command: str, signature: inspect.Signature, arguments: Dict[str, Any]) -> None:
+def _validate(command: str, signature: inspect.Signature, arguments: Dict[str, Any]) -> None:
     # A number that is text would be compared, or stored, as such: a lease lost, or one that never ends.
     try:
         signature.bind(**arguments)
     except TypeError as exc:
         raise BadOption(
-            f"the command {command} does not go with these arguments: {exc}",
-            f"It takes {', '.join(signature.parameters)}",
-        ) from exc
+            f"wrong arguments for the command {command}: {exc}", f"It takes {', '.join(signature.parameters)}"
+        ) from None
     for name, value in arguments.items():
         classes, wanted = _KINDS[signature.parameters[name].annotation]
         if not isinstance(value, classes):
-            raise BadOption(f"the command {command} wants {wanted} as {name}, not {value!r}")
+            raise BadOption(f"the argument {name} of the command {command} has to be {wanted}, not {value!r}")

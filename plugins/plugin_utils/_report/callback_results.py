@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What callbacks have in common: results as Ansible hands them over. PRIVATE to the collection."""
+"""Results as Ansible passes them to callbacks. PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_error
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.progress import Result
 
 
-def heard(kind: str, result: t.Any) -> Result:
+def to_result(kind: str, result: t.Any) -> Result:
     """:param kind: ok, failed, unreachable or retry, as the callback's method is called."""
-    # What the results are called without an underscore from ansible-core 2.19 on.
+    # ansible-core 2.19 and later offer these without the underscore.
     host, task, data = result._host, result._task, result._result
     return Result(host.get_name(), task.action, task.args.get("of"), data, kind, host.get_vars())
 
 
-def problem(kind: str, result: t.Any) -> str:
-    """Of a task that failed, in one line."""
+def describe_failure(kind: str, result: t.Any) -> str:
+    """A failed task, in one line."""
     host, task, data = result._host, result._task, result._result
-    who = "" if task.run_once else f"{host.get_name()}: "
-    return f"{who}{task.get_name()}: {_task_errors.of(dict(data, **{kind: True}), host.get_vars())}"
+    prefix = "" if task.run_once else f"{host.get_name()}: "
+    return f"{prefix}{task.get_name()}: {_task_errors.describe_error(dict(data, **{kind: True}), host.get_vars())}"

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report as data: what all files of a report are made of. PRIVATE to the collection. Pure.
+"""The report as data, from which all files of a report are made. PRIVATE to the collection. Pure.
 
-Its JSON Schema is docs/report.schema.json; what changes in it other than by keys that are added makes a new number.
+Its JSON Schema is docs/report.schema.json. A change other than an added key needs a new SCHEMA.
 """
 
 from __future__ import annotations
@@ -14,160 +14,162 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, status
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import status
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, budgets
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, GOOD, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, SUCCESSFUL, Outcome
 
 SCHEMA = 1
-# Of what the store records of gates, what is told
-_GATE = ("at", "wave", "of", "name", "verdict", "text", "skipped", "measurements")
+# What the report keeps of the store's rows of gates
+_GATE_KEYS = ("at", "wave", "of", "name", "verdict", "text", "skipped", "measurements")
+_COHORT_KEYS = ("id", "release", "build_id", "arch", "flavor", "level", "kmp", "hosts", "canaries")
 
 
 @dataclasses.dataclass(frozen=True)
-class Ended:
-    """A rollout as it was recorded: ``shown`` by the store, and the plan's document."""
+class StoredRollout:
+    """A rollout as it is recorded."""
 
-    document: t.Mapping[str, t.Any]
-    shown: t.Mapping[str, t.Any]
+    plan: t.Mapping[str, t.Any]  # the plan's document
+    record: t.Mapping[str, t.Any]  # what the store returns for command show
     outcomes: t.Sequence[Outcome]
 
 
-def of_status(rows: t.Sequence[status.Row], made: float, scope: str, problem: str | None) -> dict[str, t.Any]:
-    """:param problem: why the run does not end well, None where it does."""
+def build_status(rows: t.Sequence[status.Row], created: float, scope: str, problem: str | None) -> dict[str, t.Any]:
+    """:param problem: why the run exits with an error, None where it does not."""
     behind = sum(row.up_to_date is not True and row.state != "not_covered" for row in rows)
-    count = formatting.count(rows, "host")
-    text = f"{behind} of {count} lack what they ought to have" if behind else f"{count}, and nothing is missing"
+    count = format_count(rows, "host")
+    are = "is" if behind == 1 else "are"
+    summary = f"{behind} of {count} {are} not compliant" if behind else f"{count}, all compliant"
     return {
-        **_head("status", made, scope, problem is None and not behind, problem or text),
-        "hosts": [_host(row, None, {}) for row in sorted(rows, key=lambda row: row.name)],
+        **_build_head("status", created, scope, problem is None and not behind, problem or summary),
+        "hosts": [_build_host(row, None, {}) for row in sorted(rows, key=lambda row: row.name)],
         "plan": None,
         "rollout": None,
     }
 
 
-def of_plan(
+def build_plan(
     rows: t.Sequence[status.Row],
-    planned: t.Mapping[str, t.Any],
+    plan: t.Mapping[str, t.Any],
     before: t.Mapping[str, t.Any] | None,
-    made: float,
+    created: float,
     scope: str,
 ) -> dict[str, t.Any]:
-    """:param planned: the plan's document; ``before``: the plan before it, and what has changed since."""
-    of_host = _planned(planned)
-    counts = (formatting.count(planned["hosts"], "host"), formatting.count(planned["waves"], "wave"))
-    text = f"{counts[0]} in {counts[1]}; {len(planned['left_out'])} left out"
+    """:param plan: the plan's document; ``before``: the plan before it, and what has changed since."""
+    planned = _index_hosts(plan)
+    counts = (format_count(plan["hosts"], "host"), format_count(plan["waves"], "wave"))
+    summary = f"{counts[0]} in {counts[1]}; {len(plan['left_out'])} left out"
     waves = [
-        {"name": budgets.name_of(planned, number), "kind": wave["kind"], "hosts": wave["hosts"]}
-        for number, wave in enumerate(planned["waves"])
+        {"name": budgets.format_wave_name(plan, number), "kind": wave["kind"], "hosts": wave["hosts"]}
+        for number, wave in enumerate(plan["waves"])
     ]
     return {
-        **_head("plan", made, scope, True, text),
-        "hosts": [_host(row, None, of_host.get(row.name, {})) for row in sorted(rows, key=lambda row: row.name)],
+        **_build_head("plan", created, scope, True, summary),
+        "hosts": [_build_host(row, None, planned.get(row.name, {})) for row in sorted(rows, key=lambda row: row.name)],
         "plan": {
-            "hash": planned["hash"],
-            "settings": planned["settings"],
+            "hash": plan["hash"],
+            "settings": plan["settings"],
             "waves": waves,
-            "cohorts": [_cohort(one) for one in planned["cohorts"]],
-            "left_out": planned["left_out"],
+            "cohorts": [_build_cohort(cohort) for cohort in plan["cohorts"]],
+            "left_out": plan["left_out"],
             "before": before,
         },
         "rollout": None,
     }
 
 
-def of_rollout(
-    rows: t.Sequence[status.Row], ended: Ended, made: float, scope: str, problem: str | None
+def build_rollout(
+    rows: t.Sequence[status.Row], rollout: StoredRollout, created: float, scope: str, problem: str | None
 ) -> dict[str, t.Any]:
+    """:param problem: why the run exits with an error, None where it does not."""
     by_name = {row.name: row for row in rows}
-    planned = _planned(ended.document)
+    planned = _index_hosts(rollout.plan)
     hosts = []
-    for one in sorted(ended.outcomes, key=lambda one: one.host):
-        row = _now(by_name.get(one.host), one)
-        hosts.append(_host(row, one, planned.get(one.host, {})))
-    shown = ended.shown
-    done = sum(one.outcome in GOOD for one in ended.outcomes)
-    text = f"{done} of {formatting.count(ended.outcomes, 'host')} have their patch; the rollout is {shown['status']}"
+    for outcome in sorted(rollout.outcomes, key=lambda outcome: outcome.host):
+        row = _update_row(by_name.get(outcome.host), outcome)
+        hosts.append(_build_host(row, outcome, planned.get(outcome.host, {})))
+    record = rollout.record
+    done = sum(outcome.outcome in SUCCESSFUL for outcome in rollout.outcomes)
+    summary = f"{done} of {format_count(rollout.outcomes, 'host')} patched; the rollout is {record['status']}"
     return {
-        **_head("rollout", made, scope, problem is None, problem or text),
+        **_build_head("rollout", created, scope, problem is None, problem or summary),
         "hosts": hosts,
         "plan": None,
         "rollout": {
-            "id": shown["id"],
-            "plan": ended.document["hash"],
-            "status": shown["status"],
-            "detail": (shown["detail"] or {}).get("text"),
-            "started": shown["started"],
-            "ended": shown["ended"],
-            "settings": ended.document["settings"],
-            "waves": _waves(ended),
-            "cohorts": [_cohort(one) for one in ended.document["cohorts"]],
-            "gates": [{key: gate.get(key) for key in _GATE} for gate in shown["gates"]],
-            "events": list(shown["events"]),
+            "id": record["id"],
+            "plan": rollout.plan["hash"],
+            "status": record["status"],
+            "detail": (record["detail"] or {}).get("text"),
+            "started": record["started"],
+            "ended": record["ended"],
+            "settings": rollout.plan["settings"],
+            "waves": _build_waves(rollout),
+            "cohorts": [_build_cohort(cohort) for cohort in rollout.plan["cohorts"]],
+            "gates": [{key: gate.get(key) for key in _GATE_KEYS} for gate in record["gates"]],
+            "events": list(record["events"]),
         },
     }
 
 
-def _planned(plan: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
-    """What a plan says of each of its hosts, its wave among it."""
+def _index_hosts(plan: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    """The plan's row of each host, with the host's wave."""
     waves = {name: number for number, wave in enumerate(plan["waves"]) for name in wave["hosts"]}
     return {name: {**row, "wave": waves.get(name)} for name, row in plan["hosts"].items()}
 
 
-def _now(row: status.Row | None, one: Outcome) -> status.Row:
-    """What is known of a host now. What it told before its last step is not true any more, nor is what follows from
-    that.
-    """
-    if row is not None and row.state == one.state:
+def _update_row(row: status.Row | None, outcome: Outcome) -> status.Row:
+    """A host's row after its last step. What was measured before that, and what follows from it, is out of date."""
+    if row is not None and row.state == outcome.state:
         return row
     kept = {key: getattr(row, key) for key in ("address", "release", "build_id", "domains")} if row else {}
-    return status.Row(one.host, one.state, one.reason, level=one.level, **kept)
+    return status.Row(outcome.host, outcome.state, outcome.reason, level=outcome.level, **kept)
 
 
-def _head(of: str, made: float, scope: str, well: bool, verdict: str) -> dict[str, t.Any]:
-    at = datetime.datetime.fromtimestamp(made, datetime.timezone.utc).isoformat(timespec="seconds")
-    return {"schema": SCHEMA, "of": of, "made": at, "scope": scope, "well": well, "verdict": verdict}
+def _build_head(kind: str, created: float, scope: str, success: bool, summary: str) -> dict[str, t.Any]:
+    at = datetime.datetime.fromtimestamp(created, datetime.timezone.utc).isoformat(timespec="seconds")
+    return {"schema": SCHEMA, "kind": kind, "created": at, "scope": scope, "success": success, "summary": summary}
 
 
-def _host(row: status.Row, one: Outcome | None, planned: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    told = dataclasses.asdict(row)
+def _build_host(row: status.Row, outcome: Outcome | None, planned: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     problems = list(row.problems)
-    if one is not None and one.reason and one.outcome in (*BAD, "skipped", "pending"):
-        problems.insert(0, f"{one.outcome}: {one.reason}")
+    if outcome is not None and outcome.reason and outcome.outcome in (*BAD, "skipped", "pending"):
+        problems.insert(0, f"{outcome.outcome}: {outcome.reason}")
     return {
-        **told,
+        **dataclasses.asdict(row),
         "problems": problems,
-        "outcome": one.outcome if one else None,
-        "outcome_reason": one.reason if one else None,
-        "seconds": one.seconds if one else None,
+        "outcome": outcome.outcome if outcome else None,
+        "outcome_reason": outcome.reason if outcome else None,
+        "seconds": outcome.seconds if outcome else None,
         "wave": planned.get("wave"),
         "cohort": planned.get("cohort"),
         "canary": planned.get("why"),
     }
 
 
-def _waves(ended: Ended) -> list[dict[str, t.Any]]:
-    """Each with its time: from the first host that was begun to the last word on it."""
-    told = []
-    of_host = {one.host: one.outcome for one in ended.outcomes}
-    for number, wave in enumerate(ended.document["waves"]):
-        begun = [one["at"] for one in ended.shown["events"] if one["wave"] == number and one["what"] == "begin"]
-        judged = [one for one in ended.shown["gates"] if one["wave"] == number and one.get("of") == batches.WAVE]
-        told.append(
+def _build_waves(rollout: StoredRollout) -> list[dict[str, t.Any]]:
+    """Each with its time: from the start of its first host to the verdict of its gate."""
+    rows = []
+    outcomes = {outcome.host: outcome.outcome for outcome in rollout.outcomes}
+    for number, wave in enumerate(rollout.plan["waves"]):
+        starts = [
+            event["at"] for event in rollout.record["events"] if event["wave"] == number and event["what"] == "begin"
+        ]
+        gates = [gate for gate in rollout.record["gates"] if gate["wave"] == number and gate.get("of") == batches.WAVE]
+        last = gates[-1] if gates else {}
+        rows.append(
             {
-                "name": budgets.name_of(ended.document, number),
+                "name": budgets.format_wave_name(rollout.plan, number),
                 "kind": wave["kind"],
                 "hosts": len(wave["hosts"]),
-                "began": min(begun, default=None),
-                "ended": judged[-1]["at"] if judged else None,
-                "verdict": judged[-1]["verdict"] if judged else None,
-                "text": judged[-1]["text"] if judged else None,
-                "outcomes": dict(collections.Counter(of_host.get(name, "pending") for name in wave["hosts"])),
+                "started": min(starts, default=None),
+                "ended": last.get("at"),
+                "verdict": last.get("verdict"),
+                "text": last.get("text"),
+                "outcomes": dict(collections.Counter(outcomes.get(name, "pending") for name in wave["hosts"])),
             }
         )
-    return told
+    return rows
 
 
-def _cohort(one: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return {
-        key: one[key] for key in ("id", "release", "build_id", "arch", "flavor", "level", "kmp", "hosts", "canaries")
-    }
+def _build_cohort(cohort: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {key: cohort[key] for key in _COHORT_KEYS}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A report's data in the formats of other tools: JSON, CSV, JUnit, CycloneDX. PRIVATE to the collection. Pure."""
+"""The report's data as JSON, CSV, JUnit XML and CycloneDX VEX. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ _COLUMNS = (
 )
 
 
-def as_json(document: Document) -> str:
+def format_json(document: Document) -> str:
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
-def as_csv(document: Document) -> str:
-    """A line per host. Lists are divided by blanks, problems by semicolons."""
+def format_csv(document: Document) -> str:
+    """A line per host. Lists are separated by spaces, problems by semicolons."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
     writer.writerow(_COLUMNS)
     for host in document["hosts"]:
-        writer.writerow([_cell(name, host[name]) for name in _COLUMNS])
+        writer.writerow([_format_cell(name, host[name]) for name in _COLUMNS])
     return out.getvalue()
 
 
-def _cell(name: str, value: t.Any) -> t.Any:
+def _format_cell(name: str, value: t.Any) -> t.Any:
     if isinstance(value, list | tuple):
         value = ("; " if name == "problems" else " ").join(value)
-    # What a spreadsheet would take for a formula (OWASP, CSV injection)
+    # A spreadsheet would run it as a formula (OWASP, CSV injection)
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def as_junit(document: Document) -> str:
-    """A case per host, in a suite: who went wrong is a failure, who is unknown an error, who was left out skipped."""
-    cases = [_case(host) for host in document["hosts"]]
+def format_junit(document: Document) -> str:
+    """A case per host. Failed and non-compliant hosts are failures, unknown ones errors, those left out skipped."""
+    cases = [_build_case(host) for host in document["hosts"]]
     kinds = [child.tag for case in cases for child in case]
     counts = {
         "tests": str(len(cases)),
@@ -72,7 +72,7 @@ def as_junit(document: Document) -> str:
     }
     suite = ElementTree.Element(
         "testsuite",
-        {"name": f"livepatch.{document['of']}", "timestamp": document["made"].partition("+")[0], **counts},
+        {"name": f"livepatch.{document['kind']}", "timestamp": document["created"].partition("+")[0], **counts},
     )
     suite.extend(cases)
     root = ElementTree.Element("testsuites")
@@ -81,12 +81,12 @@ def as_junit(document: Document) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _case(host: t.Mapping[str, t.Any]) -> ElementTree.Element:
+def _build_case(host: t.Mapping[str, t.Any]) -> ElementTree.Element:
     case = ElementTree.Element(
         "testcase",
         {"classname": f"livepatch.{host['state']}", "name": host["name"], "time": str(host["seconds"] or 0)},
     )
-    text = _legal("; ".join(host["problems"]) or host["reason"])
+    text = _replace_illegal("; ".join(host["problems"]) or host["reason"])
     if host["outcome"] in BAD:
         ElementTree.SubElement(case, "failure", message=text, type=host["outcome"])
     elif host["state"] == "unknown":
@@ -98,17 +98,17 @@ def _case(host: t.Mapping[str, t.Any]) -> ElementTree.Element:
     return case
 
 
-def _legal(text: str) -> str:
-    """What XML 1.0 allows."""
+def _replace_illegal(text: str) -> str:
+    """Replace the characters that XML 1.0 forbids."""
     return "".join(letter if letter in "\t\n" or letter >= " " else "?" for letter in text)
 
 
-def as_vex(document: Document) -> str:
-    """CycloneDX 1.6: which CVEs the live patches have fixed in which running kernels, and which are open there, for
+def format_vex(document: Document) -> str:
+    """CycloneDX 1.6: the CVEs that live patches have fixed in each running kernel, and those that are open there, for
     scanners that see only the version of the kernel's package.
     """
     components: list[dict[str, t.Any]] = []
-    found: dict[tuple[str, str], list[str]] = {}
+    affected: dict[tuple[str, str], list[str]] = {}
     for host in document["hosts"]:
         if host["build_id"] is None:
             continue
@@ -129,28 +129,28 @@ def as_vex(document: Document) -> str:
         )
         for state, key in (("resolved", "cves_fixed"), ("exploitable", "cves_open")):
             for cve in host[key] or ():
-                found.setdefault((cve, state), []).append(reference)
-    told = {
-        "resolved": "The function is replaced in the running kernel by a live patch, whose transition is over",
-        "exploitable": "A live patch that fixes it exists and is not active",
+                affected.setdefault((cve, state), []).append(reference)
+    details = {
+        "resolved": "A live patch has replaced the function in the running kernel, and its transition is complete",
+        "exploitable": "A live patch that fixes it is available and not active",
     }
     vulnerabilities = [
         {
             "bom-ref": f"{cve}:{state}",
             "id": cve,
             "source": {"name": "NVD", "url": f"https://nvd.nist.gov/vuln/detail/{cve}"},
-            "analysis": {"state": state, "detail": told[state]},
+            "analysis": {"state": state, "detail": details[state]},
             "affects": [{"ref": reference} for reference in references],
         }
-        for (cve, state), references in sorted(found.items())
+        for (cve, state), references in sorted(affected.items())
     ]
     bom = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        # Of the same report always the same
-        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, as_json(document))}",
+        # The same for the same report
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, format_json(document))}",
         "version": 1,
-        "metadata": {"timestamp": document["made"]},
+        "metadata": {"timestamp": document["created"]},
         "components": components,
         "vulnerabilities": vulnerabilities,
     }

@@ -2,69 +2,99 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rollout of a scope as it is recorded: what is told when no host is asked. PRIVATE to the collection."""
+"""The rollout of a scope as it is recorded, for reports that ask no host. PRIVATE to the collection."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document, status, text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, operator
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import GOOD, Outcome, recorded
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import SUCCESSFUL, Outcome, load_outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
 @dataclasses.dataclass(frozen=True)
-class Recorded:
-    """``shown`` by the store, ``plan`` its document. ``before``: the hosts as they were planned, in the order of
-    ``outcomes``.
-    """
+class StoredRollout:
+    """A rollout with its plan, hosts and outcomes."""
 
-    shown: t.Mapping[str, t.Any]
-    plan: t.Mapping[str, t.Any]
-    before: list[Host]
+    record: t.Mapping[str, t.Any]  # what the store returns for command show
+    plan: t.Mapping[str, t.Any]  # the plan's document
+    before: list[Host]  # the hosts as they were planned, in the order of outcomes
     outcomes: list[Outcome]
 
-    def lines(self, detail: t.Mapping[str, t.Any]) -> list[str]:
-        """The table of hosts, their problems, and a line that sums up."""
-        return text.rollout(self.before, self.outcomes, self.shown["status"], self.shown["detail"] or detail)
+    def format_lines(self, detail: t.Mapping[str, t.Any]) -> list[str]:
+        """The table of hosts, their problems, and a summary."""
+        return text.format_outcomes(self.before, self.outcomes, self.record["status"], self.record["detail"] or detail)
 
-    def document(self, made: float, scope: str) -> dict[str, t.Any]:
-        """What files are made of."""
-        problem = text.attention(self.before, self.outcomes, self.shown["status"], self.shown["detail"] or {})
-        rows = [self._row(*pair) for pair in zip(self.before, self.outcomes, strict=True)]
-        ended = document.Ended(self.plan, self.shown, self.outcomes)
-        return document.of_rollout(rows, ended, made, scope, problem)
+    def build_document(self, created: float, scope: str) -> dict[str, t.Any]:
+        """The document of its report."""
+        problem = text.describe_problem(self.before, self.outcomes, self.record["status"], self.record["detail"] or {})
+        rows = [self._build_row(*pair) for pair in zip(self.before, self.outcomes, strict=True)]
+        stored = document.StoredRollout(self.plan, self.record, self.outcomes)
+        return document.build_rollout(rows, stored, created, scope, problem)
 
-    def _row(self, host: Host, one: Outcome) -> status.Row:
-        """Whether a host has what it ought to have is known where its rollout has seen it."""
+    def _build_row(self, host: Host, outcome: Outcome) -> status.Row:
+        """A host is known to be up to date only where the rollout succeeded on it."""
         return status.Row(
-            one.host,
-            one.state,
-            one.reason,
+            outcome.host,
+            outcome.state,
+            outcome.reason,
             release=host.release,
             build_id=host.build_id,
-            kmp=one.kmp,
-            level=one.level,
-            up_to_date=one.outcome in GOOD or None,
+            kmp=outcome.kmp,
+            level=outcome.level,
+            up_to_date=outcome.outcome in SUCCESSFUL or None,
         )
 
 
-def read(store: StoreClient, shown: t.Mapping[str, t.Any] | None) -> Recorded | None:
-    """The rollout that is open, or else the last one; None where the scope has had none.
+def load_rollout(store: StoreClient, record: t.Mapping[str, t.Any] | None) -> StoredRollout | None:
+    """The open rollout, or else the last one; None where the scope has had none.
 
-    :param shown: what the store shows of it.
+    :param record: what the store returns for command show.
     :raises StoreError: the store cannot be used.
     """
-    if shown is None:
+    if record is None:
         return None
-    plan = store.send("load_plan", hash=shown["plan_hash"])
+    plan = store.send("load_plan", plan_hash=record["plan_hash"])
     releases = {cohort["id"]: cohort["release"] for cohort in plan["cohorts"]}
     before, outcomes = [], []
     for name, row in plan["hosts"].items():
         known = {"build_id": row["build_id"], "level": row["level"], "kmp": row["kmp"]}
         host = Host(name, "", "", release=releases[row["cohort"]], **known)
         before.append(host)
-        outcomes.append(recorded(name, shown["outcomes"].get(name), row["cohort"], host))
-    return Recorded(shown, plan, before, outcomes)
+        outcomes.append(load_outcome(name, record["outcomes"].get(name), row["cohort"], host))
+    return StoredRollout(record, plan, before, outcomes)
+
+
+def load_report(store: StoreClient) -> tuple[list[str], StoredRollout | None]:
+    """What the playbook report shows of the scope's rollout: its lines, and the rollout itself, None without one.
+
+    :raises StoreError: the store cannot be used.
+    """
+    response = store.send("show", scope=store.scope)
+    rollout = load_rollout(store, response["rollout"])
+    if rollout is None:
+        return [f"No rollout of the scope {store.scope} is recorded"], None
+    record = rollout.record
+    lines = [
+        f"Rollout {record['id']} of plan {record['plan_hash'][:12]}, started {format_time(record['started'])}",
+        "",
+        *rollout.format_lines({"text": f"since {format_time(record['ended'] or record['started'])}"}),
+    ]
+    gates = [
+        f"  {format_time(gate['at'])}  {_format_gate(gate)}: {gate['verdict']}: {gate['text']}"
+        for gate in record["gates"]
+    ]
+    lines += ["", "Gates:", *gates] if gates else []
+    entries = [f"  {operator.describe_entry(entry)}" for entry in response["quarantine"]]
+    return [*lines, *(["", "In quarantine:", *entries] if entries else [])], rollout
+
+
+def _format_gate(gate: t.Mapping[str, t.Any]) -> str:
+    """The wave, and the gate where it is not the verdict on the whole wave."""
+    gates = [] if gate.get("of") == batches.WAVE else [gate.get("name") or batches.HOSTS]
+    return ": ".join([f"wave {gate['wave']}", *gates])

@@ -2,20 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a report goes: a folder on the control node, a URL for control nodes that are thrown away. PRIVATE to the
-collection.
-"""
+"""Delivers a report to a folder on the control node and to a URL. PRIVATE to the collection."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import OPTIONS as REQUEST
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import NoAnswer, fetch, good, said, shown
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
+    REQUEST_OPTIONS,
+    RequestFailed,
+    fetch,
+    format_response,
+    is_success,
+    redact_url,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import files
 
-# The options of each module that delivers a report, documented in the fragment of that name
+# The options of each module that delivers a report, documented in the fragment report_files
 OPTIONS: dict[str, t.Any] = {
     "dir": {"type": "str", "default": ""},
     "url": {"type": "str", "default": ""},
@@ -23,51 +27,52 @@ OPTIONS: dict[str, t.Any] = {
 }
 
 
-def deliver(
-    options: t.Mapping[str, t.Any], make: t.Callable[[], t.Mapping[str, t.Any]], say: t.Callable[[str], t.Any]
+def deliver_report(
+    options: t.Mapping[str, t.Any], build: t.Callable[[], t.Mapping[str, t.Any]], display: t.Callable[[str], t.Any]
 ) -> list[str]:
-    """Where the report's files are by now, those for people first; nowhere if the options want none.
+    """Write and upload the files of a report, and return where they are, the HTML page first.
 
-    :param make: the document that files are made of, which is asked for only if it is needed.
-    :param say: tells people.
-    :raises PlanError: it is not everywhere that it should be.
+    :param build: builds the report's document; called only if files are wanted.
+    :param display: shows a line to the operator.
+    :raises PlanError: a file could not be delivered. All others were.
     """
     if not options["dir"] and not options["url"]:
         return []
-    named = files.render(make())
+    texts = files.render_files(build())
     places, problems = [], []
-    for where, put in ((options["dir"], files.write), (options["url"], _sender(options["request"]))):
+    for target, deliver in ((options["dir"], files.write_files), (options["url"], _build_uploader(options["request"]))):
         try:
-            there = put(where, named) if where else []
+            delivered = deliver(target, texts) if target else []
         except PlanError as exc:
             problems.append(str(exc))
             continue
-        places += there
-        for place in there[:1]:
-            say(f"Written: {place}")
+        places += delivered
+        for place in delivered[:1]:
+            display(f"Written: {place}")
     if problems:
         raise PlanError("; ".join(problems))
     return places
 
 
-def _sender(request: t.Mapping[str, t.Any]) -> t.Callable[[str, t.Mapping[str, str]], list[str]]:
-    def send(url: str, named: t.Mapping[str, str]) -> list[str]:
-        unknown = sorted(set(request) - REQUEST)
+def _build_uploader(request: t.Mapping[str, t.Any]) -> t.Callable[[str, t.Mapping[str, str]], list[str]]:
+    def upload(url: str, texts: t.Mapping[str, str]) -> list[str]:
+        unknown = sorted(set(request) - REQUEST_OPTIONS)
         if unknown:
-            raise PlanError(
-                f"livepatch_report_request: {', '.join(unknown)} is not known; known are {', '.join(sorted(REQUEST))}"
-            )
-        return [_put(f"{url.rstrip('/')}/{name}", text, request) for name, text in named.items()]
+            known = ", ".join(sorted(REQUEST_OPTIONS))
+            raise PlanError(f"livepatch_report_request: {', '.join(unknown)} is unknown; valid keys are {known}")
+        return [_put(f"{url.rstrip('/')}/{name}", text, request) for name, text in texts.items()]
 
-    return send
+    return upload
 
 
 def _put(url: str, text: str, request: t.Mapping[str, t.Any]) -> str:
-    kind = {"Content-Type": files.type_of(url)}
+    media_type = {"Content-Type": files.get_media_type(url)}
     try:
-        status, answer = fetch("PUT", url, text, {**request, "headers": {**kind, **(request.get("headers") or {})}})
-    except NoAnswer as exc:
-        raise PlanError(f"livepatch_report_url: the report was not sent: {exc}") from exc
-    if not good(status):
-        raise PlanError(f"livepatch_report_url: the report was not sent: PUT {shown(url)}: {said(status, answer)}")
-    return shown(url)
+        headers = {**media_type, **(request.get("headers") or {})}
+        status, answer = fetch("PUT", url, text, {**request, "headers": headers})
+    except RequestFailed as exc:
+        raise PlanError(f"livepatch_report_url: the report was not uploaded: {exc}") from None
+    if not is_success(status):
+        response = format_response(status, answer)
+        raise PlanError(f"livepatch_report_url: the report was not uploaded: PUT {redact_url(url)}: {response}")
+    return redact_url(url)

@@ -9,14 +9,21 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import SLICES
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
+    NOTHING,
+    abbreviate,
+    format_count,
+    format_table,
+    format_time,
+    shorten_build_id,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, Outcome
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Fetched
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
 
-# Worst first, for what a person reads at night.
+# Worst first, for an operator at night
 OUTCOMES = (
     "lost",
     "rollback_pending",
@@ -29,146 +36,150 @@ OUTCOMES = (
     "unchanged",
 )
 # What a rollout may wait for without anything being wrong
-_PLANNED = ("window", "approval", SLICES)
-_FETCHED = ("failed", "skipped", "downloaded", "there", "unchanged")
+_PLANNED_WAITS = ("window", "approval", SLICES)
+_DOWNLOAD_OUTCOMES = ("failed", "skipped", "downloaded", "present", "unchanged")
 
 
-def plan(
+def format_plan(
     document: t.Mapping[str, t.Any], resumed: bool = False, before: t.Mapping[str, t.Any] | None = None
 ) -> list[str]:
-    """The waves, who is in none of them, and what has changed since the plan ``before``, if there was one."""
+    """The waves, the hosts in none of them, and the changes since the plan ``before``, if there was one."""
     counts = (
-        formatting.count(document["hosts"], "host"),
-        formatting.count(document["cohorts"], "cohort"),
-        formatting.count(document["waves"], "wave"),
+        format_count(document["hosts"], "host"),
+        format_count(document["cohorts"], "cohort"),
+        format_count(document["waves"], "wave"),
     )
     lines = ["{} in {}, {}".format(*counts)]
     for number, wave in enumerate(document["waves"]):
-        kinds = {"canaries": f"wave {number} (canaries)", "singles": f"wave {number} (only ones)"}
+        kinds = {"canaries": f"wave {number} (canaries)", "singles": f"wave {number} (single hosts)"}
         label = kinds.get(wave["kind"], f"wave {number}")
-        lines.append(f"  {label:<18} {len(wave['hosts']):>5}  {formatting.some(wave['hosts'])}")
+        lines.append(f"  {label:<21} {len(wave['hosts']):>5}  {abbreviate(wave['hosts'])}")
     reasons = collections.defaultdict(list)
     for name, reason in sorted(document["left_out"].items()):
         reasons[reason.partition(":")[0]].append(name)
     for state, names in sorted(reasons.items()):
-        lines.append(f"  {'in no wave':<18} {len(names):>5}  {state}: {formatting.some(names)}")
-    lines += [] if before is None else _since(before)
+        lines.append(f"  {'left out':<21} {len(names):>5}  {state}: {abbreviate(names)}")
+    lines += [] if before is None else _format_changes(before)
     return [*lines, f"{'The open plan' if resumed else 'Plan'} {document['hash']}"]
 
 
-def _since(before: t.Mapping[str, t.Any]) -> list[str]:
-    since = f"since the plan {before['hash'][:12]} of {formatting.clock(before['saved'])}"
+def _format_changes(before: t.Mapping[str, t.Any]) -> list[str]:
+    since = f"since plan {before['hash'][:12]} of {format_time(before['saved'])}"
     if not before["changes"]:
-        return [f"Nothing has changed {since}"]
-    told = []
-    for one in before["changes"]:
-        count = f"{len(one['hosts']):>5}  {formatting.some(one['hosts'])}" if one["hosts"] else ""
-        told.append(f"  {one['what']:<18} {count}".rstrip())
-    return [f"Changed {since}:", *told]
+        return [f"No changes {since}"]
+    lines = []
+    for change in before["changes"]:
+        count = f"{len(change['hosts']):>5}  {abbreviate(change['hosts'])}" if change["hosts"] else ""
+        lines.append(f"  {change['text']:<21} {count}".rstrip())
+    return [f"Changes {since}:", *lines]
 
 
-def rollout(
+def format_outcomes(
     fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome], status: str, detail: t.Mapping[str, t.Any]
 ) -> list[str]:
-    """One row per host, the reasons of those that did not end well, and a line that sums up."""
+    """One row per host, the reasons of those that did not succeed, and a summary."""
     before = {host.name: host for host in fleet}
-    ordered = sorted(outcomes, key=lambda one: (OUTCOMES.index(one.outcome), one.host))
-    lines = formatting.table(
+    ordered = sorted(outcomes, key=lambda outcome: (OUTCOMES.index(outcome.outcome), outcome.host))
+    lines = format_table(
         ("HOST", "OUTCOME", "STATE", "BUILD ID", "KMP", "LEVEL", "SECONDS"),
         [
             (
-                one.host,
-                one.outcome,
-                one.state,
-                formatting.short(_known(before, one.host).build_id),
-                one.kmp,
-                f"{_level(_known(before, one.host).level)} -> {_level(one.level)}",
-                one.seconds,
+                outcome.host,
+                outcome.outcome,
+                outcome.state,
+                shorten_build_id(_find_host(before, outcome.host).build_id),
+                outcome.kmp,
+                f"{_format_level(_find_host(before, outcome.host).level)} -> {_format_level(outcome.level)}",
+                outcome.seconds,
             )
-            for one in ordered
+            for outcome in ordered
         ],
     )
-    lines += _problems(
-        (one.host, f"{one.outcome}: {one.reason}") for one in ordered if one.outcome not in ("done", "unchanged")
+    lines += _format_problems(
+        (outcome.host, f"{outcome.outcome}: {outcome.reason}")
+        for outcome in ordered
+        if outcome.outcome not in ("done", "unchanged")
     )
     if detail.get("text"):
         lines += ["", f"The rollout is {status}: {detail['text']}"]
-    return [*lines, "", summary(outcomes)]
+    return [*lines, "", format_summary(outcomes)]
 
 
-def prestage(found: t.Sequence[Fetched]) -> list[str]:
-    """One row per host, the reasons of those that have nothing, and a line that sums up."""
-    ordered = sorted(found, key=lambda one: (_FETCHED.index(one.outcome), one.host))
-    lines = formatting.table(("HOST", "OUTCOME", "KMP"), [(one.host, one.outcome, one.kmp) for one in ordered])
-    lines += _problems(
-        (one.host, f"{one.outcome}: {one.reason}") for one in ordered if one.outcome in ("failed", "skipped")
+def format_prestage(downloads: t.Sequence[Download]) -> list[str]:
+    """One row per host, the reasons of those without the KMP's file, and a summary."""
+    ordered = sorted(downloads, key=lambda download: (_DOWNLOAD_OUTCOMES.index(download.outcome), download.host))
+    lines = format_table(("HOST", "OUTCOME", "KMP"), [(row.host, row.outcome, row.kmp) for row in ordered])
+    lines += _format_problems(
+        (row.host, f"{row.outcome}: {row.reason}") for row in ordered if row.outcome in ("failed", "skipped")
     )
-    counts = collections.Counter(one.outcome for one in ordered)
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in _FETCHED if counts[kind])
-    return [*lines, "", f"{formatting.count(ordered, 'host')}: {told or 'none'}"]
+    return [*lines, "", _format_counts(ordered, _DOWNLOAD_OUTCOMES)]
 
 
-def brings_back(names: t.Sequence[str]) -> list[str]:
-    """Of a run that does nothing else than to bring hosts back that the rollout before has left patched."""
-    what = f"Of the last rollout {formatting.count(names, 'host')} still to be brought back ({formatting.some(names)})"
+def format_pending_rollback(names: t.Sequence[str]) -> list[str]:
+    """For a run that only rolls back hosts that the rollout before has left patched."""
+    hosts = f"{format_count(names, 'host')} of the last rollout still to be rolled back ({abbreviate(names)})"
     return [
-        f"{what}: nothing else is done. Run the rollout again after that",
-        "To leave one as it is, put it in quarantine (playbook quarantine, livepatch_quarantine_host)",
+        f"{hosts}: this run does nothing else. Run the rollout again afterwards",
+        "To leave a host as it is, quarantine it (playbook quarantine, livepatch_quarantine_host)",
     ]
 
 
-def not_fetched(found: t.Sequence[Fetched]) -> str | None:
-    """Why a prestage did not end well, in one line; None where it did."""
-    bad = [one.host for one in found if one.outcome == "failed"]
-    return f"{formatting.count(bad, 'host')} did not get the KMP's file ({formatting.some(bad)})" if bad else None
+def describe_prestage_problem(downloads: t.Sequence[Download]) -> str | None:
+    """Why a prestage failed, in one line; None where it did not."""
+    failed = [download.host for download in downloads if download.outcome == "failed"]
+    return f"{format_count(failed, 'host')} failed to download the KMP ({abbreviate(failed)})" if failed else None
 
 
-def _known(before: t.Mapping[str, Host], name: str) -> Host:
-    """A host of a plan of which this run was not told anything."""
+def _find_host(before: t.Mapping[str, Host], name: str) -> Host:
+    """A planned host, also where this run has no answer of it."""
     return before.get(name) or Host(name, "unknown", "it was not asked")
 
 
-def summary(outcomes: t.Sequence[Outcome]) -> str:
-    counts = collections.Counter(one.outcome for one in outcomes)
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in OUTCOMES if counts[kind])
-    return f"{formatting.count(outcomes, 'host')}: {told or 'none'}"
+def format_summary(outcomes: t.Sequence[Outcome]) -> str:
+    return _format_counts(outcomes, OUTCOMES)
 
 
-def attention(
+def _format_counts(rows: t.Sequence[Outcome | Download], order: t.Sequence[str]) -> str:
+    counts = collections.Counter(row.outcome for row in rows)
+    text = ", ".join(f"{counts[outcome]} {outcome}" for outcome in order if counts[outcome])
+    return f"{format_count(rows, 'host')}: {text or 'none'}"
+
+
+def describe_problem(
     fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome], status: str, detail: t.Mapping[str, t.Any]
 ) -> str | None:
-    """Why a rollout did not end well, in one line; None where it did, or waits as it was planned to.
+    """Why the run of a rollout exits with an error, in one line; None where it succeeded, or waits as planned.
 
-    In check mode nobody is started, which is no reason; hosts that could not be planned are one there too.
+    In check mode no host is started, which is no reason; hosts that could not be planned are one there too.
     """
     before = {host.name: host for host in fleet}
-    bad = [one.host for one in outcomes if one.outcome in BAD]
-    open_ = [one.host for one in outcomes if one.outcome == "pending"]
-    odd = [one.host for one in outcomes if one.outcome == "skipped" and not _known(before, one.host).settled]
-    waits = status in ("soaking", "planned") or (status == "waiting" and detail.get("for") in _PLANNED)
+    failed = [row.host for row in outcomes if row.outcome in BAD]
+    pending = [row.host for row in outcomes if row.outcome == "pending"]
+    unplanned = [row.host for row in outcomes if row.outcome == "skipped" and not _find_host(before, row.host).settled]
+    waits = status in ("soaking", "planned") or (status == "waiting" and detail.get("for") in _PLANNED_WAITS)
     parts = []
     if status == "failed" and detail.get("text"):
         parts.append(f"the rollout has failed ({detail['text']})")
     if status in ("halted", "waiting") and not (waits and not detail.get("refused")):
         parts.append(f"the rollout is {status} ({detail.get('text')})")
-    if bad:
-        parts.append(f"{formatting.count(bad, 'host')} did not end well ({formatting.some(bad)})")
-    if open_ and not waits:
-        parts.append(f"{formatting.count(open_, 'host')} not started ({formatting.some(open_)})")
-    if odd:
-        parts.append(f"{formatting.count(odd, 'host')} not planned ({formatting.some(odd)})")
+    if failed:
+        parts.append(f"{format_count(failed, 'host')} failed ({abbreviate(failed)})")
+    if pending and not waits:
+        parts.append(f"{format_count(pending, 'host')} not started ({abbreviate(pending)})")
+    if unplanned:
+        parts.append(f"{format_count(unplanned, 'host')} not planned ({abbreviate(unplanned)})")
     return "; ".join(parts) or None
 
 
-def _level(level: int | None) -> str:
-    return formatting.NOTHING if level is None else str(level)
+def _format_level(level: int | None) -> str:
+    return NOTHING if level is None else str(level)
 
 
-def _problems(found: t.Iterable[tuple[str, str]]) -> list[str]:
-    """A line for each host; those to which nothing was done for the same reason, a whole cohort perhaps, have one."""
+def _format_problems(problems: t.Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each host; hosts to which nothing was done for the same reason, such as a cohort, share one."""
     alike: dict[tuple[str, str], list[str]] = {}
-    for name, reason in found:
-        whose = "" if reason.startswith(("skipped: ", "pending: ")) else name
-        alike.setdefault((whose, _task_errors.one_line(reason)), []).append(name)
-    lines = [f"  {formatting.some(names)}: {reason}" for (_whose, reason), names in alike.items()]
+    for name, reason in problems:
+        owner = "" if reason.startswith(("skipped: ", "pending: ")) else name
+        alike.setdefault((owner, _task_errors.to_one_line(reason)), []).append(name)
+    lines = [f"  {abbreviate(names)}: {reason}" for (_owner, reason), names in alike.items()]
     return ["", "Problems:", *lines] if lines else []

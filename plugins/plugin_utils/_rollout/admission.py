@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import SLICES
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     approvals,
     batches,
@@ -44,12 +44,12 @@ def of(
         "fence": rollout["fence"],
         "plan": rollout["hash"],
         # Of the first of their kind nobody knows yet whether they will be up in an hour: the next boot is kept without.
-        "confirm": rollout["document"]["waves"][batch["wave"]]["kind"] not in budgets.STRICT,
+        "confirm": rollout["document"]["waves"][batch["wave"]]["kind"] not in budgets.ZERO_BUDGET_KINDS,
         # Just that, whatever the host might get by now.
         "expect": {
             name: {
                 "build_id": planned[name]["build_id"],
-                "kmp": hosts.evr_of(planned[name]["kmp"]),
+                "kmp": hosts.get_evr(planned[name]["kmp"]),
                 # What holds others back was not asked for those in flight: nothing new is begun on them. In check mode
                 # nothing is, and the rollout that has begun is none of this run's.
                 "begun": batch["in_flight"] and not read_only,
@@ -70,8 +70,10 @@ def of(
             return {**turn, **_stopped(store, rollout, "waiting", waits)}
     left_out = {**barred, **{name: why for name, why in rollout["changed"].items() if name in planned}}
     if left_out:
-        store.send_fenced("results", wave=batch["wave"], outcomes=batches.skipped(rollout["document"], left_out))
-    begun = store.send_fenced("begin", wave=batch["wave"], hosts=starts)
+        store.send_fenced(
+            "record_outcomes", wave=batch["wave"], outcomes=batches.skipped(rollout["document"], left_out)
+        )
+    begun = store.send_fenced("begin_hosts", wave=batch["wave"], hosts=starts)
     if not begun["go"]:
         text = halt.told(begun["halt"]) if begun["halt"] else begun["why"]
         return {**turn, **_stopped(store, rollout, "halted", {"wave": batch["wave"], "text": text})}
@@ -81,7 +83,7 @@ def of(
 def _left_out(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> dict[str, str]:
     """Who of a batch gets nothing any more, and why."""
     planned = document["hosts"]
-    quarantine = store.send("quarantine_list")
+    quarantine = store.send("list_quarantine")
     targets = {one["id"]: one["target"] for one in document["cohorts"]}
     untried = _untried(store, document, batch)
     found = {}
@@ -97,10 +99,10 @@ def _left_out(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapp
 
 def _untried(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> set[str]:
     """Cohorts whose canaries were all left out: the KMP was tried on none of them."""
-    if document["waves"][batch["wave"]]["kind"] in budgets.STRICT:
+    if document["waves"][batch["wave"]]["kind"] in budgets.ZERO_BUDGET_KINDS:
         return set()
     canaries = [name for wave in document["waves"] if wave["kind"] == "canaries" for name in wave["hosts"]]
-    told = store.send_fenced("tried", hosts=canaries)
+    told = store.send_fenced("list_attempted", hosts=canaries)
     return {document["hosts"][name]["cohort"] for name in canaries} - {
         document["hosts"][name]["cohort"] for name in told
     }
@@ -115,7 +117,7 @@ def _waits(
     if not opened.open:
         return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
     if {"all", str(wave)} & {one.strip() for one in options["approval"]}:
-        found = approvals.find(store.send("approvals", hash=hash_), hash_, wave, now)
+        found = approvals.check_approval(store.send("list_approvals", plan_hash=hash_), hash_, wave, now)
         if found.verdict != "pass":
             return {"for": "approval", "wave": wave, "text": found.text, "refused": found.verdict == "fail"}
     if _for_slices(rollout["document"], batch, options["slices"]):
@@ -130,7 +132,7 @@ def _for_slices(document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], s
     """
     wave = document["waves"][batch["wave"]]
     larger = len(wave["hosts"]) > document["settings"]["max_in_flight"]
-    return slices > 1 and larger and batch["untouched"] and wave["kind"] not in budgets.STRICT
+    return slices > 1 and larger and batch["untouched"] and wave["kind"] not in budgets.ZERO_BUDGET_KINDS
 
 
 def _stopped(
@@ -138,7 +140,7 @@ def _stopped(
 ) -> dict[str, t.Any]:
     # As what the rollout ends is not a slice's to say.
     if rollout.get("member") is None:
-        store.send_fenced("status", status=status, detail=detail)
+        store.send_fenced("set_status", status=status, detail=detail)
     return {"go": False, "start": [], "status": status, "detail": detail}
 
 
@@ -147,5 +149,5 @@ def _barred(name: str, kmp: str, target: str, quarantine: t.Iterable[t.Mapping[s
     for entry in quarantine:
         of_kmp = entry.get("kmp") == kmp and entry.get("cohort") in (None, target)
         if entry.get("host") == name or of_kmp:
-            return f"in quarantine: {entry['reason']}; {plan.CLEARED_BY}"
+            return f"in quarantine: {entry['reason']}; {plan.QUARANTINE_HINT}"
     return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a wave was approved. PRIVATE to the collection. Pure."""
+"""Whether a wave is approved. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
@@ -12,32 +12,55 @@ import typing as t
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """``verdict`` is pass, inconclusive (nobody has said anything that counts) or fail (it was refused)."""
+class Approval:
+    """An approval, or a rejection, as the store has it."""
 
+    plan_hash: str
+    # None for all waves
+    wave: int | None
+    approver: str
+    # None for one that never expires
+    expires: float | None
+    granted: bool
+    reason: str
+
+    @classmethod
+    def from_row(cls, row: t.Mapping[str, t.Any]) -> Approval:
+        return cls(**{field.name: row[field.name] for field in dataclasses.fields(cls)})
+
+    def is_expired(self, now: float) -> bool:
+        return self.expires is not None and now >= self.expires
+
+
+@dataclasses.dataclass(frozen=True)
+class ApprovalStatus:
+    # pass, inconclusive (no approval holds), fail (rejected)
     verdict: str
     text: str
 
 
-def find(approvals: t.Iterable[t.Mapping[str, t.Any]], plan: str, wave: int, now: float) -> Found:
-    """What the last one who has said something about this wave of this plan has said.
+def check_approval(rows: t.Iterable[t.Mapping[str, t.Any]], plan_hash: str, wave: int, now: float) -> ApprovalStatus:
+    """What the last approval or rejection of this wave of this plan says that has not expired.
 
-    :param approvals: oldest first, each with ``hash``, ``wave`` (None for all waves), ``who``, ``expires``,
-        ``granted``.
+    :param rows: the store's approvals, the oldest one first.
     """
-    what = f"wave {wave} of plan {plan[:12]}"
-    said = [one for one in approvals if one["hash"] == plan and one["wave"] in (None, wave)]
-    valid = [one for one in said if one["expires"] is None or now < one["expires"]]
-    if not valid:
-        expired = f"; the approval by {said[-1]['who']} expired at {_told(said[-1]['expires'])}" if said else ""
-        how = f"playbook approve, -e livepatch_plan_hash={plan} -e livepatch_wave={wave}"
-        return Found("inconclusive", f"{what} awaits an approval{expired}: {how}")
-    last = valid[-1]
-    if not last["granted"]:
-        way_out = "approve it after all, or give the rollout up (playbook halt, -e livepatch_abandon=true)"
-        return Found("fail", f"{what} was refused by {last['who']}: {way_out}")
-    return Found("pass", f"{what} was approved by {last['who']}")
+    subject = f"wave {wave} of plan {plan_hash[:12]}"
+    matching = [a for a in map(Approval.from_row, rows) if a.plan_hash == plan_hash and a.wave in (None, wave)]
+    current = [approval for approval in matching if not approval.is_expired(now)]
+    if not current:
+        note = ""
+        if matching:
+            # One without an expiry is current, so the last one has one.
+            note = f" (the approval by {matching[-1].approver} expired at {_format_time(matching[-1].expires or 0)})"
+        how = f"run playbook approve with -e livepatch_plan_hash={plan_hash} -e livepatch_wave={wave}"
+        return ApprovalStatus("inconclusive", f"{subject} is waiting for approval{note}: {how}")
+    last = current[-1]
+    reason = f" ({last.reason})" if last.reason else ""
+    if not last.granted:
+        way_out = "approve it (playbook approve), or abort the rollout (playbook abort)"
+        return ApprovalStatus("fail", f"{subject} was rejected by {last.approver}{reason}: {way_out}")
+    return ApprovalStatus("pass", f"{subject} was approved by {last.approver}{reason}")
 
 
-def _told(at: float) -> str:
+def _format_time(at: float) -> str:
     return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

@@ -16,7 +16,7 @@ import datetime
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import SLICES
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
@@ -29,7 +29,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     soak,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import Context
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import GateContext
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -65,7 +65,7 @@ class Gatekeeper:
         started = self._vars["__livepatch_admission"]["start"]
         variables = hostvars.variables_of(started, self._vars)
         rows = {one.host: one for one in hostvars.judged(started, self._rollout, variables, self._read_only)}
-        told = self._judge(rows, rows, budgets.by_outcome(rows.values()), bool(started))
+        told = self._judge(rows, rows, budgets.count_by_outcome(rows.values()), bool(started))
         # Once: the soak is counted from it, by this run and by those after it.
         soaks = not started and str(told["wave"]) in self._rollout["soaking"]
         if told["last"] and told["passed"] and not self._read_only and not soaks:
@@ -75,10 +75,10 @@ class Gatekeeper:
     def probe(self) -> dict[str, t.Any]:
         """The wave's hosts were asked again in the soak."""
         before = self._rows()
-        members = [name for name, row in before.items() if row.outcome in outcome.GOOD]
+        members = [name for name, row in before.items() if row.outcome in outcome.SUCCESSFUL]
         heard = self._heard(hostvars.PROBED)
         variables = hostvars.variables_of(members, self._vars)
-        now = {name: outcome.probed(before[name], heard.get(name), variables[name]) for name in members}
+        now = {name: outcome.apply_probe(before[name], heard.get(name), variables[name]) for name in members}
         worse = {name: row for name, row in now.items() if row.bad}
         # A wave's budget is that of its soak: of a batch nobody can say any more how many it had.
         told = {**self._judge(worse, {**before, **now}, {}), "soak": self._judged["soak"]}
@@ -93,7 +93,7 @@ class Gatekeeper:
         """The last word on a batch: whether the rollout goes on, who is confirmed, and who goes back."""
         judged, rows = self._judged, self._rows()
         wave = judged["wave"]
-        strict = self._document["waves"][wave]["kind"] in budgets.STRICT
+        strict = self._document["waves"][wave]["kind"] in budgets.ZERO_BUDGET_KINDS
         end = self._end(judged, rows)
         # Of canaries all go back where the failure of one reaches all.
         everybody = end["status"] == "failed" and self._document["settings"]["halt_scope"] == "rollout"
@@ -104,7 +104,9 @@ class Gatekeeper:
             # The others bring their own back.
             back = [row for row in back if row.host in self._batch_hosts]
         confirm = [
-            row.host for row in rows.values() if strict and end["go"] and judged["last"] and row.outcome in outcome.GOOD
+            row.host
+            for row in rows.values()
+            if strict and end["go"] and judged["last"] and row.outcome in outcome.SUCCESSFUL
         ]
         confirm = [name for name in confirm if name not in {row.host for row in back}]
         if self._read_only:
@@ -115,7 +117,7 @@ class Gatekeeper:
             "rollback": [row.host for row in back],
             "confirm": confirm,
             # Just that, though something newer has come out in the soak.
-            "kmps": {name: hosts.evr_of(self._document["hosts"][name]["kmp"]) for name in confirm},
+            "kmps": {name: hosts.get_evr(self._document["hosts"][name]["kmp"]) for name in confirm},
             "shares": self._shares(confirm),
             "elsewhere": [row.host for row in back if row.host not in self._batch_hosts],
         }
@@ -128,12 +130,14 @@ class Gatekeeper:
         before = self._stored(names)
         variables = hostvars.variables_of(names, self._vars)
         back = {
-            name: outcome.went_back(before[name], hostvars.ran(variables[name].get(hostvars.BACK)), variables[name])
+            name: outcome.apply_rollback(
+                before[name], hostvars.ran(variables[name].get(hostvars.BACK)), variables[name]
+            )
             for name in names
         }
         self._record(None, back)
         stuck = [row.host for row in back.values() if row.outcome != "rolled_back"]
-        allowed = host_counts.allowed(self._document["settings"]["budgets"]["wave"], len(names))
+        allowed = host_counts.resolve_count(self._document["settings"]["budgets"]["wave"], len(names))
         return {
             "rows": [dataclasses.asdict(row) for row in back.values()],
             "go": allowed is None or len(stuck) <= allowed,
@@ -159,19 +163,19 @@ class Gatekeeper:
             if not set(members) <= set(rows):
                 rows = {**self._stored(members), **rows}
         else:
-            totals = budgets.count(rows.values())
+            totals = budgets.count_outcomes(rows.values())
         # Whom a halt has kept from starting is not bad, and the wave is not over: the next run goes on with it.
         held = [row for row in news.values() if row.halted]
         last = batch["last"] and not held
-        verdict = budgets.judge(
+        verdict = budgets.assess_wave(
             self._document,
             wave,
-            budgets.Totals(totals["rollout"], budgets.by_outcome(rows.values()), of_batch, totals["cohorts"]),
+            budgets.Totals(totals["rollout"], budgets.count_by_outcome(rows.values()), of_batch, totals["cohorts"]),
             list(rows.values()),
             last,
             self._read_only,
         )
-        well = [name for name, row in rows.items() if row.outcome in outcome.GOOD]
+        well = [name for name, row in rows.items() if row.outcome in outcome.SUCCESSFUL]
         return {
             "wave": wave,
             "last": last,
@@ -195,7 +199,7 @@ class Gatekeeper:
     def _end(self, judged: t.Mapping[str, t.Any], rows: Rows) -> dict[str, t.Any]:
         """Whether the rollout goes on after the batch, and as what it ends if it does not."""
         wave, barred = judged["wave"], judged["barred"]
-        name = budgets.name_of(self._document, wave)
+        name = budgets.format_wave_name(self._document, wave)
         go = {
             "go": True,
             "wave": wave,
@@ -235,9 +239,9 @@ class Gatekeeper:
 
     def _outside(self, wave: int, rows: Rows) -> t.Any:
         """The gates that look elsewhere than at the hosts; each is recorded with what it measured."""
-        patched = [name for name, row in rows.items() if row.outcome in outcome.GOOD]
-        gates = runner.parse(self._options["gates"], self._options["skip_gates"])
-        context = Context(
+        patched = [name for name, row in rows.items() if row.outcome in outcome.SUCCESSFUL]
+        gates = runner.parse_gates(self._options["gates"], self._options["skip_gates"])
+        context = GateContext(
             rollout=str(self._rollout["id"]),
             plan=self._rollout["hash"],
             wave=wave,
@@ -245,11 +249,17 @@ class Gatekeeper:
             control=self._control(rows) if gates else (),
             began=self._rollout["started"],
         )
-        blind = {name: row.blind for name, row in rows.items() if row.blind and row.outcome in outcome.GOOD}
-        health = runner.of_health(blind, budgets.allowed(self._document, wave), self._options["skip_gates"])
-        judged = runner.check(gates, context, fetch, self._stopped, known=health)
+        blind = {
+            name: row.health_unknown
+            for name, row in rows.items()
+            if row.health_unknown and row.outcome in outcome.SUCCESSFUL
+        }
+        health = runner.check_health(
+            blind, budgets.resolve_wave_budget(self._document, wave), self._options["skip_gates"]
+        )
+        judged = runner.run_gates(gates, context, fetch, self._stopped, known=health)
         for one in judged.gates:
-            self._store.send_fenced("gate", wave=wave, record=dict(dataclasses.asdict(one), at=time.time()))
+            self._store.send_fenced("record_gate", wave=wave, record=dict(dataclasses.asdict(one), at=time.time()))
         return judged
 
     def _control(self, rows: Rows) -> tuple[str, ...]:
@@ -259,24 +269,24 @@ class Gatekeeper:
         cohorts = {row.cohort for row in rows.values()}
         planned = self._document["hosts"]
         others = self._stored(name for name in planned if planned[name]["cohort"] in cohorts and name not in rows)
-        unpatched = [name for name, row in others.items() if row.outcome not in outcome.GOOD and not row.applied]
+        unpatched = [name for name, row in others.items() if row.outcome not in outcome.SUCCESSFUL and not row.applied]
         return tuple(unpatched or others)
 
     def _stopped(self) -> str | None:
         """While something is waited for: a sign of life for the lease, and why to wait no longer."""
-        stored = self._store.send_fenced("renew")["halt"]
+        stored = self._store.send_fenced("renew_lease")["halt"]
         return None if stored is None else halt.told(stored)
 
     def _conclude(self, wave: int, rows: Rows, back: list[Outcome], end: t.Mapping[str, t.Any], last: bool) -> None:
         entries = self._quarantined(rows, end)
         if entries:
-            self._store.send("quarantine_add", entries=entries)
+            self._store.send("add_to_quarantine", entries=entries)
         self._record(wave, {row.host: dataclasses.replace(row, outcome="rollback_pending") for row in back})
         if not self._is_slice and (last or not end["go"]):
             verdict = "pass" if end["go"] else {"failed": "fail"}.get(end["status"], "inconclusive")
             self._note(batches.WAVE, wave, verdict, end["verdict"])
         if not end["go"]:
-            self._store.send_fenced("status", status=end["status"], detail=dict(end["detail"], text=end["verdict"]))
+            self._store.send_fenced("set_status", status=end["status"], detail=dict(end["detail"], text=end["verdict"]))
 
     def _quarantined(self, rows: Rows, end: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
         """What nobody gets any more until somebody clears it: the KMP in the cohorts that it went wrong in, and hosts
@@ -301,7 +311,7 @@ class Gatekeeper:
         """Who failed goes back; of canaries everybody, where one of their kind has failed."""
         if row.outcome == "failed":
             return True
-        return row.outcome in outcome.GOOD and (all_of_them or row.cohort in cohorts)
+        return row.outcome in outcome.SUCCESSFUL and (all_of_them or row.cohort in cohorts)
 
     #
     # Results and records
@@ -344,16 +354,16 @@ class Gatekeeper:
         """What the store says of these hosts; those that it does not know are pending."""
         shown = self._store.send("show", scope=self._store.scope)["rollout"]["outcomes"]
         planned = self._document["hosts"]
-        return {name: outcome.recorded(name, shown.get(name), planned[name]["cohort"]) for name in names}
+        return {name: outcome.load_outcome(name, shown.get(name), planned[name]["cohort"]) for name in names}
 
     def _record(self, wave: int | None, rows: Rows) -> t.Any:
         """Writes what became of hosts; returns how many have ended how, all over."""
         outcomes = [dataclasses.asdict(row) for row in rows.values()]
-        return self._store.send_fenced("results", wave=wave, outcomes=outcomes)
+        return self._store.send_fenced("record_outcomes", wave=wave, outcomes=outcomes)
 
     def _note(self, of: str, wave: int, verdict: str, text: str) -> None:
         record = {"of": of, "verdict": verdict, "text": text, "at": time.time()}
-        self._store.send_fenced("gate", wave=wave, record=record)
+        self._store.send_fenced("record_gate", wave=wave, record=record)
 
 
 def _clock(at: float) -> str:

@@ -13,10 +13,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
-# The record of a host on which apply began and of which no result was recorded: whoever ran it has died.
-BEGUN = "begun"
 # What records of gates are of: all hosts of a wave have ended, and the wave as a whole. Those of the gates that look
 # elsewhere have names, which people choose.
 HOSTS, WAVE = "hosts", "wave"

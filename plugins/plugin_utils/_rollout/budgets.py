@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether others may follow, by what became of the hosts so far and the budgets. PRIVATE to the collection. Pure.
+"""Whether a wave may go on, by the outcomes of its hosts and the budgets. PRIVATE to the collection. Pure.
 
 One rule everywhere: stop when bad > budget. Canaries, and hosts that are the only one of their cohort, have no budget.
 """
@@ -14,149 +14,157 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, GOOD, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, SUCCESSFUL, Outcome
 
 # By outcome, how many hosts
 Counts = t.Mapping[str, int]
-# Waves of which each host is the first of its cohort to get the patch
-STRICT = ("canaries", "singles")
-# Of a wave's members: what is known to have ended. Skipped are those to which nothing was done, for a reason.
-_ENDED = (*GOOD, *BAD, "skipped")
+# Kinds of waves of which each host is the first of its cohort to get the patch
+ZERO_BUDGET_KINDS = ("canaries", "singles")
+# Outcomes that are final for a wave. Skipped are hosts that were not changed, for a reason.
+_FINAL = (*SUCCESSFUL, *BAD, "skipped")
 
 
 @dataclasses.dataclass(frozen=True)
 class Totals:
-    """Outcomes so far: of the rollout, of the wave and of the batch that are judged, and of each cohort."""
+    """Outcomes so far."""
 
     rollout: Counts
+    # Of the wave and of the batch that are assessed
     wave: Counts
     batch: Counts
+    # By cohort
     cohorts: t.Mapping[str, Counts]
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
-    """``barred``: cohorts in which nobody gets the KMP any more."""
-
+class WaveAssessment:
     passed: bool
     text: str
+    # Cohorts in which no further host gets the KMP
     barred: tuple[str, ...] = ()
 
 
-def bad(counts: Counts) -> int:
+def count_bad(counts: Counts) -> int:
     return sum(counts.get(kind, 0) for kind in BAD)
 
 
-def name_of(document: t.Mapping[str, t.Any], wave: int) -> str:
+def format_wave_name(document: t.Mapping[str, t.Any], wave: int) -> str:
     kind = document["waves"][wave]["kind"]
-    return {"canaries": "canaries", "singles": "the only ones of their kind"}.get(kind, f"wave {wave}")
+    return {"canaries": "canaries", "singles": "single-host cohorts"}.get(kind, f"wave {wave}")
 
 
-def allowed(document: t.Mapping[str, t.Any], wave: int) -> int | None:
-    """How many hosts of a wave may go wrong, None for any number."""
+def resolve_wave_budget(document: t.Mapping[str, t.Any], wave: int) -> int | None:
+    """How many hosts of a wave may be bad, None for any number."""
     planned = document["waves"][wave]
-    budgeted = document["settings"]["budgets"]["wave"]
-    return 0 if planned["kind"] in STRICT else host_counts.allowed(budgeted, len(planned["hosts"]))
+    budget = document["settings"]["budgets"]["wave"]
+    return 0 if planned["kind"] in ZERO_BUDGET_KINDS else host_counts.resolve_count(budget, len(planned["hosts"]))
 
 
-def by_outcome(rows: t.Iterable[Outcome]) -> dict[str, int]:
+def count_by_outcome(rows: t.Iterable[Outcome]) -> dict[str, int]:
     return dict(collections.Counter(row.outcome for row in rows))
 
 
-def count(rows: t.Collection[Outcome]) -> dict[str, t.Any]:
-    """What the store counts, of these hosts only."""
+def count_outcomes(rows: t.Collection[Outcome]) -> dict[str, t.Any]:
+    """The counts of the store, of these hosts only."""
     cohorts: dict[str, list[Outcome]] = {}
     for row in rows:
         cohorts.setdefault(str(row.cohort), []).append(row)
-    return {"rollout": by_outcome(rows), "cohorts": {name: by_outcome(some) for name, some in cohorts.items()}}
+    return {
+        "rollout": count_by_outcome(rows),
+        "cohorts": {cohort: count_by_outcome(members) for cohort, members in cohorts.items()},
+    }
 
 
-def judge(
+def assess_wave(
     document: t.Mapping[str, t.Any],
     wave: int,
     totals: Totals,
     rows: t.Collection[Outcome],
     last: bool,
     check_mode: bool = False,
-) -> Verdict:
-    """Judges a wave as far as it has gone.
+) -> WaveAssessment:
+    """Assess a wave as far as it has gone.
 
-    :param rows: what became of the wave's hosts so far.
-    :param last: all of its members have had their turn: who has not ended by now is bad.
+    :param rows: outcomes of the wave's hosts so far.
+    :param last: all of its hosts were to start: one whose outcome is not final by now is bad.
     """
     settings = document["settings"]
     planned = document["waves"][wave]["hosts"]
-    strict = document["waves"][wave]["kind"] in STRICT
-    most = allowed(document, wave)
-    ended = (*_ENDED, "pending") if check_mode else _ENDED
-    size = len(planned) if last else sum(row.outcome in ended for row in rows)
-    unknown = size - sum(row.outcome in ended for row in rows)
-    well = sum(row.outcome in ended and not row.bad and row.outcome != "skipped" for row in rows)
-    told = f"({well} of {size} well, budget {_shown(most)})"
-    head = f"Gate after {name_of(document, wave)}:"
+    first_of_cohorts = document["waves"][wave]["kind"] in ZERO_BUDGET_KINDS
+    budget = resolve_wave_budget(document, wave)
+    final = (*_FINAL, "pending") if check_mode else _FINAL
+    size = len(planned) if last else sum(row.outcome in final for row in rows)
+    unknown = size - sum(row.outcome in final for row in rows)
+    healthy = sum(row.outcome in final and not row.bad and row.outcome != "skipped" for row in rows)
+    figures = f"({healthy} of {size} healthy, {_format_budget(budget)})"
+    head = f"Gate after {format_wave_name(document, wave)}:"
 
-    barred = _barred(document, rows, settings["halt_scope"] if strict else "cohort")
-    problem = _over(document, totals, bad(totals.wave) + unknown, most)
-    if strict and barred and settings["halt_scope"] != "rollout" and not unknown:
-        everybody = len(document["cohorts"])
-        others = everybody - len(barred)
-        # What one cohort's failure does not reach, the rollout's own budgets may
-        over_all = _over_all(document, totals)
-        if others and over_all is None:
-            text = f"the rollout ends for {len(barred)} of {everybody} cohorts, and goes on for {others}"
-            return Verdict(True, f"{head} fail for some {told}: {text}", barred)
-        problem = over_all or problem
-    if problem is None:
-        return Verdict(True, f"{head} pass {told}")
-    return Verdict(False, f"{head} fail {told}{problem}: no further host is touched", barred)
+    barred = _find_barred(document, rows, settings["halt_scope"] if first_of_cohorts else "cohort")
+    exceeded = _find_exceeded(document, totals, count_bad(totals.wave) + unknown, budget)
+    if first_of_cohorts and barred and settings["halt_scope"] != "rollout" and not unknown:
+        cohorts = len(document["cohorts"])
+        others = cohorts - len(barred)
+        # Cohorts that the failure does not reach may still be stopped by the rollout's own budgets.
+        exceeded_by_all = _find_exceeded_by_all(document, totals)
+        if others and exceeded_by_all is None:
+            text = (
+                f"fail for {len(barred)} of {cohorts} cohorts {figures}: the rollout continues for the other {others}"
+            )
+            return WaveAssessment(True, f"{head} {text}", barred)
+        exceeded = exceeded_by_all or exceeded
+    if exceeded is None:
+        return WaveAssessment(True, f"{head} pass {figures}")
+    return WaveAssessment(False, f"{head} fail {figures}{exceeded}: no further host is patched", barred)
 
 
-def _over(document: t.Mapping[str, t.Any], totals: Totals, in_wave: int, most_in_wave: int | None) -> str | None:
-    """Which budget is used up; '' where it is the wave's, which is told anyway."""
-    if most_in_wave is not None and in_wave > most_in_wave:
+def _find_exceeded(
+    document: t.Mapping[str, t.Any], totals: Totals, bad_in_wave: int, wave_budget: int | None
+) -> str | None:
+    """The budget that is exceeded, None for none; '' for the wave's, whose figures are shown anyway."""
+    if wave_budget is not None and bad_in_wave > wave_budget:
         return ""
     budgets = document["settings"]["budgets"]
-    sizes = {one["id"]: one["hosts"] for one in document["cohorts"]}
+    sizes = {cohort["id"]: cohort["hosts"] for cohort in document["cohorts"]}
     return (
-        _first_over([("batch", bad(totals.batch), budgets["batch"], sum(totals.batch.values()))])
-        or _over_all(document, totals)
-        or _first_over(
+        _find_first_exceeded([("batch", count_bad(totals.batch), budgets["batch"], sum(totals.batch.values()))])
+        or _find_exceeded_by_all(document, totals)
+        or _find_first_exceeded(
             [
-                (f"cohort {cohort}", bad(counts), budgets["cohort"], sizes[cohort])
+                (f"cohort {cohort}", count_bad(counts), budgets["cohort"], sizes[cohort])
                 for cohort, counts in totals.cohorts.items()
             ]
         )
     )
 
 
-def _over_all(document: t.Mapping[str, t.Any], totals: Totals) -> str | None:
-    """Which of the rollout's own budgets is used up."""
-    budgets, everybody = document["settings"]["budgets"], len(document["hosts"])
-    return _first_over(
+def _find_exceeded_by_all(document: t.Mapping[str, t.Any], totals: Totals) -> str | None:
+    """The one of the rollout's own budgets that is exceeded, None for none."""
+    budgets, planned = document["settings"]["budgets"], len(document["hosts"])
+    return _find_first_exceeded(
         [
-            ("rollout", bad(totals.rollout), budgets["rollout"], everybody),
-            ("lost hosts", totals.rollout.get("lost", 0), budgets["lost"], everybody),
+            ("rollout", count_bad(totals.rollout), budgets["rollout"], planned),
+            ("lost hosts", totals.rollout.get("lost", 0), budgets["lost"], planned),
         ]
     )
 
 
-def _first_over(checks: t.Iterable[tuple[str, int, str | None, int]]) -> str | None:
-    """:param checks: what it is of, how many went wrong, how many may, and of how many."""
-    for what, count, budgeted, planned in checks:
-        most = host_counts.allowed(budgeted, planned)
-        if most is not None and count > most:
-            return f" ({what}: {count} bad, budget {most})"
+def _find_first_exceeded(checks: t.Iterable[tuple[str, int, str | None, int]]) -> str | None:
+    """:param checks: the budget's subject, how many hosts are bad, how many may be, and of how many."""
+    for subject, bad, count, planned in checks:
+        budget = host_counts.resolve_count(count, planned)
+        if budget is not None and bad > budget:
+            return f" ({subject}: {bad} bad, budget {budget})"
     return None
 
 
-def _barred(document: t.Mapping[str, t.Any], rows: t.Iterable[Outcome], scope: str) -> tuple[str, ...]:
+def _find_barred(document: t.Mapping[str, t.Any], rows: t.Iterable[Outcome], scope: str) -> tuple[str, ...]:
     """The cohorts that a failure reaches."""
     failed = {str(row.cohort) for row in rows if row.bad}
     if scope == "kmp":
-        kmps = {one["kmp"] for one in document["cohorts"] if one["id"] in failed}
-        failed = {one["id"] for one in document["cohorts"] if one["kmp"] in kmps}
+        kmps = {cohort["kmp"] for cohort in document["cohorts"] if cohort["id"] in failed}
+        failed = {cohort["id"] for cohort in document["cohorts"] if cohort["kmp"] in kmps}
     return tuple(sorted(failed))
 
 
-def _shown(most: int | None) -> str:
-    return "without limit" if most is None else str(most)
+def _format_budget(budget: int | None) -> str:
+    return "no budget set" if budget is None else f"budget {budget}"

@@ -4,7 +4,7 @@
 
 """What Ansible's fact cache keeps of a host, for inventories that group by it. PRIVATE to the collection. Pure.
 
-No rollout reads it: what was true the last time need not be true any more.
+No rollout reads it: it may be out of date.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, plan
 
-_KEPT = ("state", "release", "build_id", "level", "kmp", "up_to_date")
+_FIELDS = ("state", "release", "build_id", "level", "kmp", "up_to_date")
 
 
-def of(name: str, answer: t.Mapping[str, t.Any], now: float) -> dict[str, t.Any]:
+def build_facts(name: str, result: t.Mapping[str, t.Any], now: float) -> dict[str, t.Any]:
     """The facts of a host.
 
-    :param answer: what livepatch_survey tells of it.
+    :param result: of livepatch_info.
     """
-    host = hosts.from_result(name, {}, answer)
-    # Of whom nothing is known, nobody knows whom it is like.
-    cohort = plan.cohort_of(host) if host.build_id else None
-    kept = {key: getattr(host, key) for key in _KEPT}
-    return {"livepatch_recorded": {"at": int(now), **kept, "cohort": cohort}}
+    host = hosts.parse_host(name, {}, result)
+    # Without a build ID it is not known which hosts it is like.
+    cohort = plan.compute_cohort_id(host) if host.build_id else None
+    fields = {field: getattr(host, field) for field in _FIELDS}
+    return {"livepatch_recorded": {"at": int(now), **fields, "cohort": cohort}}

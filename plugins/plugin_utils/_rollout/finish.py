@@ -37,13 +37,15 @@ def end(store: StoreClient, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping
     planned = rollout["document"]["hosts"]
     fleet = {host.name: host for host in hostvars.fleet(variables)}
     left_out = rollout["document"]["left_out"]
-    outcomes = [outcome.unplanned(host, left_out.get(name)) for name, host in fleet.items() if name not in planned]
+    outcomes = [
+        outcome.build_unplanned_outcome(host, left_out.get(name)) for name, host in fleet.items() if name not in planned
+    ]
     if rollout["id"] is None:
         outcomes += hostvars.judged([name for name in planned if name in variables], rollout, variables, read_only)
         return Ended("planned" if planned else "nothing", {}, tuple(outcomes))
     shown = store.send("show", scope=store.scope)["rollout"]
     outcomes += [
-        outcome.recorded(name, shown["outcomes"].get(name), row["cohort"], fleet.get(name))
+        outcome.load_outcome(name, shown["outcomes"].get(name), row["cohort"], fleet.get(name))
         for name, row in planned.items()
     ]
     status, detail = shown["status"], shown["detail"] or {}
@@ -59,12 +61,12 @@ def end(store: StoreClient, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping
             "halted",
             {"text": "a halt kept canaries' next boots from having the patch: run the rollout again"},
         )
-    outcomes = [outcome.confirmed(one, heard.get(one.host), variables.get(one.host, {})) for one in outcomes]
+    outcomes = [outcome.apply_confirmation(one, heard.get(one.host), variables.get(one.host, {})) for one in outcomes]
     # Of the others nothing is recorded: the next run starts them.
     known = [one for one in outcomes if one.host in planned and one.outcome != "pending"]
-    store.send_fenced("results", outcomes=[dataclasses.asdict(one) for one in known])
-    store.send_fenced("status", status=status, detail=detail)
-    store.send("release", scope=store.scope, fence=rollout["fence"])
+    store.send_fenced("record_outcomes", outcomes=[dataclasses.asdict(one) for one in known])
+    store.send_fenced("set_status", status=status, detail=detail)
+    store.send("release_lease", scope=store.scope, fence=rollout["fence"])
     shown = store.send("show", scope=store.scope)["rollout"]
     shown = {key: value for key, value in shown.items() if key != "outcomes"}
     return Ended(status, detail, tuple(outcomes), shown)
@@ -84,10 +86,10 @@ def end_share(
         return Ended("planned", {}, tuple(hostvars.judged(rollout["hosts"], rollout, variables, read_only)))
     shown = store.send("show", scope=store.scope)["rollout"]
     outcomes = tuple(
-        outcome.recorded(name, shown["outcomes"].get(name), document["hosts"][name]["cohort"], host)
+        outcome.load_outcome(name, shown["outcomes"].get(name), document["hosts"][name]["cohort"], host)
         for name, host in fleet.items()
     )
-    store.send("leave", scope=store.scope, fence=rollout["fence"], member=rollout["member"])
+    store.send("leave_wave", scope=store.scope, fence=rollout["fence"], member=rollout["member"])
     if shown["status"] == "halted":
         return Ended("halted", shown["detail"], outcomes)
     turns = (of_host.get(hostvars.TURN) or {} for of_host in variables.values())
@@ -103,13 +105,13 @@ def end_back(store: StoreClient, rollout: t.Mapping[str, t.Any], read_only: bool
     shown = store.send("show", scope=store.scope)["rollout"]
     planned = rollout["document"]["hosts"]
     outcomes = tuple(
-        outcome.recorded(name, shown["outcomes"].get(name), planned[name]["cohort"]) for name in rollout["hosts"]
+        outcome.load_outcome(name, shown["outcomes"].get(name), planned[name]["cohort"]) for name in rollout["hosts"]
     )
     if read_only:
         return Ended("planned", {}, outcomes)
     detail = {"text": "hosts were brought back (playbook rollback)"}
-    store.send_fenced("status", status="failed", detail=detail)
-    store.send("release", scope=store.scope, fence=rollout["fence"])
+    store.send_fenced("set_status", status="failed", detail=detail)
+    store.send("release_lease", scope=store.scope, fence=rollout["fence"])
     return Ended("failed", detail, outcomes)
 
 

@@ -23,7 +23,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import become_loader, connection_loader
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import SLICE
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import store_client
 
 # Seconds for which an answer from another host holds
@@ -73,7 +73,7 @@ def _shared(ask: t.Callable[[], t.Any]) -> t.Any:
 
 def _ask(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
     store = store_client.StoreClient(action, dict(task_vars))
-    return store.send("halted", scope=store.scope)
+    return store.send("get_halt", scope=store.scope)
 
 
 def _ask_there(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Numbers of hosts as people give them: a number, or a share. PRIVATE to the collection. Pure."""
+"""Counts of hosts as operators set them: a number or a percentage. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,26 @@ import re
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 
 
-def check(name: str, value: str | int | None) -> str | None:
-    """A number (``5``) or a share (``10%``) as text; None and ``''`` are None.
+def parse_count(name: str, value: str | int | None) -> str | None:
+    """Parse a number (``5``) or a percentage (``10%``) to text; None and ``''`` are None.
 
-    :param name: the variable that it is given by.
+    :param name: the setting that holds it.
     :raises PlanError: it is neither.
     """
     text = "" if value is None else str(value).strip()
-    if text and not re.fullmatch(r"\d+%?", text):
-        raise PlanError(f"{name}: {value!r} is neither a number of hosts nor a share such as 25%")
-    return text or None
+    return require_count(name, text) if text else None
 
 
-def allowed(value: str | None, planned: int) -> int | None:
-    """How many of so many hosts that are: of a share as many as are whole in it. None where there is no limit."""
-    if value is None:
+def require_count(name: str, value: str | int) -> str:
+    """Like ``parse_count``, for a setting that must not be empty."""
+    text = str(value).strip()
+    if not re.fullmatch(r"\d+%?", text):
+        raise PlanError(f"{name} is {value!r}: set a number of hosts (such as 5) or a percentage (such as 25%)")
+    return text
+
+
+def resolve_count(count: str | None, total: int) -> int | None:
+    """How many of ``total`` hosts a count means, percentages rounded down. None where there is no limit."""
+    if count is None:
         return None
-    return planned * int(value[:-1]) // 100 if value.endswith("%") else int(value)
+    return total * int(count[:-1]) // 100 if count.endswith("%") else int(count)

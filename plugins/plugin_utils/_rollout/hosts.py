@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a rollout knows of each host, taken from the results that Ansible holds. PRIVATE to the collection. Pure."""
+"""The hosts of a rollout, read from the results that Ansible holds. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
@@ -19,21 +19,16 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath, 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 
 if t.TYPE_CHECKING:
-    # Only who gives ranges needs it, see settings
+    # Needed only where ranges are set, see settings
     from packaging.specifiers import SpecifierSet
+
+# Where the operator sets none: hosts that go first and hosts that go last are both marked.
+DEFAULT_CRITICALITY = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One host before the rollout. ``kmp`` is the one that is wanted, as name-evr; ``level`` the active one.
-
-    ``unconfirmed``: what is active is kept out of the next boot; whoever applied it has gone away before its gate.
-    ``rollout``: the one by which something was last begun on it, as its journal tells.
-    ``refused``: there are KMPs of the right name, and none of them was taken. ``wariness``: from 0, goes first, to 1.
-    ``domains``: failure domains that it is in, as ``key=value``; ``groups``: services that it is a part of.
-    ``new_level``: that of ``kmp``. ``key``: what else its cohort is told by. ``left_out``: why the operator wants it
-    in no wave.
-    """
+    """One host before the rollout."""
 
     name: str
     state: str
@@ -42,75 +37,88 @@ class Host:
     build_id: str | None = None
     arch: str | None = None
     flavor: str | None = None
+    # The active one
     level: int | None = None
+    # The one to install, as name-evr
     kmp: str | None = None
     boot_id: str | None = None
+    # ID of the rollout that last changed the host, from its journal
     rollout: str | None = None
+    # The operator wants it to be a canary
     canary: bool = False
+    # There are KMPs for its kernel, and all of them were rejected
     refused: bool = False
     up_to_date: bool = False
+    # What is active is kept out of the next boot: the rollout that applied it ended before its gate
     unconfirmed: bool = False
-    wariness: float = 0.5
+    # From 0, which goes first, to 1
+    criticality: float = DEFAULT_CRITICALITY
+    # Its failure domains, as key=value
     domains: tuple[str, ...] = ()
+    # The services that it is a part of
     groups: tuple[str, ...] = ()
-    new_level: int | None = None
+    # What livepatch_cohort_key adds to its cohort, as JSON
     key: str | None = None
+    # Why the operator's selection leaves it out
     left_out: str | None = None
 
     @property
     def settled(self) -> bool:
-        """Nothing is left to do here, or nothing can be done, and nobody has to look at it."""
+        """Nothing is left to do here, or nothing can be done, and no operator has to look at it."""
         return self.up_to_date or (self.state == "not_covered" and not self.refused)
 
     @property
     def patchable(self) -> bool:
-        """Something is to be done here, be it only that what a rollout has left behind comes to its gate."""
+        """Something is to be done here, if only to confirm at its gate what an earlier rollout has applied."""
         if self.up_to_date:
-            # Where the policy admits no KMP any more, there is none to plan with.
+            # Without a KMP that the policy admits, there is none to plan with.
             return self.unconfirmed and self.kmp is not None
         return self.state in PATCHABLE and self.kmp is not None
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
-    """What the operator says of hosts, besides what is true of them.
+class HostSelection:
+    """The operator's settings about hosts: what they are grouped by, and which are left out."""
 
-    ``domain_keys`` name variables; ``cohort_key`` and ``filter_`` are JMESPath over the host's facts (``name``,
-    ``kernel``, ``kmp``, ``livepatch``); ``kernel_versions`` is a range of the kernel's upstream version, ``levels``
-    one of the level to install. ``prestaged``: only hosts that have their KMP's file already.
-    """
-
+    # Names of variables whose values are failure domains
     domain_keys: tuple[str, ...] = ()
+    # JMESPath over a host's facts (name, kernel, kmp, livepatch)
     cohort_key: t.Any = None
+    # The same
     filter_: t.Any = None
+    # Of the kernel's upstream version
     kernel_versions: SpecifierSet | None = None
+    # Of the level to install
     levels: SpecifierSet | None = None
+    # Only hosts that have downloaded their KMP
     prestaged: bool = False
 
 
-def evr_of(kmp: str) -> str:
+def get_evr(kmp: str) -> str:
     """The version and release of a ``kmp``, which is name-evr. An EVR has one dash."""
     return "-".join(kmp.split("-")[-2:])
 
 
-def from_result(
-    name: str, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None, choice: Choice = Choice()
+def parse_host(
+    name: str,
+    variables: t.Mapping[str, t.Any],
+    result: t.Mapping[str, t.Any] | None,
+    selection: HostSelection = HostSelection(),
 ) -> Host:
-    """Reads a result of ``livepatch_survey``; a host that gave no answer is ``unknown``, with the reason.
+    """Read the facts that a host has returned; without them its state is ``unknown``, with the reason.
 
-    :param variables: the host's variables. ``livepatch_canary`` is the operator's mark, ``livepatch_criticality`` from
-        0 to 1 says who goes last, ``livepatch_service_group`` of which services it is a part.
+    :param variables: the host's, with livepatch_canary, livepatch_criticality and livepatch_service_group.
     :raises PlanError: one of them cannot be understood.
     """
-    said: dict[str, t.Any] = {
-        "canary": _mark(name, variables),
-        "wariness": _wariness(name, variables),
-        "domains": tuple(f"{key}={variables[key]}" for key in choice.domain_keys if variables.get(key) is not None),
-        "groups": _groups(variables.get("livepatch_service_group")),
+    marks: dict[str, t.Any] = {
+        "canary": _parse_canary_mark(name, variables),
+        "criticality": _parse_criticality(name, variables),
+        "domains": tuple(f"{key}={variables[key]}" for key in selection.domain_keys if variables.get(key) is not None),
+        "groups": _parse_groups(variables.get("livepatch_service_group")),
     }
     if result is None or "livepatch" not in result:
-        problem = (result or {}).get("problem") or _task_errors.of(result, variables) or "it was not asked"
-        return Host(name, "unknown", problem, **said)
+        problem = (result or {}).get("problem") or _task_errors.describe_error(result, variables)
+        return Host(name, "unknown", problem or "no facts were gathered", **marks)
     kernel, kmp, livepatch = result["kernel"], result["kmp"], result["livepatch"]
     selected = kmp["selected"]
     return Host(
@@ -128,63 +136,63 @@ def from_result(
         refused=selected is None and bool(kmp["rejected"]),
         up_to_date=livepatch["compliance"]["up_to_date"] is True,
         unconfirmed=(livepatch["journal"] or {}).get("phase") == _journal.SOAKING,
-        new_level=selected["level"] if selected else None,
-        key=_key(name, result, choice),
-        left_out=_left_out(name, result, choice),
-        **said,
+        key=_compute_key(name, result, selection),
+        left_out=_explain_left_out(name, result, selection),
+        **marks,
     )
 
 
-def _mark(name: str, variables: t.Mapping[str, t.Any]) -> bool:
+def _parse_canary_mark(name: str, variables: t.Mapping[str, t.Any]) -> bool:
+    value = variables.get("livepatch_canary", False)
     try:
-        return bool(boolean(variables.get("livepatch_canary", False)))
+        return bool(boolean(value))
     except TypeError as exc:
-        raise PlanError(f"livepatch_canary of {name}: {exc}") from exc
+        raise PlanError(f"livepatch_canary of host {name} is {value!r}: set true or false") from exc
 
 
-def _wariness(name: str, variables: t.Mapping[str, t.Any]) -> float:
-    """Of who says nothing, in the middle: who goes first and who goes last are both marked."""
-    given = variables.get("livepatch_criticality", 0.5)
+def _parse_criticality(name: str, variables: t.Mapping[str, t.Any]) -> float:
+    value = variables.get("livepatch_criticality", DEFAULT_CRITICALITY)
     try:
-        wariness = float(given)
+        criticality = float(value)
     except (TypeError, ValueError):
-        wariness = -1.0
-    if not 0 <= wariness <= 1:
+        criticality = -1.0
+    if not 0 <= criticality <= 1:
         raise PlanError(
-            f"livepatch_criticality of {name} is {given!r}: it is a number from 0 (goes first) to 1 (goes last)"
+            f"livepatch_criticality of host {name} is {value!r}: set a number from 0 (goes first) to 1 (goes last)"
         )
-    return wariness
+    return criticality
 
 
-def _groups(given: t.Any) -> tuple[str, ...]:
-    if given is None:
+def _parse_groups(value: t.Any) -> tuple[str, ...]:
+    if value is None:
         return ()
-    return (given,) if isinstance(given, str) else tuple(str(one) for one in given)
+    return (value,) if isinstance(value, str) else tuple(str(group) for group in value)
 
 
-def _search(expression: t.Any, name: str, result: t.Mapping[str, t.Any], what: str) -> t.Any:
+def _search_facts(expression: t.Any, name: str, result: t.Mapping[str, t.Any], setting: str) -> t.Any:
     facts = {"name": name, **{key: result[key] for key in ("kernel", "kmp", "livepatch")}}
-    return _jmespath.search(expression, facts, f"{what} does not work with {name}")
+    return _jmespath.search_data(expression, facts, f"{setting} fails on the facts of host {name}")
 
 
-def _key(name: str, result: t.Mapping[str, t.Any], choice: Choice) -> str | None:
-    if choice.cohort_key is None:
+def _compute_key(name: str, result: t.Mapping[str, t.Any], selection: HostSelection) -> str | None:
+    if selection.cohort_key is None:
         return None
-    return json.dumps(_search(choice.cohort_key, name, result, "livepatch_cohort_key"), sort_keys=True)
+    return json.dumps(_search_facts(selection.cohort_key, name, result, "livepatch_cohort_key"), sort_keys=True)
 
 
-def _left_out(name: str, result: t.Mapping[str, t.Any], choice: Choice) -> str | None:
-    if choice.filter_ is not None and not _search(choice.filter_, name, result, "livepatch_filter"):
-        return "livepatch_filter does not admit it"
-    if choice.kernel_versions is not None:
+def _explain_left_out(name: str, result: t.Mapping[str, t.Any], selection: HostSelection) -> str | None:
+    if selection.filter_ is not None and not _search_facts(selection.filter_, name, result, "livepatch_filter"):
+        return "livepatch_filter does not match"
+    if selection.kernel_versions is not None:
         upstream = re.match(r"\d+(\.\d+)*", str(result["kernel"]["release"]))
-        if upstream is None or not choice.kernel_versions.contains(upstream.group()):
-            return f"livepatch_kernel_versions ({choice.kernel_versions}) do not admit {result['kernel']['release']}"
+        if upstream is None or not selection.kernel_versions.contains(upstream.group()):
+            release = result["kernel"]["release"]
+            return f"livepatch_kernel_versions ({selection.kernel_versions}) does not include kernel {release}"
     selected = result["kmp"]["selected"]
-    if choice.levels is not None and selected is not None:
+    if selection.levels is not None and selected is not None:
         level = selected["level"]
-        if level is None or not choice.levels.contains(str(level)):
-            return f"livepatch_levels ({choice.levels}) do not admit level {level}"
-    if choice.prestaged and selected is not None and not selected["downloaded"]:
-        return "livepatch_prestaged is set, and its KMP has not been downloaded (playbook prestage)"
+        if level is None or not selection.levels.contains(str(level)):
+            return f"livepatch_levels ({selection.levels}) does not include level {'none' if level is None else level}"
+    if selection.prestaged and selected is not None and not selected["downloaded"]:
+        return "livepatch_prestaged is set, and its KMP is not downloaded: run playbook prestage"
     return None

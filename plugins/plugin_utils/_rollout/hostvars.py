@@ -167,13 +167,14 @@ def _seconds(variable: str, default: int, name: str, variables: t.Mapping[str, t
         raise PlanError(f"{variable} of {name} is {given!r}: it is a number of seconds") from exc
 
 
-def fleet(variables_of_all: Variables, choice: hosts.Choice = hosts.Choice()) -> list[hosts.Host]:  # noqa: B008
+def fleet(variables_of_all: Variables, selection: hosts.HostSelection = hosts.HostSelection()) -> list[hosts.Host]:  # noqa: B008
     """These hosts as they were when asked.
 
     :raises PlanError: what the operator says of one of them cannot be understood.
     """
     return [
-        hosts.from_result(name, variables, variables.get(ASKED), choice) for name, variables in variables_of_all.items()
+        hosts.parse_host(name, variables, variables.get(ASKED), selection)
+        for name, variables in variables_of_all.items()
     ]
 
 
@@ -203,8 +204,8 @@ def batch_of(rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -
     return next(batch for batch in rollout["batches"] if present & set(batch["hosts"]))
 
 
-def answers(variables: t.Mapping[str, t.Any]) -> outcome.Answers:
-    return outcome.Answers(*(ran(variables.get(name)) for name in (INSTALL, VERIFY, FOUND)))
+def answers(variables: t.Mapping[str, t.Any]) -> outcome.TaskResults:
+    return outcome.TaskResults(*(ran(variables.get(name)) for name in (INSTALL, VERIFY, FOUND)))
 
 
 def latest(variables: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any] | None:
@@ -226,10 +227,10 @@ def judged(
     for name in names:
         variables, row = variables_of_all[name], rollout["document"]["hosts"][name]
         try:
-            host = hosts.from_result(name, variables, variables.get(ASKED))
+            host = hosts.parse_host(name, variables, variables.get(ASKED))
             # What it was when it was planned: it may have gone down since, and an earlier run have begun with it.
             host = dataclasses.replace(host, build_id=row["build_id"], boot_id=row["boot_id"], kmp=row["kmp"])
-            one = outcome.judge(host, variables, answers(variables), rollout["id"], check_mode)
+            one = outcome.determine_outcome(host, variables, answers(variables), rollout["id"], check_mode)
         except (AttributeError, KeyError, TypeError) as exc:
             reason = f"what it answered cannot be understood ({exc!r}): report it as a bug"
             one = outcome.Outcome(name, "failed", reason, "unknown")

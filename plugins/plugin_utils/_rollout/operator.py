@@ -11,8 +11,8 @@ import datetime
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import formatting, from_store
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, lease
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import lease
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _ENTRY = {"id": {"type": "int"}, "kmp": {"type": "str"}, "cohort": {"type": "str"}, "host": {"type": "str"}}
@@ -20,7 +20,7 @@ OPTIONS: dict[str, t.Any] = {
     "command": {
         "type": "str",
         "required": True,
-        "choices": ["report", "abandon", "approve", "quarantine_list", "quarantine_add", "quarantine_clear"],
+        "choices": ["abandon", "approve", "quarantine_list", "quarantine_add", "quarantine_clear"],
     },
     "plan_hash": {"type": "str", "default": ""},
     "wave": {"type": "str", "default": "all"},
@@ -34,67 +34,43 @@ OPTIONS: dict[str, t.Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class Said:
-    """What was done, in words, the entries of the quarantine that it was done to, and the rollout that was shown."""
+    """What was done, in words, and the entries of the quarantine that it was done to."""
 
     lines: list[str]
     changed: bool
     entries: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
-    recorded: from_store.Recorded | None = None
 
 
 def do(store: StoreClient, options: t.Mapping[str, t.Any]) -> Said:
     """:raises PlanError: something that is needed was not given, or cannot be understood."""
     by = options["by"] or str(lease.current()["user"])
     command = options["command"]
-    if command == "report":
-        return _report(store)
     if command == "quarantine_list":
-        entries = store.send("quarantine_list")
-        return Said([_told(entry) for entry in entries] or ["Nothing is in quarantine"], False, entries)
+        entries = store.send("list_quarantine")
+        return Said([describe_entry(entry) for entry in entries] or ["Nothing is in quarantine"], False, entries)
     if command == "approve":
         return _approve(store, options, by)
     if not options["reason"].strip():
         raise PlanError("the reason is missing (livepatch_reason): the report keeps it")
     if command == "abandon":
         identity = lease.unless_gone(
-            lambda **more: store.send("abandon", scope=store.scope, reason=options["reason"], by=by, **more)
+            lambda **more: store.send("abort", scope=store.scope, reason=options["reason"], by=by, **more)
         )
         return Said([f"The rollout {identity} is given up" if identity else "No rollout is open"], bool(identity))
     entry = {key: value for key, value in options["entry"].items() if value is not None}
     if command == "quarantine_clear":
-        cleared = store.send("quarantine_clear", match=entry, by=by, reason=options["reason"]) or []
-        return Said([f"Cleared {_told(one)}" for one in cleared] or ["Nothing matches"], bool(cleared), cleared)
+        cleared = store.send("clear_quarantine", match=entry, by=by, reason=options["reason"]) or []
+        return Said(
+            [f"Cleared {describe_entry(one)}" for one in cleared] or ["Nothing matches"], bool(cleared), cleared
+        )
     entry.pop("id", None)
     if bool(entry.get("kmp")) == bool(entry.get("host")):
         raise PlanError(
             "give either a KMP (livepatch_quarantine_kmp, as NAME-VERSION-RELEASE) or a host "
             "(livepatch_quarantine_host)"
         )
-    added = store.send("quarantine_add", entries=[{**entry, "reason": options["reason"], "by": by}])
+    added = store.send("add_to_quarantine", entries=[{**entry, "reason": options["reason"], "by": by}])
     return Said([f"In quarantine: {_what(entry)}" + ("" if added else ", as it was before")], bool(added), [entry])
-
-
-def _report(store: StoreClient) -> Said:
-    """The rollout that is open, or else the last one."""
-    shown = store.send("show", scope=store.scope)
-    found = from_store.read(store, shown["rollout"])
-    if found is None:
-        return Said([f"No rollout of the scope {store.scope} is recorded"], False)
-    rollout = found.shown
-    gates = [
-        f"  {formatting.clock(one['at'])}  {_gate(one)}: {one['verdict']}: {one['text']}" for one in rollout["gates"]
-    ]
-    head = f"Rollout {rollout['id']} of plan {rollout['plan_hash'][:12]}, begun {formatting.clock(rollout['started'])}"
-    barred = [f"  {_told(entry)}" for entry in shown["quarantine"]]
-    lines = [head, "", *found.lines({"text": f"since {formatting.clock(rollout['ended'] or rollout['started'])}"})]
-    lines += ["", "Gates:", *gates] if gates else []
-    return Said([*lines, *(["", "In quarantine:", *barred] if barred else [])], False, recorded=found)
-
-
-def _gate(gate: t.Mapping[str, t.Any]) -> str:
-    """The wave, and which of its gates it was; none for the verdict on the wave as a whole."""
-    which = [] if gate.get("of") == batches.WAVE else [gate.get("name") or batches.HOSTS]
-    return ": ".join([f"wave {gate['wave']}", *which])
 
 
 def _approve(store: StoreClient, options: t.Mapping[str, t.Any], by: str) -> Said:
@@ -104,15 +80,15 @@ def _approve(store: StoreClient, options: t.Mapping[str, t.Any], by: str) -> Sai
     if wave != "all" and not wave.isdigit():
         raise PlanError(f"livepatch_wave is {wave!r}: give the number of a wave, or all")
     # An approval of a plan that nobody has seen would be one of whatever comes.
-    document = store.send("load_plan", hash=hash_)
+    document = store.send("load_plan", plan_hash=hash_)
     if wave != "all" and int(wave) >= len(document["waves"]):
         raise PlanError(f"the plan {hash_[:12]} has no wave {wave}: it has {len(document['waves'])}, from 0")
     expires = _time(options["expires"]) if options["expires"] else None
     store.send(
         "approve",
-        hash=hash_,
+        plan_hash=hash_,
         wave=None if wave == "all" else int(wave),
-        who=by,
+        approver=by,
         expires=expires,
         granted=options["granted"],
     )
@@ -135,8 +111,7 @@ def _what(entry: t.Mapping[str, t.Any]) -> str:
     return f"{entry['kmp']}" + (f" in cohort {entry['cohort']}" if entry.get("cohort") else "")
 
 
-def _told(entry: t.Mapping[str, t.Any]) -> str:
+def describe_entry(entry: t.Mapping[str, t.Any]) -> str:
     return (
-        f"{entry['id']}: {_what(entry)}, since {formatting.clock(entry['since'])} by {entry['by'] or '?'}: "
-        f"{entry['reason']}"
+        f"{entry['id']}: {_what(entry)}, since {format_time(entry['since'])} by {entry['by'] or '?'}: {entry['reason']}"
     )

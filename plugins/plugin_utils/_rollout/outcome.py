@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What became of each host. PRIVATE to the collection. Pure."""
+"""The outcome of each host in a rollout. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import ACTIVE
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
-GOOD = ("done", "unchanged")
-# Outcomes that use up a budget: something went wrong, whatever was made of it afterwards.
+SUCCESSFUL = ("done", "unchanged")
+# Of a host whose change has no result: the process that worked on it is gone
+KILLED = "the live patch process was killed before it finished"
+# Outcomes that count against the budgets: something went wrong, whatever was made of it afterwards.
 BAD = ("failed", "lost", "rolled_back", "rollback_pending", "rollback_refused")
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """``outcome`` is one of done, unchanged, failed, lost, skipped, pending, rolled_back, rollback_pending,
-    rollback_refused. ``applied``: what is active now was put there by this rollout, as far as is known. ``crashed``:
-    the host went down since its patch was begun. ``halted``: its turn had come, and a halt kept it from starting.
-    ``blind``: why it is not known whether it is well.
-    """
-
     host: str
+    # done, unchanged, failed, lost, skipped, pending, rolled_back, rollback_pending or rollback_refused
     outcome: str
     reason: str
     state: str
     level: int | None = None
     kmp: str | None = None
     seconds: float | None = None
+    # What is active now was applied by this rollout, as far as is known
     applied: bool = False
+    # The host went down since its patch was begun
     crashed: bool = False
+    # It was to start, and a halt kept it from that
     halted: bool = False
     cohort: str | None = None
-    blind: str | None = None
+    # Why it is not known whether the host is healthy
+    health_unknown: str | None = None
 
     @property
     def bad(self) -> bool:
@@ -46,248 +48,262 @@ class Outcome:
 
 
 @dataclasses.dataclass(frozen=True)
-class Answers:
-    """What a host's tasks returned, each None where it did not run.
+class TaskResults:
+    """Results of a host's tasks, each None where it did not run."""
 
-    ``install`` started the run (in check mode: says what would be done), ``verify`` told what became of it. ``found``
-    is what was heard of a host that was lost, after a while.
-    """
-
+    # Of the task that started the run; in check mode it says what would be done
     install: t.Mapping[str, t.Any] | None = None
+    # Of the task that collected the run
     verify: t.Mapping[str, t.Any] | None = None
-    found: t.Mapping[str, t.Any] | None = None
+    # Of a host that was lost: the facts gathered once more, after a while
+    recheck: t.Mapping[str, t.Any] | None = None
 
 
-def unplanned(host: Host, why: str | None = None) -> Outcome:
-    """Of a host that is in no wave.
+def build_unplanned_outcome(host: Host, left_out: str | None = None) -> Outcome:
+    """The outcome of a host that is in no wave.
 
-    :param why: what the plan says of it; what the host itself says is newer, and is enough where it cannot be patched.
+    :param left_out: the plan's reason; the host's own is newer, and is enough where it cannot be patched.
     """
     kind = "unchanged" if host.up_to_date else "skipped"
-    reason = why if why and host.patchable else host.reason
+    reason = left_out if left_out and host.patchable else host.reason
     return Outcome(host.name, kind, reason, host.state, host.level, host.kmp)
 
 
-def judge(
+def determine_outcome(
     host: Host,
     variables: t.Mapping[str, t.Any],
-    answers: Answers,
+    results: TaskResults,
     rollout: str | None = None,
     check_mode: bool = False,
 ) -> Outcome:
-    """What became of one planned host. Whatever does not prove success is none.
+    """The outcome of one planned host. Whatever does not prove success is not one.
 
-    :param rollout: this one: what the host's journal ascribes to it was done by it, be it by an earlier run.
+    :param rollout: ID of this one: what the host's journal ascribes to it was done by it, if only by an earlier run.
     """
     before = Outcome(host.name, "pending", "not started", host.state, host.level, host.kmp)
-    install, verify = answers.install, answers.verify
+    install, verify = results.install, results.verify
     if not install:
         return before
     if install.get("halted"):
         return dataclasses.replace(before, reason=str(install.get("msg")), halted=True)
-    after = dataclasses.replace(before, outcome="failed", state="unknown", level=None)
-    if answers.found is not None:
-        return _after_all(host, after, install, answers.found, rollout)
-    problem = _task_errors.of(install, variables)
-    if problem is not None:
-        left = install.get("livepatch") or {}
+    base = dataclasses.replace(before, outcome="failed", state="unknown", level=None)
+    if results.recheck is not None:
+        return _assess_recheck(host, base, install, results.recheck, rollout)
+    error = _task_errors.describe_error(install, variables)
+    if error is not None:
+        facts = install.get("livepatch") or {}
         return dataclasses.replace(
-            after,
+            base,
             outcome="lost" if install.get("unreachable") else "failed",
-            reason=problem,
-            state=left.get("state", "unknown"),
-            level=left.get("level"),
+            reason=error,
+            state=facts.get("state", "unknown"),
+            level=facts.get("level"),
         )
     if check_mode:
         return dataclasses.replace(before, reason="check mode: would be patched")
-    problem = _task_errors.of(verify, variables)
-    if not verify or problem is not None:
+    error = _task_errors.describe_error(verify, variables)
+    if not verify or error is not None:
         lost = not verify or bool(verify.get("unreachable"))
         # It was started, so that it is patched by now, or will be.
         return dataclasses.replace(
-            after, outcome="lost" if lost else "failed", reason=problem or "it was not verified", applied=not lost
+            base, outcome="lost" if lost else "failed", reason=error or "its patch was not verified", applied=not lost
         )
-    return _verified(host, after, verify, rollout)
+    return _assess_verification(host, base, verify, rollout)
 
 
-def probed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
-    """What a probe in the soak has made of a host that was well.
+def apply_probe(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
+    """The outcome of a host that was healthy, after a probe during the soak.
 
-    :param result: what the host told, None where it was not asked.
+    :param result: the host's facts, None where it was not probed.
     """
-    problem = _task_errors.of(result, variables) if result else "it was not asked in the soak"
+    error = _task_errors.describe_error(result, variables) if result else "it was not probed"
     if result and "problem" in result:
-        problem = str(result["problem"])
-    if not result or problem is not None:
-        return dataclasses.replace(before, outcome="lost", reason=f"in the soak: {problem}", state="unknown")
-    told = result["livepatch"]
-    crashed = told["state"] == "crashed"
+        error = str(result["problem"])
+    if not result or error is not None:
+        return dataclasses.replace(before, outcome="lost", reason=f"during the soak: {error}", state="unknown")
+    livepatch = result["livepatch"]
+    crashed = livepatch["state"] == "crashed"
     now = dataclasses.replace(
         before,
-        state=told["state"],
-        level=told["level"],
+        state=livepatch["state"],
+        level=livepatch["level"],
         crashed=before.crashed or crashed,
-        # Who went down runs what the next boot had, and is not changed until somebody has looked at it.
+        # A host that crashed runs what its next boot had, and is not changed until an operator has looked at it.
         applied=before.applied and not crashed,
     )
-    # What the kernel says since its last change is about this rollout only where that was its change.
+    # What the kernel reports since its last change concerns this rollout only where that was its change.
     if now.applied:
-        now = dataclasses.replace(now, blind=_blind(told))
-    problem = _unwell(told) if now.applied else None
-    # Not whether it is the newest: another one may have come out while the wave soaks.
-    if problem is None and not _in_force(result, before.kmp):
-        problem = f"{told['state']}: {told['reason']}"
+        now = dataclasses.replace(now, health_unknown=_explain_unknown_health(livepatch))
+    problem = _format_health_problems(livepatch) if now.applied else None
+    # Whether it is the newest does not matter: another one may have come out while the wave soaks.
+    if problem is None and not _is_active(result, before.kmp):
+        problem = f"{livepatch['state']}: {livepatch['reason']}"
     if problem is None:
         return now
-    return dataclasses.replace(now, outcome="failed", reason=f"in the soak: {problem}")
+    return dataclasses.replace(now, outcome="failed", reason=f"during the soak: {problem}")
 
 
-def confirmed(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
-    """What letting the next boot have the patch has made of a host; None where that was not tried."""
-    problem = _task_errors.of(result, variables)
-    if problem is None or before.bad or (result or {}).get("halted"):
+def apply_confirmation(
+    before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]
+) -> Outcome:
+    """The outcome of a host after the patch was confirmed for its next boot.
+
+    :param result: of that task, None where it did not run.
+    """
+    error = _task_errors.describe_error(result, variables)
+    if error is None or before.bad or (result or {}).get("halted"):
         return before
-    return dataclasses.replace(
-        before, outcome="failed", reason=f"{before.reason}; but the next boot is not in order: {problem}"
-    )
+    reason = f"{before.reason}; but the patch was not confirmed for the next boot: {error}"
+    return dataclasses.replace(before, outcome="failed", reason=reason)
 
 
-def went_back(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
-    """What came of bringing a host back.
+def apply_rollback(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
+    """The outcome of a host after its rollback.
 
-    :param result: what the host told when it was collected, None where that did not happen.
+    :param result: of the task that collected it, None where it did not run.
     """
     why = before.reason
     if not result or result.get("unreachable") or "livepatch" not in result:
-        problem = _task_errors.of(result, variables) or "it was not asked"
-        return dataclasses.replace(before, outcome="rollback_pending", reason=f"{why}; not brought back yet: {problem}")
-    told = result["livepatch"]
-    job = told["job"] or {"failed": True, "msg": "what worked on it has gone away in the middle"}
-    now = dataclasses.replace(before, state=told["state"], level=told["level"], applied=False)
+        error = _task_errors.describe_error(result, variables) or "its rollback was not run"
+        return dataclasses.replace(before, outcome="rollback_pending", reason=f"{why}; not rolled back yet: {error}")
+    livepatch = result["livepatch"]
+    job = livepatch["job"] or {"failed": True, "msg": KILLED}
+    now = dataclasses.replace(before, state=livepatch["state"], level=livepatch["level"], applied=False)
     if not job["failed"]:
-        back = "no live patch" if told["level"] is None else f"level {told['level']}"
-        return dataclasses.replace(now, outcome="rolled_back", reason=f"{why}; brought back to {back}")
-    if told["state"] == "crashed":
-        # To try it again would be refused as long as nobody has looked at it.
-        gone = f"it went down before it was brought back: {told['reason']}"
-        return dataclasses.replace(now, outcome="failed", crashed=True, reason=f"{why}; {gone}")
-    said = _task_errors.one_line(str(job.get("msg") or "it failed without a message"))
+        level = "no live patch" if livepatch["level"] is None else f"level {livepatch['level']}"
+        return dataclasses.replace(now, outcome="rolled_back", reason=f"{why}; rolled back to {level}")
+    if livepatch["state"] == "crashed":
+        # A second try would be refused until an operator has looked at it.
+        reason = f"{why}; it went down before it was rolled back: {livepatch['reason']}"
+        return dataclasses.replace(now, outcome="failed", crashed=True, reason=reason)
     kind = "rollback_refused" if job.get("refused") else "rollback_pending"
-    return dataclasses.replace(now, outcome=kind, applied=True, reason=f"{why}; not brought back: {said}")
-
-
-def _after_all(
-    host: Host,
-    after: Outcome,
-    install: t.Mapping[str, t.Any],
-    found: t.Mapping[str, t.Any],
-    rollout: str | None,
-) -> Outcome:
-    """Of a host that was lost for a while."""
-    if "livepatch" not in found:
-        return dataclasses.replace(after, outcome="lost", reason=str(found.get("problem") or "it does not answer"))
-    journal = found["livepatch"]["journal"] or {}
-    began = found["livepatch"]["job"] is not None or journal.get("run") == install.get("run")
-    # Or by the run before, which has died
-    began = began or _is_ours(found, rollout)
-    if not began and found["kernel"]["boot_id"] == host.boot_id:
-        return _not_begun(after, found)
-    return _verified(host, after, found, rollout)
-
-
-def _not_begun(after: Outcome, told: t.Mapping[str, t.Any]) -> Outcome:
     return dataclasses.replace(
-        after,
-        outcome="skipped",
-        reason="it could not be reached when its turn came, and nothing was done to it",
-        state=told["livepatch"]["state"],
-        level=told["livepatch"]["level"],
+        now, outcome=kind, applied=True, reason=f"{why}; the rollback failed: {_format_job_error(job)}"
     )
 
 
-def _is_ours(told: t.Mapping[str, t.Any], rollout: str | None) -> bool:
-    """Whether what was last done to a host was done by this rollout."""
-    return rollout is not None and (told["livepatch"]["journal"] or {}).get("rollout") == rollout
+def _format_job_error(job: t.Mapping[str, t.Any]) -> str:
+    return _task_errors.to_one_line(str(job.get("msg") or _task_errors.NO_MESSAGE))
 
 
-def _undone(told: t.Mapping[str, t.Any]) -> bool:
-    """Whether the change of a host has failed and left it as it was: there is nothing to bring back. A run that took it
-    up from another and failed says nothing of what that one had done: the journal does.
+def _assess_recheck(
+    host: Host,
+    base: Outcome,
+    install: t.Mapping[str, t.Any],
+    recheck: t.Mapping[str, t.Any],
+    rollout: str | None,
+) -> Outcome:
+    """Of a host that was lost for a while."""
+    if "livepatch" not in recheck:
+        reason = str(recheck.get("problem") or "the host does not answer")
+        return dataclasses.replace(base, outcome="lost", reason=reason)
+    journal = recheck["livepatch"]["journal"] or {}
+    begun = recheck["livepatch"]["job"] is not None or journal.get("run") == install.get("run")
+    # Or by an earlier run, which has died
+    begun = begun or _is_changed_by(recheck, rollout)
+    if not begun and recheck["kernel"]["boot_id"] == host.boot_id:
+        return _skip_unbegun(base, recheck)
+    return _assess_verification(host, base, recheck, rollout)
+
+
+def _skip_unbegun(base: Outcome, result: t.Mapping[str, t.Any]) -> Outcome:
+    return dataclasses.replace(
+        base,
+        outcome="skipped",
+        reason="the host was unreachable when its batch started, and was not changed",
+        state=result["livepatch"]["state"],
+        level=result["livepatch"]["level"],
+    )
+
+
+def _is_changed_by(result: t.Mapping[str, t.Any], rollout: str | None) -> bool:
+    """Whether the last change of a host was made by this rollout."""
+    return rollout is not None and (result["livepatch"]["journal"] or {}).get("rollout") == rollout
+
+
+def _is_undone(result: t.Mapping[str, t.Any]) -> bool:
+    """Whether the change of a host has failed and left it as it was: there is nothing to roll back. A run that took
+    over from another and failed does not know what that one had done: the journal does.
     """
-    job, journal = told["livepatch"]["job"], told["livepatch"]["journal"] or {}
-    as_it_was = bool(job and job["failed"] and job.get("before") and job["before"] == job.get("after"))
-    return as_it_was and journal.get("phase") == _journal.FAILED
+    job, journal = result["livepatch"]["job"], result["livepatch"]["journal"] or {}
+    unchanged = bool(job and job["failed"] and job.get("before") and job["before"] == job.get("after"))
+    return unchanged and journal.get("phase") == _journal.FAILED
 
 
-def _verified(host: Host, after: Outcome, verify: t.Mapping[str, t.Any], rollout: str | None) -> Outcome:
+def _assess_verification(host: Host, base: Outcome, verify: t.Mapping[str, t.Any], rollout: str | None) -> Outcome:
     job = verify["livepatch"]["job"]
     if job is not None and job.get("not_begun"):
-        return _not_begun(after, verify)
+        return _skip_unbegun(base, verify)
     kernel, livepatch, installed = verify["kernel"], verify["livepatch"], verify["kmp"]["installed"]
     kmp = f"{installed['name']}-{installed['evr']}" if installed else None
-    ours = _is_ours(verify, rollout)
-    changed = bool((job or {}).get("changed")) or ours
-    found = dataclasses.replace(
-        after,
+    changed_by_rollout = _is_changed_by(verify, rollout)
+    changed = bool((job or {}).get("changed")) or changed_by_rollout
+    now = dataclasses.replace(
+        base,
         reason=livepatch["reason"],
         state=livepatch["state"],
         level=livepatch["level"],
         kmp=kmp,
         seconds=((job or {}).get("transition") or {}).get("seconds"),
-        applied=changed and livepatch["state"] in ACTIVE and not _undone(verify),
+        applied=changed and livepatch["state"] in ACTIVE and not _is_undone(verify),
     )
     if kernel["boot_id"] != host.boot_id:
-        reason = "it has rebooted since the rollout began: " + found.reason
-        return dataclasses.replace(found, reason=reason, crashed=True)
-    if job is None and not (ours and livepatch["compliance"]["up_to_date"]):
-        return dataclasses.replace(found, reason="what worked on it has gone away in the middle: " + found.reason)
+        reason = f"the host has rebooted since the rollout began: {now.reason}"
+        return dataclasses.replace(now, reason=reason, crashed=True)
+    if job is None and not (changed_by_rollout and livepatch["compliance"]["up_to_date"]):
+        return dataclasses.replace(now, reason=f"{KILLED}: {now.reason}")
     if job is not None and job["failed"]:
-        return dataclasses.replace(
-            found, reason=_task_errors.one_line(str(job.get("msg") or "it failed without a message"))
-        )
+        return dataclasses.replace(now, reason=_format_job_error(job))
     if kernel["build_id"] != host.build_id or kmp != host.kmp:
-        planned = f"{host.kmp} on build ID {host.build_id} was planned"
-        return dataclasses.replace(found, reason=f"{planned}, which no canary tried as it is now: {found.reason}")
+        planned = f"{host.kmp} on build ID {host.build_id}"
+        actual = f"{kmp or 'no KMP'} on build ID {kernel['build_id']}"
+        reason = f"planned was {planned}; the host has {actual}, which no canary has tried: {now.reason}"
+        return dataclasses.replace(now, reason=reason)
     if not livepatch["compliance"]["up_to_date"]:
-        return found
-    unwell = _unwell(livepatch) if changed else None
-    if unwell is not None:
-        return dataclasses.replace(found, reason="it is patched, and not well since: " + unwell)
-    blind = _blind(livepatch) if changed else None
-    return dataclasses.replace(found, outcome="done" if changed else "unchanged", blind=blind)
+        return now
+    problems = _format_health_problems(livepatch) if changed else None
+    if problems is not None:
+        return dataclasses.replace(now, reason=f"patched, and unhealthy since: {problems}")
+    unknown = _explain_unknown_health(livepatch) if changed else None
+    return dataclasses.replace(now, outcome="done" if changed else "unchanged", health_unknown=unknown)
 
 
-def _in_force(told: t.Mapping[str, t.Any], kmp: str | None) -> bool:
+def _is_active(result: t.Mapping[str, t.Any], kmp: str | None) -> bool:
     """Whether this KMP is the active one."""
-    installed = told["kmp"]["installed"]
+    installed = result["kmp"]["installed"]
     return (
-        told["livepatch"]["state"] in ACTIVE
+        result["livepatch"]["state"] in ACTIVE
         and installed is not None
         and f"{installed['name']}-{installed['evr']}" == kmp
     )
 
 
-def _unwell(livepatch: t.Mapping[str, t.Any]) -> str | None:
+def _format_health_problems(livepatch: t.Mapping[str, t.Any]) -> str | None:
     """What has gone wrong on the host since the patch was applied."""
     health = livepatch.get("health") or {}
     if health.get("verdict") != "fail":
         return None
-    return "; ".join("{what}: {text}".format(**one) for one in health["problems"]) or "it says that it is not"
+    problems = "; ".join("{what}: {text}".format(**problem) for problem in health["problems"])
+    return problems or "its health check failed without naming a problem"
 
 
-def _blind(livepatch: t.Mapping[str, t.Any]) -> str | None:
-    """Why nobody can tell whether something has gone wrong on the host since the patch was applied."""
+def _explain_unknown_health(livepatch: t.Mapping[str, t.Any]) -> str | None:
+    """Why it is not known whether something has gone wrong on the host since the patch was applied."""
     health = livepatch.get("health") or {}
     return str(health.get("reason")) if health.get("verdict") == "inconclusive" else None
 
 
-def recorded(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, before: Host | None = None) -> Outcome:
-    """What the store says of a planned host; of one that was not started what is known from before."""
+def load_outcome(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, before: Host | None = None) -> Outcome:
+    """The outcome of a planned host by its row in the store.
+
+    :param stored: None where there is none.
+    :param before: the host's facts, for one that was not started.
+    """
     row = dict(stored or {"outcome": "pending", "reason": "not started"})
-    if row["outcome"] == "begun":
-        row = {"outcome": "pending", "reason": "it was begun, and nobody knows yet what became of it"}
+    if row["outcome"] == BEGUN:
+        row = {"outcome": "pending", "reason": "started, and its outcome is not known yet"}
     if before is not None and row["outcome"] in ("pending", "skipped"):
         row.update(state=before.state, level=before.level, kmp=before.kmp)
     row.setdefault("state", "unknown")
-    known = {field.name for field in dataclasses.fields(Outcome)}
-    return Outcome(**{**{key: row[key] for key in known & set(row)}, "host": name, "cohort": cohort})
+    fields = {field.name for field in dataclasses.fields(Outcome)}
+    return Outcome(**{**{key: row[key] for key in fields & set(row)}, "host": name, "cohort": cohort})

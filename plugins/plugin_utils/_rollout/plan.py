@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who is patched when: cohorts, canaries, waves. PRIVATE to the collection. Pure: the same hosts, the same plan."""
+"""Cohorts, canaries and waves: which host is patched when. PRIVATE to the collection. Pure: the same hosts, the same
+plan.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +17,36 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import DEFAULT_CRITICALITY, Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import QuarantineEntry, Settings
 
 SCHEMA = 1
-# The kinds of waves. A cohort of one host has nobody that could be its canary.
+# The kinds of waves. A cohort of one host has no other that could be its canary.
 CANARIES, WAVE, SINGLES = "canaries", "wave", "singles"
+# How an operator lifts a quarantine
+QUARANTINE_HINT = "clear it with playbook quarantine"
+# What a quarantine names: it outlives the level that a host starts from
+_TARGET_FIELDS = ("release", "build_id", "arch", "flavor", "kmp")
+_COHORT_FIELDS = (*_TARGET_FIELDS, "level")
 
 
 @dataclasses.dataclass(frozen=True)
 class Cohort:
-    """Hosts that behave alike: what runs, where it starts from, what is applied, and what the operator adds.
-
-    ``hosts`` are in the order in which they go; ``why`` says of each canary how it was chosen.
-    """
+    """Hosts that behave alike: what runs, where it starts from, what is applied, and what the operator adds."""
 
     id: str
     first: Host
+    # In the order in which they go
     hosts: tuple[Host, ...]
+    # By canary, how it was chosen
     why: t.Mapping[str, str]
 
     def as_document(self) -> dict[str, t.Any]:
-        told = {name: getattr(self.first, name) for name in (*_KEY, "key")}
+        fields = {name: getattr(self.first, name) for name in (*_COHORT_FIELDS, "key")}
         return {
             "id": self.id,
-            "target": _target(self.first),
-            **told,
+            "target": _compute_target_id(self.first),
+            **fields,
             "hosts": len(self.hosts),
             "canaries": sorted(self.why),
         }
@@ -54,11 +60,10 @@ class Wave:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """``left_out`` says why a host is in no wave."""
-
     settings: Settings
     cohorts: tuple[Cohort, ...]
     waves: tuple[Wave, ...]
+    # By host that is in no wave, why
     left_out: t.Mapping[str, str]
 
     @property
@@ -66,165 +71,161 @@ class Plan:
         return [host for wave in self.waves for host in wave.hosts]
 
     def as_document(self) -> dict[str, t.Any]:
-        """The plan as it is kept, shown and followed, with the hash of all of it."""
-        told = {
+        """The plan as it is stored, shown and followed, with the hash of all of it."""
+        document = {
             "schema": SCHEMA,
             "settings": self.settings.as_document(),
             "cohorts": [cohort.as_document() for cohort in self.cohorts],
             "waves": [{"kind": wave.kind, "hosts": list(wave.hosts)} for wave in self.waves],
-            "hosts": {host.name: _row(host, cohort) for cohort in self.cohorts for host in cohort.hosts},
+            "hosts": {host.name: _build_row(host, cohort) for cohort in self.cohorts for host in cohort.hosts},
             "left_out": dict(self.left_out),
         }
-        return {**told, "hash": _hash(told)}
+        return {**document, "hash": _compute_hash(document)}
 
 
-def check_document(document: t.Mapping[str, t.Any]) -> None:
-    """:raises PlanError: it is not a plan that this version can follow, or is not what its hash says."""
+def validate_document(document: t.Mapping[str, t.Any]) -> None:
+    """:raises PlanError: it is not a plan that this version can follow, or does not match its hash."""
     if document.get("schema") != SCHEMA:
         raise PlanError(
-            f"the plan has schema {document.get('schema')}, and this version of the collection knows {SCHEMA}: "
-            "plan again"
+            f"the plan has schema {document.get('schema')}, this version of the collection supports {SCHEMA}: "
+            "run playbook plan again"
         )
-    if _hash({key: value for key, value in document.items() if key != "hash"}) != document.get("hash"):
-        raise PlanError(f"the plan {document.get('hash')} is not what its hash says: it was changed. Plan again")
+    if _compute_hash({key: value for key, value in document.items() if key != "hash"}) != document.get("hash"):
+        raise PlanError(
+            f"plan {document.get('hash')} does not match its hash, so it was changed: run playbook plan again"
+        )
 
 
-def make(fleet: t.Iterable[Host], settings: Settings) -> Plan:
-    """Plans a rollout over the hosts."""
+def build_plan(fleet: t.Iterable[Host], settings: Settings) -> Plan:
+    """Plan a rollout over the hosts."""
     members: dict[str, list[Host]] = {}
     left_out: dict[str, str] = {}
-    bars = _Bars(settings.quarantine)
-    for host in sorted(fleet, key=lambda one: one.name):
-        cohort = cohort_of(host)
-        reason = _left_out(host) or bars.reason(host)
+    quarantine = _Quarantine(settings.quarantine)
+    for host in sorted(fleet, key=lambda host: host.name):
+        reason = _explain_left_out(host) or quarantine.explain(host)
         if reason is None:
-            members.setdefault(cohort, []).append(host)
+            members.setdefault(compute_cohort_id(host), []).append(host)
         else:
             left_out[host.name] = reason
-    rank = _ranks((host for hosts in members.values() for host in hosts), settings.seed)
-    cohorts = tuple(_cohort(id_, hosts, settings, rank) for id_, hosts in sorted(members.items()))
+    ranks = _rank((host for hosts in members.values() for host in hosts), settings.seed)
+    cohorts = tuple(_build_cohort(id_, hosts, settings, ranks) for id_, hosts in sorted(members.items()))
     planned = sum(len(cohort.hosts) for cohort in cohorts)
     several = [cohort for cohort in cohorts if len(cohort.hosts) > 1]
     singles = sorted(
-        (cohort.hosts[0] for cohort in cohorts if len(cohort.hosts) == 1), key=lambda host: rank[host.name]
+        (cohort.hosts[0] for cohort in cohorts if len(cohort.hosts) == 1), key=lambda host: ranks[host.name]
     )
     canaries = [host for cohort in several for host in cohort.hosts if host.name in cohort.why]
     others = [host for cohort in several for host in cohort.hosts if host.name not in cohort.why]
-    others.sort(key=lambda host: rank[host.name])
+    others.sort(key=lambda host: ranks[host.name])
     caps = _Caps(settings, [host for cohort in cohorts for host in cohort.hosts])
-    sizes = [max(1, host_counts.allowed(size, planned) or 0) for size in settings.waves]
+    sizes = [max(1, host_counts.resolve_count(size, planned) or 0) for size in settings.waves]
     waves = [
-        *_cut(CANARIES, canaries, [], caps, whole=True),
-        *_cut(WAVE, others, sizes, caps),
-        *_cut(SINGLES, singles, [], caps),
+        *_split_into_waves(CANARIES, canaries, [], caps, undivided=True),
+        *_split_into_waves(WAVE, others, sizes, caps),
+        *_split_into_waves(SINGLES, singles, [], caps),
     ]
     return Plan(settings, cohorts, tuple(waves), left_out)
 
 
-_TARGET = ("release", "build_id", "arch", "flavor", "kmp")
-_KEY = (*_TARGET, "level")
+def compute_cohort_id(host: Host) -> str:
+    """A cohort's ID. Made only of what makes hosts alike: it is the same in each plan."""
+    return _compute_id(host, _COHORT_FIELDS)
 
 
-def cohort_of(host: Host) -> str:
-    """A cohort's ID. Made of what makes hosts alike, and of nothing else: it is the same in each plan."""
-    return _digest(host, _KEY)
-
-
-def _target(host: Host) -> str:
-    """What a cohort comes to, wherever it starts from. The quarantine goes by it: a host that was brought back starts
-    from another level the next time, and is to be left alone nevertheless.
+def _compute_target_id(host: Host) -> str:
+    """The ID of what a cohort comes to, wherever it starts from. The quarantine goes by it: a host that was rolled back
+    starts from another level the next time, and stays quarantined.
     """
-    return _digest(host, _TARGET)
+    return _compute_id(host, _TARGET_FIELDS)
 
 
-def _digest(host: Host, names: t.Iterable[str]) -> str:
-    return _short((*(getattr(host, name) for name in names), host.key))
+def _compute_id(host: Host, fields: t.Iterable[str]) -> str:
+    return _digest((*(getattr(host, field) for field in fields), host.key))
 
 
 # Few cohorts have many hosts.
 @functools.lru_cache(maxsize=4096)
-def _short(key: tuple[t.Any, ...]) -> str:
-    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
+def _digest(values: tuple[t.Any, ...]) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
 
 
-def _row(host: Host, cohort: Cohort) -> dict[str, t.Any]:
-    told = {name: getattr(host, name) for name in ("build_id", "boot_id", "kmp", "level")}
-    return {"cohort": cohort.id, **told, "why": cohort.why.get(host.name)}
+def _build_row(host: Host, cohort: Cohort) -> dict[str, t.Any]:
+    fields = {name: getattr(host, name) for name in ("build_id", "boot_id", "kmp", "level")}
+    return {"cohort": cohort.id, **fields, "why": cohort.why.get(host.name)}
 
 
-def _hash(document: t.Mapping[str, t.Any]) -> str:
+def _compute_hash(document: t.Mapping[str, t.Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _left_out(host: Host) -> str | None:
+def _explain_left_out(host: Host) -> str | None:
     if not host.patchable:
         return f"{host.state}: {host.reason}"
     return None if host.left_out is None else f"left out: {host.left_out}"
 
 
-# What lets a host go on that the quarantine bars
-CLEARED_BY = "playbook quarantine clears it"
+class _Quarantine:
+    """The quarantine's entries, by what they bar."""
 
+    def __init__(self, entries: t.Iterable[QuarantineEntry]) -> None:
+        self._reasons = {(entry.kmp, entry.cohort, entry.host): entry.reason for entry in entries}
 
-class _Bars:
-    """The quarantine, by what it bars."""
-
-    def __init__(self, entries: t.Iterable[t.Mapping[str, t.Any]]) -> None:
-        self._reasons = {(one.get("kmp"), one.get("cohort"), one.get("host")): str(one["reason"]) for one in entries}
-
-    def reason(self, host: Host) -> str | None:
+    def explain(self, host: Host) -> str | None:
+        """Why a host is barred, None where it is not."""
         if not self._reasons:
             return None
-        for what in ((host.kmp, _target(host), None), (host.kmp, None, None), (None, None, host.name)):
-            if what in self._reasons:
-                return f"quarantine: {self._reasons[what]}; {CLEARED_BY}"
+        for key in ((host.kmp, _compute_target_id(host), None), (host.kmp, None, None), (None, None, host.name)):
+            if key in self._reasons:
+                return f"quarantine: {self._reasons[key]}; {QUARANTINE_HINT}"
         return None
 
 
-def _ranks(hosts: t.Iterable[Host], seed: str) -> dict[str, tuple[bool, float, str]]:
-    """Who goes first: whom the operator has marked, then the least wary, then by a hash."""
+def _rank(hosts: t.Iterable[Host], seed: str) -> dict[str, tuple[bool, float, str]]:
+    """Which goes first: hosts that the operator has marked, then the least critical, then by a hash."""
     return {
-        host.name: (not host.canary, host.wariness, hashlib.sha256(f"{seed}\0{host.name}".encode()).hexdigest())
+        host.name: (not host.canary, host.criticality, hashlib.sha256(f"{seed}\0{host.name}".encode()).hexdigest())
         for host in hosts
     }
 
 
-def _cohort(id_: str, hosts: list[Host], settings: Settings, rank: t.Mapping[str, t.Any]) -> Cohort:
-    ordered = sorted(hosts, key=lambda host: rank[host.name])
+def _build_cohort(id_: str, hosts: list[Host], settings: Settings, ranks: t.Mapping[str, t.Any]) -> Cohort:
+    ordered = sorted(hosts, key=lambda host: ranks[host.name])
     if len(ordered) == 1:
         return Cohort(id_, ordered[0], tuple(ordered), {})
-    # One is always left for a wave: else nothing would be learned from the canaries.
-    count = min(len(ordered) - 1, max(1, host_counts.allowed(settings.canaries, len(ordered)) or 0))
-    return Cohort(id_, ordered[0], tuple(ordered), {host.name: _why(host) for host in _spread(ordered, count)})
+    # One host is always left for a wave: else the canaries would teach nothing.
+    wanted = max(1, host_counts.resolve_count(settings.canaries, len(ordered)) or 0)
+    canaries = _choose_canaries(ordered, min(len(ordered) - 1, wanted))
+    return Cohort(id_, ordered[0], tuple(ordered), {host.name: _explain_canary(host) for host in canaries})
 
 
-def _why(host: Host) -> str:
+def _explain_canary(host: Host) -> str:
     if host.canary:
         return "marked by the operator"
-    return "chosen by hash" if host.wariness == 0.5 else f"wariness {host.wariness:g}"
+    return "chosen by hash" if host.criticality == DEFAULT_CRITICALITY else f"criticality {host.criticality:g}"
 
 
-def _spread(ordered: list[Host], count: int) -> list[Host]:
+def _choose_canaries(ordered: list[Host], count: int) -> list[Host]:
     """The first ones, but as few as can be of the same failure domain."""
     chosen: list[Host] = []
     used: collections.Counter[str] = collections.Counter()
-    left = list(ordered)
+    remaining = list(ordered)
     while len(chosen) < count:
         best = min(
-            range(len(left)), key=lambda at: (not left[at].canary, sum(used[one] for one in left[at].domains), at)
+            range(len(remaining)),
+            key=lambda at: (not remaining[at].canary, sum(used[domain] for domain in remaining[at].domains), at),
         )
-        host = left.pop(best)
+        host = remaining.pop(best)
         used.update(host.domains)
         chosen.append(host)
     return chosen
 
 
 class _Caps:
-    """How many of a wave, a failure domain and a service may go in one wave."""
+    """How many hosts of a plan, a failure domain and a service may go in one wave."""
 
     def __init__(self, settings: Settings, hosts: list[Host]) -> None:
-        self._wave = _cap(settings.max_per_wave, len(hosts))
-        self._each: dict[tuple[str, str], int | None] = {}
+        self._wave = _resolve_cap(settings.max_per_wave, len(hosts))
+        self._places: dict[tuple[str, str], int | None] = {}
         domains = collections.Counter(domain for host in hosts for domain in host.domains)
         groups = collections.Counter(group for host in hosts for group in host.groups)
         for kind, counted, value in (
@@ -232,49 +233,51 @@ class _Caps:
             ("group", groups, settings.max_per_group),
         ):
             for name, count in counted.items():
-                self._each[kind, name] = _cap(value, count)
-        self.any = bool(settings.max_per_domain or settings.max_per_group)
+                self._places[kind, name] = _resolve_cap(value, count)
+        self.has_places = bool(settings.max_per_domain or settings.max_per_group)
 
-    def size(self, wanted: int) -> int:
-        return wanted if self._wave is None else min(wanted, self._wave)
+    def limit_size(self, size: int) -> int:
+        return size if self._wave is None else min(size, self._wave)
 
-    def admits(self, host: Host, taken: collections.Counter[tuple[str, str]]) -> bool:
+    def admit_host(self, host: Host, taken: collections.Counter[tuple[str, str]]) -> bool:
         """Whether a wave that has taken so many has room for this host, which it then takes."""
-        places = [*(("domain", one) for one in host.domains), *(("group", one) for one in host.groups)]
+        places = [*(("domain", domain) for domain in host.domains), *(("group", group) for group in host.groups)]
         for place in places:
-            most = self._each[place]
-            if most is not None and taken[place] >= most:
+            cap = self._places[place]
+            if cap is not None and taken[place] >= cap:
                 return False
         taken.update(places)
         return True
 
 
-def _cap(value: str | None, of: int) -> int | None:
-    return None if value is None else max(1, host_counts.allowed(value, of) or 0)
+def _resolve_cap(value: str | None, total: int) -> int | None:
+    return None if value is None else max(1, host_counts.resolve_count(value, total) or 0)
 
 
-def _cut(kind: str, hosts: list[Host], sizes: list[int], caps: _Caps, whole: bool = False) -> list[Wave]:
-    """Waves of these sizes, and then as many more as it takes for the rest.
+def _split_into_waves(
+    kind: str, hosts: list[Host], sizes: list[int], caps: _Caps, undivided: bool = False
+) -> list[Wave]:
+    """Waves of these sizes, and then as many more as the rest takes.
 
-    :param whole: they are one wave whatever its size may be otherwise: no cohort may go on before its canaries.
+    :param undivided: max_per_wave does not apply: no cohort may go on before its canaries.
     """
     waves = []
-    wanted = iter(sizes)
+    next_sizes = iter(sizes)
     while hosts:
-        size = len(hosts) if whole else caps.size(next(wanted, len(hosts)))
-        if not caps.any:
+        size = len(hosts) if undivided else caps.limit_size(next(next_sizes, len(hosts)))
+        if not caps.has_places:
             taken, hosts = hosts[:size], hosts[size:]
         else:
-            taken, hosts = _fill(hosts, size, caps)
+            taken, hosts = _take_hosts(hosts, size, caps)
         waves.append(Wave(kind, tuple(host.name for host in taken)))
     return waves
 
 
-def _fill(hosts: list[Host], size: int, caps: _Caps) -> tuple[list[Host], list[Host]]:
+def _take_hosts(hosts: list[Host], size: int, caps: _Caps) -> tuple[list[Host], list[Host]]:
     """As many as there is room for, in their order, and those that are left for a later wave."""
     counted: collections.Counter[tuple[str, str]] = collections.Counter()
     taken: list[Host] = []
     left: list[Host] = []
     for host in hosts:
-        (taken if len(taken) < size and caps.admits(host, counted) else left).append(host)
+        (taken if len(taken) < size and caps.admit_host(host, counted) else left).append(host)
     return taken, left

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What differs between a plan and the one before. PRIVATE to the collection. Pure."""
+"""The changes between a plan and the one before. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
@@ -16,62 +16,63 @@ Document = t.Mapping[str, t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """The same thing that has changed for some hosts, or a setting, which is of none."""
+    """A change that some hosts share, or one of a setting, which concerns no host."""
 
-    what: str
+    text: str
     hosts: tuple[str, ...] = ()
 
 
-def between(before: Document, after: Document) -> list[Change]:
-    """Both are documents of plans; settings first, then who comes and goes, then who is planned in another way."""
+def compare_plans(before: Document, after: Document) -> list[Change]:
+    """Changed settings, then hosts that were added and removed, then hosts that are planned differently.
+
+    :param before: a plan's document, as ``after`` is.
+    """
     old, new = before["hosts"], after["hosts"]
-    found: dict[str, list[str]] = {}
+    changed: dict[str, list[str]] = {}
     for name in sorted({*old, *new}):
         if name not in old:
-            found.setdefault("new in the plan", []).append(name)
+            changed.setdefault("new in the plan", []).append(name)
         elif name not in new:
-            found.setdefault(f"no longer in the plan{_why(after, name)}", []).append(name)
-    places = _places(before), _places(after)
+            changed.setdefault(f"no longer in the plan{_format_reason(after, name)}", []).append(name)
+    old_waves, new_waves = _name_waves(before), _name_waves(after)
     for name in sorted({*old} & {*new}):
-        for what in _otherwise(name, old[name], new[name], places):
-            found.setdefault(what, []).append(name)
-    return [*_settings(before, after), *(Change(what, tuple(names)) for what, names in found.items())]
+        for text in _compare_rows(old[name], new[name], old_waves.get(name), new_waves.get(name)):
+            changed.setdefault(text, []).append(name)
+    return [*_compare_settings(before, after), *(Change(text, tuple(names)) for text, names in changed.items())]
 
 
-def _settings(before: Document, after: Document) -> t.Iterator[Change]:
+def _compare_settings(before: Document, after: Document) -> t.Iterator[Change]:
     old, new = before["settings"], after["settings"]
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             yield Change(f"setting {name}: {old.get(name)!r} -> {new.get(name)!r}")
 
 
-def _why(after: Document, name: str) -> str:
-    """The kind of reason, without what is the host's own."""
+def _format_reason(after: Document, name: str) -> str:
+    """The kind of reason, without its details, which differ from host to host."""
     reason = after["left_out"].get(name)
     return f" ({reason.partition(':')[0]})" if reason else ""
 
 
-def _places(document: Document) -> dict[str, str]:
+def _name_waves(document: Document) -> dict[str, str]:
+    """The name of each host's wave."""
     return {
-        name: budgets.name_of(document, number)
+        name: budgets.format_wave_name(document, number)
         for number, wave in enumerate(document["waves"])
         for name in wave["hosts"]
     }
 
 
-def _otherwise(
-    name: str, old: Document, new: Document, places: tuple[t.Mapping[str, str], t.Mapping[str, str]]
-) -> t.Iterator[str]:
+def _compare_rows(old: Document, new: Document, old_wave: str | None, new_wave: str | None) -> t.Iterator[str]:
     if old["build_id"] != new["build_id"]:
         yield "another kernel"
     if old["level"] != new["level"]:
-        yield f"starts from another level: {_or_none(old['level'])} -> {_or_none(new['level'])}"
+        yield f"starts from another level: {_format_level(old['level'])} -> {_format_level(new['level'])}"
     if old["kmp"] != new["kmp"]:
         yield f"another KMP: {old['kmp']} -> {new['kmp']}"
-    was, is_ = (of_one.get(name) for of_one in places)
-    if was != is_:
-        yield f"another wave: {was} -> {is_}"
+    if old_wave != new_wave:
+        yield f"another wave: {old_wave} -> {new_wave}"
 
 
-def _or_none(level: int | None) -> str:
+def _format_level(level: int | None) -> str:
     return "none" if level is None else str(level)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who has downloaded what is planned for it. PRIVATE to the collection. Pure."""
+"""Which hosts have downloaded the KMP planned for them. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts imp
 
 
 @dataclasses.dataclass(frozen=True)
-class Fetched:
-    """``outcome`` is one of failed (it was not asked perhaps), downloaded, there (it was before), skipped (nothing is
-    planned for it), unchanged (it is patched already).
-    """
-
+class Download:
     host: str
+    # failed (or not run), downloaded, present (before already), skipped (nothing is planned), unchanged (up to date)
     outcome: str
     reason: str
     kmp: str | None = None
 
 
-def of(
+def determine_download(
     host: Host,
     left_out: str | None,
     result: t.Mapping[str, t.Any] | None,
     variables: t.Mapping[str, t.Any],
     check_mode: bool,
-) -> Fetched:
-    """:param left_out: why the plan has the host in no wave, None where it has it in one.
-    :param result: what the host's livepatch has returned with ``download_only``, None where it did not run.
+) -> Download:
+    """What the download has come to on one host.
+
+    :param left_out: why the plan has the host in no wave, None where it has it in one.
+    :param result: of the host's task with ``download_only``, None where it did not run.
     """
     if left_out is not None:
         if host.patchable:
-            return Fetched(host.name, "skipped", left_out)
+            return Download(host.name, "skipped", left_out)
         kind = "unchanged" if host.up_to_date else "skipped" if host.settled else "failed"
-        return Fetched(host.name, kind, host.reason)
-    problem = _task_errors.of(result, variables) if result else "it was not asked"
-    if not result or problem is not None:
-        return Fetched(host.name, "failed", problem or "", host.kmp)
+        return Download(host.name, kind, host.reason)
+    error = _task_errors.describe_error(result, variables) if result else "its download was not run"
+    if not result or error is not None:
+        return Download(host.name, "failed", error or "", host.kmp)
     if not result["changed"]:
-        return Fetched(host.name, "there", "it was there", host.kmp)
-    return Fetched(host.name, "downloaded", "would be downloaded" if check_mode else "", host.kmp)
+        return Download(host.name, "present", "downloaded before", host.kmp)
+    return Download(host.name, "downloaded", "would be downloaded" if check_mode else "", host.kmp)

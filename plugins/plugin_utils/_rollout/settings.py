@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the operator says of a plan, checked. PRIVATE to the collection. Pure."""
+"""The settings that a plan is made by, parsed. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ import typing as t
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Choice
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import HostSelection
 
 if t.TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
 HALT_SCOPES = ("rollout", "kmp", "cohort")
 BUDGETS = ("batch", "wave", "cohort", "rollout", "lost", "unreachable")
+# The budgets that are 0 where the operator sets none
+_ZERO_BUDGETS = ("wave", "lost")
+_CAPS = ("max_per_wave", "max_per_domain", "max_per_group")
+# Options that select and group hosts, as a plan's document shows them
+_SELECTION_OPTIONS = ("domain_keys", "cohort_key", "filter", "kernel_versions", "levels")
 
-# The options of livepatch_plan that make the plan, as Ansible's argument specification has them
+# The options that make a plan, as Ansible's argument specification has them
 OPTIONS: dict[str, t.Any] = {
     "waves": {"type": "list", "elements": "str", "required": True},
     "seed": {"type": "str", "default": ""},
@@ -36,101 +41,107 @@ OPTIONS: dict[str, t.Any] = {
     "levels": {"type": "str"},
     "prestaged": {"type": "bool", "default": False},
     "halt_scope": {"type": "str", "choices": list(HALT_SCOPES), "default": "rollout"},
-    **{f"budget_{name}": {"type": "str", "default": "0" if name in ("wave", "lost") else None} for name in BUDGETS},
+    **{f"budget_{kind}": {"type": "str", "default": "0" if kind in _ZERO_BUDGETS else None} for kind in BUDGETS},
 }
 
 
 @dataclasses.dataclass(frozen=True)
+class QuarantineEntry:
+    """What must not be touched, a host or a KMP (of one cohort or of all), and why."""
+
+    reason: str
+    kmp: str | None = None
+    cohort: str | None = None
+    host: str | None = None
+
+    @classmethod
+    def from_row(cls, row: t.Mapping[str, t.Any]) -> QuarantineEntry:
+        """:param row: of the store."""
+        return cls(str(row["reason"]), row.get("kmp"), row.get("cohort"), row.get("host"))
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
-    """Numbers are as people give them: ``5`` or ``10%``, None for no limit.
+    """Counts of hosts are ``5`` or ``10%``; where None is allowed it means no limit."""
 
-    ``waves``: how large those after the canaries are; whoever is left is in one more. ``canaries``: how many of a
-    cohort. ``max_per_domain``, ``max_per_group``: how many of one failure domain, or service, are in one wave.
-    ``quarantine``: what must not be touched, each with ``kmp``, ``cohort``, ``host`` and ``reason``.
-    """
-
+    # Sizes of the waves after the canaries; the hosts that are left are one more wave
     waves: tuple[str, ...]
     seed: str = ""
     max_in_flight: int = 100
+    # Of each cohort
     canaries: str = "1"
     max_per_wave: str | None = None
+    # Hosts of one failure domain, or of one service, in one wave
     max_per_domain: str | None = None
     max_per_group: str | None = None
     halt_scope: str = "rollout"
     budgets: t.Mapping[str, str | None] = dataclasses.field(default_factory=lambda: dict.fromkeys(BUDGETS))
-    quarantine: tuple[t.Mapping[str, t.Any], ...] = ()
-    choice: Choice = dataclasses.field(default_factory=Choice)
-    said: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    quarantine: tuple[QuarantineEntry, ...] = ()
+    selection: HostSelection = dataclasses.field(default_factory=HostSelection)
+    # What ``selection`` was parsed from
+    selection_options: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, options: t.Mapping[str, t.Any]) -> Settings:
-        """:param options: those of livepatch_plan, and ``quarantine``.
-        :raises PlanError: one of them cannot be understood.
+    def from_options(
+        cls, options: t.Mapping[str, t.Any], quarantine: t.Iterable[t.Mapping[str, t.Any]] = ()
+    ) -> Settings:
+        """Parse and check the options of a plan.
+
+        :param quarantine: the store's rows.
+        :raises PlanError: an option cannot be understood.
         """
-        waves = tuple(_needed("livepatch_waves", size) for size in options["waves"])
+        waves = tuple(host_counts.require_count("livepatch_waves", size) for size in options["waves"])
         if options["max_in_flight"] < 1:
-            raise PlanError(
-                f"livepatch_max_in_flight is {options['max_in_flight']}: at least one host must be in flight"
-            )
-        caps = {name: host_counts.check(f"livepatch_{name}", options[name]) for name in _CAPS}
-        for name, value in caps.items():
-            if value in ("0", "0%"):
-                raise PlanError(f"livepatch_{name} is {value}: then no host could ever be in a wave")
+            raise PlanError(f"livepatch_max_in_flight is {options['max_in_flight']}: set it to 1 or more")
+        caps = {cap: host_counts.parse_count(f"livepatch_{cap}", options[cap]) for cap in _CAPS}
+        for cap, value in caps.items():
+            if value is not None and not int(value.rstrip("%")):
+                raise PlanError(f"livepatch_{cap} is {value}, which admits no host to any wave: set it to 1 or more")
         budgets = {
-            name: host_counts.check(
-                "livepatch_budget" + ("" if name == "wave" else f"_{name}"), options[f"budget_{name}"]
+            kind: host_counts.parse_count(
+                "livepatch_budget" if kind == "wave" else f"livepatch_budget_{kind}", options[f"budget_{kind}"]
             )
-            for name in BUDGETS
+            for kind in BUDGETS
         }
-        choice = Choice(
+        selection = HostSelection(
             tuple(options["domain_keys"]),
-            _expression("livepatch_cohort_key", options["cohort_key"]),
-            _expression("livepatch_filter", options["filter"]),
-            _range("livepatch_kernel_versions", options["kernel_versions"]),
-            _range("livepatch_levels", options["levels"]),
+            _parse_expression("livepatch_cohort_key", options["cohort_key"]),
+            _parse_expression("livepatch_filter", options["filter"]),
+            _parse_range("livepatch_kernel_versions", options["kernel_versions"]),
+            _parse_range("livepatch_levels", options["levels"]),
             options["prestaged"],
         )
         return cls(
             waves,
             options["seed"],
             options["max_in_flight"],
-            _needed("livepatch_canaries", options["canaries"]),
+            host_counts.require_count("livepatch_canaries", options["canaries"]),
             halt_scope=options["halt_scope"],
             budgets=budgets,
-            quarantine=tuple(options.get("quarantine") or ()),
-            choice=choice,
-            said={name: options[name] for name in ("domain_keys", "cohort_key", "filter", "kernel_versions", "levels")},
+            quarantine=tuple(QuarantineEntry.from_row(row) for row in quarantine),
+            selection=selection,
+            selection_options={option: options[option] for option in _SELECTION_OPTIONS},
             **caps,
         )
 
     def as_document(self) -> dict[str, t.Any]:
-        """What a plan tells of how it was made."""
+        """The settings as a plan's document has them."""
         names = ("seed", "max_in_flight", "canaries", *_CAPS, "halt_scope")
-        told = {name: getattr(self, name) for name in names}
-        return {**told, "waves": list(self.waves), "budgets": dict(self.budgets), **self.said}
+        document = {name: getattr(self, name) for name in names}
+        return {**document, "waves": list(self.waves), "budgets": dict(self.budgets), **self.selection_options}
 
 
-_CAPS = ("max_per_wave", "max_per_domain", "max_per_group")
+def _parse_expression(name: str, text: str | None) -> t.Any:
+    return _jmespath.compile_expression(name, text) if text else None
 
 
-def _needed(name: str, value: str) -> str:
-    checked = host_counts.check(name, value)
-    if checked is None:
-        raise PlanError(f"{name}: {value!r} is neither a number of hosts nor a share such as 25%")
-    return checked
-
-
-def _expression(name: str, text: str | None) -> t.Any:
-    return _jmespath.compiled(name, text) if text else None
-
-
-def _range(name: str, text: str | None) -> SpecifierSet | None:
+def _parse_range(name: str, text: str | None) -> SpecifierSet | None:
     if not text:
         return None
-    # It comes with ansible-core; where Ansible only looks at what the plugins import it is not there.
+    # packaging comes with ansible-core, and is missing where Ansible only checks what the plugins import.
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
         return SpecifierSet(text)
     except InvalidSpecifier as exc:
-        raise PlanError(f"{name}: {text!r} is no range of versions such as '>=6.4, <6.12': {exc}") from exc
+        raise PlanError(f"{name} is {text!r}: set a range of versions such as '>=6.4, <6.12' ({exc})") from exc

@@ -10,7 +10,8 @@ import dataclasses
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import left_to_slices, not_to_join
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.rows import explain_not_joinable, is_left_to_slices
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
@@ -22,7 +23,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     plan_diff,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import QuarantineEntry, Settings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient, StoreError
 
 # In the detail of a rollout that was taken up to bring hosts back only: as what it had ended
@@ -58,7 +59,7 @@ def begin(
     resumed = open_ is not None
     before = None
     if only:
-        before = _compared(store.send("last_plan", scope=store.scope), document)
+        before = _compared(store.send("load_last_plan", scope=store.scope), document)
         store.send("save_plan", scope=store.scope, document=document)
     elif document["waves"] and not read_only:
         held, open_ = _take(store, document, open_, int(options["lease"]))
@@ -86,32 +87,32 @@ def _stopped(document: t.Mapping[str, t.Any], rollout: t.Mapping[str, t.Any]) ->
     """
     found = {rollout["detail"]["wave"]} if _stopped_by_slice(rollout) else set()
     rows = {
-        name: outcome.recorded(name, row, document["hosts"][name]["cohort"])
+        name: outcome.load_outcome(name, row, document["hosts"][name]["cohort"])
         for name, row in rollout["outcomes"].items()
         if name in document["hosts"]
     }
-    everybody = budgets.count(rows.values())
+    everybody = budgets.count_outcomes(rows.values())
     for number, wave in enumerate(document["waves"]):
         known = [rows[name] for name in wave["hosts"] if name in rows]
         # Of how many a batch was nobody knows any more.
-        totals = budgets.Totals(everybody["rollout"], budgets.by_outcome(known), {}, everybody["cohorts"])
-        if known and not budgets.judge(document, number, totals, known, last=False).passed:
+        totals = budgets.Totals(everybody["rollout"], budgets.count_by_outcome(known), {}, everybody["cohorts"])
+        if known and not budgets.assess_wave(document, number, totals, known, last=False).passed:
             found.add(number)
     return found
 
 
 def _stopped_by_slice(rollout: t.Mapping[str, t.Any]) -> bool:
     """Whether a slice has stopped the wave that it was left, be it that a run has taken the rollout up since."""
-    return left_to_slices(rollout, "halted") or left_to_slices(rollout, "running")
+    return is_left_to_slices(rollout, "halted") or is_left_to_slices(rollout, "running")
 
 
 def _owed(
-    rollout: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], quarantine: t.Iterable[t.Mapping[str, t.Any]]
+    rollout: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], quarantine: t.Iterable[QuarantineEntry]
 ) -> list[str]:
     """Who of a rollout that has ended is still to be brought back, and can be reached. Whom somebody has put in
     quarantine is left to that one.
     """
-    left = {one["host"] for one in quarantine if one.get("host")}
+    left = {entry.host for entry in quarantine if entry.host}
     return [
         name
         for name, row in rollout["outcomes"].items()
@@ -133,7 +134,7 @@ def _bring_back(
         held = {"id": rollout["id"], "fence": _hold(store, ttl)}
         ours = {"scope": store.scope, "fence": held["fence"], "rollout": held["id"]}
         # Whoever comes after a run that died in the middle knows by that to start nobody.
-        store.send("status", **ours, status="running", detail={ENDS: ends, "text": "hosts are brought back"})
+        store.send("set_status", **ours, status="running", detail={ENDS: ends, "text": "hosts are brought back"})
     return {
         **held,
         "resumed": True,
@@ -154,7 +155,7 @@ def _compared(last: t.Mapping[str, t.Any] | None, document: t.Mapping[str, t.Any
     """The plan before this one, and what has changed since; None where there is none that can be understood."""
     if last is None or last["document"].get("schema") != plan.SCHEMA:
         return None
-    changes = [dataclasses.asdict(one) for one in plan_diff.between(last["document"], document)]
+    changes = [dataclasses.asdict(one) for one in plan_diff.compare_plans(last["document"], document)]
     return {"hash": last["document"]["hash"], "saved": last["saved"], "changes": changes}
 
 
@@ -169,10 +170,10 @@ def join(store: StoreClient, fleet: t.Sequence[Host], slices: int, ttl: int, rea
     joined: dict[str, t.Any]
     if read_only:
         open_ = _open(store.send("show", scope=store.scope)["rollout"])
-        why = not_to_join(open_)
+        why = explain_not_joinable(open_)
         joined = {"fence": None, "member": None, "rollout": None if why else open_, "why": why}
     else:
-        joined = store.send("join", scope=store.scope, owner=lease.current(), ttl=ttl)
+        joined = store.send("join_wave", scope=store.scope, owner=lease.current(), ttl=ttl)
     open_ = joined["rollout"]
     if open_ is None:
         return f"no wave is left to slices ({joined['why']})"
@@ -181,10 +182,10 @@ def join(store: StoreClient, fleet: t.Sequence[Host], slices: int, ttl: int, rea
     ours = {"scope": store.scope, "fence": joined["fence"]}
     if left.changed and not read_only:
         outcomes = batches.skipped(document, left.changed)
-        store.send("results", **ours, rollout=open_["id"], wave=wave, outcomes=outcomes)
+        store.send("record_outcomes", **ours, rollout=open_["id"], wave=wave, outcomes=outcomes)
     if not left.batches:
         if not read_only:
-            store.send("leave", **ours, member=joined["member"])
+            store.send("leave_wave", **ours, member=joined["member"])
         return f"wave {wave} has none of these hosts, or they have ended"
     return {
         **_as_result(left),
@@ -247,7 +248,7 @@ def back(
             for one in document["cohorts"]
             if one["id"] in cohorts
         ]
-        store.send("quarantine_add", entries=entries)
+        store.send("add_to_quarantine", entries=entries)
     most = document["settings"]["max_in_flight"]
     sizes = [len(wave[at : at + most]) for wave in waves for at in range(0, len(wave), most)]
     hosts = [name for wave in waves for name in wave]
@@ -260,7 +261,7 @@ def _may_go_back(
     if which["wave"] not in (None, wave) or which["cohort"] not in (None, planned["cohort"]):
         return False
     # What a lost host has made of it since nobody knows; what is not of this plan it keeps.
-    away = ("begun", "lost", "rollback_pending", "rollback_refused")
+    away = (BEGUN, "lost", "rollback_pending", "rollback_refused")
     return row.get("outcome") in away or bool(row.get("applied"))
 
 
@@ -271,7 +272,7 @@ def _hold(store: StoreClient, ttl: int) -> int:
 
 def _taken(store: StoreClient, ttl: int) -> t.Any:
     return lease.unless_gone(
-        lambda **more: store.send("take", scope=store.scope, owner=lease.current(), ttl=ttl, **more)
+        lambda **more: store.send("take_lease", scope=store.scope, owner=lease.current(), ttl=ttl, **more)
     )
 
 
@@ -282,11 +283,10 @@ def _document(
         if wanted not in ("", open_["plan_hash"]):
             raise PlanError(
                 f"the plan {wanted} is asked for, and a rollout of the plan {open_['plan_hash']} is open. Finish that "
-                "one first (run the rollout without livepatch_plan_hash), or give it up (playbook halt, "
-                "-e livepatch_abandon=true)"
+                "one first (run the rollout without livepatch_plan_hash), or abort it (playbook abort)"
             )
         return _stored(store, open_["plan_hash"])
-    made = plan.make(fleet, settings).as_document()
+    made = plan.build_plan(fleet, settings).as_document()
     if wanted in ("", made["hash"]):
         return made
     try:
@@ -299,8 +299,8 @@ def _document(
 
 
 def _stored(store: StoreClient, hash_: str) -> dict[str, t.Any]:
-    document: dict[str, t.Any] = store.send("load_plan", hash=hash_)
-    plan.check_document(document)
+    document: dict[str, t.Any] = store.send("load_plan", plan_hash=hash_)
+    plan.validate_document(document)
     return document
 
 
@@ -310,22 +310,22 @@ def _take(store: StoreClient, document: t.Mapping[str, t.Any], seen: t.Any, ttl:
     fence, open_ = taken["fence"], _open(taken["rollout"])
     ours = {"scope": store.scope, "fence": fence}
     if (open_ or {}).get("id") != (seen or {}).get("id"):
-        store.send("release", **ours)
+        store.send("release_lease", **ours)
         raise PlanError("another run has begun or ended a rollout meanwhile: run this one again")
     if open_ is None:
         store.send("save_plan", scope=store.scope, document=document)
-        identity = store.send("start", **ours, plan_hash=document["hash"], settings={})
+        identity = store.send("start_rollout", **ours, plan_hash=document["hash"])
     else:
         identity = open_["id"]
         # That a slice has stopped a wave is known by the detail until the wave's gate has ended the rollout.
         detail = open_["detail"] if _stopped_by_slice(open_) else {}
-        store.send("status", **ours, rollout=identity, status="running", detail=detail)
+        store.send("set_status", **ours, rollout=identity, status="running", detail=detail)
     return {"id": identity, "fence": fence}, open_
 
 
 def _insist_on_reaching(fleet: t.Sequence[Host], settings: Settings) -> None:
     out = [host.name for host in fleet if host.reason.startswith("unreachable: ")]
-    most = host_counts.allowed(settings.budgets["unreachable"], len(fleet))
+    most = host_counts.resolve_count(settings.budgets["unreachable"], len(fleet))
     if most is not None and len(out) > most:
         raise PlanError(
             f"{len(out)} of {len(fleet)} hosts cannot be reached, and livepatch_budget_unreachable is {most}. Nothing "
@@ -343,7 +343,7 @@ def _insist_on_everybody(
     passed = batches.passed(gates)
     away = []
     for number, wave in enumerate(document["waves"]):
-        todo = (batches.BEGUN, "pending") if number in passed else (batches.BEGUN, "pending", *outcome.GOOD)
+        todo = (BEGUN, "pending") if number in passed else (BEGUN, "pending", *outcome.SUCCESSFUL)
         gone = [name for name in wave["hosts"] if name not in fleet]
         # Somebody has to be there to come to the gate.
         nobody = number not in passed and len(gone) == len(wave["hosts"])
@@ -353,7 +353,7 @@ def _insist_on_everybody(
         raise PlanError(
             f"the plan {document['hash'][:12]} has hosts that this run leaves out ({', '.join(away[:5])}{more}), "
             "canaries perhaps: run it without --limit, and with the livepatch_targets that it was made with. If they "
-            "are gone for good, give the rollout up (playbook halt, -e livepatch_abandon=true)"
+            "are gone for good, abort the rollout (playbook abort)"
         )
 
 

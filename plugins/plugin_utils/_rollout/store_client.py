@@ -19,7 +19,7 @@ from ansible.errors import AnsibleActionFail
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 
 COORDINATOR = "livepatch_coordinator"
 PATH = "livepatch_store_path"
@@ -77,7 +77,7 @@ class StoreClient:
         try:
             if is_local(self._vars):
                 # Here it is: there is nobody to send a module to.
-                return dispatch.do(
+                return dispatch.run_command(
                     Store(path(self._vars), time.time), command, arguments, self._action._task.check_mode
                 )
             return self._sent(command, arguments)

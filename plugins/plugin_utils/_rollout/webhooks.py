@@ -21,15 +21,15 @@ import uuid
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
-    LATER,
+    REQUEST_OPTIONS,
+    RETRY_LATER,
     Fetch,
-    NoAnswer,
+    RequestFailed,
     fetch,
-    good,
-    said,
-    shown,
+    format_response,
+    is_success,
+    redact_url,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import OPTIONS as REQUEST
 
 # The option of each module that tells hooks, documented in the fragment of that name
 OPTIONS: dict[str, t.Any] = {"hooks": {"type": "list", "elements": "dict", "default": [], "no_log": True}}
@@ -64,25 +64,27 @@ def _parsed(given: t.Mapping[str, t.Any]) -> Hook:
     if not str(given.get("url") or "").startswith(("http://", "https://")):
         raise PlanError("livepatch_webhooks: each of them needs a url, http:// or https://")
     url = str(given["url"])
-    unknown = sorted(set(given) - _OWN - REQUEST)
+    unknown = sorted(set(given) - _OWN - REQUEST_OPTIONS)
     if unknown:
-        known = ", ".join(sorted(_OWN | REQUEST))
-        raise PlanError(f"livepatch_webhooks: {shown(url)}: {', '.join(unknown)} is not known; known are {known}")
+        known = ", ".join(sorted(_OWN | REQUEST_OPTIONS))
+        raise PlanError(f"livepatch_webhooks: {redact_url(url)}: {', '.join(unknown)} is not known; known are {known}")
     points = given.get("points") or POINTS
     points = tuple(points.split(",") if isinstance(points, str) else map(str, points))
     wrong = [point for point in points if point not in POINTS]
     if wrong:
         raise PlanError(
-            f"livepatch_webhooks: {shown(url)}: there is no point {wrong[0]}; there are {', '.join(POINTS)}"
+            f"livepatch_webhooks: {redact_url(url)}: there is no point {wrong[0]}; there are {', '.join(POINTS)}"
         )
     try:
         retries, limit = int(given.get("retries", 2)), float(given.get("limit", 20))
         timeout = float(given.get("timeout", 5))
     except (TypeError, ValueError) as exc:
-        raise PlanError(f"livepatch_webhooks: {shown(url)}: retries, limit and timeout are numbers") from exc
+        raise PlanError(f"livepatch_webhooks: {redact_url(url)}: retries, limit and timeout are numbers") from exc
     if retries < 0 or limit <= 0 or timeout <= 0:
-        raise PlanError(f"livepatch_webhooks: {shown(url)}: limit and timeout are above 0, retries is not below it")
-    request = {key: given[key] for key in REQUEST & set(given)}
+        raise PlanError(
+            f"livepatch_webhooks: {redact_url(url)}: limit and timeout are above 0, retries is not below it"
+        )
+    request = {key: given[key] for key in REQUEST_OPTIONS & set(given)}
     return Hook(url, points, str(given.get("secret") or ""), retries, limit, timeout, request)
 
 
@@ -128,7 +130,7 @@ class Hooks:
             if point in hook.points:
                 problem = self._tried(hook, point, body)
                 if problem is not None:
-                    self._warn(f"livepatch_webhooks: {shown(hook.url)} was not told of {point}: {problem}")
+                    self._warn(f"livepatch_webhooks: {redact_url(hook.url)} was not told of {point}: {problem}")
 
     def _tried(self, hook: Hook, point: str, body: str) -> str | None:
         """Why it was not told in the end."""
@@ -152,11 +154,11 @@ class Hooks:
         request = {**hook.request, "headers": headers, "timeout": min(hook.timeout, left)}
         try:
             status, text = self._send("POST", hook.url, body, request)
-        except NoAnswer as exc:
+        except RequestFailed as exc:
             return True, str(exc)
-        if good(status):
+        if is_success(status):
             return False, ""
-        return status >= 500 or status in LATER, said(status, text)
+        return status >= 500 or status in RETRY_LATER, format_response(status, text)
 
 
 def signature(secret: str, body: str) -> str:

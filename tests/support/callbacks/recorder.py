@@ -22,6 +22,11 @@ description: Appends a line of JSON for each batch of a play, and for each start
 """
 
 
+def _describe(task: t.Any) -> dict[str, str]:
+    role = task._role.get_name() if task._role else ""
+    return {"task": task.name, "action": task.action, "role": role}
+
+
 class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -41,13 +46,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._write("play")
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
-        self._write("start", host=host.get_name(), task=task.name, action=task.action)
+        self._write("start", host=host.get_name(), **_describe(task))
 
     def _end(self, outcome: str, result: t.Any, kind: str = "end") -> None:
         # What the results are called without an underscore from ansible-core 2.19 on.
         host, task, data = result._host, result._task, result._result
-        told = {"task": task.name, "action": task.action, "result": dict(data)}
-        self._write(kind, outcome=outcome, host=host.get_name(), **told)
+        self._write(kind, outcome=outcome, host=host.get_name(), **_describe(task), result=dict(data))
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._end("ok", result)

@@ -9,7 +9,7 @@ SPDX-License-Identifier: GPL-3.0-or-later
   const report = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
   const PAGE = 200;
-  let shown = PAGE;
+  let limit = PAGE;
   const opened = new Set();
 
   const rollout = report.rollout !== null;
@@ -30,34 +30,34 @@ SPDX-License-Identifier: GPL-3.0-or-later
     not_covered: "idle", "loses it": "warn",
   };
 
-  // The worst first; the others by their names, as they come.
-  const badness = (value) => (value === null ? 2 : ["warn", "idle", "good"].indexOf(mood[value]));
-  const rank = (h) => Math.min(badness(h.outcome), badness(h.state));
-  report.hosts.sort((one, other) => rank(one) - rank(other));
+  // Worst first, then by name, the order of the data
+  const rankValue = (value) => (value === null ? 2 : ["warn", "idle", "good"].indexOf(mood[value]));
+  const rank = (h) => Math.min(rankValue(h.outcome), rankValue(h.state));
+  report.hosts.sort((left, right) => rank(left) - rank(right));
 
-  // What is searched in, worked out once: thousands of hosts are filtered at each key.
+  // The searchable text, built once: thousands of hosts are filtered at each key press.
   const text = new Map(report.hosts.map((h) => [h, [
     h.name, h.state, h.outcome, h.release, h.build_id, h.kmp, h.cohort, ...h.domains, ...h.problems,
     ...(h.cves_open || []), ...(h.cves_fixed || []),
   ].join("\n").toLowerCase()]));
 
   const element = (name, options = {}, ...children) => {
-    const made = Object.assign(document.createElement(name), options);
-    made.append(...children);
-    return made;
+    const node = Object.assign(document.createElement(name), options);
+    node.append(...children);
+    return node;
   };
 
-  const choices = (select, values) => select.append(...values.map((value) => element("option", { value }, value)));
-  const all = (key) => [...new Set(report.hosts.flatMap((h) => h[key] || []))].sort();
-  choices(at("state"), all("state"));
-  choices(at("outcome"), all("outcome"));
+  const addChoices = (select, values) => select.append(...values.map((value) => element("option", { value }, value)));
+  const collect = (key) => [...new Set(report.hosts.flatMap((h) => h[key] || []))].sort();
+  addChoices(at("state"), collect("state"));
+  addChoices(at("outcome"), collect("outcome"));
   at("outcome-label").hidden = !rollout;
-  choices(at("cve"), [...new Set([...all("cves_open"), ...all("cves_fixed")])].sort());
+  addChoices(at("cve"), [...new Set([...collect("cves_open"), ...collect("cves_fixed")])].sort());
 
   at("table").querySelector("thead").append(
     element("tr", {}, ...columns.map(([title]) => element("th", { scope: "col" }, title))));
 
-  const matches = () => {
+  const filterHosts = () => {
     const words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     const [state, outcome, cve] = ["state", "outcome", "cve"].map((id) => at(id).value);
     return report.hosts.filter((h) => (!state || h.state === state) && (!outcome || h.outcome === outcome)
@@ -65,7 +65,7 @@ SPDX-License-Identifier: GPL-3.0-or-later
       && words.every((word) => text.get(h).includes(word)));
   };
 
-  const detail = (h) => {
+  const buildDetail = (h) => {
     const rows = [];
     const row = (title, value) => {
       if (value !== null && value !== undefined && value !== "" && !(Array.isArray(value) && !value.length)) {
@@ -87,11 +87,11 @@ SPDX-License-Identifier: GPL-3.0-or-later
     return element("dl", {}, ...rows);
   };
 
-  const lines = (h, number) => {
+  const buildLines = (h, number) => {
     const id = `detail-${number}`;
     const open = opened.has(h.name);
-    const cells = columns.map(([title, of], place) => {
-      const value = of(h);
+    const cells = columns.map(([title, getValue], place) => {
+      const value = getValue(h);
       const cell = element(place ? "td" : "th", place ? {} : { scope: "row" });
       if (!place) {
         const button = element("button", { type: "button", className: "link" }, h.name);
@@ -110,15 +110,15 @@ SPDX-License-Identifier: GPL-3.0-or-later
       return cell;
     });
     const more = element("tr", { id, className: "detail", hidden: !open },
-      element("td", { colSpan: columns.length }, ...(open ? [detail(h)] : [])));
+      element("td", { colSpan: columns.length }, ...(open ? [buildDetail(h)] : [])));
     return [element("tr", {}, ...cells), more];
   };
 
   const draw = () => {
-    const found = matches();
-    at("table").querySelector("tbody").replaceChildren(...found.slice(0, shown).flatMap(lines));
-    at("count").textContent = `${found.length} of ${report.hosts.length} hosts`;
-    at("more").hidden = found.length <= shown;
+    const hosts = filterHosts();
+    at("table").querySelector("tbody").replaceChildren(...hosts.slice(0, limit).flatMap(buildLines));
+    at("count").textContent = `${hosts.length} of ${report.hosts.length} hosts`;
+    at("more").hidden = hosts.length <= limit;
   };
 
   at("table").addEventListener("click", (event) => {
@@ -128,21 +128,21 @@ SPDX-License-Identifier: GPL-3.0-or-later
     draw();
     at("table").querySelector(`button[data-host="${CSS.escape(name)}"]`).focus();
   });
-  const again = () => { shown = PAGE; draw(); };
-  at("filters").addEventListener("input", again);
+  const redraw = () => { limit = PAGE; draw(); };
+  at("filters").addEventListener("input", redraw);
   at("filters").addEventListener("submit", (event) => event.preventDefault());
-  at("filters").addEventListener("reset", () => setTimeout(again));
-  at("more").addEventListener("click", () => { shown += PAGE; draw(); });
+  at("filters").addEventListener("reset", () => setTimeout(redraw));
+  at("more").addEventListener("click", () => { limit += PAGE; draw(); });
   document.addEventListener("click", (event) => {
     const button = event.target.closest ? event.target.closest("[data-show]") : null;
     if (!button) return;
     at("filters").reset();
     const [id, value] = button.dataset.show.split("=");
     at(id).value = value;
-    setTimeout(() => { again(); at("hosts").scrollIntoView(); at(id).focus(); });
+    setTimeout(() => { redraw(); at("hosts").scrollIntoView(); at(id).focus(); });
   });
-  // On paper there is no button to press.
-  addEventListener("beforeprint", () => { shown = Infinity; draw(); });
-  addEventListener("afterprint", again);
+  // Paper has no buttons.
+  addEventListener("beforeprint", () => { limit = Infinity; draw(); });
+  addEventListener("afterprint", redraw);
   draw();
 })();

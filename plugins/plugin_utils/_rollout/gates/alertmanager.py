@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """A gate that asks Alertmanager which alerts fire. PRIVATE to the collection. Pure, but for the request that is
-handed in.
+passed in.
 
-See https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml for the answers.
+See https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml for the responses.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import Fetch, NoAnswer
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import Fetch, RequestFailed
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import verdict
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import Context
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import GateContext
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import Measurement
 
 OPTIONS = {"url", "matchers", "label", "allow", "only_new"}
@@ -28,62 +28,66 @@ OPTIONS = {"url", "matchers", "label", "allow", "only_new"}
 
 @dataclasses.dataclass(frozen=True)
 class Alertmanager:
-    """Fails when an alert fires that the ``matchers`` (``severity="critical"``) match. With ``label`` only alerts
-    count whose label of that name is one of the patched hosts. ``allow`` names alerts that may fire. With
-    ``only_new`` those
-    count that began after the rollout did. Silenced and inhibited ones do not.
-    """
+    """Fails when an alert fires that counts. Silenced and inhibited ones do not."""
 
     url: str
+    # Alerts that match all of them count (such as severity="critical")
     matchers: tuple[str, ...]
+    # Only alerts count whose label of this name is one of the patched hosts
     label: str | None
+    # Names of alerts that may fire
     allow: tuple[str, ...]
+    # Only alerts count that began after the rollout did
     only_new: bool
-    request: t.Mapping[str, t.Any]
+    request_options: t.Mapping[str, t.Any]
 
     @classmethod
-    def of(cls, name: str, given: t.Mapping[str, t.Any], request: t.Mapping[str, t.Any]) -> Alertmanager:
-        """:raises PlanError: it cannot be understood."""
-        if not given.get("url"):
-            raise PlanError(f"the gate {name} has no url")
-        matchers = tuple(str(one) for one in given.get("matchers") or ())
+    def parse(cls, name: str, options: t.Mapping[str, t.Any], request_options: t.Mapping[str, t.Any]) -> Alertmanager:
+        """:raises PlanError: an option cannot be understood."""
+        if not options.get("url"):
+            raise PlanError(f"gate {name} has no url: set it")
+        matchers = tuple(str(matcher) for matcher in options.get("matchers") or ())
         for matcher in matchers:
             if not re.fullmatch(r'\s*[A-Za-z_][A-Za-z0-9_]*\s*(=|!=|=~|!~)\s*".*"\s*', matcher):
-                raise PlanError(f"the gate {name}: {matcher!r} is no matcher: give such as 'severity=\"critical\"'")
+                raise PlanError(f"gate {name}: {matcher!r} is not a matcher: set one such as 'severity=\"critical\"'")
         return cls(
-            str(given["url"]),
+            str(options["url"]),
             matchers,
-            given.get("label"),
-            tuple(str(one) for one in given.get("allow") or ()),
-            bool(given.get("only_new", False)),
-            request,
+            options.get("label"),
+            tuple(str(alert) for alert in options.get("allow") or ()),
+            bool(options.get("only_new", False)),
+            request_options,
         )
 
-    def look(self, context: Context, fetch: Fetch) -> Measurement:
-        asked = [
+    def measure(self, context: GateContext, fetch: Fetch) -> Measurement:
+        parameters = [
             ("active", "true"),
             ("silenced", "false"),
             ("inhibited", "false"),
-            *(("filter", one) for one in self.matchers),
+            *(("filter", matcher) for matcher in self.matchers),
         ]
-        url = f"{self.url.rstrip('/')}/api/v2/alerts?{urllib.parse.urlencode(asked)}"
+        url = f"{self.url.rstrip('/')}/api/v2/alerts?{urllib.parse.urlencode(parameters)}"
         query = " ".join(self.matchers) or "all alerts"
         try:
-            status, text = fetch("GET", url, None, self.request)
+            status, text = fetch("GET", url, None, self.request_options)
             if status != 200:
-                raise NoAnswer(f"Alertmanager answers with HTTP {status}: {text[:200]}")
+                raise RequestFailed(f"Alertmanager returned HTTP {status}: {text[:200]}")
             firing = sorted(
-                {str(one["labels"].get("alertname")) for one in json.loads(text) if self._counts(one, context)}
+                {
+                    str(alert["labels"].get("alertname"))
+                    for alert in json.loads(text)
+                    if self._is_counted(alert, context)
+                }
             )
-        except NoAnswer as exc:
+        except RequestFailed as exc:
             return Measurement(verdict.ERROR, str(exc), query)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            return Measurement(verdict.ERROR, f"Alertmanager answers with what is not its format: {exc!r}", query)
+            return Measurement(verdict.ERROR, f"Alertmanager returned an unexpected body: {exc!r}", query)
         if firing:
             return Measurement(verdict.FAIL, f"firing: {', '.join(firing)}", query, firing)
-        return Measurement(verdict.PASS, "no such alert fires", query, [])
+        return Measurement(verdict.PASS, "no matching alert is firing", query, [])
 
-    def _counts(self, alert: t.Mapping[str, t.Any], context: Context) -> bool:
+    def _is_counted(self, alert: t.Mapping[str, t.Any], context: GateContext) -> bool:
         labels = alert["labels"]
         if labels.get("alertname") in self.allow:
             return False

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a gate is about. PRIVATE to the collection. Pure."""
+"""The wave that a gate is asked about. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import typing as t
 
 
 @dataclasses.dataclass(frozen=True)
-class Context:
-    """``patched``: the wave's hosts that are well; ``control``: hosts of the same cohorts that are not patched yet, or
-    where there are none those of earlier waves; both by the names that monitoring knows them by. ``began``: when the
-    rollout began, in seconds since the epoch.
-    """
+class GateContext:
+    """Hosts are given by the names that monitoring knows them by."""
 
     rollout: str
     plan: str
     wave: int
+    # The wave's hosts that are healthy
     patched: tuple[str, ...]
+    # Hosts of the same cohorts that are not patched yet; where there are none, those of earlier waves
     control: tuple[str, ...]
+    # When the rollout began, in seconds since the epoch
     began: float
 
     def as_json(self) -> dict[str, t.Any]:
         return {"rollout": self.rollout, "plan": self.plan, "wave": self.wave, "hosts": list(self.patched)}
 
 
-def pattern(hosts: t.Sequence[str]) -> str:
+def build_hosts_pattern(hosts: t.Sequence[str]) -> str:
     """A regular expression for PromQL's ``=~`` that matches these hosts, with a port behind the name or without, to
-    be put between double quotes. It matches nothing where there are none.
+    be put between double quotes. It matches nothing where there are no hosts.
     """
     names = "|".join(re.escape(host).replace("\\-", "-") for host in hosts)
     text = f"({names})(:[0-9]+)?" if hosts else r"[^\s\S]"
-    # As it stands between PromQL's quotes
+    # Escaped for PromQL's quotes
     return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -2,9 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The gates that look elsewhere than at the hosts: what ``livepatch_gates`` says, and how they are asked. PRIVATE to
-the collection.
-"""
+"""External gates: parse ``livepatch_gates``, and measure each until it has a verdict. PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -13,160 +11,174 @@ import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import OPTIONS as REQUEST
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import Fetch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import REQUEST_OPTIONS, Fetch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import (
     alertmanager,
     http,
     prometheus,
     verdict,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import Context
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import Judged, Limits, Measurement
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import GateContext
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import (
+    GateResult,
+    Limits,
+    Measurement,
+)
 
-_TYPES: dict[str, tuple[t.Any, set[str]]] = {
-    "prometheus": (prometheus.Prometheus.of, prometheus.OPTIONS),
-    "alertmanager": (alertmanager.Alertmanager.of, alertmanager.OPTIONS),
-    "http": (http.Http.of, http.OPTIONS),
+
+class Source(t.Protocol):
+    """What a gate measures."""
+
+    def measure(self, context: GateContext, fetch: Fetch) -> Measurement: ...
+
+
+_Parse = t.Callable[[str, t.Mapping[str, t.Any], t.Mapping[str, t.Any]], Source]
+_TYPES: dict[str, tuple[_Parse, set[str]]] = {
+    "prometheus": (prometheus.Prometheus.parse, prometheus.OPTIONS),
+    "alertmanager": (alertmanager.Alertmanager.parse, alertmanager.OPTIONS),
+    "http": (http.Http.parse, http.OPTIONS),
 }
 _LIMITS = {field.name for field in dataclasses.fields(Limits)}
-# The gate that the hosts' own health is, where it cannot be told; skipped by this name as others are
+# The gate that the hosts' own health is, where it is unknown; skipped by this name as others are
 HEALTH = "health"
-# Seconds between two looks at whether to wait any longer
-_STEP = 2.0
+# Seconds between two checks whether to wait any longer
+_POLL_INTERVAL = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """``probe.look`` measures once. ``skipped``: why it is passed over, None where it is not."""
-
     name: str
-    probe: t.Any
+    source: Source
     limits: Limits
     critical: bool
+    # The operator's reason for skipping it
     skipped: str | None
 
 
-def parse(given: t.Sequence[t.Mapping[str, t.Any]], skip: t.Mapping[str, t.Any]) -> list[Gate]:
-    """:param skip: names of gates that are passed over, each with the reason.
-    :raises PlanError: something cannot be understood; nothing was asked yet.
+def parse_gates(given: t.Sequence[t.Mapping[str, t.Any]], skip: t.Mapping[str, t.Any]) -> list[Gate]:
+    """Parse the gates without contacting anything.
+
+    :param skip: names of gates that are skipped, each with the reason.
+    :raises PlanError: an option cannot be understood.
     """
     try:
-        gates = _described(given, skip)
+        gates = [_parse_gate(number, options, skip) for number, options in enumerate(given, 1)]
+        _validate_names([gate.name for gate in gates])
     except PlanError as exc:
         raise PlanError(f"livepatch_gates: {exc}") from exc
-    names = [gate.name for gate in gates]
-    for name in skip:
-        if name not in (*names, HEALTH):
-            raise PlanError(f"livepatch_skip_gates: there is no gate {name}; there are {', '.join([*names, HEALTH])}")
-        if not str(skip[name]).strip():
-            raise PlanError(f"livepatch_skip_gates: say why the gate {name} is passed over; the report keeps it")
+    names = [*(gate.name for gate in gates), HEALTH]
+    for name, reason in skip.items():
+        if name not in names:
+            raise PlanError(f"livepatch_skip_gates: there is no gate {name}; there are {', '.join(names)}")
+        if reason is None or not str(reason).strip():
+            raise PlanError(f"livepatch_skip_gates: gate {name} has no reason: set one, the report shows it")
     return gates
 
 
-def of_health(blind: t.Mapping[str, str], allowed: int | None, skip: t.Mapping[str, t.Any]) -> list[Judged]:
-    """What becomes of hosts of which nobody can tell whether they are well: nothing where all can be told of.
+def check_health(unknown: t.Mapping[str, str], allowed: int | None, skip: t.Mapping[str, t.Any]) -> list[GateResult]:
+    """The gate of hosts whose health is not known, no gate where it is known of all.
 
-    :param blind: why, by host.
-    :param allowed: how many of them are borne, None for any number.
+    :param unknown: why, by host.
+    :param allowed: how many of them may be, None for any number.
     """
-    if not blind:
+    if not unknown:
         return []
-    name, why = next(iter(blind.items()))
-    text = f"nobody can tell whether {len(blind)} of the hosts are well, {name} among them: {why}"
     if HEALTH in skip:
-        return [Judged(HEALTH, verdict.PASS, f"skipped: {skip[HEALTH]}", True, str(skip[HEALTH]))]
-    borne = allowed is None or len(blind) <= allowed
-    return [Judged(HEALTH, verdict.PASS if borne else verdict.INCONCLUSIVE, text)]
+        return [GateResult(HEALTH, verdict.PASS, f"skipped: {skip[HEALTH]}", True, str(skip[HEALTH]))]
+    name, reason = next(iter(unknown.items()))
+    hosts = f"{len(unknown)} host{'s' if len(unknown) > 1 else ''}"
+    passed = allowed is None or len(unknown) <= allowed
+    text = f"the health of {hosts} is not known, {name} among them: {reason}"
+    return [GateResult(HEALTH, verdict.PASS if passed else verdict.INCONCLUSIVE, text)]
 
 
-def check(
+def run_gates(
     gates: t.Sequence[Gate],
-    context: Context,
+    context: GateContext,
     fetch: Fetch,
     stopped: t.Callable[[], str | None],
     now: t.Callable[[], float] = time.time,
     sleep: t.Callable[[float], None] = time.sleep,
-    known: t.Sequence[Judged] = (),
-) -> verdict.Together:
-    """Asks each of the gates until it has a verdict.
+    known: t.Sequence[GateResult] = (),
+) -> verdict.CombinedResult:
+    """Measure each of the gates until it has a verdict.
 
     :param known: gates that have one already.
-    :param stopped: called while something is waited for; why to wait no longer, which leaves a gate inconclusive.
+    :param stopped: called while waiting; a reason to wait no longer leaves the gate inconclusive.
     """
-    return verdict.combine([*known, *(_judge(gate, context, fetch, stopped, now, sleep) for gate in gates)])
+    return verdict.combine_results([*known, *(_run_gate(gate, context, fetch, stopped, now, sleep) for gate in gates)])
 
 
-def _judge(
+def _run_gate(
     gate: Gate,
-    context: Context,
+    context: GateContext,
     fetch: Fetch,
     stopped: t.Callable[[], str | None],
     now: t.Callable[[], float],
     sleep: t.Callable[[float], None],
-) -> Judged:
+) -> GateResult:
     if gate.skipped is not None:
-        return Judged(gate.name, verdict.PASS, f"skipped: {gate.skipped}", gate.critical, gate.skipped)
-    seen: list[Measurement] = []
+        return GateResult(gate.name, verdict.PASS, f"skipped: {gate.skipped}", gate.critical, gate.skipped)
+    measurements: list[Measurement] = []
     pause = gate.limits.initial_delay
     while True:
-        why = _wait(pause, stopped, now, sleep)
-        if why is not None:
-            return Judged(gate.name, verdict.INCONCLUSIVE, why, gate.critical, None, tuple(seen))
-        seen.append(dataclasses.replace(gate.probe.look(context, fetch), at=now()))
-        judged = verdict.conclude(gate.name, seen, gate.limits, gate.critical)
-        if judged is not None:
-            return judged
+        reason = _wait(pause, stopped, now, sleep)
+        if reason is not None:
+            return GateResult(gate.name, verdict.INCONCLUSIVE, reason, gate.critical, None, tuple(measurements))
+        measurements.append(dataclasses.replace(gate.source.measure(context, fetch), at=now()))
+        result = verdict.decide_verdict(gate.name, measurements, gate.limits, gate.critical)
+        if result is not None:
+            return result
         pause = gate.limits.interval
 
 
 def _wait(
     seconds: float, stopped: t.Callable[[], str | None], now: t.Callable[[], float], sleep: t.Callable[[float], None]
 ) -> str | None:
-    until = now() + seconds
-    while now() < until:
-        why = stopped()
-        if why is not None:
-            return why
-        sleep(min(_STEP, until - now()))
+    """Why the waiting was ended early, None where it was not."""
+    end = now() + seconds
+    while now() < end:
+        reason = stopped()
+        if reason is not None:
+            return reason
+        sleep(min(_POLL_INTERVAL, end - now()))
     return None
 
 
-def _described(given: t.Sequence[t.Mapping[str, t.Any]], skip: t.Mapping[str, t.Any]) -> list[Gate]:
-    gates = [_parsed(number, one, skip) for number, one in enumerate(given)]
-    names = [gate.name for gate in gates]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise PlanError(f"two gates are named {twice}: the record could not tell which was which")
+def _validate_names(names: list[str]) -> None:
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate is not None:
+        raise PlanError(f"two gates are named {duplicate}: give each its own name, by which it is recorded")
     if HEALTH in names:
-        raise PlanError(f"a gate is named {HEALTH}: that is what the hosts' own health is called in the record")
-    return gates
+        raise PlanError(f"a gate is named {HEALTH}, as the gate of the hosts' own health is: give it another name")
 
 
-def _parsed(number: int, given: t.Mapping[str, t.Any], skip: t.Mapping[str, t.Any]) -> Gate:
-    name = str(given.get("name") or "")
+def _parse_gate(number: int, options: t.Mapping[str, t.Any], skip: t.Mapping[str, t.Any]) -> Gate:
+    name = str(options.get("name") or "")
     if not name:
-        raise PlanError(f"gate {number + 1} has no name")
-    if given.get("type") not in _TYPES:
-        raise PlanError(f"the gate {name} is of type {given.get('type')!r}: there are {', '.join(sorted(_TYPES))}")
-    make, own = _TYPES[given["type"]]
-    unknown = set(given) - own - _LIMITS - REQUEST - {"name", "type", "dry_run"}
+        raise PlanError(f"gate {number} has no name: set it")
+    if options.get("type") not in _TYPES:
+        raise PlanError(f"gate {name} is of type {options.get('type')!r}: set one of {', '.join(sorted(_TYPES))}")
+    parse, own = _TYPES[options["type"]]
+    known = own | _LIMITS | REQUEST_OPTIONS | {"name", "type", "dry_run"}
+    unknown = sorted(set(options) - known)
     if unknown:
-        raise PlanError(f"the gate {name}: {', '.join(sorted(unknown))} is not known")
-    limits = _limits(name, given)
-    request = {key: given[key] for key in REQUEST & set(given)}
+        raise PlanError(f"gate {name}: {', '.join(unknown)} is not known; known are {', '.join(sorted(known))}")
+    limits = _parse_limits(name, options)
+    request_options = {key: options[key] for key in REQUEST_OPTIONS & set(options)}
     reason = str(skip[name]).strip() if name in skip else None
-    return Gate(name, make(name, given, request), limits, not given.get("dry_run", False), reason)
+    return Gate(name, parse(name, options, request_options), limits, not options.get("dry_run", False), reason)
 
 
-def _limits(name: str, given: t.Mapping[str, t.Any]) -> Limits:
+def _parse_limits(name: str, options: t.Mapping[str, t.Any]) -> Limits:
     values: dict[str, t.Any] = {}
-    for key in _LIMITS & set(given):
-        kind = float if key in ("initial_delay", "interval") else int
+    for key in _LIMITS & set(options):
+        convert = float if key in ("initial_delay", "interval") else int
+        least = 1 if key == "count" else 0
         try:
-            values[key] = kind(given[key])
+            values[key] = convert(options[key])
         except (TypeError, ValueError) as exc:
-            raise PlanError(f"the gate {name}: {key} is {given[key]!r}, which is no number") from exc
-        if values[key] < (1 if key == "count" else 0):
-            raise PlanError(f"the gate {name}: {key} is {given[key]}, which is too small")
+            raise PlanError(f"gate {name}: {key} is {options[key]!r}: set a number") from exc
+        if not values[key] >= least:
+            raise PlanError(f"gate {name}: {key} is {options[key]}: set {least} or more")
     return Limits(**values)

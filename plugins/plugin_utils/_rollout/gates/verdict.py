@@ -2,109 +2,109 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a gate has measured, and what that makes of the gate. PRIVATE to the collection. Pure.
+"""Measurements of a gate, and its verdict. PRIVATE to the collection. Pure.
 
-Four verdicts: ``pass``; ``fail``, a value that is not as it has to be; ``inconclusive``, no value, which pauses;
-``error``, no answer, which stops when it stays. The last two never pass.
+Four verdicts: ``pass``; ``fail``, the value is not as required; ``inconclusive``, no value, which pauses the rollout;
+``error``, no response, which stops it when it persists. The last two never pass.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import typing as t
 
 PASS, FAIL, INCONCLUSIVE, ERROR = "pass", "fail", "inconclusive", "error"
-# Worst first: what of several gates counts
-_ORDER = (FAIL, ERROR, INCONCLUSIVE)
+# Worst first: the verdict of several gates is the first that one of them has
+_WORST_FIRST = (FAIL, ERROR, INCONCLUSIVE)
 # Measurements of a gate that are recorded
-_KEPT = 10
+_MAX_RECORDED = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """One look: when, the verdict on it, what was found, in words, and the request as it was sent."""
-
     verdict: str
+    # The result in words
     text: str
-    asked: str = ""
+    # As it was sent
+    request: str = ""
     value: t.Any = None
+    # In seconds since the epoch
     at: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How often is looked, and how much of what is not a pass is borne.
+    """How often a gate measures, and how many measurements may not pass."""
 
-    ``count`` looks have to pass, ``interval`` seconds apart, the first after ``initial_delay``. More than
-    ``failure_limit`` failures fail; more than ``error_limit`` errors in a row are an error; more than
-    ``inconclusive_limit`` looks in a
-    row without a value are inconclusive.
-    """
-
+    # Seconds before the first measurement, and between two
     initial_delay: float = 0
     interval: float = 30
+    # Measurements that must pass
     count: int = 1
+    # Failures that may occur in all
     failure_limit: int = 0
+    # Measurements in a row that may be an error, or inconclusive
     error_limit: int = 4
     inconclusive_limit: int = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
-    """A gate's verdict with the last of its measurements. ``skipped`` is the reason for which it was passed over."""
+class GateResult:
+    """A gate's verdict with the last of its measurements."""
 
     name: str
     verdict: str
     text: str
     critical: bool = True
+    # The operator's reason for skipping it
     skipped: str | None = None
     measurements: tuple[Measurement, ...] = ()
 
 
-def conclude(name: str, seen: t.Sequence[Measurement], limits: Limits, critical: bool = True) -> Judged | None:
-    """What the looks so far make of a gate, None where it has to be looked again."""
-    verdict = _verdict(seen, limits)
+def decide_verdict(
+    name: str, measurements: t.Sequence[Measurement], limits: Limits, critical: bool = True
+) -> GateResult | None:
+    """The verdict by the measurements so far, None where another one is needed."""
+    verdict = _apply_limits(measurements, limits)
     if verdict is None:
         return None
-    telling = next((one for one in reversed(seen) if one.verdict == verdict), seen[-1])
-    return Judged(name, verdict, telling.text, critical, None, tuple(seen[-_KEPT:]))
+    same = (measurement for measurement in reversed(measurements) if measurement.verdict == verdict)
+    decisive = next(same, measurements[-1])
+    return GateResult(name, verdict, decisive.text, critical, None, tuple(measurements[-_MAX_RECORDED:]))
 
 
-def _verdict(seen: t.Sequence[Measurement], limits: Limits) -> str | None:
-    verdicts = [one.verdict for one in seen]
+def _apply_limits(measurements: t.Sequence[Measurement], limits: Limits) -> str | None:
+    verdicts = [measurement.verdict for measurement in measurements]
     if verdicts.count(FAIL) > limits.failure_limit:
         return FAIL
-    if _in_a_row(verdicts, ERROR) > limits.error_limit:
+    if _count_last(verdicts, ERROR) > limits.error_limit:
         return ERROR
-    if _in_a_row(verdicts, INCONCLUSIVE) > limits.inconclusive_limit:
+    if _count_last(verdicts, INCONCLUSIVE) > limits.inconclusive_limit:
         return INCONCLUSIVE
     return PASS if verdicts.count(PASS) >= limits.count else None
 
 
-def _in_a_row(verdicts: t.Sequence[str], verdict: str) -> int:
-    """How many of the last ones are that."""
-    count = 0
-    for one in reversed(verdicts):
-        if one != verdict:
-            break
-        count += 1
-    return count
+def _count_last(verdicts: t.Sequence[str], verdict: str) -> int:
+    """How many of the last verdicts in a row are this one."""
+    return sum(1 for _same in itertools.takewhile(lambda last: last == verdict, reversed(verdicts)))
 
 
 @dataclasses.dataclass(frozen=True)
-class Together:
+class CombinedResult:
     verdict: str
     text: str
-    gates: tuple[Judged, ...]
+    gates: tuple[GateResult, ...]
 
 
-def combine(gates: t.Sequence[Judged]) -> Together:
-    """All critical ones have to pass; of the others is told only. No gates pass."""
-    counted = [one for one in gates if one.critical]
-    worst = next((kind for kind in _ORDER if any(one.verdict == kind for one in counted)), None)
-    told = "; ".join(f"{one.name}: {one.verdict}" + (f" ({one.text})" if one.text else "") for one in gates)
+def combine_results(gates: t.Sequence[GateResult]) -> CombinedResult:
+    """All critical gates must pass; the others are only shown. No gates pass."""
+    verdicts = [gate.verdict for gate in gates if gate.critical]
+    worst = next((verdict for verdict in _WORST_FIRST if verdict in verdicts), None)
+    texts = [f"{gate.name}: {gate.verdict}" + (f" ({gate.text})" if gate.text else "") for gate in gates]
+    text = "; ".join(texts)
     if worst is not None:
-        return Together(worst, told, tuple(gates))
-    if any(one.verdict != PASS for one in counted):  # something that is none of the four
-        return Together(ERROR, told, tuple(gates))
-    return Together(PASS, f"; {told}" if told else "", tuple(gates))
+        return CombinedResult(worst, text, tuple(gates))
+    if any(verdict != PASS for verdict in verdicts):  # none of the four
+        return CombinedResult(ERROR, text, tuple(gates))
+    return CombinedResult(PASS, f"; {text}" if text else "", tuple(gates))

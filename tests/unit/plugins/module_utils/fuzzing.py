@@ -13,9 +13,7 @@ another one of it, and nobody can tell: such an answer is not judged. That of a 
 import base64
 import bz2
 import gzip
-import json
 import lzma
-import os
 import random
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 from xml.parsers import expat
@@ -34,9 +32,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories, recordings
 
-_RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded")
 _INTERESTING = [0, 1, 3, 4, 0x7F, 0x80, 0xFF]
 _MODULE_ID = "aa" * 20
 
@@ -69,8 +66,7 @@ class _Memory(Host):
 
 
 def _notes(kernel: str) -> Case:
-    with open(os.path.join(_RECORDED, "notes-" + kernel + ".json"), encoding="utf-8") as stream:
-        recorded = json.load(stream)
+    recorded = recordings.load("notes-" + kernel)
     data = base64.b64decode(recorded["notes"])
     return Case(
         "notes of " + kernel, data, lambda damaged: elf_notes.build_id(damaged, "little"), recorded["build_id"], "<"
@@ -190,8 +186,7 @@ class _Tool(_Memory):
 
 
 def _recorded_bytes(name: str) -> bytes:
-    with open(os.path.join(_RECORDED, name + ".json"), encoding="utf-8") as stream:
-        return "\n".join(json.load(stream)["out"]).encode()
+    return "\n".join(recordings.load(name)["out"]).encode()
 
 
 def _zypper(name: str, read: Callable[[Zypper], Any]) -> Text:

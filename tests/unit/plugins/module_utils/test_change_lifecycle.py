@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _async_result, _ensure, _host_facts, _journal
+from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     AnotherRun,
     BadOption,
@@ -33,14 +34,14 @@ _JOURNAL = "/var/lib/fleet.livepatch/journal.json"
 _HOLD = "/etc/dracut.conf.d/99-fleet-livepatch-hold.conf"
 
 
-def _request(**what: Any) -> _ensure.Request:
+def _request(**what: Any) -> Request:
     policy = {name: what.pop(name) for name in list(what) if name in Policy._fields}
     given = {"timeout": 10.0, "on_stall": "reverse", "check_mode": False, "run": "the-run"}
-    return _ensure.Request(_POLICY._replace(**policy), **dict(given, **what))
+    return Request(_POLICY._replace(**policy), **dict(given, **what))
 
 
 def _bring(machine: Any, **what: Any) -> Any:
-    return _ensure.bring(machine, _request(**what))
+    return _ensure.ensure_state(machine, _request(**what))
 
 
 def _entry(machine: Any) -> Any:
@@ -577,13 +578,13 @@ def test_initrd(machine: Any) -> None:
     told = _bring(machine)["livepatch"]
     assert told["persistent"] is False
     assert f"does not hold {machine.kmp}-{_THREE}: dracut --force /boot/initrd-" in told["next_boot"]["missing"][0]
-    done = _bring(machine, mend=True)
+    done = _bring(machine, repair_boot=True)
     assert (done["changed"], done["livepatch"]["persistent"], done["livepatch"]["next_boot"]["missing"]) == (
         True,
         True,
         [],
     )
-    assert _bring(machine, mend=True)["changed"] is False
+    assert _bring(machine, repair_boot=True)["changed"] is False
 
 
 def test_held_until_it_is_confirmed(machine: Any) -> None:
@@ -763,7 +764,7 @@ def test_next_boot_cannot_be_mended(machine: Any) -> None:
     machine.have(_TWO)
     machine.have_active(_TWO)
     machine.dracut = False
-    failed = _failure(machine, mend=True)
+    failed = _failure(machine, repair_boot=True)
     assert isinstance(failed, NextBootFailed)
     assert (failed.result["before"]["level"], failed.result["after"]["level"], failed.result["changed"]) == (2, 3, True)
     entry = _entry(machine)
@@ -771,7 +772,7 @@ def test_next_boot_cannot_be_mended(machine: Any) -> None:
     assert "dracut could not make" in entry["problem"]
     assert _async_result.wait(machine, "the-run", 5, None)["failed"] is True
     machine.dracut = True
-    assert _bring(machine, mend=True)["livepatch"]["persistent"] is True
+    assert _bring(machine, repair_boot=True)["livepatch"]["persistent"] is True
     _reboot(machine)
     assert _livepatch(machine)["state"] == "installed", "it was no crash"
 
@@ -1163,12 +1164,12 @@ def test_preflight(machine: Any, check_mode: bool) -> None:
     machine.put("/proc/sys/kernel/tainted", "128")
     wanted = r"preflight: ftrace: live patches need .*; taint: the kernel is not sound.*preflight_tolerate"
     with pytest.raises(NotDone, match=wanted) as caught:
-        _bring(machine, preflight=True, tolerate=("disk",), check_mode=check_mode)
+        _bring(machine, preflight=True, preflight_tolerate=("disk",), check_mode=check_mode)
     assert (machine.installed, machine.text(_JOURNAL), caught.value.result["changed"]) == ([], None, False)
     assert not machine.ran("download")
     with pytest.raises(NotDone, match="preflight: taint"):
-        _bring(machine, preflight=True, tolerate=("disk", "ftrace"), check_mode=check_mode)
-    assert _bring(machine, preflight=True, tolerate=("disk", "ftrace", "taint"))["changed"] is True
+        _bring(machine, preflight=True, preflight_tolerate=("disk", "ftrace"), check_mode=check_mode)
+    assert _bring(machine, preflight=True, preflight_tolerate=("disk", "ftrace", "taint"))["changed"] is True
     # Who needs nothing is not kept from it
     assert _bring(machine, preflight=True)["changed"] is False
 
@@ -1177,11 +1178,11 @@ def test_preflight_of_the_disk(machine: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(machine, "free", lambda path: 1 << 20)
     with pytest.raises(NotDone, match="disk /var/cache: 1 MiB are free"):
         _bring(machine, preflight=True)
-    assert _bring(machine, preflight=True, tolerate=("disk",))["changed"] is True
+    assert _bring(machine, preflight=True, preflight_tolerate=("disk",))["changed"] is True
 
 
 def test_preflight_does_not_mind_what_is_taken_up(machine: Any) -> None:
     machine.have(_TWO)
     machine.start(_TWO)
     _killed_in(machine, "migrating", _TWO)
-    assert _bring(machine, preflight=True, tolerate=("disk",))["after"]["level"] == 3
+    assert _bring(machine, preflight=True, preflight_tolerate=("disk",))["after"]["level"] == 3

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _ensure
+from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     InstallFailed,
     LoadRefused,
@@ -22,8 +23,8 @@ _ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
 _MODULE_2, _MODULE_3 = "livepatch_2_150400_2_1", "livepatch_3_150400_2_1"
 
 
-def _request(timeout: float = 60, on_stall: str = "reverse", check_mode: bool = False) -> _ensure.Request:
-    return _ensure.Request(Policy("if_older_than", 600, 60, False), timeout, on_stall, check_mode)
+def _request(timeout: float = 60, on_stall: str = "reverse", check_mode: bool = False) -> Request:
+    return Request(Policy("if_older_than", 600, 60, False), timeout, on_stall, check_mode)
 
 
 def _entry(machine: Any) -> Any:
@@ -43,7 +44,7 @@ def _is_change(call: Any) -> bool:
 
 
 def test_unpatched(machine: Any) -> None:
-    result = _ensure.bring(machine, _request())
+    result = _ensure.ensure_state(machine, _request())
     assert result["changed"] is True
     assert result["before"] == {"state": "unpatched", "level": None, "patches": [], "kmp": None}
     assert result["after"] == {"state": "patched", "level": 3, "patches": [_MODULE_3], "kmp": _THREE}
@@ -63,7 +64,7 @@ def test_unpatched(machine: Any) -> None:
 
 
 def test_check_mode(machine: Any) -> None:
-    result = _ensure.bring(machine, _request(check_mode=True))
+    result = _ensure.ensure_state(machine, _request(check_mode=True))
     assert result["changed"] is True
     assert result["after"] == {"state": "patched", "level": 3, "kmp": _THREE, "patches": [_MODULE_3]}
     assert result["livepatch"]["state"] == "unpatched"
@@ -73,14 +74,14 @@ def test_check_mode(machine: Any) -> None:
 
 def test_check_mode_of_level_one(machine: Any) -> None:
     del machine.levels[_TWO], machine.levels[_THREE]
-    assert _ensure.bring(machine, _request(check_mode=True))["after"]["state"] == "baseline"
+    assert _ensure.ensure_state(machine, _request(check_mode=True))["after"]["state"] == "baseline"
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_second_run_changes_nothing(machine: Any, check_mode: bool) -> None:
-    _ensure.bring(machine, _request())
+    _ensure.ensure_state(machine, _request())
     del machine.calls[:]
-    result = _ensure.bring(machine, _request(check_mode=check_mode))
+    result = _ensure.ensure_state(machine, _request(check_mode=check_mode))
     assert result["changed"] is False
     assert result["before"] == result["after"]
     assert result["after"]["state"] == "patched"
@@ -91,7 +92,7 @@ def test_second_run_changes_nothing(machine: Any, check_mode: bool) -> None:
 def test_level_two_active(machine: Any) -> None:
     machine.have(_TWO)
     machine.have_active(_TWO)
-    result = _ensure.bring(machine, _request())
+    result = _ensure.ensure_state(machine, _request())
     assert (result["before"]["state"], result["before"]["level"]) == ("outdated", 2)
     assert result["after"] == {"state": "patched", "level": 3, "patches": [_MODULE_3], "kmp": _THREE}
     assert sorted(machine.installed) == [_TWO, _THREE]
@@ -101,21 +102,21 @@ def test_level_two_active(machine: Any) -> None:
 
 def test_only_level_one(machine: Any) -> None:
     del machine.levels[_TWO], machine.levels[_THREE]
-    result = _ensure.bring(machine, _request())
+    result = _ensure.ensure_state(machine, _request())
     assert (result["changed"], result["after"]["state"], result["after"]["level"]) == (True, "baseline", 1)
-    assert _ensure.bring(machine, _request())["changed"] is False
+    assert _ensure.ensure_state(machine, _request())["changed"] is False
 
 
 def test_installed_and_not_loaded(machine: Any) -> None:
     machine.have(_THREE)
-    result = _ensure.bring(machine, _request())
+    result = _ensure.ensure_state(machine, _request())
     assert (result["before"]["state"], result["after"]["state"]) == ("installed", "patched")
     assert _changes(machine) == ["insmod"]
 
 
 def test_packages_script_loads_it(machine: Any) -> None:
     machine.scripts_load = True
-    result = _ensure.bring(machine, _request())
+    result = _ensure.ensure_state(machine, _request())
     assert result["after"]["state"] == "patched"
     assert machine.ran("insmod") == []
     assert machine.slept >= 1.5
@@ -125,7 +126,7 @@ def test_script_cannot_load_it(machine: Any) -> None:
     machine.scripts_load = True
     machine.offer(_THREE, refused="Invalid parameters")
     with pytest.raises(LoadRefused):
-        _ensure.bring(machine, _request())
+        _ensure.ensure_state(machine, _request())
 
 
 def test_refused_by_the_kernel(machine: Any) -> None:
@@ -133,7 +134,7 @@ def test_refused_by_the_kernel(machine: Any) -> None:
     machine.have_active(_TWO)
     machine.offer(_THREE, refused="Invalid parameters")
     with pytest.raises(LoadRefused, match=r"Invalid parameters \(kernel log: livepatch: failed to enable") as caught:
-        _ensure.bring(machine, _request())
+        _ensure.ensure_state(machine, _request())
     result = caught.value.result
     # The host is as before, packages too: the next boot must not try what the kernel refused
     assert result["changed"] is False
@@ -150,7 +151,7 @@ def test_level_of_a_disabled_patch(machine: Any) -> None:
     machine.put(f"/sys/kernel/livepatch/{_MODULE_3}/enabled", "0")
     # Before Linux 5.1 it stays like that, and is loaded anew; this one is still in use.
     with pytest.raises(LoadRefused, match="cannot be removed") as caught:
-        _ensure.bring(machine, _request())
+        _ensure.ensure_state(machine, _request())
     assert caught.value.result["before"] == {"state": "installed", "level": None, "patches": [_MODULE_3], "kmp": _THREE}
 
 
@@ -163,7 +164,7 @@ def test_level_of_a_disabled_patch(machine: Any) -> None:
 )
 def test_changed_since_it_was_planned(machine: Any, expect: Any, told: str) -> None:
     with pytest.raises(NotDone, match=told) as caught:
-        _ensure.bring(machine, _request()._replace(expect=expect))
+        _ensure.ensure_state(machine, _request()._replace(expect=expect))
     assert caught.value.result["changed"] is False
     assert machine.active() == []
     assert caught.value.result["kmp"]["installed"] is None
@@ -174,7 +175,7 @@ def test_stalls_and_is_reversed(machine: Any) -> None:
     with pytest.raises(
         TransitionStalled, match=r"did not complete within 10 s because of kworker.* and was reversed"
     ) as caught:
-        _ensure.bring(machine, _request(10))
+        _ensure.ensure_state(machine, _request(10))
     result = caught.value.result
     assert (machine.active(), machine.loaded(), machine.installed) == ([], [], [])
     assert result["after"] == result["before"]
@@ -190,7 +191,7 @@ def test_stalls_and_is_reversed(machine: Any) -> None:
 def test_stalls_and_is_left(machine: Any) -> None:
     machine.offer(_THREE, seconds=None)
     with pytest.raises(TransitionStalled, match="and was left running") as caught:
-        _ensure.bring(machine, _request(10, "leave"))
+        _ensure.ensure_state(machine, _request(10, "leave"))
     result = caught.value.result
     assert machine.active() == [_MODULE_3]
     assert machine.text(f"/sys/kernel/livepatch/{_MODULE_3}/enabled") == "1"
@@ -202,7 +203,7 @@ def test_stalls_and_is_left(machine: Any) -> None:
 def test_reversal_stalls_as_well(machine: Any) -> None:
     machine.offer(_THREE, seconds=None, back=None)
     with pytest.raises(TransitionStalled, match="and neither did its reversal") as caught:
-        _ensure.bring(machine, _request(10))
+        _ensure.ensure_state(machine, _request(10))
     assert caught.value.result["after"]["state"] == "stalled"
     assert machine.text(f"/sys/kernel/livepatch/{_MODULE_3}/enabled") == "0"
     assert machine.slept == pytest.approx(20, abs=0.4)
@@ -211,10 +212,10 @@ def test_reversal_stalls_as_well(machine: Any) -> None:
 def test_tries_again_after_a_reversal(machine: Any) -> None:
     machine.offer(_THREE, seconds=None)
     with pytest.raises(TransitionStalled):
-        _ensure.bring(machine, _request(10))
+        _ensure.ensure_state(machine, _request(10))
     machine.offer(_THREE)
     del machine.calls[:]
-    result = _ensure.bring(machine, _request(10))
+    result = _ensure.ensure_state(machine, _request(10))
     assert (result["before"]["state"], result["after"]["state"]) == ("unpatched", "patched")
     assert _changes(machine) == ["install", "insmod"]
 
@@ -222,7 +223,7 @@ def test_tries_again_after_a_reversal(machine: Any) -> None:
 def test_leftover_module(machine: Any) -> None:
     machine.have(_THREE)
     machine.have_leftover(_THREE)
-    assert _ensure.bring(machine, _request())["after"]["state"] == "patched"
+    assert _ensure.ensure_state(machine, _request())["after"]["state"] == "patched"
     assert _changes(machine) == ["rmmod", "insmod"]
 
 
@@ -230,7 +231,7 @@ def test_leftover_module_that_stays(machine: Any) -> None:
     machine.have(_THREE)
     machine.have_leftover(_THREE, 1)
     with pytest.raises(LoadRefused, match=f"inactive module {_MODULE_3} is in the kernel and cannot be removed"):
-        _ensure.bring(machine, _request())
+        _ensure.ensure_state(machine, _request())
     assert machine.slept == pytest.approx(15, abs=0.2)
     assert machine.ran("insmod") == []
 
@@ -250,26 +251,26 @@ def test_leftover_module_that_is_let_go(machine: Any, monkeypatch: Any) -> None:
     machine.have(_THREE)
     machine.have_leftover(_THREE, 1)
     _let_go_after(machine, monkeypatch, 3)
-    assert _ensure.bring(machine, _request())["after"]["state"] == "patched"
+    assert _ensure.ensure_state(machine, _request())["after"]["state"] == "patched"
 
 
 def test_waiting_before_is_not_the_migrations_time(machine: Any, monkeypatch: Any) -> None:
     machine.have(_THREE)
     machine.have_leftover(_THREE, 1)
     _let_go_after(machine, monkeypatch, 9)
-    assert _ensure.bring(machine, _request(10))["after"]["state"] == "patched"
+    assert _ensure.ensure_state(machine, _request(10))["after"]["state"] == "patched"
 
 
 @pytest.mark.parametrize("scripts_load", [True, False])
 def test_what_is_seen_in_the_package_turns_the_choice(machine: Any, scripts_load: bool) -> None:
     machine.scripts_load = scripts_load
     machine.offer(_THREE, target="6.1.0-55-cloud-amd64")
-    result = _ensure.bring(machine, _request())
+    result = _ensure.ensure_state(machine, _request())
     assert (result["after"]["state"], result["after"]["level"]) == ("patched", 2)
     assert machine.installed == [_TWO]
     (warning,) = result["warnings"]
     assert warning.startswith(f"{machine.kmp}-{_THREE} is refused: its module was built for 6.1.0-55-cloud-amd64")
-    again = _ensure.bring(machine, _request())
+    again = _ensure.ensure_state(machine, _request())
     assert again["changed"] is False
     assert again["kmp"]["newest"]["level"] == 2, "the file is still there, and what is in it is still known"
 
@@ -277,7 +278,7 @@ def test_what_is_seen_in_the_package_turns_the_choice(machine: Any, scripts_load
 def test_plan_was_made_for_what_turned_out_wrong(machine: Any) -> None:
     machine.offer(_THREE, signature="unsigned")
     with pytest.raises(NotDone, match=r"newest KMP is 2-.*was made for 3-.*is refused: it is not signed") as caught:
-        _ensure.bring(machine, _request()._replace(expect={"kmp": _THREE}))
+        _ensure.ensure_state(machine, _request()._replace(expect={"kmp": _THREE}))
     assert caught.value.result["changed"] is False
     assert _changes(machine) == []
 
@@ -286,10 +287,10 @@ def test_plan_was_made_for_what_turned_out_wrong_and_all_else_is_done(machine: A
     machine.have(_TWO)
     machine.have_active(_TWO)
     machine.offer(_THREE, signature="unsigned")
-    assert _ensure.bring(machine, _request())["changed"] is False
+    assert _ensure.ensure_state(machine, _request())["changed"] is False
     machine.drop("/var/cache/zypp/packages")
     with pytest.raises(NotDone, match=r"newest KMP is 2-.*was made for 3-"):
-        _ensure.bring(machine, _request()._replace(expect={"kmp": _THREE}))
+        _ensure.ensure_state(machine, _request()._replace(expect={"kmp": _THREE}))
 
 
 def test_cut_off_in_the_cache(machine: Any) -> None:
@@ -297,7 +298,7 @@ def test_cut_off_in_the_cache(machine: Any) -> None:
     machine.have(_TWO)
     machine.have_active(_TWO)
     machine.have_cut_off(_THREE)
-    told = _ensure.bring(machine, _request(check_mode=True))
+    told = _ensure.ensure_state(machine, _request(check_mode=True))
     assert (told["before"]["state"], told["after"]["level"], told["kmp"]["rejected"][0]["code"]) == (
         "outdated",
         3,
@@ -306,9 +307,9 @@ def test_cut_off_in_the_cache(machine: Any) -> None:
     assert told["livepatch"]["compliance"]["up_to_date"] is False
     assert machine.text(machine.package_file(_THREE)) == "pack", "who only asks removes nothing"
 
-    got = _ensure.bring(machine, _request()._replace(download_only=True))
+    got = _ensure.ensure_state(machine, _request()._replace(download_only=True))
     assert (got["changed"], machine.text(machine.package_file(_THREE))) == (True, "packed")
-    assert _ensure.bring(machine, _request())["after"]["level"] == 3
+    assert _ensure.ensure_state(machine, _request())["after"]["level"] == 3
 
 
 def test_no_room_for_the_download(machine: Any) -> None:
@@ -316,7 +317,7 @@ def test_no_room_for_the_download(machine: Any) -> None:
     machine.have_active(_TWO)
     machine.cuts_off = True
     with pytest.raises(RepositoryDown, match="cannot be fetched: No space left on device") as caught:
-        _ensure.bring(machine, _request()._replace(download_only=True))
+        _ensure.ensure_state(machine, _request()._replace(download_only=True))
     assert caught.value.result["livepatch"]["state"] == "outdated"
     assert machine.read(machine.package_file(_THREE)) is None
 
@@ -326,7 +327,7 @@ def test_damaged_in_the_repository(machine: Any) -> None:
     machine.have_active(_TWO)
     machine.offer(_THREE, signature="bad")
     for _again in range(2):
-        result = _ensure.bring(machine, _request())
+        result = _ensure.ensure_state(machine, _request())
         assert (result["changed"], result["after"]["level"], _changes(machine)) == (False, 2, [])
         assert "is refused: its signature or its content is damaged" in result["warnings"][0]
 
@@ -334,7 +335,7 @@ def test_damaged_in_the_repository(machine: Any) -> None:
 def test_transaction_is_refused(machine: Any) -> None:
     machine.offer(_THREE, besides=[("remove", "vital", "1-1", "noarch")])
     with pytest.raises(TransactionRefused, match=r"would also remove vital-1-1.noarch") as caught:
-        _ensure.bring(machine, _request())
+        _ensure.ensure_state(machine, _request())
     assert "remove vital-1-1.noarch" in caught.value.result["transaction"]
     assert caught.value.result["livepatch"]["state"] == "unpatched"
     assert not machine.ran("download")
@@ -345,7 +346,7 @@ def test_installed_is_not_what_was_downloaded(machine: Any) -> None:
     """Another repository may have another package of the same name and version."""
     machine.offer(_THREE, installs="6.1.0-55-cloud-amd64")
     with pytest.raises(NotDone, match=r"was not loaded: its module was built for 6\.1\.0-55-cloud-amd64") as caught:
-        _ensure.bring(machine, _request())
+        _ensure.ensure_state(machine, _request())
     assert machine.ran("insmod") == []
     assert caught.value.result["after"]["state"] == "mismatch"
     assert caught.value.result["changed"] is True
@@ -361,30 +362,30 @@ def test_installed_is_not_what_was_downloaded(machine: Any) -> None:
 def test_policy_admits_none(machine: Any, options: Any, words: str) -> None:
     request = _request()
     with pytest.raises(NotDone, match=words):
-        _ensure.bring(machine, request._replace(policy=request.policy._replace(**options)))
+        _ensure.ensure_state(machine, request._replace(policy=request.policy._replace(**options)))
     assert _changes(machine) == []
 
 
 def test_pinned(machine: Any) -> None:
     request = _request()
     request = request._replace(policy=request.policy._replace(kmp_version="2"))
-    result = _ensure.bring(machine, request)
+    result = _ensure.ensure_state(machine, request)
     assert (result["after"]["state"], result["after"]["level"]) == ("outdated", 2)
     assert result["livepatch"]["compliance"]["up_to_date"] is True
     assert result["livepatch"]["compliance"]["wanted"] == 2
     assert "kmp_version asks for 2" in result["livepatch"]["compliance"]["pinned_by"]
     assert result["livepatch"]["compliance"]["cves_open"] is None, "nobody says what level 3 fixes"
-    assert _ensure.bring(machine, request)["changed"] is False
+    assert _ensure.ensure_state(machine, request)["changed"] is False
     # Without the pin it goes on, and with it there is no way back.
-    assert _ensure.bring(machine, _request())["after"]["level"] == 3
+    assert _ensure.ensure_state(machine, _request())["after"]["level"] == 3
     with pytest.raises(NotDone, match=r"older than 3-150400.2.1, which is installed"):
-        _ensure.bring(machine, request)
+        _ensure.ensure_state(machine, request)
 
 
 def test_zypper_says_yes_and_does_nothing(machine: Any) -> None:
     machine.lies = True
     with pytest.raises(NotDone, match="not installed, though the package manager reported success"):
-        _ensure.bring(machine, _request())
+        _ensure.ensure_state(machine, _request())
     assert machine.ran("insmod") == []
 
 
@@ -398,23 +399,23 @@ def test_patch_goes_away_after_it_was_applied(machine: Any, monkeypatch: Any) ->
 
     monkeypatch.setattr(machine, "sleep", slept)
     with pytest.raises(
-        NotDone, match=r"was applied and the host is not up to date .the host.s state is now installed"
+        NotDone, match=r"was applied, and the host is still not up to date .the host.s state is now installed"
     ) as caught:
-        _ensure.bring(machine, _request())
+        _ensure.ensure_state(machine, _request())
     assert caught.value.result["after"]["state"] == "installed"
 
 
 def test_install_fails(machine: Any, monkeypatch: Any, recorded: Any) -> None:
     monkeypatch.setattr(machine, "_install", lambda wanted: recorded("zypper-6.1-install-down"))
     with pytest.raises(InstallFailed, match="Couldn't connect to server") as caught:
-        _ensure.bring(machine, _request())
+        _ensure.ensure_state(machine, _request())
     assert (caught.value.result["changed"], caught.value.result["after"]["state"]) == (False, "unpatched")
 
 
 def test_locked(machine: Any) -> None:
     machine.locked = True
     with pytest.raises(NotDone, match="its state is unknown: zypper waited 60 s") as caught:
-        _ensure.bring(machine, _request())
+        _ensure.ensure_state(machine, _request())
     assert caught.value.result["changed"] is False
     assert _changes(machine) == []
 
@@ -435,7 +436,7 @@ def test_locked(machine: Any) -> None:
 def test_cannot(machine: Any, prepare: Any, state: str, check_mode: bool) -> None:
     prepare(machine)
     with pytest.raises(NotDone, match="cannot live patch this host, its state is " + state) as caught:
-        _ensure.bring(machine, _request(check_mode=check_mode))
+        _ensure.ensure_state(machine, _request(check_mode=check_mode))
     assert caught.value.result["before"]["state"] == state
     assert caught.value.result["changed"] is False
     assert _changes(machine) == []
@@ -443,18 +444,18 @@ def test_cannot(machine: Any, prepare: Any, state: str, check_mode: bool) -> Non
 
 def test_download_only(machine: Any) -> None:
     request = _request()._replace(download_only=True)
-    checked = _ensure.bring(machine, request._replace(check_mode=True))
+    checked = _ensure.ensure_state(machine, request._replace(check_mode=True))
     assert (checked["changed"], checked["after"]) == (True, checked["before"])
     assert not any("download" in call for call in machine.calls)
 
-    result = _ensure.bring(machine, request)
+    result = _ensure.ensure_state(machine, request)
     assert (result["changed"], result["kmp"]["selected"]["downloaded"]) == (True, True)
     assert (_changes(machine), machine.installed, machine.active()) == ([], [], [])
     assert result["livepatch"]["state"] == "unpatched"
     assert machine.text("/var/lib/fleet.livepatch/journal.json") is None
 
     del machine.calls[:]
-    again = _ensure.bring(machine, request)
+    again = _ensure.ensure_state(machine, request)
     assert (again["changed"], again["kmp"]["selected"]["evr"]) == (False, _THREE)
     assert not any("download" in call for call in machine.calls)
 
@@ -464,13 +465,13 @@ def test_download_only_waits_for_no_migration(machine: Any) -> None:
     machine.have(_TWO)
     machine.start(_TWO)
     with pytest.raises(NotDone, match="its state is transitioning"):
-        _ensure.bring(machine, _request()._replace(download_only=True))
+        _ensure.ensure_state(machine, _request()._replace(download_only=True))
     assert machine.slept == 0
 
 
 def test_download_only_of_what_is_installed(machine: Any) -> None:
     machine.have(_THREE)
-    result = _ensure.bring(machine, _request()._replace(download_only=True))
+    result = _ensure.ensure_state(machine, _request()._replace(download_only=True))
     assert (result["changed"], _changes(machine)) == (False, [])
 
 
@@ -479,14 +480,14 @@ def test_download_only_of_what_turns_out_wrong(machine: Any) -> None:
     machine.offer(_THREE, signature="unsigned")
     request = _request()._replace(download_only=True, expect={"kmp": _THREE})
     with pytest.raises(NotDone, match=r"was made for 3-.*is refused: it is not signed"):
-        _ensure.bring(machine, request)
+        _ensure.ensure_state(machine, request)
     assert _changes(machine) == []
 
 
 def test_waits_for_anothers_migration(machine: Any) -> None:
     machine.have(_TWO)
     machine.start(_TWO)
-    result = _ensure.bring(machine, _request())
+    result = _ensure.ensure_state(machine, _request())
     assert (result["before"]["state"], result["after"]["state"]) == ("outdated", "patched")
 
 
@@ -495,7 +496,7 @@ def test_anothers_migration_does_not_end(machine: Any) -> None:
     machine.have(_TWO)
     machine.start(_TWO)
     with pytest.raises(TransitionStalled, match="nothing was done: the transition of " + _MODULE_2) as caught:
-        _ensure.bring(machine, _request(10))
+        _ensure.ensure_state(machine, _request(10))
     assert caught.value.result["changed"] is False
     assert [one["tid"] for one in caught.value.result["livepatch"]["blockers"]] == [54]
     assert _changes(machine) == []
@@ -507,7 +508,7 @@ def test_anothers_migration_that_exceeds_the_limit_is_stalled(machine: Any) -> N
     machine.have(_TWO)
     machine.start(_TWO)
     with pytest.raises(TransitionStalled) as caught:
-        _ensure.bring(machine, _request(10))
+        _ensure.ensure_state(machine, _request(10))
     assert caught.value.result["before"]["state"] == "stalled"
 
 
@@ -515,7 +516,7 @@ def test_check_mode_does_not_wait(machine: Any) -> None:
     machine.have(_TWO)
     machine.start(_TWO)
     with pytest.raises(NotDone, match="its state is transitioning"):
-        _ensure.bring(machine, _request(check_mode=True))
+        _ensure.ensure_state(machine, _request(check_mode=True))
     assert machine.slept == 0
 
 
@@ -529,7 +530,7 @@ def test_another_migration_begins_during_the_installation(machine: Any, monkeypa
 
     monkeypatch.setattr(machine, "_install", installs)
     with pytest.raises(TransitionStalled, match=f"the transition of {_MODULE_2} did not end") as caught:
-        _ensure.bring(machine, _request(10))
+        _ensure.ensure_state(machine, _request(10))
     assert machine.ran("insmod") == []
     assert caught.value.result["after"]["state"] == "stalled"
 
@@ -544,7 +545,7 @@ def test_completes_while_blockers_are_looked_for(machine: Any, monkeypatch: Any)
         return names(path)
 
     monkeypatch.setattr(machine, "names", slow)
-    assert _ensure.bring(machine, _request(10))["after"]["state"] == "patched"
+    assert _ensure.ensure_state(machine, _request(10))["after"]["state"] == "patched"
 
 
 def test_completes_while_the_reversal_is_recorded(machine: Any, monkeypatch: Any) -> None:
@@ -559,7 +560,7 @@ def test_completes_while_the_reversal_is_recorded(machine: Any, monkeypatch: Any
             machine.sleep(0.1)
 
     monkeypatch.setattr(machine, "save", slow)
-    result = _ensure.bring(machine, _request(10))
+    result = _ensure.ensure_state(machine, _request(10))
     assert (result["after"]["state"], machine.active()) == ("patched", [_MODULE_3])
     assert result["transition"]["by"] == "kernel log"
     assert _entry(machine)["phase"] == "done"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _async_result
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _async_result, _module
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
 
 _THREE = "3-150400.2.1"
@@ -23,7 +23,7 @@ def run(machine: Any, monkeypatch: Any, capsys: Any) -> Any:
         sent = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
         monkeypatch.setattr(basic, "_ANSIBLE_ARGS", sent)
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        monkeypatch.setattr(_argspec, "Host", lambda: machine)
+        monkeypatch.setattr(_module, "Host", lambda: machine)
         main = importlib.import_module("ansible_collections.fleet.livepatch.plugins.modules." + module).main
         with pytest.raises(SystemExit) as ended:
             main()

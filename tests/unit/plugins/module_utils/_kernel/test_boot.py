@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot, identity
-from tests.unit.plugins.module_utils import factories
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot
+from tests.support import factories
 
 _ENTRY = """title Red Hat Enterprise Linux ({0}) 9.4 (Plow)
 version {0}
@@ -149,6 +150,6 @@ def test_reboot_pending(machine: Any, newest: str, image: bool, expected: bool) 
     machine.put("/boot/extlinux/extlinux.conf", f"label linux\n linux /boot/vmlinuz-{newest}\n")
     if not image:
         machine.put("/boot/vmlinuz-" + machine.release, factories.vmlinux("7f" * 20))
-    kernel = identity.read(machine)
+    kernel = _kernel_facts.gather_kernel(machine)
     assert kernel["next_boot"] == {"release": newest, "basis": "extlinux"}
     assert kernel["reboot_pending"] is expected

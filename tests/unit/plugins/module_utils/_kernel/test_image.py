@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import image, unpack
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 _PATH = "/boot/vmlinuz-" + factories.RELEASE
 _BUILD_ID = factories.BUILD_ID

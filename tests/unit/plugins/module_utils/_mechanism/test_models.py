@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import KernelRefused, LoadRefused
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, mechanisms, transition
-from tests.unit.plugins.module_utils import kernel_model
+from tests.support import kernel_model
 
 _VARIANTS = (kernel_model.CURRENT, kernel_model.OLDER, kernel_model.KGRAFT)
 

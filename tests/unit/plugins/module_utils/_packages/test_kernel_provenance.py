@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kernel_provenance
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 
 def _trace(machine: Any) -> kernel_provenance.Origin:
-    return kernel_provenance.trace(machine, identity.read(machine), machine.keys)
+    return kernel_provenance.trace(machine, _kernel_facts.gather_kernel(machine), machine.keys)
 
 
 def test_traced(machine: Any) -> None:

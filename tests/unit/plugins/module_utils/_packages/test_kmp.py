@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 
@@ -19,7 +19,7 @@ def _policy(refresh: str = "never", max_age: int = 600, by_name: bool = False) -
 
 
 def _block(machine: Any, policy: Policy) -> Any:
-    kernel = identity.read(machine)
+    kernel = _kernel_facts.gather_kernel(machine)
     return kmp.block(machine, kernel, kmp.ask(machine, kernel, policy), policy)
 
 
@@ -178,8 +178,8 @@ def test_nothing_on_offer(machine: Any) -> None:
 def test_installed_and_offered_by_no_repository(machine: Any, monkeypatch: Any) -> None:
     machine.have(_THREE)
     policy = _policy()
-    offer = kmp.ask(machine, identity.read(machine), policy)
+    offer = kmp.ask(machine, _kernel_facts.gather_kernel(machine), policy)
     alone = [one._replace(repository=None) for one in offer.candidates if one.evr == _THREE]
-    block = kmp.block(machine, identity.read(machine), offer._replace(candidates=alone), policy)
+    block = kmp.block(machine, _kernel_facts.gather_kernel(machine), offer._replace(candidates=alone), policy)
     assert block["selected"] is None
     assert "whether there is a newer level is unknown" in block["unmeasured"]["candidates"]

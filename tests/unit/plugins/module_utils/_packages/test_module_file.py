@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import module_file
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 _PATH = "/lib/modules/6.1.0-56-cloud-amd64/livepatch/livepatch-3-150400_2_1.ko"
 _RELEASE = "6.1.0-56-cloud-amd64"

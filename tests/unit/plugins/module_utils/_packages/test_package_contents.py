@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import package_contents, rpm
 
 _THREE = "3-150400.2.1"
@@ -17,7 +17,7 @@ _KEYS = {"b1d712c8": "the lab's key"}
 def _look(machine: Any, evr: str = _THREE, arch: str = "x86_64") -> package_contents.Inside:
     path = f"/var/cache/zypp/packages/lab/{machine.kmp}-{_THREE}.x86_64.rpm"
     package = rpm.Package(machine.kmp, evr, arch)
-    return package_contents.of_file(machine, path, package, identity.read(machine), _KEYS)
+    return package_contents.of_file(machine, path, package, _kernel_facts.gather_kernel(machine), _KEYS)
 
 
 def test_of_file(machine: Any) -> None:

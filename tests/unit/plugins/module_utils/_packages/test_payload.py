@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import payload
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 _MODULE = "/lib/modules/x/livepatch/livepatch-3-1.ko"
 _FILES = {

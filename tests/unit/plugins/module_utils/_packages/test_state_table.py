@@ -14,11 +14,10 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _host_facts
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import identity
+from ansible_collections.fleet.livepatch.plugins.module_utils import _host_facts, _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, Quarantined
-from tests.unit.plugins.module_utils import factories
+from tests.support import factories
 
 _ONE, _TWO, _THREE, _FOURTEEN = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1", "14-150400.2.1"
 _OLD = {_TWO: "older", _ONE: "older"}
@@ -535,7 +534,7 @@ def _judge(machine: Any, row: Row) -> Tuple[Any, Any]:
     for evr in row.look:
         machine._download(f"{machine.levels[evr]['name']}={evr}")
     policy = Policy("never", 600, 60, **row.policy)
-    kernel = identity.read(machine)
+    kernel = _kernel_facts.gather_kernel(machine)
     offer = kmp.ask(machine, kernel, policy)
     if row.examined:
         offer = kmp.examine(machine, kernel, offer, policy)

@@ -16,13 +16,15 @@ from typing import Any, Dict, List
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Leased, Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import Leased
 
 # Each works on a scope of its own (argument 2) and, in turn with the others, on one that all share. It says what was
 # written once it was.
 _WORKER = """\
 import json, sys, time
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Leased, Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import Leased
 path, me, rounds, shared = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 store = Store(path, time.time)
 
@@ -33,27 +35,27 @@ def taken():
     # Not for ever: whoever has it may have ended in the middle.
     for _attempt in range(4000):
         try:
-            return store.take(shared, {"user": me}, 1000)
+            return store.take_lease(shared, {"user": me}, 1000)
         except Leased:
             time.sleep(0.005)
     sys.exit("nobody gave the lease back")
 
 def ours(scope, taken):
     opened = taken["rollout"]
-    return scope, taken["fence"], opened["id"] if opened else store.start(scope, taken["fence"], "h", {})
+    return scope, taken["fence"], opened["id"] if opened else store.start_rollout(scope, taken["fence"], "h")
 
-mine = ours(me, store.take(me, {"user": me}, 1000))
+mine = ours(me, store.take_lease(me, {"user": me}, 1000))
 for number in range(rounds):
     host = "%s-%d" % (me, number)
     turn = taken()
     held = time.time()
     for scope, fence, rollout in (mine, ours(shared, turn)):
-        assert store.begin(scope, fence, rollout, number, [host])["go"]
-        store.renew(scope, fence)
-        store.results(scope, fence, rollout, [{"host": host, "outcome": "done", "cohort": "c"}], wave=number)
-        store.event(scope, fence, rollout, "said", {"host": host})
+        assert store.begin_hosts(scope, fence, rollout, number, [host])["go"]
+        store.renew_lease(scope, fence)
+        store.record_outcomes(scope, fence, rollout, [{"host": host, "outcome": "done", "cohort": "c"}], wave=number)
+        store.set_status(scope, fence, rollout, "running", {"host": host})
     ended = time.time()
-    store.release(shared, turn["fence"])
+    store.release_lease(shared, turn["fence"])
     say(host, turn["fence"], held, ended)
 """
 
@@ -122,14 +124,14 @@ def test_killed_in_the_middle_it_stays_whole(path: str) -> None:
         assert set(said) <= set(_rows(path, "shared"))
         store = Store(path, time.time)
         try:
-            taken = store.take("shared", {"user": "eve"}, 1000)
+            taken = store.take_lease("shared", {"user": "eve"}, 1000)
         except Leased as exc:
-            taken = store.take("shared", {"user": "eve"}, 1000, takeover=exc.result["holder"]["fence"])
+            taken = store.take_lease("shared", {"user": "eve"}, 1000, takeover=exc.result["holder"]["fence"])
         assert taken["fence"] > last
         last = taken["fence"]
         # What began is known, whether it ended or not
         assert {row["outcome"] for row in taken["rollout"]["outcomes"].values()} <= {"done", "begun"}
-        store.release("shared", last)
+        store.release_lease("shared", last)
         connection = sqlite3.connect(path)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()
@@ -137,15 +139,15 @@ def test_killed_in_the_middle_it_stays_whole(path: str) -> None:
 
 def test_ten_thousand_hosts_in_batches_of_a_hundred(path: str) -> None:
     store = Store(path, time.time)
-    fence = store.take("s", {}, 1000)["fence"]
-    rollout = store.start("s", fence, "h", {})
+    fence = store.take_lease("s", {}, 1000)["fence"]
+    rollout = store.start_rollout("s", fence, "h")
     wall, processor = time.monotonic(), time.process_time()
     for wave in range(100):
         outcomes = [
             {"host": f"h{wave}-{number}", "outcome": "done", "cohort": f"c{number % 40}"} for number in range(100)
         ]
-        assert store.begin("s", fence, rollout, wave, [one["host"] for one in outcomes])["go"]
-        told = store.results("s", fence, rollout, outcomes, wave=wave)
+        assert store.begin_hosts("s", fence, rollout, wave, [one["host"] for one in outcomes])["go"]
+        told = store.record_outcomes("s", fence, rollout, outcomes, wave=wave)
     assert told["rollout"] == {"done": 10000}
     assert len(told["waves"]) == 100
     # By its own work, since what else runs here is not its fault

@@ -13,7 +13,8 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch, sqlite
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Leased, Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import Leased
 
 _EVE = {"user": "eve", "machine": "m"}
 
@@ -31,8 +32,8 @@ def store(path: str) -> Store:
 @pytest.fixture
 def ours(store: Store) -> Any:
     """What the holder of the lease, and of a rollout, names in its calls."""
-    fence = store.take("s", _EVE, 100)["fence"]
-    return {"scope": "s", "fence": fence, "rollout": store.start("s", fence, "h", {})}
+    fence = store.take_lease("s", _EVE, 100)["fence"]
+    return {"scope": "s", "fence": fence, "rollout": store.start_rollout("s", fence, "h")}
 
 
 #
@@ -49,9 +50,9 @@ def _overwritten(path: str) -> None:
 
 def _cut_off(path: str) -> None:
     store = Store(path, lambda: 1000.0)
-    fence = store.take("s", _EVE, 100)["fence"]
-    rollout = store.start("s", fence, "h", {})
-    store.begin("s", fence, rollout, 0, [f"h{number}" for number in range(2000)])
+    fence = store.take_lease("s", _EVE, 100)["fence"]
+    rollout = store.start_rollout("s", fence, "h")
+    store.begin_hosts("s", fence, rollout, 0, [f"h{number}" for number in range(2000)])
     os.truncate(path, 8192)
 
 
@@ -62,11 +63,19 @@ def _of_something_else(path: str) -> None:
     connection.close()
 
 
-def _of_a_later_version(path: str) -> None:
+def _of_schema(path: str, schema: int) -> None:
     Store(path, lambda: 1000.0).halt("s", "r", "eve")
     connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {sqlite.VERSION + 1}")
+    connection.execute(f"PRAGMA user_version = {schema}")
     connection.close()
+
+
+def _of_a_later_version(path: str) -> None:
+    _of_schema(path, sqlite.SCHEMA + 1)
+
+
+def _of_an_earlier_version(path: str) -> None:
+    _of_schema(path, sqlite.SCHEMA - 1)
 
 
 def _content(path: str) -> Any:
@@ -81,8 +90,9 @@ def _content(path: str) -> Any:
     [
         (_overwritten, "is damaged.*move it away"),
         (_cut_off, "is damaged.*move it away"),
-        (_of_something_else, "is a database of something else"),
-        (_of_a_later_version, r"later version of the collection \(schema 2\)"),
+        (_of_something_else, "is the database of another program"),
+        (_of_a_later_version, r"later version of the collection \(schema 3\)"),
+        (_of_an_earlier_version, r"earlier version of the collection \(schema 1\)"),
         (os.mkdir, "cannot be used"),
     ],
 )
@@ -90,7 +100,7 @@ def test_a_file_that_is_no_store_is_told_of_and_left_alone(path: str, spoil: Any
     spoil(path)
     before = _content(path)
     store = Store(path, lambda: 1000.0)
-    for call in (lambda: store.show("s"), lambda: store.take("s", _EVE, 100)):
+    for call in (lambda: store.show("s"), lambda: store.take_lease("s", _EVE, 100)):
         with pytest.raises(sqlite.StoreBroken, match=told) as caught:
             call()
         assert path in str(caught.value)
@@ -100,7 +110,7 @@ def test_a_file_that_is_no_store_is_told_of_and_left_alone(path: str, spoil: Any
 def test_one_that_was_made_and_not_written_to_is_empty(store: Store, path: str) -> None:
     """Its maker was killed right after that."""
     open(path, "wb").close()
-    assert store.halted("s") is None
+    assert store.get_halt("s") is None
     assert store.halt("s", "r", "eve")["changed"]
 
 
@@ -120,18 +130,18 @@ def test_what_may_not_be_looked_at_is_not_empty(tmp_path: Any, monkeypatch: Any,
 
         monkeypatch.setattr(sqlite.os, "stat", refused)
     with pytest.raises(sqlite.StoreBroken, match="cannot be used"):
-        Store(path, lambda: 1000.0).halted("s")
+        Store(path, lambda: 1000.0).get_halt("s")
 
 
 def test_one_that_somebody_else_holds_is_not_moved_away(store: Store, path: str, monkeypatch: Any) -> None:
     store.halt("s", "r", "eve")
-    monkeypatch.setattr(sqlite, "_PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT", 0.05)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
-        assert store.halted("s")["reason"] == "r", "who reads does not wait for who writes"
+        assert store.get_halt("s")["reason"] == "r", "who reads does not wait for who writes"
         with pytest.raises(sqlite.StoreBroken, match="locked") as caught:
-            store.unhalt("s", "eve")
+            store.resume("s", "eve")
         assert "move it away" not in str(caught.value)
     finally:
         other.close()
@@ -157,35 +167,39 @@ def test_a_relative_path(tmp_path: Any, monkeypatch: Any) -> None:
 @pytest.mark.parametrize(
     ("command", "arguments", "told"),
     [
-        ("halted", {}, "missing.*'scope'.*It takes scope"),
-        ("halted", {"scope": "s", "until": 5}, "unexpected.*'until'"),
-        ("halted", {"scope": None}, "wants text as scope, not None"),
-        ("take", {"scope": "s", "owner": _EVE, "ttl": "100"}, "wants a number as ttl, not '100'"),
-        ("take", {"scope": "s", "owner": "eve", "ttl": 1}, "wants a dictionary as owner"),
-        ("release", {"scope": "s", "fence": "1000"}, "wants a whole number as fence"),
-        ("approve", {"hash": "h", "wave": "1", "who": "eve"}, "wants a whole number, or null as wave"),
-        ("approve", {"hash": "h", "wave": 1, "who": "eve", "granted": "yes"}, "wants true or false as granted"),
-        ("quarantine_add", {"entries": {}}, "wants a list as entries"),
-        ("quarantine_add", {"entries": [{"kmp": "k"}]}, "has no reason"),
-        ("quarantine_add", {"entries": [{"reason": "r"}]}, "names nothing"),
-        ("quarantine_add", {"entries": ["k"]}, "has no reason"),
-        ("quarantine_add", {"entries": [{"kmp": ["k"], "reason": "r"}]}, "cannot take a value"),
-        ("quarantine_clear", {"match": {}, "by": "eve", "reason": "r"}, "nothing says what to clear"),
+        ("get_halt", {}, "missing.*'scope'.*It takes scope"),
+        ("get_halt", {"scope": "s", "until": 5}, "unexpected.*'until'"),
+        ("get_halt", {"scope": None}, "scope of the command get_halt has to be text, not None"),
+        ("take_lease", {"scope": "s", "owner": _EVE, "ttl": "100"}, "ttl .* has to be a number, not '100'"),
+        ("take_lease", {"scope": "s", "owner": "eve", "ttl": 1}, "owner .* has to be a dictionary"),
+        ("release_lease", {"scope": "s", "fence": "1000"}, "fence .* has to be a whole number"),
+        ("approve", {"plan_hash": "h", "wave": "1", "approver": "eve"}, "wave .* has to be a whole number, or null"),
+        (
+            "approve",
+            {"plan_hash": "h", "wave": 1, "approver": "eve", "granted": "yes"},
+            "granted .* has to be true or false",
+        ),
+        ("add_to_quarantine", {"entries": {}}, "entries .* has to be a list"),
+        ("add_to_quarantine", {"entries": [{"kmp": "k"}]}, "has no reason"),
+        ("add_to_quarantine", {"entries": [{"reason": "r"}]}, "names nothing"),
+        ("add_to_quarantine", {"entries": ["k"]}, "has no reason"),
+        ("add_to_quarantine", {"entries": [{"kmp": ["k"], "reason": "r"}]}, "does not accept a value"),
+        ("clear_quarantine", {"match": {}, "by": "eve", "reason": "r"}, "no entry of the quarantine is named"),
         ("save_plan", {"scope": "s", "document": {"waves": []}}, "a plan has no hash"),
     ],
 )
 def test_a_call_that_makes_no_sense(store: Store, command: str, arguments: Any, told: str) -> None:
     with pytest.raises(BadOption, match=told):
-        dispatch.do(store, command, arguments, False)
+        dispatch.run_command(store, command, arguments, False)
     assert store.show("s") == {"rollout": None, "lease": None, "halt": None, "quarantine": []}
 
 
 @pytest.mark.parametrize(
     ("command", "arguments", "told"),
     [
-        ("results", {"wave": 0, "outcomes": [{"outcome": "done"}]}, "an outcome has no host"),
-        ("results", {"wave": 0, "outcomes": [{}]}, "no host and no outcome"),
-        ("status", {"status": "fine", "detail": {}}, "no status fine"),
+        ("record_outcomes", {"wave": 0, "outcomes": [{"outcome": "done"}]}, "an outcome has no host"),
+        ("record_outcomes", {"wave": 0, "outcomes": [{}]}, "no host and no outcome"),
+        ("set_status", {"status": "fine", "detail": {}}, "no status fine"),
     ],
 )
 def test_a_call_of_the_holder_that_makes_no_sense(
@@ -193,29 +207,28 @@ def test_a_call_of_the_holder_that_makes_no_sense(
 ) -> None:
     before = store.show("s")
     with pytest.raises(BadOption, match=told):
-        dispatch.do(store, command, dict(arguments, **ours), False)
+        dispatch.run_command(store, command, dict(arguments, **ours), False)
     assert store.show("s") == before, "all of a call, or nothing"
 
 
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
-        ("begin", {"wave": 0, "hosts": ["a"]}),
-        ("results", {"wave": 0, "outcomes": [{"host": "a", "outcome": "done"}]}),
-        ("gate", {"wave": 0, "record": {}}),
-        ("event", {"kind": "k", "data": {}}),
-        ("status", {"status": "done", "detail": {}}),
+        ("begin_hosts", {"wave": 0, "hosts": ["a"]}),
+        ("record_outcomes", {"wave": 0, "outcomes": [{"host": "a", "outcome": "done"}]}),
+        ("record_gate", {"wave": 0, "record": {}}),
+        ("set_status", {"status": "done", "detail": {}}),
     ],
 )
 @pytest.mark.parametrize("whose", ["nobody", "other"])
 def test_only_rollouts_of_the_scope_are_written_to(
     store: Store, ours: Any, command: str, arguments: Any, whose: str
 ) -> None:
-    fence = store.take("t", _EVE, 100)["fence"]
-    other = store.start("t", fence, "h", {}) if whose == "other" else "nobody's"
+    fence = store.take_lease("t", _EVE, 100)["fence"]
+    other = store.start_rollout("t", fence, "h") if whose == "other" else "nobody's"
     before = store.show("t")
     with pytest.raises(BadOption, match="has no rollout"):
-        dispatch.do(store, command, dict(arguments, scope="s", fence=ours["fence"], rollout=other), False)
+        dispatch.run_command(store, command, dict(arguments, scope="s", fence=ours["fence"], rollout=other), False)
     assert store.show("t") == before
 
 
@@ -231,14 +244,14 @@ def test_all_that_it_tells_is_json(store: Store, ours: Any) -> None:
     store.save_plan("s", {"hash": "h"})
     store.approve("h", None, "eve")
     store.halt("s", "r", "eve")
-    store.quarantine_add([{"kmp": "k", "reason": "r"}])
+    store.add_to_quarantine([{"kmp": "k", "reason": "r"}])
     results = [
-        store.begin(wave=0, hosts=["a"], **ours),
-        store.results(wave=0, outcomes=[{"host": "a", "outcome": "done", "cohort": "c"}], **ours),
+        store.begin_hosts(wave=0, hosts=["a"], **ours),
+        store.record_outcomes(wave=0, outcomes=[{"host": "a", "outcome": "done", "cohort": "c"}], **ours),
         store.show("s"),
-        store.take("s", _EVE, 5, takeover=ours["fence"]),
-        store.quarantine_clear({"kmp": "k"}, "eve", "r"),
-        store.approvals("h"),
+        store.take_lease("s", _EVE, 5, takeover=ours["fence"]),
+        store.clear_quarantine({"kmp": "k"}, "eve", "r"),
+        store.list_approvals("h"),
     ]
     assert json.loads(json.dumps(results)) == results
 
@@ -247,6 +260,6 @@ def test_reading_makes_no_changes_known(store: Store, ours: Any) -> None:
     reader = Store(store._database.path, lambda: 1000.0)
     reader.show("s")
     with pytest.raises(Leased):
-        reader.take("s", _EVE, 1)
+        reader.take_lease("s", _EVE, 1)
     assert not reader.changed
     assert store.changed

@@ -12,12 +12,9 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import (
-    Leased,
-    LeaseLost,
-    NoSuchPlan,
-    Store,
-)
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import Leased, LeaseLost
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import NoSuchPlan
 
 ME, OTHER = {"user": "eve", "machine": "m", "pid": 1}, {"user": "bob", "machine": "n", "pid": 2}
 
@@ -47,26 +44,26 @@ def store(path: str, clock: Clock) -> Store:
 
 def _begun(store: Store, scope: str = "s") -> Any:
     """The lease's number and the ID of a new rollout."""
-    fence = store.take(scope, ME, 100)["fence"]
-    return fence, store.start(scope, fence, "hash", {})
+    fence = store.take_lease(scope, ME, 100)["fence"]
+    return fence, store.start_rollout(scope, fence, "hash")
 
 
 def test_what_is_not_there_reads_as_empty_and_is_not_made(store: Store, path: str) -> None:
     assert store.show("s") == {"rollout": None, "lease": None, "halt": None, "quarantine": []}
-    assert store.halted("s") is None
-    assert store.approvals("x") == []
+    assert store.get_halt("s") is None
+    assert store.list_approvals("x") == []
     with pytest.raises(NoSuchPlan):
         store.load_plan("x")
     assert not os.path.exists(path)
 
 
 def test_the_last_plan_is_that_of_its_scope(store: Store, clock: Clock) -> None:
-    assert store.last_plan("s") is None
+    assert store.load_last_plan("s") is None
     for number, scope in enumerate(("s", "s", "other")):
         clock.at = 1000.0 + number
         store.save_plan(scope, {"hash": str(number)})
-    assert store.last_plan("s") == {"saved": 1001.0, "document": {"hash": "1"}}
-    assert store.last_plan("nobody's") is None
+    assert store.load_last_plan("s") == {"saved": 1001.0, "document": {"hash": "1"}}
+    assert store.load_last_plan("nobody's") is None
 
 
 def test_nobody_else_may_read_it(store: Store, path: str) -> None:
@@ -78,48 +75,48 @@ def test_nobody_else_may_read_it(store: Store, path: str) -> None:
 def _left_to_slices(store: Store, **detail: Any) -> Any:
     """An open rollout whose run has ended for slices to go on."""
     fence, rollout = _begun(store)
-    store.status("s", fence, rollout, "waiting", dict({"for": "slices", "wave": 1, "text": ""}, **detail))
-    store.release("s", fence)
+    store.set_status("s", fence, rollout, "waiting", dict({"for": "slices", "wave": 1, "text": ""}, **detail))
+    store.release_lease("s", fence)
     return fence, rollout
 
 
 def test_slices_hold_one_lease_together(store: Store) -> None:
     before, rollout = _left_to_slices(store)
-    first, second = store.join("s", ME, 100), store.join("s", OTHER, 100)
+    first, second = store.join_wave("s", ME, 100), store.join_wave("s", OTHER, 100)
     assert first["fence"] == second["fence"] > before
     assert first["member"] != second["member"]
     assert first["rollout"]["id"] == second["rollout"]["id"] == rollout
     with pytest.raises(Leased, match="by eve on m"):
-        store.take("s", OTHER, 100)
-    store.leave("s", first["fence"], first["member"])
+        store.take_lease("s", OTHER, 100)
+    store.leave_wave("s", first["fence"], first["member"])
     with pytest.raises(Leased, match="by bob on n"):
-        store.take("s", ME, 100)
-    assert store.begin("s", second["fence"], rollout, 1, ["web1"])["go"] is True
-    store.leave("s", second["fence"], second["member"])
+        store.take_lease("s", ME, 100)
+    assert store.begin_hosts("s", second["fence"], rollout, 1, ["web1"])["go"] is True
+    store.leave_wave("s", second["fence"], second["member"])
     with pytest.raises(LeaseLost):
-        store.renew("s", second["fence"])
-    assert store.take("s", ME, 100)["fence"] > first["fence"]
+        store.renew_lease("s", second["fence"])
+    assert store.take_lease("s", ME, 100)["fence"] > first["fence"]
 
 
 def test_slices_that_gave_no_sign_of_life_are_not_joined(store: Store, clock: Clock) -> None:
     _left_to_slices(store)
-    dead = store.join("s", ME, 100)
+    dead = store.join_wave("s", ME, 100)
     clock.at += 101
-    alive = store.join("s", OTHER, 100)
+    alive = store.join_wave("s", OTHER, 100)
     assert alive["fence"] > dead["fence"]
     with pytest.raises(LeaseLost):
-        store.leave("s", dead["fence"], dead["member"])
-    store.leave("s", alive["fence"], alive["member"])
+        store.leave_wave("s", dead["fence"], dead["member"])
+    store.leave_wave("s", alive["fence"], alive["member"])
     assert store.show("s")["lease"] is None
 
 
 def test_the_longest_step_of_all_slices_counts(store: Store, clock: Clock) -> None:
     _left_to_slices(store)
-    store.join("s", ME, 100)
-    store.join("s", OTHER, 50)
+    store.join_wave("s", ME, 100)
+    store.join_wave("s", OTHER, 50)
     clock.at += 60
     with pytest.raises(Leased):
-        store.take("s", OTHER, 100)
+        store.take_lease("s", OTHER, 100)
 
 
 @pytest.mark.parametrize(
@@ -132,95 +129,97 @@ def test_the_longest_step_of_all_slices_counts(store: Store, clock: Clock) -> No
 )
 def test_what_is_not_left_to_slices_is_not_joined(store: Store, detail: Any, status: str, why: str) -> None:
     fence, rollout = _begun(store)
-    store.status("s", fence, rollout, status, detail)
-    store.release("s", fence)
-    assert store.join("s", ME, 100) == {"fence": None, "member": None, "rollout": None, "why": why}
-    assert store.join("other", ME, 100)["why"] == "no rollout is open"
+    store.set_status("s", fence, rollout, status, detail)
+    store.release_lease("s", fence)
+    assert store.join_wave("s", ME, 100) == {"fence": None, "member": None, "rollout": None, "why": why}
+    assert store.join_wave("other", ME, 100)["why"] == "no rollout is open"
     assert store.show("s")["lease"] is None
 
 
 def test_slices_do_not_join_a_run(store: Store) -> None:
     _left_to_slices(store)
-    store.take("s", ME, 100)
+    store.take_lease("s", ME, 100)
     with pytest.raises(Leased):
-        store.join("s", OTHER, 100)
+        store.join_wave("s", OTHER, 100)
 
 
 def test_one_slice_stops_the_others_until_the_next_run(store: Store) -> None:
     _before, rollout = _left_to_slices(store)
-    first, second = store.join("s", ME, 100), store.join("s", OTHER, 100)
-    store.status("s", first["fence"], rollout, "halted", {"for": "slices", "wave": 1, "text": "2 failed", "at": 5.0})
-    assert store.halted("s") == {"scope": "s", "reason": "2 failed", "by": "a slice", "since": 5.0}
-    assert store.begin("s", second["fence"], rollout, 1, ["web1"])["go"] is False
+    first, second = store.join_wave("s", ME, 100), store.join_wave("s", OTHER, 100)
+    store.set_status(
+        "s", first["fence"], rollout, "halted", {"for": "slices", "wave": 1, "text": "2 failed", "at": 5.0}
+    )
+    assert store.get_halt("s") == {"scope": "s", "reason": "2 failed", "by": "a slice", "since": 5.0}
+    assert store.begin_hosts("s", second["fence"], rollout, 1, ["web1"])["go"] is False
     store.halt("s", "no", "eve")
-    assert store.halted("s")["by"] == "eve"  # type: ignore[index]
-    store.unhalt("s", "eve")
+    assert store.get_halt("s")["by"] == "eve"  # type: ignore[index]
+    store.resume("s", "eve")
     for one in (first, second):
-        store.leave("s", one["fence"], one["member"])
-    fence = store.take("s", ME, 100)["fence"]
-    store.status("s", fence, rollout, "running", {})
-    assert store.halted("s") is None
-    assert store.begin("s", fence, rollout, 1, ["web1"])["go"] is True
+        store.leave_wave("s", one["fence"], one["member"])
+    fence = store.take_lease("s", ME, 100)["fence"]
+    store.set_status("s", fence, rollout, "running", {})
+    assert store.get_halt("s") is None
+    assert store.begin_hosts("s", fence, rollout, 1, ["web1"])["go"] is True
 
 
 def test_the_lease(store: Store, clock: Clock) -> None:
-    first = store.take("s", ME, 100)["fence"]
+    first = store.take_lease("s", ME, 100)["fence"]
     assert first == 1000, "by the clock"
     with pytest.raises(Leased) as caught:
-        store.take("s", OTHER, 100)
+        store.take_lease("s", OTHER, 100)
     assert caught.value.result["holder"]["owner"] == ME
     assert "eve on m" in str(caught.value)
-    assert store.take("t", OTHER, 100)["fence"] == 1001, "another scope is nobody's business"
-    store.release("s", first)
-    second = store.take("s", OTHER, 100)["fence"]
+    assert store.take_lease("t", OTHER, 100)["fence"] == 1001, "another scope is nobody's business"
+    store.release_lease("s", first)
+    second = store.take_lease("s", OTHER, 100)["fence"]
     assert second == 1002
     with pytest.raises(LeaseLost):
-        store.release("s", first)
+        store.release_lease("s", first)
 
 
 def test_the_lease_runs_out_without_a_sign_of_life(store: Store, clock: Clock) -> None:
     fence, rollout = _begun(store)
     clock.at += 90
-    store.renew("s", fence, rollout)
+    store.renew_lease("s", fence, rollout)
     clock.at += 90
     with pytest.raises(Leased):
-        store.take("s", OTHER, 100)
+        store.take_lease("s", OTHER, 100)
     clock.at += 11
-    assert store.take("s", OTHER, 100)["fence"] > fence
+    assert store.take_lease("s", OTHER, 100)["fence"] > fence
     with pytest.raises(LeaseLost):
-        store.renew("s", fence, rollout)
+        store.renew_lease("s", fence, rollout)
 
 
 def test_of_a_holder_that_is_dead_it_is_taken_over_at_once(store: Store) -> None:
     fence, rollout = _begun(store)
     with pytest.raises(Leased):
-        store.take("s", OTHER, 100, takeover=fence - 1)
-    taken = store.take("s", OTHER, 100, takeover=fence)
+        store.take_lease("s", OTHER, 100, takeover=fence - 1)
+    taken = store.take_lease("s", OTHER, 100, takeover=fence)
     assert taken["fence"] > fence
     assert taken["rollout"]["id"] == rollout
     assert [one["what"] for one in taken["rollout"]["events"]] == ["taken"]
 
 
 def test_the_number_never_goes_back_though_the_file_does(store: Store, path: str, clock: Clock) -> None:
-    before = store.take("s", ME, 100)["fence"]
+    before = store.take_lease("s", ME, 100)["fence"]
     os.unlink(path)
     clock.at += 1
-    assert store.take("s", ME, 100)["fence"] > before
+    assert store.take_lease("s", ME, 100)["fence"] > before
 
 
 @pytest.mark.parametrize(
     "command, arguments",
     [
-        ("begin", {"wave": 0, "hosts": ["a"]}),
-        ("results", {"wave": 0, "outcomes": []}),
-        ("gate", {"wave": 0, "record": {}}),
-        ("status", {"status": "done", "detail": {}}),
-        ("renew", {}),
+        ("begin_hosts", {"wave": 0, "hosts": ["a"]}),
+        ("record_outcomes", {"wave": 0, "outcomes": []}),
+        ("record_gate", {"wave": 0, "record": {}}),
+        ("set_status", {"status": "done", "detail": {}}),
+        ("renew_lease", {}),
     ],
 )
 def test_whoever_lost_the_lease_writes_nothing(store: Store, command: str, arguments: Any) -> None:
     fence, rollout = _begun(store)
-    store.take("s", OTHER, 100, takeover=fence)
+    store.take_lease("s", OTHER, 100, takeover=fence)
     with pytest.raises(LeaseLost):
         getattr(store, command)(scope="s", fence=fence, rollout=rollout, **arguments)
     assert store.show("s")["rollout"]["outcomes"] == {}
@@ -229,14 +228,14 @@ def test_whoever_lost_the_lease_writes_nothing(store: Store, command: str, argum
 def test_one_open_rollout(store: Store) -> None:
     fence, rollout = _begun(store)
     with pytest.raises(BadOption):
-        store.start("s", fence, "hash", {})
-    store.status("s", fence, rollout, "soaking", {"until": 5})
+        store.start_rollout("s", fence, "hash")
+    store.set_status("s", fence, rollout, "soaking", {"until": 5})
     assert store.show("s")["rollout"]["ended"] is None
-    store.status("s", fence, rollout, "done", {})
+    store.set_status("s", fence, rollout, "done", {})
     assert store.show("s")["rollout"]["status"] == "done", "the last one is shown where none is open"
-    assert store.take("s", ME, 100, takeover=fence)["rollout"] is None
+    assert store.take_lease("s", ME, 100, takeover=fence)["rollout"] is None
     with pytest.raises(BadOption, match="no status"):
-        store.status("s", fence + 1, rollout, "fine", {})
+        store.set_status("s", fence + 1, rollout, "fine", {})
 
 
 def test_plans_stay_as_they_were_saved(store: Store) -> None:
@@ -248,9 +247,9 @@ def test_plans_stay_as_they_were_saved(store: Store) -> None:
 def test_intent_results_and_totals(store: Store) -> None:
     fence, rollout = _begun(store)
     ours = {"scope": "s", "fence": fence, "rollout": rollout}
-    assert store.begin(wave=1, hosts=["a", "b"], **ours) == {"go": True, "halt": None, "why": ""}
+    assert store.begin_hosts(wave=1, hosts=["a", "b"], **ours) == {"go": True, "halt": None, "why": ""}
     assert {row["outcome"] for row in store.show("s")["rollout"]["outcomes"].values()} == {"begun"}
-    told = store.results(
+    told = store.record_outcomes(
         wave=1,
         outcomes=[
             {"host": "a", "outcome": "done", "cohort": "x", "level": 3},
@@ -263,7 +262,7 @@ def test_intent_results_and_totals(store: Store) -> None:
         "waves": {"1": {"done": 1, "failed": 1}},
         "cohorts": {"x": {"done": 1}, "y": {"failed": 1}},
     }
-    told = store.results(outcomes=[{"host": "b", "outcome": "rolled_back", "cohort": "y"}], **ours)
+    told = store.record_outcomes(outcomes=[{"host": "b", "outcome": "rolled_back", "cohort": "y"}], **ours)
     assert told["rollout"] == {"done": 1, "rolled_back": 1}
     rows = store.show("s")["rollout"]["outcomes"]
     assert (rows["a"]["level"], rows["a"]["wave"]) == (3, 1)
@@ -273,15 +272,20 @@ def test_intent_results_and_totals(store: Store) -> None:
 def test_a_host_was_tried_whatever_came_of_it(store: Store) -> None:
     fence, rollout = _begun(store)
     ours = {"scope": "s", "fence": fence, "rollout": rollout}
-    store.begin(wave=0, hosts=["begun"], **ours)
+    store.begin_hosts(wave=0, hosts=["begun"], **ours)
     kinds = ("done", "unchanged", "failed", "rolled_back", "skipped", "pending")
-    store.results(wave=0, outcomes=[{"host": kind, "outcome": kind, "cohort": "c"} for kind in kinds], **ours)
-    assert store.tried(hosts=["begun", *kinds, "new"], **ours) == ["done", "unchanged", "failed", "rolled_back"]
+    store.record_outcomes(wave=0, outcomes=[{"host": kind, "outcome": kind, "cohort": "c"} for kind in kinds], **ours)
+    assert store.list_attempted(hosts=["begun", *kinds, "new"], **ours) == [
+        "done",
+        "unchanged",
+        "failed",
+        "rolled_back",
+    ]
 
 
 def test_gates_keep_their_wave(store: Store) -> None:
     fence, rollout = _begun(store)
-    store.gate("s", fence, rollout, 2, {"of": "wave", "verdict": "pass", "wave": 7})
+    store.record_gate("s", fence, rollout, 2, {"of": "wave", "verdict": "pass", "wave": 7})
     (record,) = store.show("s")["rollout"]["gates"]
     assert (record["wave"], record["verdict"]) == (2, "pass")
 
@@ -290,41 +294,41 @@ def test_gates_keep_their_wave(store: Store) -> None:
 def test_once_a_halt_is_stored_nothing_begins(store: Store, scope: Any, go: bool) -> None:
     fence, rollout = _begun(store)
     store.halt(scope, "why", "eve")
-    told = store.begin("s", fence, rollout, 0, ["a"])
+    told = store.begin_hosts("s", fence, rollout, 0, ["a"])
     assert told["go"] is go
     assert ("a" in store.show("s")["rollout"]["outcomes"]) is go
 
 
 def test_the_quarantine(store: Store) -> None:
     entry = {"kmp": "k", "cohort": "c", "host": None, "reason": "r", "by": "eve"}
-    assert store.quarantine_add([entry, dict(entry, cohort=None), dict(entry, kmp=None, cohort=None, host="h")]) == 3
-    assert store.quarantine_add([dict(entry, reason="another")]) == 0
-    assert [one["reason"] for one in store.quarantine_list()] == ["r"] * 3
+    assert store.add_to_quarantine([entry, dict(entry, cohort=None), dict(entry, kmp=None, cohort=None, host="h")]) == 3
+    assert store.add_to_quarantine([dict(entry, reason="another")]) == 0
+    assert [one["reason"] for one in store.list_quarantine()] == ["r"] * 3
     with pytest.raises(BadOption):
-        store.quarantine_clear({}, "eve", "r")
-    assert store.quarantine_clear({"kmp": "x"}, "eve", "r") == []
-    assert [one["host"] for one in store.quarantine_clear({"host": "h"}, "eve", "mended")] == ["h"]
-    assert len(store.quarantine_list()) == 2
-    (cleared,) = [one for one in store.quarantine_list(cleared=True) if one["cleared"]]
+        store.clear_quarantine({}, "eve", "r")
+    assert store.clear_quarantine({"kmp": "x"}, "eve", "r") == []
+    assert [one["host"] for one in store.clear_quarantine({"host": "h"}, "eve", "mended")] == ["h"]
+    assert len(store.list_quarantine()) == 2
+    (cleared,) = [one for one in store.list_quarantine(cleared=True) if one["cleared"]]
     assert (cleared["cleared_by"], cleared["cleared_reason"]) == ("eve", "mended")
-    assert store.quarantine_add([dict(entry, kmp=None, cohort=None, host="h")]) == 1, "barred again"
+    assert store.add_to_quarantine([dict(entry, kmp=None, cohort=None, host="h")]) == 1, "barred again"
 
 
 def test_an_open_rollout_is_given_up_only_if_nobody_runs_it(store: Store) -> None:
-    assert store.abandon("s", "r", "eve") is None
+    assert store.abort("s", "r", "eve") is None
     fence, rollout = _begun(store)
     with pytest.raises(Leased):
-        store.abandon("s", "r", "eve")
-    store.release("s", fence)
-    assert store.abandon("s", "r", "eve") == rollout
-    assert store.show("s")["rollout"]["status"] == "abandoned"
+        store.abort("s", "r", "eve")
+    store.release_lease("s", fence)
+    assert store.abort("s", "r", "eve") == rollout
+    assert store.show("s")["rollout"]["status"] == "aborted"
 
 
 def test_a_command_is_told_what_it_lacks(store: Store) -> None:
-    with pytest.raises(BadOption, match="halted does not go with these arguments"):
-        dispatch.do(store, "halted", {"scoop": "s"}, False)
-    assert dispatch.do(store, "halt", {"scope": "s", "reason": "", "by": ""}, True) is None
-    assert store.halted("s") is None, "check mode"
+    with pytest.raises(BadOption, match="wrong arguments for the command get_halt"):
+        dispatch.run_command(store, "get_halt", {"scoop": "s"}, False)
+    assert dispatch.run_command(store, "halt", {"scope": "s", "reason": "", "by": ""}, True) is None
+    assert store.get_halt("s") is None, "check mode"
     assert all(callable(getattr(store, name)) for name in dispatch.READING + dispatch.WRITING)
 
 
@@ -347,32 +351,25 @@ def test_when_a_lease_is_taken_from_its_holder(
     holder = {"fence": 1000, "owner": ME, "since": 1000.0, "until": 1100.0}
     if not taken:
         with pytest.raises(Leased) as caught:
-            store.take("s", OTHER, 100, takeover=takeover)
+            store.take_lease("s", OTHER, 100, takeover=takeover)
         assert caught.value.result == {"holder": holder}
         return
-    told = store.take("s", OTHER, 100, takeover=takeover)
+    told = store.take_lease("s", OTHER, 100, takeover=takeover)
     (event,) = told["rollout"]["events"]
     assert (event["what"], event["fence"], event["owner"], event["from"]) == ("taken", told["fence"], OTHER, holder)
 
 
 def test_a_free_lease_is_taken_from_nobody(store: Store) -> None:
     fence, _rollout = _begun(store)
-    store.release("s", fence)
-    assert store.take("s", OTHER, 100)["rollout"]["events"][-1]["from"] is None
+    store.release_lease("s", fence)
+    assert store.take_lease("s", OTHER, 100)["rollout"]["events"][-1]["from"] is None
 
 
-def test_whoever_takes_the_lease_is_told_what_to_mind(store: Store) -> None:
-    told = store.take("s", ME, 100)
-    assert told == {"fence": 1000, "rollout": None, "halt": None, "quarantine": [], "approvals": []}
-    store.start("s", 1000, "hash", {})
-    store.halt("s", "why", "eve")
-    store.approve("hash", 1, "eve")
-    store.approve("another", 1, "eve")
-    store.quarantine_add([{"host": "h", "reason": "r"}])
-    told = store.take("s", ME, 100, takeover=1000)
-    assert told["halt"]["reason"] == "why"
-    assert [one["host"] for one in told["quarantine"]] == ["h"]
-    assert [one["hash"] for one in told["approvals"]] == ["hash"]
+def test_who_takes_the_lease_gets_the_open_rollout(store: Store) -> None:
+    assert store.take_lease("s", ME, 100) == {"fence": 1000, "rollout": None}
+    rollout = store.start_rollout("s", 1000, "hash")
+    taken = store.take_lease("s", ME, 100, takeover=1000)
+    assert (taken["fence"], taken["rollout"]["id"]) == (1001, rollout)
 
 
 @pytest.mark.parametrize("scope", ["s", None])
@@ -380,47 +377,47 @@ def test_the_first_halt_stays_until_it_is_taken_back(store: Store, scope: Any) -
     _begun(store)
     assert store.halt(scope, "first", "eve") == {"changed": True, "halted": True}
     assert store.halt(scope, "second", "bob") == {"changed": False, "halted": True}
-    assert store.halted("s")["reason"] == "first"
-    assert store.unhalt("t", "bob") == {"changed": False}
-    assert store.unhalt(scope, "bob") == {"changed": True}
-    assert store.unhalt(scope, "bob") == {"changed": False}
-    assert store.halted("s") is None
+    assert store.get_halt("s")["reason"] == "first"
+    assert store.resume("t", "bob") == {"changed": False}
+    assert store.resume(scope, "bob") == {"changed": True}
+    assert store.resume(scope, "bob") == {"changed": False}
+    assert store.get_halt("s") is None
     events = store.show("s")["rollout"]["events"]
-    assert [(one["what"], one["by"]) for one in events] == [("halt", "eve"), ("unhalt", "bob")]
+    assert [(one["what"], one["by"]) for one in events] == [("halt", "eve"), ("resume", "bob")]
 
 
 def test_the_halt_of_all_scopes_outlives_that_of_one(store: Store) -> None:
     store.halt(None, "all", "eve")
     store.halt("s", "one", "eve")
-    store.unhalt("s", "eve")
-    assert store.halted("s")["reason"] == "all"
+    store.resume("s", "eve")
+    assert store.get_halt("s")["reason"] == "all"
 
 
 def test_who_halted_is_told_to_who_begins(store: Store) -> None:
     fence, rollout = _begun(store)
     store.halt("s", "fire", "eve")
-    told = store.begin("s", fence, rollout, 0, ["a"])
+    told = store.begin_hosts("s", fence, rollout, 0, ["a"])
     assert (told["go"], told["halt"]["scope"], told["why"]) == (False, "s", "halted by eve: fire")
-    assert store.renew("s", fence)["halt"] == told["halt"]
+    assert store.renew_lease("s", fence)["halt"] == told["halt"]
 
 
 def test_a_host_that_begins_again_keeps_its_cohort(store: Store) -> None:
     fence, rollout = _begun(store)
-    store.results("s", fence, rollout, [{"host": "a", "outcome": "lost", "cohort": "c"}], wave=0)
-    store.begin("s", fence, rollout, 2, ["a"])
+    store.record_outcomes("s", fence, rollout, [{"host": "a", "outcome": "lost", "cohort": "c"}], wave=0)
+    store.begin_hosts("s", fence, rollout, 2, ["a"])
     row = store.show("s")["rollout"]["outcomes"]["a"]
     assert (row["outcome"], row["cohort"], row["wave"]) == ("begun", "c", 2)
-    told = store.results("s", fence, rollout, [{"host": "a", "outcome": "done"}])
+    told = store.record_outcomes("s", fence, rollout, [{"host": "a", "outcome": "done"}])
     assert told == {"rollout": {"done": 1}, "waves": {"2": {"done": 1}}, "cohorts": {"c": {"done": 1}}}
 
 
 def test_of_events_the_last_are_shown(store: Store) -> None:
     fence, rollout = _begun(store)
     for number in range(205):
-        store.event("s", fence, rollout, "counted", {"number": number})
+        store.set_status("s", fence, rollout, "running", {"number": number})
     events = store.show("s")["rollout"]["events"]
-    assert [one["number"] for one in events] == list(range(5, 205))
-    assert events[0]["what"] == "counted"
+    assert [event["number"] for event in events] == list(range(5, 205))
+    assert events[0]["what"] == "running"
 
 
 @pytest.mark.parametrize(
@@ -440,12 +437,12 @@ def test_a_rollout_is_halted_only_where_it_runs_or_has_begun_on_hosts(
 ) -> None:
     fence, rollout = _begun(store, "s" if status else "another")
     for number, wave in enumerate(waves):
-        store.results("s", fence, rollout, [{"host": f"h{number}", "outcome": "done"}], wave=wave)
+        store.record_outcomes("s", fence, rollout, [{"host": f"h{number}", "outcome": "done"}], wave=wave)
     if status:
-        store.status("s", fence, rollout, status, {})
+        store.set_status("s", fence, rollout, status, {})
     told = store.halt(None, "an alert", "eve", under_way="s")
     assert told == {"changed": halted, "halted": halted}
-    assert (store.halted("s") is not None) is halted
+    assert (store.get_halt("s") is not None) is halted
 
 
 def test_each_scope_has_its_own_rollout(store: Store) -> None:
@@ -453,49 +450,76 @@ def test_each_scope_has_its_own_rollout(store: Store) -> None:
     _other, another = _begun(store, "t")
     assert store.show("s")["rollout"]["id"] == rollout
     assert store.show("t")["rollout"]["id"] == another
-    store.status("s", fence, rollout, "failed", {"text": "so"})
+    store.set_status("s", fence, rollout, "failed", {"text": "so"})
     assert store.show("s")["rollout"]["detail"] == {"text": "so"}
     assert store.show("t")["rollout"]["status"] == "running"
 
 
 def test_one_that_ended_does_not_open_beside_another(store: Store) -> None:
     fence, first = _begun(store)
-    store.status("s", fence, first, "failed", {})
-    store.start("s", fence, "hash", {})
+    store.set_status("s", fence, first, "failed", {})
+    store.start_rollout("s", fence, "hash")
     with pytest.raises(BadOption, match="is open already"):
-        store.status("s", fence, first, "running", {})
+        store.set_status("s", fence, first, "running", {})
 
 
 def test_of_two_that_ended_the_later_is_shown(store: Store) -> None:
     fence, first = _begun(store)
-    store.status("s", fence, first, "done", {})
-    second = store.start("s", fence, "hash", {})
-    store.status("s", fence, second, "done", {})
+    store.set_status("s", fence, first, "done", {})
+    second = store.start_rollout("s", fence, "hash")
+    store.set_status("s", fence, second, "done", {})
     assert store.show("s")["rollout"]["id"] == second, "though both began in the same instant"
 
 
 def test_approvals_stay_in_their_order(store: Store) -> None:
     store.approve("h", 1, "eve", expires=2000.0)
-    store.approve("h", None, "bob", granted=False)
-    told = [(one["wave"], one["who"], one["at"], one["expires"], one["granted"]) for one in store.approvals("h")]
-    assert told == [(1, "eve", 1000.0, 2000.0, True), (None, "bob", 1000.0, None, False)]
+    store.approve("h", None, "bob", granted=False, reason="not tonight")
+    keys = ("wave", "approver", "created_at", "expires", "granted", "reason")
+    assert [tuple(approval[key] for key in keys) for approval in store.list_approvals("h")] == [
+        (1, "eve", 1000.0, 2000.0, True, ""),
+        (None, "bob", 1000.0, None, False, "not tonight"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("between", "wave", "changed"),
+    [
+        ([], 1, False),
+        ([{"wave": 2, "granted": False}], 1, False),
+        ([{"wave": 1, "granted": False}], 1, True),
+        ([{"wave": None, "granted": False}], 1, True),
+        ([{"wave": 1, "expires": 2000.0}], 1, True),
+        ([{"wave": 1, "approver": "bob"}], 1, True),
+        ([{"wave": None}], None, False),
+        ([{"wave": None}, {"wave": 2, "granted": False}], None, True),
+        ([], None, True),
+    ],
+)
+def test_the_same_approval_is_recorded_once(store: Store, between: Any, wave: Any, changed: bool) -> None:
+    """Unless another one came between them: the last one stands."""
+    store.approve("h", 1, "eve")
+    store.approve("another", None, "eve", granted=False)
+    for other in between:
+        store.approve(**dict({"plan_hash": "h", "approver": "eve"}, **other))
+    assert store.approve("h", wave, "eve") == {"changed": changed}
+    assert len(store.list_approvals("h")) == 1 + len(between) + changed
 
 
 @pytest.mark.parametrize(
     ("command", "arguments", "first", "second"),
     [
         ("halt", {"scope": "s", "reason": "r", "by": "eve"}, True, False),
-        ("unhalt", {"scope": "s", "by": "eve"}, False, False),
+        ("resume", {"scope": "s", "by": "eve"}, False, False),
         ("save_plan", {"scope": "s", "document": {"hash": "h"}}, True, False),
-        ("quarantine_add", {"entries": [{"host": "h", "reason": "r"}]}, True, False),
-        ("quarantine_clear", {"match": {"host": "h"}, "by": "eve", "reason": "r"}, False, False),
-        ("abandon", {"scope": "s", "reason": "r", "by": "eve"}, False, False),
-        ("approve", {"hash": "h", "wave": 1, "who": "eve"}, True, True),
+        ("add_to_quarantine", {"entries": [{"host": "h", "reason": "r"}]}, True, False),
+        ("clear_quarantine", {"match": {"host": "h"}, "by": "eve", "reason": "r"}, False, False),
+        ("abort", {"scope": "s", "reason": "r", "by": "eve"}, False, False),
+        ("approve", {"plan_hash": "h", "wave": 1, "approver": "eve"}, True, False),
         ("show", {"scope": "s"}, False, False),
     ],
 )
 def test_what_changes_nothing_says_so(path: str, command: str, arguments: Any, first: bool, second: bool) -> None:
     for expected in (first, second):
         store = Store(path, lambda: 1000.0)
-        dispatch.do(store, command, arguments, False)
+        dispatch.run_command(store, command, arguments, False)
         assert store.changed is expected

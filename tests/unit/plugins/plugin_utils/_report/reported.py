@@ -44,7 +44,7 @@ def row(name: str, state: str = "patched", **told: t.Any) -> Row:
 def status() -> dict[str, t.Any]:
     open_ = {"cves_open": ("CVE-2099-0003",), "level": 2, "domains": ("rack=r2",)}
     unknown = Row(HOSTILE, "unknown", f"unreachable: {HOSTILE}", problems=(f"unknown: {HOSTILE}",))
-    return document.of_status([row("web1"), row("=web2", "outdated", **open_), unknown], MADE, "default", None)
+    return document.build_status([row("web1"), row("=web2", "outdated", **open_), unknown], MADE, "default", None)
 
 
 def planned() -> dict[str, t.Any]:
@@ -52,24 +52,24 @@ def planned() -> dict[str, t.Any]:
     names = [f"web{number}" for number in range(1, 6)]
     fleet = [Host(name, "unpatched", "", "6.4.0-default", "ab" * 20, "x86_64", "default", None, KMP) for name in names]
     lost = Host(HOSTILE, "unknown", f"unreachable: {HOSTILE}")
-    made = plan.make([*fleet, lost], Settings(waves=("1",))).as_document()
-    earlier = plan.make(
+    made = plan.build_plan([*fleet, lost], Settings(waves=("1",))).as_document()
+    earlier = plan.build_plan(
         [*fleet[:4], dataclasses.replace(fleet[4], name=f"x{HOSTILE}")], Settings(waves=())
     ).as_document()
-    changes = [dataclasses.asdict(one) for one in plan_diff.between(earlier, made)]
+    changes = [dataclasses.asdict(one) for one in plan_diff.compare_plans(earlier, made)]
     before = {"hash": earlier["hash"], "saved": MADE - 86400, "changes": changes}
     rows = [*(row(name, "unpatched") for name in names), Row(HOSTILE, "unknown", f"unreachable: {HOSTILE}")]
-    return document.of_plan(rows, made, before, MADE, "default")
+    return document.build_plan(rows, made, before, MADE, "default")
 
 
 def rollout() -> dict[str, t.Any]:
     names = [f"web{number}" for number in range(1, 6)]
     fleet = [Host(name, "unpatched", "", "6.4.0-default", "ab" * 20, "x86_64", "default", None, KMP) for name in names]
-    planned = plan.make(fleet, Settings(waves=("1",))).as_document()
+    planned = plan.build_plan(fleet, Settings(waves=("1",))).as_document()
     outcomes = [Outcome(name, "done", "patched", "patched", 3, KMP, float(at)) for at, name in enumerate(names)]
     failed = planned["waves"][1]["hosts"][0]
     outcomes[names.index(failed)] = Outcome(failed, "failed", HOSTILE, "unpatched")
-    measured = [{"verdict": "pass", "text": "0.01", "asked": "sum(rate(errors[5m]))", "value": 0.01, "at": MADE}]
+    measured = [{"verdict": "pass", "text": "0.01", "request": "sum(rate(errors[5m]))", "value": 0.01, "at": MADE}]
     shown = {
         "id": "3f1c8d",
         "status": "failed",
@@ -94,4 +94,6 @@ def rollout() -> dict[str, t.Any]:
     }
     # What the one that failed told before it did is not true of it any more.
     rows = [row(name) for name in names]
-    return document.of_rollout(rows, document.Ended(planned, shown, outcomes), MADE, "default", "1 host failed")
+    return document.build_rollout(
+        rows, document.StoredRollout(planned, shown, outcomes), MADE, "default", "1 host failed"
+    )

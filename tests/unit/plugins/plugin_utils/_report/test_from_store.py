@@ -17,7 +17,7 @@ from tests.unit.plugins.plugin_utils._report.reported import KMP, MADE
 FLEET = [
     Host(f"web{n}", "unpatched", "", "6.4.0-default", "ab" * 20, "x86_64", "default", None, KMP) for n in (1, 2, 3)
 ]
-PLAN = plan.make(FLEET, Settings(waves=())).as_document()
+PLAN = plan.build_plan(FLEET, Settings(waves=())).as_document()
 DONE = {"outcome": "done", "reason": "patched", "state": "patched", "level": 3, "kmp": KMP, "seconds": 1.5}
 
 
@@ -27,11 +27,11 @@ class StoreClient:
     scope = "default"
 
     def send(self, command: str, **arguments: t.Any) -> t.Any:
-        assert (command, arguments) == ("load_plan", {"hash": PLAN["hash"]})
+        assert (command, arguments) == ("load_plan", {"plan_hash": PLAN["hash"]})
         return PLAN
 
 
-def _read(outcomes: t.Mapping[str, t.Any], status: str = "done") -> from_store.Recorded:
+def _read(outcomes: t.Mapping[str, t.Any], status: str = "done") -> from_store.StoredRollout:
     shown = {
         "id": "3f1c8d",
         "plan_hash": PLAN["hash"],
@@ -43,18 +43,18 @@ def _read(outcomes: t.Mapping[str, t.Any], status: str = "done") -> from_store.R
         "gates": [],
         "outcomes": outcomes,
     }
-    found = from_store.read(t.cast("t.Any", StoreClient()), shown)
+    found = from_store.load_rollout(t.cast("t.Any", StoreClient()), shown)
     assert found is not None
     return found
 
 
 def test_none_was_there() -> None:
-    assert from_store.read(t.cast("t.Any", StoreClient()), None) is None
+    assert from_store.load_rollout(t.cast("t.Any", StoreClient()), None) is None
 
 
 def test_hosts_are_told_as_the_rollout_left_them() -> None:
     gone = {"outcome": "lost", "reason": "unreachable: no route", "state": "unknown"}
-    told = _read({"web1": DONE, "web2": gone}, "halted").document(MADE, "default")
+    told = _read({"web1": DONE, "web2": gone}, "halted").build_document(MADE, "default")
     hosts = {host["name"]: host for host in told["hosts"]}
     assert {name: host["outcome"] for name, host in hosts.items()} == {
         "web1": "done",
@@ -65,12 +65,12 @@ def test_hosts_are_told_as_the_rollout_left_them() -> None:
     assert [host["release"] for host in told["hosts"]] == ["6.4.0-default"] * 3
     assert [hosts[name]["up_to_date"] for name in ("web2", "web3")] == [None, None]
     assert hosts["web2"]["problems"] == ["lost: unreachable: no route"]
-    assert not told["well"]
-    assert "1 host did not end well (web2)" in told["verdict"]
+    assert not told["success"]
+    assert "1 host failed (web2)" in told["summary"]
 
 
 def test_one_that_ended_well() -> None:
     found = _read(dict.fromkeys(("web1", "web2", "web3"), DONE))
-    told = found.document(MADE, "default")
-    assert (told["well"], told["verdict"]) == (True, "3 of 3 hosts have their patch; the rollout is done")
-    assert found.lines({})[-1] == "3 hosts: 3 done"
+    told = found.build_document(MADE, "default")
+    assert (told["success"], told["summary"]) == (True, "3 of 3 hosts patched; the rollout is done")
+    assert found.format_lines({})[-1] == "3 hosts: 3 done"

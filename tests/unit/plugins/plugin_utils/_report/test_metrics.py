@@ -21,7 +21,7 @@ def _samples(text: str) -> dict[str, str]:
 def _host(**told: object) -> dict[str, str]:
     result = surveyed(**told)
     result["livepatch"]["transition"] = {"running": False}
-    return _samples(metrics.of_host(result, 1_800_000_000.5))
+    return _samples(metrics.format_host(result, 1_800_000_000.5))
 
 
 def test_a_host() -> None:
@@ -42,11 +42,11 @@ def test_what_could_not_be_measured_is_left_out() -> None:
 def test_a_label_holds_anything() -> None:
     result = surveyed(installed={"name": 'a"b\\c\nd', "evr": "1-1"})
     result["livepatch"]["transition"] = {"running": False}
-    assert 'kmp="a\\"b\\\\c\\nd-1-1"' in metrics.of_host(result, 0.0)
+    assert 'kmp="a\\"b\\\\c\\nd-1-1"' in metrics.format_host(result, 0.0)
 
 
 def test_a_rollout() -> None:
-    told = _samples(metrics.of_rollout(reported.rollout()))
+    told = _samples(metrics.format_rollout(reported.rollout()))
     assert told['livepatch_rollout_status{scope="default",status="failed"}'] == "1"
     hosts = {name: value for name, value in told.items() if name.startswith("livepatch_rollout_hosts{")}
     assert len(hosts) == 9

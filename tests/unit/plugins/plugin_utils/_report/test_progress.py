@@ -30,16 +30,16 @@ class Told:
         self, action: str, host: str = "web1", step: str | None = None, kind: str = "ok", **data: t.Any
     ) -> list[str]:
         """What is told of a result, without the time of day."""
-        lines = self._progress.of(Result(host, f"fleet.livepatch.{action}", step, data, kind))
+        lines = self._progress.handle(Result(host, f"fleet.livepatch.{action}", step, data, kind))
         for line in lines:
             assert re.match(r"\d\d:\d\d:\d\d ", line)
         return [line[9:] for line in lines]
 
     def knows(self, host: str) -> bool:
-        return self._progress.knows(host)
+        return self._progress.has_failed(host)
 
     def shown(self) -> list[str]:
-        return self._progress.now()
+        return self._progress.format_batch()
 
     def turn(self, wave: int, *hosts: str) -> list[str]:
         return self.of("rollout_admit", go=True, wave=wave, start=list(hosts))
@@ -61,16 +61,16 @@ def told() -> Told:
 
 
 def test_a_canary_and_a_wave(told: Told) -> None:
-    assert told.turn(0, "web1") == ["Canaries: 1 host starts: web1"]
+    assert told.turn(0, "web1") == ["Canaries: starting 1 host: web1"]
     assert told.ended("web1") == ["Canaries: web1: patched, migrated in 1.5 s"]
     assert told.judged() == told.concluded() == []
     wave = [f"web{number}" for number in range(2, 14)]
-    assert told.turn(1, *wave)[0].startswith("Wave 1: 12 hosts start: web2, web3, ")
+    assert told.turn(1, *wave)[0].startswith("Wave 1: starting 12 hosts: web2, web3, ")
     lines = [line for number, host in enumerate(wave) for line in told.ended(host, float(number))]
-    assert lines[0] == "Wave 1: 2 of 12 have ended, 0 of them badly"
-    assert lines[-1] == "Wave 1: 12 of 12 have ended, 0 of them badly"
+    assert lines[0] == "Wave 1: 2 of 12 hosts finished, 0 failed"
+    assert lines[-1] == "Wave 1: 12 of 12 hosts finished, 0 failed"
     assert len(lines) == 10
-    assert told.judged() == ["Wave 1: 12 have ended, 0 of them badly; slowest: web13 11.0 s, web12 10.0 s, web11 9.0 s"]
+    assert told.judged() == ["Wave 1: 12 hosts finished, 0 failed; slowest: web13 11.0 s, web12 10.0 s, web11 9.0 s"]
 
 
 def test_the_end_is_expected_by_what_batches_took(told: Told) -> None:
@@ -78,7 +78,7 @@ def test_the_end_is_expected_by_what_batches_took(told: Told) -> None:
     told.now = 60.0
     told.concluded()
     (line,) = told.turn(1, "web2")
-    then = re.search(r"\(the last ones; the end is expected at (\d\d):(\d\d):00\)", line)
+    then = re.search(r"\(the last batch; expected to finish at (\d\d):(\d\d):00\)", line)
     assert then is not None and int(then[2]) % 30 == 2, line
 
 
@@ -86,7 +86,7 @@ def test_a_slow_migration_is_told_with_who_holds_it(told: Told) -> None:
     told.turn(0, "web1")
     told.now = 34.0
     assert told.of("livepatch_info", kind="retry", livepatch=_MOVES) == [
-        "Canaries: web1: migrates, 34 s after the start, 2 threads left, held by kworker/1:2 (kernel_thread)"
+        "Canaries: web1: still migrating after 34 s, 2 threads left, blocked by kworker/1:2 (kernel_thread)"
     ]
     assert told.of("livepatch_info", kind="retry", livepatch={**_MOVES, "transition": {"running": False}}) == []
 
@@ -97,15 +97,15 @@ def test_who_migrates_is_shown_where_it_is_drawn_anew() -> None:
     told.turn(1, *(f"web{number}" for number in range(2, 8)))
     head, counts = told.shown()
     assert re.fullmatch(r"Wave 1, since \d\d:\d\d:00", head)
-    assert counts == "6 hosts: 0 ended, 6 under way"
+    assert counts == "6 hosts: 0 finished, 6 running"
     told.now = 31.0
     for number in range(2, 7):
         assert told.of("livepatch_info", f"web{number}", kind="retry", livepatch=_MOVES) == []
     told.ended("web6", failed=True, msg="no")
     told.of("livepatch_info", "web5", kind="retry", livepatch={**_MOVES, "transition": {"running": False}})
-    held = "migrates, 31 s after the start, 2 threads left, held by kworker/1:2 (kernel_thread)"
+    held = "still migrating after 31 s, 2 threads left, blocked by kworker/1:2 (kernel_thread)"
     assert told.shown()[1:] == [
-        "6 hosts: 1 ended (1 badly), 5 under way, 3 of them slow to migrate",
+        "6 hosts: 1 finished (1 failed), 5 running, 3 of them slow to migrate",
         *(f"  web{number}: {held}" for number in (2, 3, 4)),
     ]
     told.of("livepatch_info", "web7", kind="retry", livepatch=_MOVES)
@@ -122,13 +122,13 @@ def test_what_went_wrong_is_told_once(told: Told) -> None:
     ]
     assert told.of("livepatch_info", "web2", kind="unreachable", msg="Connection refused") == [
         (
-            "Canaries: web2: unreachable: nothing listens at its address; "
+            "Canaries: web2: unreachable: connection refused by its address; "
             "check ansible_host and ansible_port, and that sshd runs (1 of 3 left)"
         )
     ]
     assert told.of("livepatch_info", "web2", kind="unreachable", msg="Connection refused") == []
     assert [told.knows(host) for host in ("web1", "web2", "web3")] == [True, True, False]
-    assert told.concluded("web1") == ["Canaries: 1 host goes back: web1"]
+    assert told.concluded("web1") == ["Canaries: rolling back 1 host: web1"]
     assert told.of("rollout_assess", step="rollback", verdict="Brought back: 1 of 1") == ["Brought back: 1 of 1"]
 
 
@@ -136,7 +136,7 @@ def test_a_soak_is_told_with_its_times(told: Told) -> None:
     told.turn(0, "web1")
     told.ended("web1")
     (line,) = told.judged(60.0, 300.0)
-    assert re.fullmatch(r"Canaries: soaks until (\S+), asked \S+, \1", line)
+    assert re.fullmatch(r"Canaries: soaking until (\S+), health checks at \S+, \1", line)
 
 
 def test_other_tasks_are_nothing_to_tell(told: Told) -> None:

@@ -30,7 +30,7 @@ TYPES = {
 
 def _deliver(**options: t.Any) -> tuple[list[str], list[str]]:
     said: list[str] = []
-    places = publish.deliver({"dir": "", "url": "", "request": {}, **options}, reported.status, said.append)
+    places = publish.deliver_report({"dir": "", "url": "", "request": {}, **options}, reported.status, said.append)
     return places, said
 
 
@@ -38,7 +38,7 @@ def test_nothing_is_made_that_nobody_wants() -> None:
     def make() -> t.NoReturn:
         raise AssertionError("it was asked for")
 
-    assert publish.deliver({"dir": "", "url": "", "request": {}}, make, print) == []
+    assert publish.deliver_report({"dir": "", "url": "", "request": {}}, make, print) == []
 
 
 def test_it_is_sent_and_written(tmp_path: Path) -> None:
@@ -61,14 +61,14 @@ def test_it_is_sent_and_written(tmp_path: Path) -> None:
     assert {Path(one.path).name: one.body for one in taken} == {
         path.name: path.read_bytes() for path in tmp_path.iterdir()
     }
-    assert json.loads(taken[1].body) == json.loads(formats.as_json(reported.status()))
+    assert json.loads(taken[1].body) == json.loads(formats.format_json(reported.status()))
 
 
 def test_what_is_not_taken_is_told_and_the_rest_is_done(tmp_path: Path) -> None:
     with web.served(lambda _asked: (403, "no\nroom")) as url, pytest.raises(PlanError) as told:
         _deliver(dir=str(tmp_path), url=url.replace("//", "//robot:secret@"))
     assert str(told.value) == (
-        "livepatch_report_url: the report was not sent: "
+        "livepatch_report_url: the report was not uploaded: "
         f"PUT {url.replace('//', '//***@')}/{NAME}.html: HTTP 403: no room"
     )
     assert len(list(tmp_path.iterdir())) == len(TYPES)
@@ -77,12 +77,16 @@ def test_what_is_not_taken_is_told_and_the_rest_is_done(tmp_path: Path) -> None:
 def test_who_does_not_answer_is_told() -> None:
     with web.served(lambda _asked: (200, "")) as url:
         pass
-    with pytest.raises(PlanError, match=r"livepatch_report_url: the report was not sent: http://\S+ does not answer: "):
+    with pytest.raises(
+        PlanError, match=r"livepatch_report_url: the report was not uploaded: http://\S+ does not answer: "
+    ):
         _deliver(url=url)
 
 
 def test_what_is_not_known_of_a_request_is_refused() -> None:
-    with pytest.raises(PlanError, match=r"livepatch_report_request: header, token is not known; known are ca_path, "):
+    with pytest.raises(
+        PlanError, match=r"livepatch_report_request: header, token is unknown; valid keys are ca_path, "
+    ):
         _deliver(url="http://127.0.0.1:1", request={"header": {}, "token": ""})
 
 

@@ -32,22 +32,22 @@ Report = dict[str, t.Any]
 
 @EACH
 def test_the_data_are_as_the_schema_in_the_docs_says(report: Report) -> None:
-    told = json.loads(formats.as_json(report))
+    told = json.loads(formats.format_json(report))
     jsonschema.Draft202012Validator.check_schema(_SCHEMA)
     jsonschema.Draft202012Validator(_SCHEMA).validate(told)
     assert told["schema"] == document.SCHEMA
 
 
 def test_the_verdict_says_who_is_behind() -> None:
-    assert reported.status()["verdict"] == "2 of 3 hosts lack what they ought to have"
-    well = document.of_status([reported.row("web1")], reported.MADE, "default", None)
-    assert (well["well"], well["verdict"]) == (True, "1 host, and nothing is missing")
-    assert (reported.rollout()["well"], reported.rollout()["verdict"]) == (False, "1 host failed")
+    assert reported.status()["summary"] == "2 of 3 hosts are not compliant"
+    well = document.build_status([reported.row("web1")], reported.MADE, "default", None)
+    assert (well["success"], well["summary"]) == (True, "1 host, all compliant")
+    assert (reported.rollout()["success"], reported.rollout()["summary"]) == (False, "1 host failed")
 
 
 def test_a_plan_tells_who_goes_when_and_what_has_changed() -> None:
     told = reported.planned()
-    assert told["verdict"] == "5 hosts in 3 waves; 1 left out"
+    assert told["summary"] == "5 hosts in 3 waves; 1 left out"
     assert [(wave["name"], len(wave["hosts"])) for wave in told["plan"]["waves"]] == [
         ("canaries", 1),
         ("wave 1", 1),
@@ -57,7 +57,7 @@ def test_a_plan_tells_who_goes_when_and_what_has_changed() -> None:
     assert {name: in_wave[name] for name in told["plan"]["waves"][1]["hosts"]}.popitem()[1] == 1
     assert in_wave[reported.HOSTILE] is None
     shown = html_page.render(told)
-    assert "Since the plan" in shown
+    assert "Since plan" in shown
     assert "new in the plan" in shown
 
 
@@ -75,20 +75,20 @@ def test_what_a_host_told_before_it_failed_is_not_told_of_it() -> None:
 def test_waves_have_their_times_and_outcomes() -> None:
     first, second, *others = reported.rollout()["rollout"]["waves"]
     assert (first["name"], first["verdict"], first["outcomes"]) == ("canaries", "pass", {"done": 1})
-    assert (first["ended"] - first["began"], second["ended"] - second["began"]) == (55, 60)
+    assert (first["ended"] - first["started"], second["ended"] - second["started"]) == (55, 60)
     assert (second["name"], second["verdict"], second["outcomes"]) == ("wave 1", "fail", {"failed": 1})
-    assert [wave["began"] for wave in others] == [None]
+    assert [wave["started"] for wave in others] == [None]
 
 
 @EACH
 def test_a_line_of_csv_per_host_and_no_formula(report: Report) -> None:
-    rows = list(csv.DictReader(io.StringIO(formats.as_csv(report), newline="")))
+    rows = list(csv.DictReader(io.StringIO(formats.format_csv(report), newline="")))
     assert len(rows) == len(report["hosts"])
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
 
 
 def test_junit_has_a_case_per_host() -> None:
-    (suite,) = ElementTree.fromstring(formats.as_junit(reported.status()))
+    (suite,) = ElementTree.fromstring(formats.format_junit(reported.status()))
     assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
         "tests": "3",
         "failures": "1",
@@ -100,17 +100,17 @@ def test_junit_has_a_case_per_host() -> None:
         "=web2": ["failure"],
         reported.HOSTILE: ["error"],
     }
-    (suite,) = ElementTree.fromstring(formats.as_junit(reported.rollout()))
+    (suite,) = ElementTree.fromstring(formats.format_junit(reported.rollout()))
     assert (suite.get("tests"), suite.get("failures")) == ("5", "1")
 
 
 @EACH
 def test_vex_is_valid(report: Report) -> None:
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(formats.as_vex(report)) is None
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(formats.format_vex(report)) is None
 
 
 def test_vex_tells_what_is_fixed_where() -> None:
-    told = json.loads(formats.as_vex(reported.status()))["vulnerabilities"]
+    told = json.loads(formats.format_vex(reported.status()))["vulnerabilities"]
     assert {(one["id"], one["analysis"]["state"]): [each["ref"] for each in one["affects"]] for one in told} == {
         ("CVE-2099-0002", "resolved"): ["host:=web2", "host:web1"],
         ("CVE-2099-0003", "exploitable"): ["host:=web2"],
@@ -145,9 +145,9 @@ class _Read(html.parser.HTMLParser):
 @EACH
 def test_the_page_holds_the_data_and_obeys_none_of_them(report: Report) -> None:
     read = _Read(html_page.render(report))
-    assert json.loads(read.text["data"]) == json.loads(formats.as_json(report))
+    assert json.loads(read.text["data"]) == json.loads(formats.format_json(report))
     assert read.tags.count("script") == 2
-    assert read.text["h1"] == report["verdict"]
+    assert read.text["h1"] == report["summary"]
     assert "SPDX" not in html_page.render(report), "the licence of the page's parts is not that of the report"
 
 
@@ -158,8 +158,8 @@ def test_each_host_is_counted_once_for_a_cve() -> None:
         reported.row("web2", cves_open=None),
         reported.row("web3", cves_open=None, cves_fixed=None),
     ]
-    drawn = html_page.render(document.of_status(rows, reported.MADE, "default", None))
-    cells = drawn.partition("Hosts of which it is not known")[2].partition("</tbody>")[0]
+    drawn = html_page.render(document.build_status(rows, reported.MADE, "default", None))
+    cells = drawn.partition("Unknown on hosts")[2].partition("</tbody>")[0]
     assert "<td>0</td><td>2</td><td>1</td>" in cells
 
 
@@ -168,11 +168,11 @@ def test_the_page_of_a_rollout_has_its_drawings() -> None:
     assert text.count("<svg ") == 2
     assert "5 migrations" not in text and "4 migrations: the longest took 4.0 s" in text
     assert "closed at night" in text and "sum(rate(errors[5m]))" in text
-    assert "rack=r1: 4 of 5 well" in text
+    assert "rack=r1: 4 of 5 compliant" in text
 
 
 def test_files_are_whole_and_named_by_what_they_tell(tmp_path: Path) -> None:
-    paths = files.write(str(tmp_path / "new"), files.render(reported.status()))
+    paths = files.write_files(str(tmp_path / "new"), files.render_files(reported.status()))
     assert [Path(path).name for path in paths] == [
         f"livepatch-status-default-20270115T080000Z.{ending}"
         for ending in ("html", "json", "csv", "junit.xml", "vex.cdx.json")
@@ -183,4 +183,4 @@ def test_files_are_whole_and_named_by_what_they_tell(tmp_path: Path) -> None:
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PlanError, match=r"livepatch_report_dir: the report cannot be written to .*/file: File exists"):
-        files.write(str(tmp_path / "file"), files.render(reported.status()))
+        files.write_files(str(tmp_path / "file"), files.render_files(reported.status()))

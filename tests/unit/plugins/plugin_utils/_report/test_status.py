@@ -57,7 +57,7 @@ def surveyed(state: str = "patched", **told: t.Any) -> dict[str, t.Any]:
 
 def row(name: str, result: t.Mapping[str, t.Any] | None, **variables: t.Any) -> status.Row:
     variables = {"inventory_hostname": name, **variables}
-    return status.of(hosts.from_result(name, variables, result), variables, result, TODAY)
+    return status.build_row(hosts.parse_host(name, variables, result), variables, result, TODAY)
 
 
 def lost(name: str, address: str) -> status.Row:
@@ -70,7 +70,7 @@ def test_a_fleet_worst_first_and_folded() -> None:
         row("db1", surveyed("outdated", installed=OLD, level=2, cves_open=["CVE-2099-0003"], persistent=False))
     )
     fleet += [lost("app1", "10.0.0.1"), lost("app2", "10.0.0.2")]
-    assert status.lines(fleet, TODAY) == [
+    assert status.format_status(fleet, TODAY) == [
         "STATE     KERNEL         BUILD ID      LEVEL   OPEN CVES  NEXT BOOT  HOSTS",
         "unknown   -              -             -       -          -          2      app1, app2",
         "outdated  6.4.0-default  abababababab  2 -> 3  1          loses it   1      db1",
@@ -78,7 +78,7 @@ def test_a_fleet_worst_first_and_folded() -> None:
         "",
         "Problems:",
         (
-            "  app1, app2: unknown: unreachable: nothing listens at its address; "
+            "  app1, app2: unknown: unreachable: connection refused by its address; "
             "check ansible_host and ansible_port, and that sshd runs"
         ),
         "",
@@ -87,21 +87,21 @@ def test_a_fleet_worst_first_and_folded() -> None:
 
 
 def test_one_host_is_told_with_its_address() -> None:
-    assert "  app1: unknown: unreachable: nothing listens at 10.0.0.1; " in "\n".join(
-        status.lines([lost("app1", "10.0.0.1")], TODAY)
+    assert "  app1: unknown: unreachable: connection refused by 10.0.0.1; " in "\n".join(
+        status.format_status([lost("app1", "10.0.0.1")], TODAY)
     )
 
 
 def test_a_migration_that_stalls_is_told_with_who_holds_it_and_what_to_do() -> None:
     blocker = {"command": "kworker/1:2", "tid": 54, "class": "kernel_thread", "advice": "report it to the vendor"}
-    lines = status.lines([row("web1", surveyed("stalled", threads_left=2, blockers=[blocker]))], TODAY)
+    lines = status.format_status([row("web1", surveyed("stalled", threads_left=2, blockers=[blocker]))], TODAY)
     assert "  stalled, 2 left  " in lines[1]
-    assert "  web1: held by kworker/1:2 (thread 54, kernel_thread): report it to the vendor" in lines
+    assert "  web1: blocked by kworker/1:2 (thread 54, kernel_thread): report it to the vendor" in lines
 
 
 def test_what_a_person_has_to_look_at_beside_the_state() -> None:
     warned = {"verdict": "fail", "problems": [{"what": "warning", "text": "WARNING: at fs/proc"}]}
-    lines = status.lines(
+    lines = status.format_status(
         [
             row("web1", surveyed(missing=["kpatch.service is not enabled"], persistent=False)),
             row("web2", surveyed(health=warned)),
@@ -111,39 +111,36 @@ def test_what_a_person_has_to_look_at_beside_the_state() -> None:
         TODAY,
     )
     assert lines[lines.index("Problems:") + 1 : -2] == [
-        (
-            "  web3: crashed: it went down; look at its console and its log; clear its journal when you know why "
-            "(module livepatch_journal)"
-        ),
-        "  web1: the next boot loses the patch: kpatch.service is not enabled",
+        ("  web3: crashed: it went down; read its console and log, then clear its journal (module livepatch_journal)"),
+        "  web1: the next boot will not load the patch: kpatch.service is not enabled",
         "  web2: since the patch: warning: WARNING: at fs/proc",
     ]
 
 
 def test_reboots_are_due_week_by_week() -> None:
     ends = {"web1": "2027-03-31", "web2": "2027-03-30", "web3": "2026-01-02", "web4": None, "web5": "2026-11-25"}
-    lines = status.lines([row(name, surveyed(covered_until=day)) for name, day in ends.items()], TODAY)
-    due = lines.index("Live patches end, a reboot into a newer kernel is due:")
+    lines = status.format_status([row(name, surveyed(covered_until=day)) for name, day in ends.items()], TODAY)
+    due = lines.index("Live patches end, reboot into a newer kernel before then:")
     assert lines[due + 1 : -2] == [
-        "  2026-W01, over since 2026-01-02: 1 host: web3",
-        "  2026-W48, until 2026-11-25: 1 host: web5",
-        "  2027-W13, until 2027-03-30: 2 hosts: web1, web2",
+        "  2026-W01, ended on 2026-01-02: 1 host: web3",
+        "  2026-W48, end on 2026-11-25: 1 host: web5",
+        "  2027-W13, end on 2027-03-30: 2 hosts: web1, web2",
     ]
 
 
 def test_a_thousand_hosts_fit_on_a_page() -> None:
     fleet = [row(f"web{number:03}", surveyed()) for number in range(900)]
     fleet += [row(f"app{number:03}", surveyed("mismatch", reason=f"reason {number}")) for number in range(100)]
-    lines = status.lines(fleet, TODAY)
+    lines = status.format_status(fleet, TODAY)
     assert len(lines) < 60
-    assert "  and 70 others: -e livepatch_output=json shows them all" in lines
+    assert "  and 70 more: -e livepatch_output=json shows all of them" in lines
 
 
 def test_all_states_have_their_place() -> None:
     states = {*_state.ACTIVE, *_state.PATCHABLE, "crashed", "unknown", "conflict", "mismatch", "not_covered"}
     fleet = [row(state, surveyed(state)) for state in sorted(states | {"stalled", "transitioning"})]
-    assert status.lines(fleet, TODAY)[1].split()[0] == "crashed"
-    assert sum(status.as_document(fleet)["counts"].values()) == len(fleet)
+    assert status.format_status(fleet, TODAY)[1].split()[0] == "crashed"
+    assert sum(status.to_document(fleet)["counts"].values()) == len(fleet)
 
 
 def test_how_long_a_fix_has_been_there() -> None:
@@ -160,17 +157,20 @@ _NO_CVE = "length(hosts[?contains(cves_open || `[]`, 'CVE-2099-0003')]) == `0`"
 
 @pytest.mark.parametrize("required", ["counts.outdated == `0`", _NO_CVE, "length(hosts[?overdue_days > `21`]) == `0`"])
 def test_what_is_required_does_not_hold(required: str) -> None:
-    assert status.lacking([_VULNERABLE, _WELL], [required]) == f"livepatch_assertions: this does not hold: {required}"
-    assert status.lacking([_WELL], [required]) is None
+    assert (
+        status.check_assertions([_VULNERABLE, _WELL], [required])
+        == f"livepatch_assertions: assertion failed: {required}"
+    )
+    assert status.check_assertions([_WELL], [required]) is None
 
 
 def test_nothing_is_required() -> None:
-    assert status.lacking([_VULNERABLE, lost("web3", "10.0.0.1")], []) is None
+    assert status.check_assertions([_VULNERABLE, lost("web3", "10.0.0.1")], []) is None
 
 
 def test_who_cannot_be_asked_fulfils_nothing() -> None:
-    assert status.lacking([_WELL, lost("web3", "10.0.0.1")], [_NO_CVE]) == (
-        "livepatch_assertions: of 1 host nothing is known (web3)"
+    assert status.check_assertions([_WELL, lost("web3", "10.0.0.1")], [_NO_CVE]) == (
+        "livepatch_assertions: the state of 1 host is unknown (web3)"
     )
 
 
@@ -179,9 +179,9 @@ def test_who_cannot_be_asked_fulfils_nothing() -> None:
 )
 def test_what_cannot_be_required(required: str, why: str) -> None:
     with pytest.raises(PlanError, match=why):
-        status.lacking([_WELL], [required])
+        status.check_assertions([_WELL], [required])
 
 
 def test_the_document_is_json() -> None:
-    document = json.loads(json.dumps(status.as_document([_WELL])))
+    document = json.loads(json.dumps(status.to_document([_WELL])))
     assert document["hosts"][0]["kmp"] == f"{KMP}-3-1"

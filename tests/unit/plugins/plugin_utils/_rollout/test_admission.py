@@ -20,7 +20,7 @@ class Recorded:
     """A store that knows these, and what was written to it."""
 
     def __init__(self, quarantine: t.Sequence[dict[str, t.Any]] = (), tried: t.Sequence[str] = ("a1", "b1")) -> None:
-        self._answers = {"quarantine_list": list(quarantine), "approvals": [], "tried": list(tried)}
+        self._answers = {"list_quarantine": list(quarantine), "list_approvals": [], "list_attempted": list(tried)}
         self.written: dict[str, t.Any] = {}
 
     def send(self, command: str, **_arguments: t.Any) -> t.Any:
@@ -28,7 +28,9 @@ class Recorded:
 
     def send_fenced(self, command: str, **arguments: t.Any) -> t.Any:
         self.written[command] = arguments
-        return {"begin": {"go": True, "halt": None}, "tried": self._answers["tried"]}.get(command)
+        return {"begin_hosts": {"go": True, "halt": None}, "list_attempted": self._answers["list_attempted"]}.get(
+            command
+        )
 
 
 def of(
@@ -54,7 +56,7 @@ def test_each_host_gets_what_was_planned_for_it() -> None:
 def test_where_no_canary_of_its_cohort_was_patched_a_host_waits_for_the_next_plan() -> None:
     records = Recorded(tried=["b1"])
     assert of(records, "a2", "b2")["start"] == ["b2"]
-    (left,) = records.written["results"]["outcomes"]
+    (left,) = records.written["record_outcomes"]["outcomes"]
     assert (left["host"], left["outcome"]) == ("a2", "skipped")
     assert "no canary of its cohort was patched" in left["reason"]
 
@@ -75,4 +77,4 @@ def test_without_an_approval_nobody_starts(approval: list[str]) -> None:
     records = Recorded()
     told = of(records, "a2", approval=approval)
     assert (told["go"], told["detail"]["for"]) == (False, "approval")
-    assert "begin" not in records.written
+    assert "begin_hosts" not in records.written

@@ -11,30 +11,39 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import approvals
 
 
-def said(wave: int | None = 1, hash_: str = "aa", expires: float | None = None, granted: bool = True) -> dict:
-    return {"hash": hash_, "wave": wave, "who": "eve", "expires": expires, "granted": granted}
+def approval(wave: int | None = 1, plan: str = "aa", expires: float | None = None, granted: bool = True) -> dict:
+    of = {"plan_hash": plan, "wave": wave, "approver": "eve", "created_at": 1.0, "reason": ""}
+    return {"id": 1, **of, "expires": expires, "granted": granted}
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
         ([], "inconclusive"),
-        ([said()], "pass"),
-        ([said(None)], "pass"),
-        ([said(2)], "inconclusive"),
-        ([said(hash_="bb")], "inconclusive"),
-        ([said(expires=101)], "pass"),
-        ([said(expires=100)], "inconclusive"),
-        ([said(), said(granted=False)], "fail"),
-        ([said(granted=False), said()], "pass"),
-        # A refusal of this wave is newer than the approval of all
-        ([said(None), said(1, granted=False)], "fail"),
-        ([said(granted=False, expires=99)], "inconclusive"),
+        ([approval()], "pass"),
+        ([approval(None)], "pass"),
+        ([approval(2)], "inconclusive"),
+        ([approval(plan="bb")], "inconclusive"),
+        ([approval(expires=101)], "pass"),
+        ([approval(expires=100)], "inconclusive"),
+        ([approval(), approval(granted=False)], "fail"),
+        ([approval(granted=False), approval()], "pass"),
+        # A rejection of this wave is newer than the approval of all
+        ([approval(None), approval(1, granted=False)], "fail"),
+        ([approval(granted=False, expires=99)], "inconclusive"),
     ],
 )
 def test_approvals(given: list[dict], expected: str) -> None:
-    assert approvals.find(given, "aa", 1, 100).verdict == expected
+    assert approvals.check_approval(given, "aa", 1, 100).verdict == expected
 
 
-def test_an_expired_one_is_told_of() -> None:
-    assert "the approval by eve expired" in approvals.find([said(expires=50)], "aa", 1, 100).text
+def test_an_expired_one_is_named() -> None:
+    assert "the approval by eve expired" in approvals.check_approval([approval(expires=50)], "aa", 1, 100).text
+
+
+def test_the_reason_of_a_rejection_is_shown() -> None:
+    rejection = {**approval(granted=False), "reason": "freeze"}
+    assert approvals.check_approval([rejection], "aa", 1, 100).text == (
+        "wave 1 of plan aa was rejected by eve (freeze): approve it (playbook approve), or abort the rollout (playbook "
+        "abort)"
+    )

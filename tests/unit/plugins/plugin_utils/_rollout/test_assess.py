@@ -31,7 +31,7 @@ class Recorded:
         pass
 
     def send_fenced(self, command: str, **_arguments: t.Any) -> t.Any:
-        return {"results": {}}.get(command)
+        return {"record_outcomes": {}}.get(command)
 
 
 def judge_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "cohort") -> dict[str, t.Any]:

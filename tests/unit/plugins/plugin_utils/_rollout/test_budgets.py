@@ -43,15 +43,15 @@ def judge(
     before: t.Sequence[Outcome] = (),
     last: bool = True,
     **more: t.Any,
-) -> budgets.Verdict:
-    everything = budgets.count([*before, *now])
+) -> budgets.WaveAssessment:
+    everything = budgets.count_outcomes([*before, *now])
     totals = budgets.Totals(
         everything["rollout"],
-        budgets.by_outcome(now),
-        budgets.by_outcome(more.get("batch", now)),
+        budgets.count_by_outcome(now),
+        budgets.count_by_outcome(more.get("batch", now)),
         everything["cohorts"],
     )
-    return budgets.judge(given, wave, totals, now, last, more.get("check_mode", False))
+    return budgets.assess_wave(given, wave, totals, now, last, more.get("check_mode", False))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_canaries_have_no_budget(outcomes: list[str], passed: bool) -> None:
 def test_a_wave(budget: str, bad: int, passed: bool) -> None:
     told = judge(document(wave=budget), 1, rows(*["failed"] * bad, *["done"] * (10 - bad)))
     assert told.passed is passed
-    assert f"({10 - bad} of 10 well" in told.text
+    assert f"({10 - bad} of 10 healthy" in told.text
 
 
 def test_a_wave_that_is_not_over_is_judged_by_what_has_ended() -> None:
@@ -135,7 +135,7 @@ def test_how_far_a_failed_canary_reaches(scope: str, passed: bool, barred: tuple
 def test_the_rollouts_own_budgets_hold_whatever_the_scope(budgets: dict[str, str], passed: bool) -> None:
     told = judge(document("cohort", **budgets), 0, rows("lost", "done"))
     assert told.passed is passed
-    assert passed or "budget 0): no further host" in told.text.partition("well, budget 0) (")[2], "and it is told"
+    assert passed or "budget 0): no further host" in told.text.partition("healthy, budget 0) (")[2], "and it is told"
 
 
 def test_with_the_same_kmp_all_cohorts_of_it_are_reached() -> None:

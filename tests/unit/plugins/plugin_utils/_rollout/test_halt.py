@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt
 
 ACTION = types.SimpleNamespace(_task=types.SimpleNamespace(check_mode=False))
@@ -31,7 +31,7 @@ def test_stored_and_taken_back(tmp_path: Path) -> None:
     way_out = "(playbook halt, -e livepatch_halt=false{}, lets them go on)"
     assert reason(path) == f"rollouts are halted by eve: the array misbehaves {way_out.format('')}"
     assert reason(path, livepatch_scope="other") is None
-    store.unhalt("default", "eve")
+    store.resume("default", "eve")
     assert reason(path) is None
     store.halt(None, "", "eve")
     everywhere = way_out.format(" -e livepatch_all_scopes=true")

@@ -40,7 +40,7 @@ def verified(
 
 
 def judge(install=None, verify=None, found=None, rollout=None, check_mode=False) -> outcome.Outcome:
-    return outcome.judge(HOST, {}, outcome.Answers(install, verify, found), rollout, check_mode)
+    return outcome.determine_outcome(HOST, {}, outcome.TaskResults(install, verify, found), rollout, check_mode)
 
 
 LOST = {"unreachable": True, "msg": "Connection reset by peer"}
@@ -102,15 +102,17 @@ def test_a_reboot_in_the_middle_is_told():
 )
 def test_of_a_host_in_no_wave(state, up_to_date, expected):
     host = Host("web1", state, "why", up_to_date=up_to_date)
-    assert outcome.unplanned(host).outcome == expected
+    assert outcome.build_unplanned_outcome(host).outcome == expected
 
 
 def test_why_a_host_is_in_no_wave_is_said_by_itself_where_it_cannot_be_patched():
-    plan_says = "unknown: unreachable: ssh lets ops not in"
-    gone = Host("web1", "unknown", "unreachable: nothing listens")
-    assert outcome.unplanned(gone, plan_says).reason == "unreachable: nothing listens"
+    plan_says = "unknown: unreachable: SSH authentication failed for ops"
+    gone = Host("web1", "unknown", "unreachable: connection refused")
+    assert outcome.build_unplanned_outcome(gone, plan_says).reason == "unreachable: connection refused"
     barred = Host("web2", "unpatched", "a KMP is there", kmp="k-1")
-    assert outcome.unplanned(barred, "quarantine: it crashed web1").reason == "quarantine: it crashed web1"
+    assert (
+        outcome.build_unplanned_outcome(barred, "quarantine: it crashed web1").reason == "quarantine: it crashed web1"
+    )
 
 
 def test_in_check_mode_nothing_is_verified():
@@ -129,15 +131,15 @@ def test_seconds_of_the_migration():
 
 def test_a_canary_whose_next_boot_is_not_in_order():
     confirm = {"failed": True, "msg": "dracut could not make it", "kernel": {}}
-    told = outcome.confirmed(judge(APPLIED, verified()), confirm, {})
+    told = outcome.apply_confirmation(judge(APPLIED, verified()), confirm, {})
     assert told.outcome == "failed"
-    assert told.reason.endswith("the next boot is not in order: dracut could not make it")
-    assert outcome.confirmed(judge(APPLIED, verified()), None, {}).outcome == "done"
+    assert told.reason.endswith("not confirmed for the next boot: dracut could not make it")
+    assert outcome.apply_confirmation(judge(APPLIED, verified()), None, {}).outcome == "done"
 
 
 def test_a_halt_before_a_canary_was_confirmed_is_no_failure_of_it():
     halted = {"failed": True, "halted": True, "msg": "not started: rollouts are halted"}
-    assert outcome.confirmed(judge(APPLIED, verified()), halted, {}).outcome == "done"
+    assert outcome.apply_confirmation(judge(APPLIED, verified()), halted, {}).outcome == "done"
     assert judge(halted).halted is True
     assert judge(APPLIED, verified()).halted is False
 
@@ -253,13 +255,13 @@ def test_of_a_host_that_was_not_changed_the_health_is_not_ours():
     ],
 )
 def test_a_probe(result, expected):
-    told = outcome.probed(judge(APPLIED, verified()), result, {})
+    told = outcome.apply_probe(judge(APPLIED, verified()), result, {})
     assert told.outcome == expected
     assert told.applied is True, "what was lost or fails may have to go back"
 
 
 def test_who_goes_down_in_the_soak_has_nothing_to_go_back_from():
-    told = outcome.probed(judge(APPLIED, verified()), verified("crashed", None, boot_id="boot-2"), {})
+    told = outcome.apply_probe(judge(APPLIED, verified()), verified("crashed", None, boot_id="boot-2"), {})
     assert (told.outcome, told.crashed, told.applied) == ("failed", True, False)
 
 
@@ -287,14 +289,14 @@ def test_who_goes_down_in_the_soak_has_nothing_to_go_back_from():
     ],
 )
 def test_of_the_way_back(result, expected, applied):
-    told = outcome.went_back(judge(APPLIED, verified(health=ILL)), result, {})
+    told = outcome.apply_rollback(judge(APPLIED, verified(health=ILL)), result, {})
     assert (told.outcome, told.applied) == (expected, applied)
     assert "page fault" in told.reason, "why it had to go back stays"
 
 
 def test_what_the_store_says():
     row = {"outcome": "done", "reason": "r", "state": "patched", "level": 3, "wave": 1, "at": 5.0}
-    told = outcome.recorded("web1", row, "c")
+    told = outcome.load_outcome("web1", row, "c")
     assert (told.outcome, told.level, told.cohort) == ("done", 3, "c")
-    assert outcome.recorded("web1", {"outcome": "begun"}, "c").outcome == "pending"
-    assert outcome.recorded("web1", None, "c", HOST).state == "unpatched"
+    assert outcome.load_outcome("web1", {"outcome": "begun"}, "c").outcome == "pending"
+    assert outcome.load_outcome("web1", None, "c", HOST).state == "unpatched"

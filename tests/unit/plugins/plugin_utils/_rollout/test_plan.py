@@ -18,16 +18,14 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host, from_result
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host, parse_host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
 
 SIZES = ("1%", "5%", "25%")
 
 
 def host(name: str, **changes: t.Any) -> Host:
-    base = Host(
-        name, "unpatched", "", "6.1.0-56-default", "aa", "x86_64", "default", None, "klp-3", "boot", new_level=3
-    )
+    base = Host(name, "unpatched", "", "6.1.0-56-default", "aa", "x86_64", "default", None, "klp-3", "boot")
     return dataclasses.replace(base, **changes)
 
 
@@ -38,11 +36,11 @@ def hosts(count: int, **changes: t.Any) -> list[Host]:
 def settings(waves: t.Sequence[t.Any] = SIZES, **options: t.Any) -> Settings:
     defaults = {name: spec.get("default") for name, spec in OPTIONS.items()}
     quarantine = options.pop("quarantine", [])
-    return Settings.of({**defaults, "waves": [str(size) for size in waves], **options, "quarantine": quarantine})
+    return Settings.from_options({**defaults, "waves": [str(size) for size in waves], **options}, quarantine)
 
 
 def make(fleet: t.Iterable[Host], **options: t.Any) -> plan.Plan:
-    return plan.make(fleet, settings(**options))
+    return plan.build_plan(fleet, settings(**options))
 
 
 def kinds(made: plan.Plan) -> list[tuple[str, int]]:
@@ -78,17 +76,17 @@ def test_the_mark_comes_first_then_wariness_then_the_hash() -> None:
         return name
 
     for seed in ("", "x", "y"):
-        assert canary({"wariness": 0.0}, {}, {"canary": True, "wariness": 1.0}, seed=seed) == "h2"
-        assert canary({}, {"wariness": 0.1}, {"wariness": 0.2}, seed=seed) == "h1"
+        assert canary({"criticality": 0.0}, {}, {"canary": True, "criticality": 1.0}, seed=seed) == "h2"
+        assert canary({}, {"criticality": 0.1}, {"criticality": 0.2}, seed=seed) == "h1"
     assert len({canary(*[{}] * 20, seed=str(seed)) for seed in range(20)}) > 5
 
 
 def test_why_a_host_is_a_canary_is_told() -> None:
     fleet = [host("a", canary=True), host("b"), host("c", build_id="x"), host("d", build_id="x")]
-    fleet += [host("e", build_id="y", wariness=0.1), host("f", build_id="y")]
+    fleet += [host("e", build_id="y", criticality=0.1), host("f", build_id="y")]
     rows = make(fleet).as_document()["hosts"]
     told = {name: row["why"] for name, row in rows.items() if row["why"]}
-    assert sorted(told.values()) == ["chosen by hash", "marked by the operator", "wariness 0.1"]
+    assert sorted(told.values()) == ["chosen by hash", "criticality 0.1", "marked by the operator"]
 
 
 def test_several_canaries_are_spread_over_failure_domains() -> None:
@@ -140,9 +138,9 @@ def test_caps() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        *(({"waves": [size]}, "livepatch_waves.*neither a number") for size in ("a few", "-1", "12.5%", "")),
+        *(({"waves": [size]}, "livepatch_waves is .*: set a number") for size in ("a few", "-1", "12.5%", "")),
         ({"max_in_flight": 0}, "livepatch_max_in_flight"),
-        ({"budget_wave": "some"}, "livepatch_budget: 'some'"),
+        ({"budget_wave": "some"}, "livepatch_budget is 'some'"),
         ({"budget_lost": "x"}, "livepatch_budget_lost"),
         ({"max_per_domain": "0"}, "livepatch_max_per_domain is 0"),
         ({"cohort_key": "[["}, "livepatch_cohort_key.*not JMESPath"),
@@ -171,7 +169,7 @@ def test_the_quarantine_bars_a_kmp_in_a_cohort_or_everywhere_and_hosts() -> None
         told = make(
             fleet, quarantine=[{"kmp": None, "cohort": None, "host": None, "reason": "it oopsed", **entry}]
         ).left_out
-        assert all(reason == "quarantine: it oopsed; playbook quarantine clears it" for reason in told.values())
+        assert all(reason == "quarantine: it oopsed; clear it with playbook quarantine" for reason in told.values())
         return set(told)
 
     assert left(kmp="klp-3", cohort=ours) == {"h0000", "h0001"}
@@ -230,14 +228,14 @@ def _result(
     ],
 )
 def test_what_the_operator_leaves_out(options: dict, result: dict, left_out: bool) -> None:
-    found = from_result("web1", {}, result, settings(**options).choice)
+    found = parse_host("web1", {}, result, settings(**options).selection)
     assert (found.left_out is not None) is left_out
     assert (make([found]).hosts == []) is left_out
 
 
 def test_a_cohort_key_divides() -> None:
-    choice = settings(cohort_key="kernel.machine").choice
-    fleet = [from_result(f"h{n}", {}, _result(machine="ab"[n % 2]), choice) for n in range(4)]
+    choice = settings(cohort_key="kernel.machine").selection
+    fleet = [parse_host(f"h{n}", {}, _result(machine="ab"[n % 2]), choice) for n in range(4)]
     assert len(make(fleet).cohorts) == 2
 
 
@@ -245,24 +243,24 @@ def test_a_cohort_key_divides() -> None:
     ("mark", "canary"), [("false", False), ("no", False), (False, False), ("yes", True), (1, True)]
 )
 def test_the_mark_is_a_word_in_an_ini_inventory(mark: t.Any, canary: bool) -> None:
-    assert from_result("a", {"livepatch_canary": mark}, None).canary is canary
+    assert parse_host("a", {"livepatch_canary": mark}, None).canary is canary
 
 
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"livepatch_canary": "perhaps"}, "livepatch_canary of a"),
-        ({"livepatch_criticality": "very"}, "livepatch_criticality of a is 'very'"),
-        ({"livepatch_criticality": 1.5}, "livepatch_criticality of a is 1.5"),
+        ({"livepatch_canary": "perhaps"}, "livepatch_canary of host a"),
+        ({"livepatch_criticality": "very"}, "livepatch_criticality of host a is 'very'"),
+        ({"livepatch_criticality": 1.5}, "livepatch_criticality of host a is 1.5"),
     ],
 )
 def test_a_variable_that_cannot_be_understood_is_refused(variables: dict, words: str) -> None:
     with pytest.raises(PlanError, match=words):
-        from_result("a", variables, None)
+        parse_host("a", variables, None)
 
 
 def test_a_survey_that_failed_on_the_control_node_says_why() -> None:
-    told = from_result("a", {}, {"failed": True, "msg": "'livepatch_x' is undefined"})
+    told = parse_host("a", {}, {"failed": True, "msg": "'livepatch_x' is undefined"})
     assert (told.state, told.reason) == ("unknown", "'livepatch_x' is undefined")
 
 
@@ -280,11 +278,11 @@ def test_what_a_rollout_has_left_unconfirmed_is_in_no_plan_where_the_policy_admi
 
 def test_a_document_that_was_changed_is_refused() -> None:
     document = make(hosts(3)).as_document()
-    plan.check_document(document)
+    plan.validate_document(document)
     with pytest.raises(PlanError, match="was changed"):
-        plan.check_document({**document, "left_out": {"x": "y"}})
+        plan.validate_document({**document, "left_out": {"x": "y"}})
     with pytest.raises(PlanError, match="schema 2"):
-        plan.check_document({**document, "schema": 2})
+        plan.validate_document({**document, "schema": 2})
 
 
 #
@@ -298,7 +296,7 @@ _HOST = st.builds(
     build_id=st.sampled_from("abcdef"),
     level=st.sampled_from([None, 1, 2]),
     canary=st.booleans(),
-    wariness=st.sampled_from([0.0, 0.5, 1.0]),
+    criticality=st.sampled_from([0.0, 0.5, 1.0]),
     domains=st.sampled_from([(), ("dc=1",), ("dc=2", "rack=7"), ("dc=2", "rack=8")]),
     groups=st.sampled_from([(), ("db",), ("db", "web")]),
     left_out=st.sampled_from([None, None, None, "no"]),
@@ -321,7 +319,7 @@ _OPTIONS = st.fixed_dictionaries(
 @hypothesis.given(_FLEET, _OPTIONS, st.randoms(use_true_random=False))
 def test_any_fleet(fleet: list[Host], options: dict, chance: random.Random) -> None:
     given = settings(**options)
-    made = plan.make(fleet, given)
+    made = plan.build_plan(fleet, given)
     names = {one.name: one for one in fleet}
     # Each host once
     assert sorted([*made.hosts, *made.left_out]) == sorted(names)
@@ -347,7 +345,7 @@ def test_any_fleet(fleet: list[Host], options: dict, chance: random.Random) -> N
     # The same hosts, the same plan
     shuffled = list(fleet)
     chance.shuffle(shuffled)
-    assert plan.make(shuffled, given).as_document() == made.as_document()
+    assert plan.build_plan(shuffled, given).as_document() == made.as_document()
 
 
 def _most(cap: str | None, of: int) -> float:

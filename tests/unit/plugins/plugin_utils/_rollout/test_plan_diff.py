@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan_diff import between
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan_diff import compare_plans
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
 
 LEVEL_3, LEVEL_4 = "kernel-livepatch-6_4_0-default-3-1", "kernel-livepatch-6_4_0-default-4-1"
@@ -22,11 +22,11 @@ FLEET = [
 
 
 def _plan(fleet: t.Sequence[Host], **settings: t.Any) -> dict[str, t.Any]:
-    return plan.make(fleet, Settings(**{"waves": (), **settings})).as_document()
+    return plan.build_plan(fleet, Settings(**{"waves": (), **settings})).as_document()
 
 
 def _changes(before: dict[str, t.Any], after: dict[str, t.Any]) -> dict[str, tuple[str, ...]]:
-    return {one.what: one.hosts for one in between(before, after)}
+    return {change.text: change.hosts for change in compare_plans(before, after)}
 
 
 def test_the_same_plan_differs_in_nothing() -> None:
@@ -61,10 +61,10 @@ def test_settings_and_waves() -> None:
 
 
 def test_it_is_told_in_words() -> None:
-    changes = [dataclasses.asdict(one) for one in between(_plan(FLEET[:3]), _plan(FLEET))]
+    changes = [dataclasses.asdict(change) for change in compare_plans(_plan(FLEET[:3]), _plan(FLEET))]
     since = {"hash": "ab" * 32, "saved": 1_800_000_000.0}
-    lines = text.plan(_plan(FLEET), before={**since, "changes": changes})
-    at = lines.index("Changed since the plan abababababab of 2027-01-15 08:00 UTC:")
-    assert "  new in the plan        1  web4" in lines[at:]
-    unchanged = text.plan(_plan(FLEET), before={**since, "changes": []})
-    assert "Nothing has changed since the plan abababababab of 2027-01-15 08:00 UTC" in unchanged
+    lines = text.format_plan(_plan(FLEET), before={**since, "changes": changes})
+    at = lines.index("Changes since plan abababababab of 2027-01-15 08:00 UTC:")
+    assert "  new in the plan           1  web4" in lines[at:]
+    unchanged = text.format_plan(_plan(FLEET), before={**since, "changes": []})
+    assert "No changes since plan abababababab of 2027-01-15 08:00 UTC" in unchanged

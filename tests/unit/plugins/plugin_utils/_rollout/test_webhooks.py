@@ -12,12 +12,12 @@ import typing as t
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import NoAnswer
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import RequestFailed
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import webhooks
 
 URL = "https://robot:secret@chat.example.com/hook"
 ABOUT = {"scope": "default", "rollout": "3f1c8d", "plan": "ab" * 32}
-Answer = int | NoAnswer
+Answer = int | RequestFailed
 
 
 class World:
@@ -49,7 +49,7 @@ class World:
         self.asked.append((self.now - 1_800_000_000.0, url, dict(options), body))
         self.now += min(self._takes, options["timeout"])
         answer = self.answers.pop(0)
-        if isinstance(answer, NoAnswer):
+        if isinstance(answer, RequestFailed):
             raise answer
         return answer, "so\nit is"
 
@@ -102,9 +102,9 @@ def test_only_the_points_that_are_wanted() -> None:
     [
         ([200], 1, None),
         ([503, 200], 2, None),
-        ([NoAnswer("it does not answer"), 429, 201], 3, None),
+        ([RequestFailed("it does not answer"), 429, 201], 3, None),
         ([500, 502, 503], 3, "HTTP 503: so it is (3 times)"),
-        ([NoAnswer("it does not answer")] * 3, 3, "it does not answer (3 times)"),
+        ([RequestFailed("it does not answer")] * 3, 3, "it does not answer (3 times)"),
         ([404], 1, "HTTP 404: so it is"),
         ([301], 1, "HTTP 301: so it is"),
         ([500, 401], 2, "HTTP 401: so it is (2 times)"),
@@ -121,7 +121,7 @@ def test_it_is_tried_again_where_that_may_help(answers: list[Answer], tries: int
 
 
 def test_all_tries_take_no_longer_than_the_limit() -> None:
-    world = World(*[NoAnswer("slow")] * 9, takes=60)
+    world = World(*[RequestFailed("slow")] * 9, takes=60)
     world.tell({"url": URL, "retries": 8, "limit": 7, "timeout": 4})
     assert [(at, options["timeout"]) for at, _url, options, _body in world.asked] == [(0.0, 4.0), (5.0, 2.0)]
     assert world.now - 1_800_000_000.0 == 7.0

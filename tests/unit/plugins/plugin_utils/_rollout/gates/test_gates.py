@@ -12,11 +12,14 @@ import typing as t
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import NoAnswer, shown
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import RequestFailed, redact_url
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner, verdict
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import Context, pattern
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import (
+    GateContext,
+    build_hosts_pattern,
+)
 
-CONTEXT = Context("r", "p", 0, ("web1", "web2"), ("web3",), 1000.0)
+CONTEXT = GateContext("r", "p", 0, ("web1", "web2"), ("web3",), 1000.0)
 PROM = {"name": "errors", "type": "prometheus", "url": "http://u:secret@p:9090/", "query": 'rate(e{i=~"$hosts"}[5m])'}
 BELOW = {**PROM, "pass_if": "< 0.05"}
 RATIO = {**PROM, "max_ratio": 1.5}
@@ -46,10 +49,12 @@ class Net:
 
 
 def ask(
-    gate: dict[str, t.Any], *answers: Answer, context: Context = CONTEXT, stopped: str | None = None
-) -> tuple[verdict.Judged, Net]:
+    gate: dict[str, t.Any], *answers: Answer, context: GateContext = CONTEXT, stopped: str | None = None
+) -> tuple[verdict.GateResult, Net]:
     net = Net(*answers)
-    told = runner.check(runner.parse([gate], {}), context, net.fetch, lambda: stopped, lambda: net.now, net.sleep)
+    told = runner.run_gates(
+        runner.parse_gates([gate], {}), context, net.fetch, lambda: stopped, lambda: net.now, net.sleep
+    )
     return told.gates[0], net
 
 
@@ -58,7 +63,7 @@ def vector(*values: str) -> tuple[int, str]:
     return 200, json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}})
 
 
-DOWN = NoAnswer("does not answer")
+DOWN = RequestFailed("does not answer")
 BROKEN = 500, "Internal Server Error"
 WRONG = 400, json.dumps({"status": "error", "error": "parse error"})
 RANGE = 200, json.dumps({"status": "success", "data": {"resultType": "matrix", "result": []}})
@@ -105,21 +110,21 @@ def test_prometheus(gate: dict[str, t.Any], answers: list[Answer], expected: str
 
 
 def test_without_hosts_to_compare_with_there_is_no_ratio() -> None:
-    alone = Context("r", "p", 0, ("web1",), (), 1000.0)
+    alone = GateContext("r", "p", 0, ("web1",), (), 1000.0)
     assert ask(RATIO, vector("0.2"), context=alone)[0].verdict == "inconclusive"
 
 
 def test_the_query_is_told_as_it_was_sent() -> None:
     judged, net = ask(BELOW, vector("0.01"))
     (measured,) = judged.measurements
-    assert measured.asked == 'rate(e{i=~"(web1|web2)(:[0-9]+)?"}[5m])'
+    assert measured.request == 'rate(e{i=~"(web1|web2)(:[0-9]+)?"}[5m])'
     assert measured.value == [0.01]
     assert net.asked[0][:2] == ("POST", "http://u:secret@p:9090/api/v1/query")
-    assert "secret" not in shown("http://u:secret@p:9090/")
+    assert "secret" not in redact_url("http://u:secret@p:9090/")
 
 
 def test_names_cannot_get_out_of_the_pattern() -> None:
-    assert pattern(
+    assert build_hosts_pattern(
         ["a.b", 'x"} or vector(1) #']
     ) == '(a\\\\.b|x"\\\\}\\\\ or\\\\ vector\\\\(1\\\\)\\\\ \\\\#)(:[0-9]+)?'.replace('x"', 'x\\"')
 
@@ -153,7 +158,7 @@ def test_alertmanager(options: dict[str, t.Any], alerts: list[t.Any], expected: 
 def test_alertmanager_is_asked_for_what_fires_and_is_not_silenced() -> None:
     judged, net = ask({**ALERTS, "matchers": ['severity="critical"']}, (200, "[]"))
     assert net.asked[0][1].endswith("active=true&silenced=false&inhibited=false&filter=severity%3D%22critical%22")
-    assert judged.measurements[0].asked == 'severity="critical"'
+    assert judged.measurements[0].request == 'severity="critical"'
     assert ask(ALERTS, DOWN)[0].verdict == "error"
     assert ask(ALERTS, (503, ""))[0].verdict == "error"
 
@@ -199,28 +204,33 @@ def test_looks_are_that_far_apart() -> None:
     ],
 )
 def test_together(verdicts: list[str], expected: str) -> None:
-    gates = [verdict.Judged(f"g{n}", kind, "") for n, kind in enumerate(verdicts)]
-    assert verdict.combine(gates).verdict == expected
+    gates = [verdict.GateResult(f"g{n}", kind, "") for n, kind in enumerate(verdicts)]
+    assert verdict.combine_results(gates).verdict == expected
 
 
 def test_of_one_that_is_tried_only_is_told_and_it_does_not_count() -> None:
     net = Net((403, "no"))
-    told = runner.check(
-        runner.parse([{**HTTP, "dry_run": True}], {}), CONTEXT, net.fetch, lambda: None, lambda: net.now, net.sleep
+    told = runner.run_gates(
+        runner.parse_gates([{**HTTP, "dry_run": True}], {}),
+        CONTEXT,
+        net.fetch,
+        lambda: None,
+        lambda: net.now,
+        net.sleep,
     )
     assert told.verdict == "pass"
     assert "change: fail (HTTP 403: no)" in told.text
 
 
 def test_a_gate_is_skipped_by_its_name_and_for_a_reason_that_is_kept() -> None:
-    gates = runner.parse([HTTP, ALERTS], {"change": "the desk is closed"})
+    gates = runner.parse_gates([HTTP, ALERTS], {"change": "the desk is closed"})
     net = Net((200, "[]"))
-    told = runner.check(gates, CONTEXT, net.fetch, lambda: None, lambda: net.now, net.sleep)
+    told = runner.run_gates(gates, CONTEXT, net.fetch, lambda: None, lambda: net.now, net.sleep)
     assert (told.verdict, told.gates[0].skipped) == ("pass", "the desk is closed")
     assert len(net.asked) == 1, "the other one is asked"
-    for skip, words in (({"chaneg": "x"}, "there is no gate chaneg"), ({"change": " "}, "say why")):
+    for skip, words in (({"chaneg": "x"}, "there is no gate chaneg"), ({"change": " "}, "has no reason")):
         with pytest.raises(PlanError, match=words):
-            runner.parse([HTTP], skip)
+            runner.parse_gates([HTTP], skip)
 
 
 @pytest.mark.parametrize(
@@ -229,24 +239,24 @@ def test_a_gate_is_skipped_by_its_name_and_for_a_reason_that_is_kept() -> None:
         ({"type": "http"}, "gate 1 has no name"),
         ({"name": "x", "type": "email"}, "of type 'email'"),
         ({**HTTP, "urll": "x"}, "urll is not known"),
-        ({"name": "x", "type": "http"}, "give a url"),
+        ({"name": "x", "type": "http"}, "has no url"),
         ({**HTTP, "method": "DELETE"}, "GET or POST"),
         (PROM, "either pass_if"),
         ({**BELOW, "max_ratio": 2}, "either pass_if"),
         ({**PROM, "pass_if": "almost 5"}, "comparison"),
         ({**PROM, "pass_if": "< nan"}, "comparison"),
         ({**PROM, "query": "up", "max_ratio": 2}, r"\$hosts"),
-        ({**BELOW, "on_empty": "pass"}, "never pass"),
-        ({**BELOW, "count": 0}, "too small"),
-        ({**BELOW, "interval": "soon"}, "no number"),
-        ({**ALERTS, "matchers": ["severity=critical"]}, "no matcher"),
+        ({**BELOW, "on_empty": "pass"}, "cannot pass"),
+        ({**BELOW, "count": 0}, "set 1 or more"),
+        ({**BELOW, "interval": "soon"}, "set a number"),
+        ({**ALERTS, "matchers": ["severity=critical"]}, "not a matcher"),
     ],
 )
 def test_what_cannot_be_understood_is_refused_before_anything_is_asked(gate: dict[str, t.Any], words: str) -> None:
     with pytest.raises(PlanError, match="^livepatch_gates: .*" + words):
-        runner.parse([gate], {})
+        runner.parse_gates([gate], {})
 
 
 def test_two_of_the_same_name_are_refused() -> None:
     with pytest.raises(PlanError, match="two gates"):
-        runner.parse([HTTP, HTTP], {})
+        runner.parse_gates([HTTP, HTTP], {})

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which kernel runs on the host. PRIVATE to the collection: it may change at any time."""
+"""Gathers which kernel runs on the host. PRIVATE to the collection: it may change at any time."""
 
 import re
 from typing import Any, Dict, Optional, Sequence
@@ -32,7 +32,7 @@ _BESIDE_GZIP = tuple(place + ".gz" for place in _BESIDE)
 _BESIDE_XZ = tuple(place + ".xz" for place in _BESIDE)
 
 
-def read(host: Host) -> Dict[str, Any]:
+def gather_kernel(host: Host) -> Dict[str, Any]:
     """The ``kernel`` block of a result.
 
     What could not be measured is None, and ``unmeasured`` says why, key by key.

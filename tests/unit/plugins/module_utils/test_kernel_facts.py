@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import container, identity
-from tests.unit.plugins.module_utils import factories
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import container
+from tests.support import factories
 
 _IMAGE = "/boot/vmlinuz-" + factories.RELEASE
 _OTHER = "cd" * 20
@@ -22,7 +23,7 @@ _REBUILT = factories.VERSION.replace("6.1.192-2", "6.1.192-3")
 def test_all(machine: Any) -> None:
     machine.put("/proc/sys/kernel/tainted", "45056")
     machine.put("/sys/module/module/parameters/sig_enforce", "N")
-    kernel = identity.read(machine)
+    kernel = _kernel_facts.gather_kernel(machine)
     unmeasured = kernel.pop("unmeasured")
     assert kernel == {
         "release": "6.1.0-56-cloud-amd64",
@@ -83,21 +84,21 @@ def test_confinement(host: Any, files: Any, release: str, expected: Any) -> None
 )
 def test_what_is_missing_is_told(machine: Any, gone: str, key: str, empty: Any) -> None:
     machine.remove(gone)
-    kernel = identity.read(machine)
+    kernel = _kernel_facts.gather_kernel(machine)
     assert kernel[key] == empty
     assert kernel["unmeasured"][key]
 
 
 def test_notes_cut_off(machine: Any) -> None:
     machine.put("/sys/kernel/notes", machine.read("/sys/kernel/notes")[:100])
-    kernel = identity.read(machine)
+    kernel = _kernel_facts.gather_kernel(machine)
     assert kernel["build_id"] is None
     assert "cut off" in kernel["unmeasured"]["build_id"]
 
 
 def test_byte_order_is_the_hosts(machine: Any) -> None:
     machine.byteorder = "big"
-    assert identity.read(machine)["build_id"] is None
+    assert _kernel_facts.gather_kernel(machine)["build_id"] is None
 
 
 @pytest.mark.parametrize(
@@ -105,24 +106,24 @@ def test_byte_order_is_the_hosts(machine: Any) -> None:
 )
 def test_lockdown(machine: Any, text: str, mode: str) -> None:
     machine.put("/sys/kernel/security/lockdown", text)
-    assert identity.read(machine)["lockdown"] == mode
+    assert _kernel_facts.gather_kernel(machine)["lockdown"] == mode
 
 
 @pytest.mark.parametrize("text, enforced", [("Y", True), ("1", True), ("N", False), ("0", False)])
 def test_signatures(machine: Any, text: str, enforced: bool) -> None:
     machine.put("/sys/module/module/parameters/sig_enforce", text)
-    assert identity.read(machine)["module_signature_enforced"] is enforced
+    assert _kernel_facts.gather_kernel(machine)["module_signature_enforced"] is enforced
 
 
 def test_kernel_without_livepatch(machine: Any) -> None:
     machine.drop("/sys/kernel/livepatch")
-    kernel = identity.read(machine)
+    kernel = _kernel_facts.gather_kernel(machine)
     assert (kernel["livepatch_supported"], kernel["mechanism"]) == (False, None)
 
 
 def test_no_proc(host: Any) -> None:
     with pytest.raises(Unmeasured, match="Is /proc mounted"):
-        identity.read(host)
+        _kernel_facts.gather_kernel(host)
 
 
 def test_image_that_no_package_owns(host: Any, recorded: Any) -> None:
@@ -130,7 +131,7 @@ def test_image_that_no_package_owns(host: Any, recorded: Any) -> None:
     host.put("/sys/kernel/notes")
     host.put("/boot/vmlinuz-6.18.44")
     host.answers["rpm"] = recorded("rpm-6.1-unowned")
-    kernel = identity.read(host)
+    kernel = _kernel_facts.gather_kernel(host)
     assert kernel["package"] is None
     assert kernel["unmeasured"]["package"] == "no RPM package owns /boot/vmlinuz-6.18.44"
     assert "flavor" in kernel["unmeasured"]
@@ -235,7 +236,7 @@ def test_image(
     machine.put(_IMAGE, image)
     if running:
         machine.remove(running)
-    kernel = identity.read(machine)
+    kernel = _kernel_facts.gather_kernel(machine)
     told = kernel["image"]
     assert (told["build_id"], told["matches_running"], told["basis"]) == (build_id, matches, basis)
     assert sorted(set(kernel["unmeasured"]) - _ALWAYS - {"reboot_pending"}) == unmeasured
@@ -267,7 +268,7 @@ def test_vmlinux_beside_the_image(
     packed = _zstd(factories.vmlinux()) if image_id is None else gzip.compress(factories.vmlinux(image_id))
     machine.put(_IMAGE, factories.bzimage(packed))
     machine.put(beside.format(factories.RELEASE), content)
-    kernel = identity.read(machine)
+    kernel = _kernel_facts.gather_kernel(machine)
     assert kernel["image"]["path"] == _IMAGE
     assert (kernel["image"]["build_id"], kernel["image"]["matches_running"]) == (build_id, matches)
     assert set(kernel["unmeasured"]) == _ALWAYS

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way back from a change that fails. PRIVATE to the collection: it may change at any time."""
+
+from typing import Any, Callable, Dict, NamedTuple, Optional
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _boot_persistence, _evr
+from ansible_collections.fleet.livepatch.plugins.module_utils._change import boot
+from ansible_collections.fleet.livepatch.plugins.module_utils._change.context import Context, format_kmp
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
+    KernelRefused,
+    LivepatchError,
+    LoadRefused,
+    TransitionStalled,
+)
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.transition import Migration
+
+# The package is installed, and the kernel did not take what is in it.
+KERNEL_ERRORS = (LoadRefused, TransitionStalled, KernelRefused)
+
+
+class Undo(NamedTuple):
+    """What a change that fails is undone to. It is in the journal, for the run that takes up an interrupted change."""
+
+    # Whether the KMP was not installed before
+    was_absent: bool
+    # The newest EVR that was installed before, None for none
+    previous_evr: Optional[str]
+    # Whether the next boot was held already, for a reason that is not ours to end
+    was_held: bool
+    # Whether the next boot would have kept what was installed
+    was_persistent: bool
+
+
+def read_undo(entry: Optional[Dict[str, Any]]) -> Optional[Undo]:
+    """What the change of this record is undone to; None where the record does not have it."""
+    fields = entry.get("undo") if entry is not None else None
+    return Undo(**fields) if fields else None
+
+
+def run_with_undo(
+    context: Context, kmp: Dict[str, Any], undo: Optional[Undo], steps: Callable[[], Migration]
+) -> Migration:
+    """Takes the steps, and where they fail undoes what the change has done.
+
+    :param undo: None for an unknown one: then nothing is undone.
+    """
+    try:
+        return steps()
+    except LivepatchError as exc:
+        is_refused = isinstance(exc, KERNEL_ERRORS) and not exc.result.get("left")
+        if undo is not None and undo.was_absent:
+            if is_refused:
+                _restore_packages(context, kmp["name"], kmp["evr"], undo.previous_evr, exc)
+            _restore_next_boot(context, kmp, undo, exc)
+        elif is_refused:
+            is_held = _boot_persistence.is_held(context.host)
+            effect = "it is kept out of the next boot until it is confirmed" if is_held else "the next boot may load it"
+            _append(exc, f"{format_kmp(kmp)} was installed before, and still is: {effect}")
+        raise
+
+
+def _restore_packages(
+    context: Context, name: str, evr: str, previous_evr: Optional[str], problem: LivepatchError
+) -> None:
+    """Restores the installed packages: what the kernel did not take must not be loaded at the next boot."""
+    try:
+        context.journal.enter("removing")
+        if previous_evr is not None and context.find_installed(name, previous_evr) is None:
+            context.manager.install(name, previous_evr, _evr.compare(previous_evr, evr) < 0)
+        if context.find_installed(name, evr) is not None:
+            context.remove_package(name, evr)
+    except LivepatchError as exc:
+        _append(problem, f"{name}-{evr} is still installed: {exc}")
+
+
+def _restore_next_boot(context: Context, kmp: Dict[str, Any], undo: Undo, problem: LivepatchError) -> None:
+    """Ends the hold of a change that failed, and has the next boot keep what it kept before: an initrd that was made
+    meanwhile lacks it. Nothing is done while the KMP that failed is still installed.
+    """
+    try:
+        if context.find_installed(kmp["name"], kmp["evr"]) is not None:
+            return
+        if not undo.was_held:
+            _boot_persistence.release_hold(context.host)
+        if undo.was_persistent and not _boot_persistence.is_held(context.host):
+            boot.repair_next_boot(context)
+    except LivepatchError as exc:
+        _append(problem, f"The next boot is not as it was: {exc}")
+
+
+def _append(problem: LivepatchError, sentence: str) -> None:
+    """Adds to an error what else is wrong."""
+    problem.args = ("{}. {}".format(str(problem).rstrip(". "), sentence),)

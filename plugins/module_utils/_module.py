@@ -1,0 +1,31 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How the modules run and end. PRIVATE to the collection: it may change at any time."""
+
+from typing import Any, Callable, Dict
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+
+
+def run_module(module: Any, work: Callable[[Host], Dict[str, Any]]) -> None:
+    """Does a module's work and ends the module: the one place where an error becomes a failed result.
+
+    :param module: the ``AnsibleModule``.
+    :param work: gets the host, and returns the result.
+    """
+    try:
+        result = work(Host())
+    except LivepatchError as exc:
+        _warn(module, exc.result)
+        module.fail_json(msg=str(exc), **dict(exc.result, **exc.marks))
+    else:
+        _warn(module, result)
+        module.exit_json(**result)
+
+
+def _warn(module: Any, result: Dict[str, Any]) -> None:
+    for text in result.pop("warnings", []):
+        module.warn(text)

@@ -1,0 +1,103 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rows of the store as documents, and what follows from them. PRIVATE to the collection: it may change at any time."""
+
+import json
+from typing import Any, Dict, List, Mapping, Optional
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ALL_SCOPES, SLICE, SLICES
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Transaction
+
+# How many of a rollout's events are returned
+_MAX_EVENTS = 200
+
+
+def as_dict(row: Any) -> Dict[str, Any]:
+    return {key: row[key] for key in tuple(row.keys())}
+
+
+def is_left_to_slices(rollout: Mapping[str, Any], status: str) -> bool:
+    """Whether a rollout has this status and has come to a wave that slices do."""
+    return bool(rollout["status"] == status and rollout["detail"].get("for") == SLICES)
+
+
+def explain_not_joinable(rollout: Optional[Mapping[str, Any]]) -> Optional[str]:
+    """Why slices have nothing to do in the open rollout, None where they have."""
+    if rollout is None:
+        return "no rollout is open"
+    return None if is_left_to_slices(rollout, "waiting") else "the open rollout is {status}".format(**rollout)
+
+
+def find_open(transaction: Transaction, scope: str) -> Any:
+    """The row of the open rollout of a scope, None where none is open."""
+    return transaction.connection.execute(
+        "SELECT * FROM rollouts WHERE scope = ? AND ended IS NULL", (scope,)
+    ).fetchone()
+
+
+def summarize_rollout(row: Any) -> Dict[str, Any]:
+    """A rollout's row; ``detail`` says what it waits for, or why it stopped."""
+    return dict(as_dict(row), detail=json.loads(row["detail"]))
+
+
+def load_rollout(transaction: Transaction, row: Any) -> Dict[str, Any]:
+    """A rollout with the outcomes of its hosts, its gates and its last events."""
+    outcomes = {
+        found["host"]: dict(
+            json.loads(found["payload"]),
+            outcome=found["outcome"],
+            wave=found["wave"],
+            cohort=found["cohort"],
+            at=found["created_at"],
+        )
+        for found in transaction.connection.execute("SELECT * FROM outcomes WHERE rollout = ?", (row["id"],))
+    }
+    return dict(
+        summarize_rollout(row),
+        outcomes=outcomes,
+        # All gates, since they say which waves have passed
+        gates=_load_events(transaction, row["id"], "gate", -1),
+        events=_load_events(transaction, row["id"], "event", _MAX_EVENTS),
+    )
+
+
+def _load_events(transaction: Transaction, rollout: str, kind: str, limit: int) -> List[Dict[str, Any]]:
+    rows = transaction.connection.execute(
+        "SELECT * FROM rollout_events WHERE rollout = ? AND kind = ? ORDER BY number DESC LIMIT ?",
+        (rollout, kind, limit),
+    ).fetchall()
+    return [dict(json.loads(row["payload"]), at=row["created_at"], wave=row["wave"]) for row in reversed(rows)]
+
+
+def add_event(
+    transaction: Transaction, rollout: str, kind: str, wave: Optional[int], payload: Mapping[str, Any]
+) -> None:
+    """:param kind: gate or event."""
+    transaction.connection.execute(
+        "INSERT INTO rollout_events (rollout, kind, wave, created_at, payload) VALUES (?, ?, ?, ?, ?)",
+        (rollout, kind, wave, transaction.now, json.dumps(payload)),
+    )
+
+
+def find_halt(transaction: Transaction, scope: str) -> Optional[Dict[str, Any]]:
+    """The halt that holds for a scope, None where it is not halted."""
+    row = transaction.connection.execute(
+        "SELECT * FROM halts WHERE scope IN (?, ?) ORDER BY scope LIMIT 1", (scope, ALL_SCOPES)
+    ).fetchone()
+    if row is not None:
+        return as_dict(row)
+    open_row = find_open(transaction, scope)
+    if open_row is None:
+        return None
+    rollout = summarize_rollout(open_row)
+    if not is_left_to_slices(rollout, "halted"):
+        return None
+    # A slice that exceeded a budget stops the others; the next run of the rollout assesses the wave, and ends that.
+    return {"scope": scope, "reason": rollout["detail"]["text"], "by": SLICE, "since": rollout["detail"]["at"]}
+
+
+def find_quarantine(transaction: Transaction, cleared: bool) -> List[Dict[str, Any]]:
+    where = "" if cleared else "WHERE cleared IS NULL"
+    return [as_dict(row) for row in transaction.connection.execute(f"SELECT * FROM quarantine {where} ORDER BY id")]
