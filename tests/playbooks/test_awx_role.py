@@ -167,7 +167,7 @@ def _check_what_was_described(world: World) -> None:
     assert awx.named("workflow_approval_templates")[f"{_NAME}: approval"]["timeout"] == 86400
     assert awx.may("workflow_job_templates", _NAME, "approval_role") == ["Operators"]
     may = {name for name in templates if awx.may("job_templates", name, "execute_role")}
-    assert may == {f"{_NAME}: approve", f"{_NAME}: halt"}
+    assert may == {f"{_NAME}: {name}" for name in ("approve", "reject", "halt", "resume", "abort")}
     secrets = [
         question["type"]
         for name in templates
