@@ -43,7 +43,7 @@ def test_probes_may_differ_from_host_to_host() -> None:
         ("livepatch_window_min_remaining", [1], "livepatch_window_min_remaining is"),
         ("livepatch_slices", "many", "livepatch_slices is 'many': it is a number of jobs"),
         ("livepatch_windows", [{"start": "22:00"}], "livepatch_windows: minutes"),
-        ("livepatch_blackouts", [{"till": "22:00"}], "livepatch_blackouts: till is not known"),
+        ("livepatch_blackouts", [{"till": "22:00"}], "livepatch_blackouts: till is unknown"),
         (
             "livepatch_health_checks",
             {"comands": []},
