@@ -340,7 +340,7 @@ def _check_wave(value: str, now: float) -> None:
 
 def _check_health_checks(value: dict[str, t.Any], now: float) -> None:
     if value:
-        _health_checks.probes(value)
+        _health_checks.parse_health_checks(value)
 
 
 def _check_policy(value: dict[str, t.Any], now: float) -> None:
