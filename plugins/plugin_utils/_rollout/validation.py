@@ -347,7 +347,7 @@ def _check_policy(value: dict[str, t.Any], now: float) -> None:
     given: dict[str, t.Any] = {
         key: tuple(part) if isinstance(part, list) else part for key, part in value.items() if part is not None
     }
-    policies.check(policies.Policy("never", 0, 0, **given), now)
+    policies.validate_policy(policies.Policy("never", 0, 0, **given), now)
 
 
 def _check_service_group(value: t.Any, now: float) -> None:
