@@ -17,13 +17,14 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath, _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.schema import SETTINGS
 
 if t.TYPE_CHECKING:
     # Needed only where ranges are set, see settings
     from packaging.specifiers import SpecifierSet
 
 # Where the operator sets none: hosts that go first and hosts that go last are both marked.
-DEFAULT_CRITICALITY = 0.5
+DEFAULT_CRITICALITY: float = SETTINGS["livepatch_criticality"].default
 
 
 @dataclasses.dataclass(frozen=True)
