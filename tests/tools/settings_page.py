@@ -26,8 +26,8 @@ All settings of the playbooks are variables that start with `livepatch_`. `ansib
 shows the same. The [README](../README.md) explains how they work together.
 
 A *run* setting has one value for the whole run: set it for all hosts of the inventory, or with `-e`. A *host* setting
-may differ between hosts. A blank value (`''` or null) means the default. Unknown names and wrong types are refused before
-any host is contacted; `livepatch_names_allowed` lists variables of your own that start with `livepatch_`.
+may differ between hosts. A blank value (`''` or null) means the default. Unknown names and wrong types are refused
+before any host is contacted; `livepatch_names_allowed` lists variables of your own that start with `livepatch_`.
 
 | setting | for | type | default | description |
 |---|---|---|---|---|
