@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         arguments["run"] = arguments.get("run") or uuid.uuid4().hex
         # The last thing before it starts: a task of its own would be asked of all hosts before any of them starts.
-        halted = None if self._goes_back(arguments) or self._task.check_mode else halt.reason(self, task_vars)
+        halted = None if self._goes_back(arguments) or self._task.check_mode else halt.get_halt_reason(self, task_vars)
         if halted is not None:
             return {"changed": False, "failed": True, "halted": True, "msg": f"not started: {halted}"}
         try:

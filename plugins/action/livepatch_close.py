@@ -26,11 +26,11 @@ class ActionModule(ActionBase):
         rollout = hostvars.current(task_vars)
         store = StoreClient(self, task_vars, rollout)
         ended = finish.end(store, rollout, task_vars, self._task.check_mode)
-        if ended.status in webhooks.ENDS:
+        if ended.status in webhooks.END_EVENTS:
             counts = budgets.count_by_outcome(ended.outcomes)
             text = ended.detail.get("text") or ", ".join(f"{count} {kind}" for kind, count in counts.items())
-            notices = webhooks.of(self, options, store.scope, rollout)
-            notices.tell(webhooks.ENDS[ended.status], text, status=ended.status, counts=counts)
+            notices = webhooks.create_notifier(self, options, store.scope, rollout)
+            notices.notify(webhooks.END_EVENTS[ended.status], text, status=ended.status, counts=counts)
         return {
             "changed": False,
             "status": ended.status,

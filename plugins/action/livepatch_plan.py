@@ -65,7 +65,7 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         document = rollout["document"]
-        self._tell(webhooks.of(self, options, store.scope, rollout), rollout, bool(options["only"]))
+        self._tell(webhooks.create_notifier(self, options, store.scope, rollout), rollout, bool(options["only"]))
         lines = text.format_plan(document, rollout["resumed"], rollout["before"])
         if "ends" in rollout:
             lines = text.format_pending_rollback(rollout["owed"])
@@ -89,12 +89,12 @@ class ActionModule(ActionBase):
         return told
 
     @staticmethod
-    def _tell(told: webhooks.Hooks, rollout: t.Mapping[str, t.Any], only: bool) -> None:
+    def _tell(told: webhooks.Notifier, rollout: t.Mapping[str, t.Any], only: bool) -> None:
         document = rollout["document"]
         what = f"{format_count(document['hosts'], 'host')} in {format_count(document['waves'], 'wave')}"
         if only:
-            told.tell("plan", f"Planned: {what}", waves=[len(wave["hosts"]) for wave in document["waves"]])
+            told.notify("plan", f"Planned: {what}", waves=[len(wave["hosts"]) for wave in document["waves"]])
         elif rollout["resumed"]:
-            told.tell("resume", f"A rollout goes on: {len(rollout['hosts'])} of {what} are left")
+            told.notify("resume", f"A rollout goes on: {len(rollout['hosts'])} of {what} are left")
         elif rollout["id"] is not None:
-            told.tell("start", f"A rollout begins: {what}")
+            told.notify("start", f"A rollout begins: {what}")

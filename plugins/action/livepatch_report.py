@@ -93,7 +93,7 @@ def _of_status(variables: hostvars.Variables, task_vars: dict[str, t.Any], requi
         problem = status.check_assertions(rows, [required] if isinstance(required, str) else list(required))
     except PlanError as exc:
         problem = str(exc)
-    whole = functools.partial(document.build_status, rows, now, store_client.scope(task_vars), problem)
+    whole = functools.partial(document.build_status, rows, now, store_client.get_scope(task_vars), problem)
     return _Report(status.format_status(rows, today), status.to_document(rows), problem, whole)
 
 
@@ -104,7 +104,7 @@ def _of_rollout(variables: hostvars.Variables, task_vars: dict[str, t.Any], clos
     problem = text.describe_problem(*how)
 
     def whole() -> dict[str, t.Any]:
-        now, scope, plan = time.time(), store_client.scope(task_vars), hostvars.current(task_vars)["document"]
+        now, scope, plan = time.time(), store_client.get_scope(task_vars), hostvars.current(task_vars)["document"]
         rows = status.build_rows(variables, hosts.HostSelection(tuple(plan["settings"]["domain_keys"])), now)
         if closed["recorded"] is None:
             return document.build_status(rows, now, scope, problem)

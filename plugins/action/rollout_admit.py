@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
         batch = hostvars.batch_of(rollout, task_vars)
         try:
             store = StoreClient(self, task_vars, rollout)
-            notices = webhooks.of(self, options, store.scope, rollout)
+            notices = webhooks.create_notifier(self, options, store.scope, rollout)
             if options["needs"] is None:
                 options["needs"] = hostvars.reserve(hostvars.variables_of(batch["starts"], task_vars), options["soak"])
             told = admission.of(store, rollout, batch, options, self._task.check_mode)
@@ -48,9 +48,9 @@ class ActionModule(ActionBase):
         if told["start"]:
             name = budgets.format_wave_name(rollout["document"], told["wave"])
             count = format_count(told["start"], "host starts", "hosts start")
-            notices.tell("wave_start", f"{name}: {count}", wave=told["wave"], hosts=told["start"])
+            notices.notify("wave_start", f"{name}: {count}", wave=told["wave"], hosts=told["start"])
         if not told["go"]:
             if told["detail"].get("for") == "approval":
-                notices.tell("approval", told["detail"]["text"], wave=told["wave"])
+                notices.notify("approval", told["detail"]["text"], wave=told["wave"])
             self._display.display(f"No further host is started: {told['detail']['text']}")
         return {"changed": False, **told}

@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
             rollout = hostvars.current(task_vars)
             store = StoreClient(self, task_vars, rollout)
             keeper = Gatekeeper(store, rollout, task_vars, options, self._task.check_mode)
-            notices = webhooks.of(self, options, store.scope, rollout)
+            notices = webhooks.create_notifier(self, options, store.scope, rollout)
             told = getattr(keeper, options["of"])()
             _tell(notices, options["of"], told)
         except Exception as exc:  # whatever it is, a gate that cannot judge must not end the run without its report
@@ -70,12 +70,12 @@ class ActionModule(ActionBase):
         return {"changed": False, **told}
 
 
-def _tell(notices: webhooks.Hooks, of: str, told: t.Mapping[str, t.Any]) -> None:
+def _tell(notices: webhooks.Notifier, of: str, told: t.Mapping[str, t.Any]) -> None:
     """What is told of a step. A batch that is not its wave's last is nobody's news, unless the rollout stops there."""
     counts = dict(collections.Counter(row["outcome"] for row in told.get("rows", ())))
     if of == "rollback" and told["rows"]:
-        notices.tell("rollback", told["verdict"], hosts=[row["host"] for row in told["rows"]], counts=counts)
+        notices.notify("rollback", told["verdict"], hosts=[row["host"] for row in told["rows"]], counts=counts)
     elif of == "batch" and (told["last"] or not told["passed"]):
-        notices.tell("wave_end", told["verdict"], wave=told["wave"], counts=counts)
+        notices.notify("wave_end", told["verdict"], wave=told["wave"], counts=counts)
     elif of == "wave" and (told["last"] or not told["go"]):
-        notices.tell("gate", told["verdict"], wave=told["wave"], status=told["status"], go=told["go"])
+        notices.notify("gate", told["verdict"], wave=told["wave"], status=told["status"], go=told["go"])

@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         renewed, why = time.monotonic(), None
         while why is None and time.time() < options["until"]:
             time.sleep(max(0.0, min(_LOOK, options["until"] - time.time())))
-            why = halt.reason(self, task_vars)
+            why = halt.get_halt_reason(self, task_vars)
             if time.monotonic() - renewed > _RENEW:
                 store.send_fenced("renew_lease")
                 renewed = time.monotonic()

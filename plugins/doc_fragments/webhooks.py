@@ -8,10 +8,10 @@
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
-  hooks:
+  webhooks:
     description:
       - URLs to notify of the rollout's events. A JSON object is posted to each, with C(schema), C(id) (the same for
-        each attempt), C(point), C(at), C(text), C(scope), C(rollout), C(plan), and what belongs to the event, such as
+        each attempt), C(event), C(at), C(text), C(scope), C(rollout), C(plan), and what belongs to the event, such as
         C(wave), C(status), C(hosts) or C(counts).
       - The events are C(plan), C(start), C(resume), C(approval) when an approval is required, C(wave_start),
         C(wave_end) when all hosts of a wave have finished, C(gate) with its verdict, C(rollback) when hosts were rolled
@@ -28,7 +28,7 @@ options:
         description: The URL to post to.
         type: str
         required: true
-      points:
+      events:
         description: The events to send; all by default.
         type: list
         elements: str

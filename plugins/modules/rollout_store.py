@@ -27,7 +27,8 @@ attributes:
   check_mode:
     description: Runs in check mode without changing anything.
     support: full
-    details: A command that writes is not run, and returns null.
+    details: A command with which operators change something returns what it would change. Another one that writes is
+      not run, and returns null.
   diff_mode:
     description: Returns what it changed, or would change.
     support: none
@@ -131,8 +132,8 @@ def main() -> None:
 
     def work(_host: Host) -> Dict[str, Any]:
         params = module.params
-        store = Store(params["path"], time.time)
-        result = dispatch.run_command(store, params["command"], params["arguments"], module.check_mode)
+        store = Store(params["path"], time.time, dry_run=module.check_mode)
+        result = dispatch.run_command(store, params["command"], params["arguments"])
         return {"changed": store.changed, "store": result}
 
     run_module(module, work)

@@ -97,7 +97,7 @@ def test_halted(running: Lab, controller: Controller, figures: dict[str, object]
     assert "rollouts are halted" in run.output
     assert "the database team asked for it" in run.output
     assert all(canary.untouched(host, before[host.name]) for host in running.hosts)
-    cleared = controller.playbook("halt", running.inventory, "-e", "livepatch_halt=false")
+    cleared = controller.playbook("resume", running.inventory)
     assert cleared.rc == 0, cleared.output
     well = controller.playbook("rollout", running.inventory)
     assert well.rc == 0, well.output

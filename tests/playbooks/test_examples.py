@@ -19,7 +19,7 @@ from tests.support import cores, examples
 from tests.support.controller import Run
 from tests.support.fake_fleet import FakeFleet, FakeHost
 
-_ALONE = ("livepatch_halt", "rollout_store", "livepatch_survey")
+_ALONE = ("rollout_info", "rollout_store", "livepatch_survey")
 # Steps of a rollout: what one leaves in variables the next one takes.
 _STEPS = ("livepatch_plan", "rollout_admit", "rollout_wait", "rollout_assess", "livepatch_close")
 
@@ -73,8 +73,15 @@ def test_what_needs_a_rollout_that_was(fake_fleet: FakeFleet, tmp_path: Path) ->
 
 
 def test_what_is_not_there_is_not_cleared(fake_fleet: FakeFleet, tmp_path: Path) -> None:
-    run = _run(fake_fleet, tmp_path, _play(*examples.of_module("livepatch_records")))
+    run = _run(fake_fleet, tmp_path, _play(examples.of_module("rollout_quarantine")[1]))
     assert (run.rc, run.changed) == (0, 0), run.output
+
+
+def test_an_operators_examples(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    tasks = [task for name in ("control", "quarantine") for task in examples.of_module(f"rollout_{name}")]
+    run = _run(fake_fleet, tmp_path, _play(*tasks))
+    # The halt of all scopes, its end, and the host in quarantine
+    assert (run.rc, run.changed) == (0, 3), run.output
 
 
 @pytest.mark.parametrize("name", examples.modules())

@@ -182,10 +182,14 @@ def test_a_wave_waits_for_its_approval(fake_fleet: FakeFleet) -> None:
     assert f"wave 1 of plan {digest[:12]} is waiting for approval" in first.output
     assert set(fake_fleet.touched()) == {"a1", "b1"}
     refused = fake_fleet.again(
-        ["fleet.livepatch.approve", *extra(livepatch_plan_hash=digest, livepatch_wave=1, livepatch_approved=False)]
+        [
+            "fleet.livepatch.reject",
+            *extra(livepatch_plan_hash=digest, livepatch_wave=1, livepatch_reason="not tonight"),
+        ]
     )
-    assert "refused by" in refused.output
-    assert fake_fleet.again(arguments).rc == 2
+    assert f"Rejected: wave 1 of plan {digest[:12]}, by " in refused.output, refused.output
+    stopped = fake_fleet.again(arguments)
+    assert (stopped.rc, "(not tonight)" in stopped.output) == (2, True), stopped.output
     unknown = fake_fleet.again(["fleet.livepatch.approve", *extra(livepatch_plan_hash="f" * 64)])
     assert (unknown.rc, "there is no plan" in unknown.output) == (2, True)
     fake_fleet.again(
@@ -233,7 +237,7 @@ def test_a_halt_stops_it_and_is_taken_back(fake_fleet: FakeFleet) -> None:
     assert halted.rc == 2
     assert "the array misbehaves" in halted.output
     assert fake_fleet.touched() == {}
-    fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
+    fake_fleet.again(["fleet.livepatch.resume"])
     assert "4 hosts: 4 done" in fake_fleet.again([ROLLOUT]).output
 
 
@@ -250,7 +254,7 @@ def test_a_halt_in_the_soak_passes_nothing(fake_fleet: FakeFleet) -> None:
     assert ended.rc == 2
     assert set(fake_fleet.touched()) == {"a1", "b1"}
     assert shown(fake_fleet)["rollout"]["status"] == "halted"
-    fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
+    fake_fleet.again(["fleet.livepatch.resume"])
     assert "4 hosts: 4 done" in fake_fleet.again([ROLLOUT, *extra(livepatch_soak=1)]).output
 
 
@@ -261,8 +265,8 @@ def test_an_open_rollout_does_not_let_hosts_be_left_out(fake_fleet: FakeFleet) -
         refused = fake_fleet.again([ROLLOUT, *arguments])
         assert (refused.rc, "has hosts that this run leaves out" in refused.output) == (2, True), refused.output
     assert fake_fleet.touched() == {}
-    given_up = fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_abandon=True)])
-    assert "is given up" in given_up.output
+    aborted = fake_fleet.again(["fleet.livepatch.abort"])
+    assert "Aborted rollout " in aborted.output, aborted.output
     assert "2 hosts: 2 done" in fake_fleet.again([ROLLOUT, "--limit", "a2,b2", *extra(livepatch_approval=[])]).output
 
 
@@ -332,20 +336,20 @@ def test_hooks_are_told_and_nothing_depends_on_them(fake_fleet: FakeFleet) -> No
 
     def take(asked: web.Asked) -> tuple[int, str]:
         told = json.loads(asked.body)
-        assert asked.headers["x-livepatch-signature-256"] == webhooks.signature("hush", asked.body.decode())
-        taken.append((asked.path, told["point"], told))
+        assert asked.headers["x-livepatch-signature-256"] == webhooks.sign("hush", asked.body.decode())
+        taken.append((asked.path, told["event"], told))
         return (500, "out of order") if asked.path == "/broken" else (204, "")
 
     with web.served(take) as url:
         well = {"url": f"{url}/well", "secret": "hush"}
-        broken = {"url": f"{url}/broken", "secret": "hush", "points": ["gate"], "retries": 0}
+        broken = {"url": f"{url}/broken", "secret": "hush", "events": ["gate"], "retries": 0}
         told = {"livepatch_webhooks": [well, broken], "livepatch_approval": [1]}
         first = run(fake_fleet, fleet(), **told)
         assert first.rc == 0, first.output
         points = [point for path, point, _told in taken if path == "/well"]
         assert points == ["start", "wave_start", "wave_end", "gate", "approval", "pause"]
         said = re.sub(r"\s+", " ", first.output)
-        assert f"livepatch_webhooks: {url}/broken was not told of gate: HTTP 500: out of order" in said
+        assert f"livepatch_webhooks: {url}/broken was not notified of gate: HTTP 500: out of order" in said
         assert {one["rollout"] for _path, _point, one in taken} == {shown(fake_fleet)["rollout"]["id"]}
         plan = taken[0][2]["plan"]
         taken.clear()
@@ -373,7 +377,7 @@ def test_hooks_are_told_of_what_goes_wrong(fake_fleet: FakeFleet) -> None:
         halt = fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_reason="enough", **told)])
         assert halt.rc == 0, halt.output
         fake_fleet.again([ROLLOUT, "--check", *extra(**told)])
-    points = [one["point"] for one in taken]
+    points = [one["event"] for one in taken]
     assert points == ["start", "wave_start", "wave_end", "gate", "rollback", "halt", "halt"], "and none in check mode"
     gate, rollback, halted, by_hand = taken[-4:]
     assert (gate["status"], gate["go"]) == ("failed", False)
@@ -383,11 +387,13 @@ def test_hooks_are_told_of_what_goes_wrong(fake_fleet: FakeFleet) -> None:
 
 
 def test_a_halt_holds_though_nobody_can_be_told(fake_fleet: FakeFleet) -> None:
-    hook = {"url": "http://chat.example.com", "point": "gate"}
+    hook = {"url": "http://chat.example.com", "event": "gate"}
     fake_fleet.make(fleet(), {}, common={**COMMON, "livepatch_webhooks": [hook]})
     halt = fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_reason="enough", livepatch_webhooks=[hook])])
     assert halt.rc == 2, halt.output
-    assert "rollouts are halted, and nobody was told: livepatch_webhooks: http://chat.example.com: point" in halt.output
+    assert (
+        "rollouts are halted, but no webhook was notified: livepatch_webhooks: http://chat.example.com: " in halt.output
+    )
     assert shown(fake_fleet)["halt"]["reason"] == "enough"
 
 
@@ -400,9 +406,9 @@ def test_what_only_later_steps_take_is_looked_at_before_any_host_is_touched(fake
 
 
 def test_hooks_that_cannot_be_understood_stop_it_before_it_begins(fake_fleet: FakeFleet) -> None:
-    ended = run(fake_fleet, fleet(), livepatch_webhooks=[{"url": "http://chat.example.com", "point": "gate"}])
+    ended = run(fake_fleet, fleet(), livepatch_webhooks=[{"url": "http://chat.example.com", "event": "gate"}])
     assert ended.rc == 2
-    assert "livepatch_webhooks: http://chat.example.com: point is not known" in ended.output
+    assert "livepatch_webhooks: http://chat.example.com: unknown option event" in ended.output
     assert fake_fleet.touched() == {}
 
 

@@ -118,7 +118,7 @@ def test_a_halt_before_hosts_of_a_batch_start_fails_nobody(fake_fleet: FakeFleet
     assert "4 hosts: 4 pending" in first.output, first.output
     (before, quarantine) = (shown(fake_fleet)["rollout"], shown(fake_fleet)["quarantine"])
     assert (before["status"], quarantine, fake_fleet.touched()) == ("halted", [], {})
-    fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
+    fake_fleet.again(["fleet.livepatch.resume"])
     last = fake_fleet.again([ROLLOUT, *extra(livepatch_webhooks=[])])
     assert "4 hosts: 4 done" in last.output, last.output
     assert shown(fake_fleet)["rollout"]["id"] == before["id"]
@@ -134,7 +134,7 @@ def test_a_halt_before_hosts_in_flight_are_asked_forgets_none_of_them(fake_fleet
 
     with web.served(halt) as url:
         run(fake_fleet, fleet(), livepatch_webhooks=[{"url": url}])
-        fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
+        fake_fleet.again(["fleet.livepatch.resume"])
         # A run begins with a1, and dies
         rollout = shown(fake_fleet)["rollout"]["id"]
         fence = store.take_lease("default", {}, 60)["fence"]
@@ -144,6 +144,6 @@ def test_a_halt_before_hosts_in_flight_are_asked_forgets_none_of_them(fake_fleet
         halted = fake_fleet.again([ROLLOUT])
     assert "not started: rollouts are halted by eve" in halted.output, halted.output
     assert shown(fake_fleet)["rollout"]["outcomes"]["a1"]["outcome"] == "begun", halted.output
-    fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_halt=False)])
+    fake_fleet.again(["fleet.livepatch.resume"])
     last = fake_fleet.again([ROLLOUT, *extra(livepatch_webhooks=[])])
     assert "4 hosts: 4 done" in last.output, last.output

@@ -104,7 +104,7 @@ def test_without_an_alert_that_was_chosen_it_never_touches_a_rollout(brake: Rule
             assert brake.post("alerts", {"alerts": [_fires("HighLoad")]}, token=token) == 401
         ended = fleet.finish(process)
     assert (ended.rc, set(fleet.touched())) == (0, {"a1", "a2", "a3", "a4"}), ended.output
-    assert _store(fleet).halted("default") is None
+    assert _store(fleet).get_halt("default") is None
     assert "PLAY" not in brake.output, "it has not even looked"
 
 
@@ -118,7 +118,7 @@ def test_an_alert_halts_the_rollout_that_runs(brake: Rulebook, fleet: FakeFleet,
         with _soaking(fleet, 300) as process:
             monitoring.fire(alertmanager, "HighLoad", severity="warning", instance="a1:9100")
             monitoring.fire(alertmanager, "ErrorRate", severity="critical", instance="a1:9100")
-            seconds = rulebooks.wait_until(lambda: _store(fleet).halted("default"))
+            seconds = rulebooks.wait_until(lambda: _store(fleet).get_halt("default"))
             ended = fleet.finish(process)
         print(f"halted {seconds:.1f} s after the alert was fired")
         assert seconds < 10
@@ -128,16 +128,16 @@ def test_an_alert_halts_the_rollout_that_runs(brake: Rulebook, fleet: FakeFleet,
         # That it is over lets nothing go on.
         monitoring.fire(alertmanager, "ErrorRate", over=True, severity="critical", instance="a1:9100")
         time.sleep(5)
-        halt = _store(fleet).halted("default")
+        halt = _store(fleet).get_halt("default")
         assert halt is not None and halt["reason"] == "alert ErrorRate on a1:9100"
-    fleet.again(["fleet.livepatch.halt", "-e", "livepatch_halt=false"])
+    fleet.again(["fleet.livepatch.resume"])
     assert "4 hosts: 4 done" in fleet.again([_ROLLOUT]).output
 
 
 def test_where_no_rollout_is_under_way_nothing_is_halted(brake: Rulebook, fleet: FakeFleet) -> None:
     assert brake.alert("ErrorRate", severity="critical") == 200
     brake.wait_for("No rollout is under way (scope default): nothing is halted")
-    assert _store(fleet).halted("default") is None
+    assert _store(fleet).get_halt("default") is None
     assert fleet.again([_ROLLOUT]).rc == 0
 
 
@@ -145,7 +145,7 @@ def test_of_many_alerts_one_halts(brake: Rulebook, fleet: FakeFleet) -> None:
     _begin(fleet)
     alerts = [_fires("ErrorRate", instance=f"a{number}") for number in range(100)]
     assert brake.post("alerts", {"alerts": alerts}) == 200
-    rulebooks.wait_until(lambda: _store(fleet).halted("default"))
+    rulebooks.wait_until(lambda: _store(fleet).get_halt("default"))
     brake.wait_for("PLAY RECAP")
     time.sleep(3)
     assert brake.output.count("PLAY [Halt") == 1
@@ -155,15 +155,15 @@ def test_what_is_written_on_an_alert_is_not_run(brake: Rulebook, fleet: FakeFlee
     _begin(fleet)
     mark = tmp_path / "run"
     brake.alert("ErrorRate", severity="page", instance=f"{{{{ lookup('ansible.builtin.pipe', 'touch {mark}') }}}}")
-    rulebooks.wait_until(lambda: _store(fleet).halted("default"))
-    halt = _store(fleet).halted("default")
+    rulebooks.wait_until(lambda: _store(fleet).get_halt("default"))
+    halt = _store(fleet).get_halt("default")
     assert halt is not None
     assert halt["reason"] == f"alert ErrorRate on (( lookup('ansible.builtin.pipe', 'touch {mark}') ))"
     assert not mark.exists()
 
 
 def _begin(fake_fleet: FakeFleet) -> None:
-    """StoreClient a rollout that runs."""
+    """Records a rollout that is running."""
     store = _store(fake_fleet)
     fence = store.take_lease("default", {}, 600.0)["fence"]
     store.start_rollout("default", fence, "hash")
@@ -175,14 +175,14 @@ def test_an_advisory_has_a_rollout_planned_and_no_more(fleet: FakeFleet, tmp_pat
         assert planner.post("advisory", {"id": "SUSE-2026-1"}, token="wrong") == 401
         assert planner.post("elsewhere", {"id": "SUSE-2026-1"}) == 200
         time.sleep(15)  # it takes ten seconds to see whether there are more
-        assert _store(fleet).last_plan("default") is None
+        assert _store(fleet).load_last_plan("default") is None
         for number in range(3):
             assert planner.post("advisory", {"id": f"SUSE-2026-{number}"}) == 200
         planner.wait_for("PLAY RECAP")
         time.sleep(3)
         first = next(line for line in planner.output.splitlines() if line.startswith("PLAY ["))
         assert planner.output.count(first) == 1, "one for all of them"
-    planned = _store(fleet).last_plan("default")
+    planned = _store(fleet).load_last_plan("default")
     assert planned is not None and len(planned["document"]["hosts"]) == 4
     assert _store(fleet).show("default")["rollout"] is None
     assert fleet.touched() == {}

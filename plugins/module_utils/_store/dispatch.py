@@ -40,6 +40,9 @@ WRITING = (
     "take_lease",
 )
 
+# What operators do. In check mode it is done in a transaction that is rolled back, so that the result is the same.
+CONTROLS = ("abort", "add_to_quarantine", "approve", "clear_quarantine", "halt", "resume")
+
 _NONE = type(None)
 _LIST = ((list, tuple), "a list")
 # By annotation of a command's parameter: the classes that it may have, and what to say if it has another one
@@ -58,22 +61,31 @@ _KINDS: Dict[Any, Any] = {
 
 
 class Store(LeaseCommands, RolloutCommands, ControlCommands):
-    """The store in one file. :param clock: gives the time."""
+    """The store in one file.
 
-    def __init__(self, path: str, clock: Callable[[], float]) -> None:
-        self._database = Database(path, clock)
+    :param clock: gives the time.
+    :param dry_run: nothing is written, see ``Database``.
+    """
+
+    def __init__(self, path: str, clock: Callable[[], float], dry_run: bool = False) -> None:
+        self._database = Database(path, clock, dry_run)
+
+    @property
+    def dry_run(self) -> bool:
+        return self._database.dry_run
 
     @property
     def changed(self) -> bool:
-        """Whether a command has changed anything; the heartbeat of a lease counts."""
+        """Whether a command has changed anything, or would have; the heartbeat of a lease counts."""
         return self._database.changed
 
 
-def run_command(store: Store, command: str, arguments: Dict[str, Any], check_mode: bool) -> Any:
-    """:param check_mode: a command that writes is not run, and returns None.
+def run_command(store: Store, command: str, arguments: Dict[str, Any]) -> Any:
+    """Runs a command. In a dry run one that a rollout writes with is not run, and returns None.
+
     :raises BadOption: the arguments are not those of the command.
     """
-    if command in WRITING and check_mode:
+    if store.dry_run and command in WRITING and command not in CONTROLS:
         return None
     method = getattr(store, command)
     _validate(command, inspect.signature(method), arguments)

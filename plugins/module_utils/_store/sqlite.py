@@ -55,14 +55,18 @@ class Transaction(NamedTuple):
 
 
 class Database:
-    """The file at ``path``. It is created by the first write; until then it reads as an empty one."""
+    """The file at ``path``. It is created by the first write; until then it reads as an empty one.
 
-    def __init__(self, path: str, clock: Callable[[], float]) -> None:
+    :param dry_run: transactions that write are rolled back; ``changed`` is whether they would have changed something.
+    """
+
+    def __init__(self, path: str, clock: Callable[[], float], dry_run: bool) -> None:
         if sqlite3 is None:
             raise StoreBroken(
                 "the Python of this host has no sqlite3", "Install it (python3-sqlite3), or choose another coordinator"
             )
         self.path = os.path.abspath(path)
+        self.dry_run = dry_run
         self._clock = clock
         # Whether a transaction has changed something in it
         self.changed = False
@@ -71,11 +75,7 @@ class Database:
     def reading(self) -> Iterator[Transaction]:
         """A consistent view of it."""
         with self._convert_errors():
-            if not self._exists():
-                connection = sqlite3.connect(":memory:")
-                connection.executescript(_TABLES)
-            else:
-                connection = self._open()
+            connection = self._open() if self._exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row
                 connection.execute("BEGIN")
@@ -87,17 +87,25 @@ class Database:
     def writing(self) -> Iterator[Transaction]:
         """A transaction: all that is written in it is on the disk afterwards, or, after an exception, nothing."""
         with self._convert_errors():
-            self._create_file()
-            connection = self._open()
+            if not self.dry_run:
+                self._create_file()
+            connection = self._open() if self._exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row
+                changes = connection.total_changes
                 connection.execute("BEGIN IMMEDIATE")
                 yield Transaction(connection, self._clock())
-                connection.execute("COMMIT")
-                self.changed = self.changed or connection.total_changes > 0
+                if not self.dry_run:
+                    connection.execute("COMMIT")
+                self.changed = self.changed or connection.total_changes > changes
             finally:
                 # Rolls back what was not committed
                 connection.close()
+
+    def _open_empty(self) -> Any:
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.executescript(_TABLES)
+        return connection
 
     def _open(self) -> Any:
         connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None)

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document, status, text
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, operator
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, quarantine
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import SUCCESSFUL, Outcome, load_outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
@@ -70,12 +70,12 @@ def load_rollout(store: StoreClient, record: t.Mapping[str, t.Any] | None) -> St
     return StoredRollout(record, plan, before, outcomes)
 
 
-def load_report(store: StoreClient) -> tuple[list[str], StoredRollout | None]:
+def load_report(store: StoreClient, response: t.Mapping[str, t.Any]) -> tuple[list[str], StoredRollout | None]:
     """What the playbook report shows of the scope's rollout: its lines, and the rollout itself, None without one.
 
+    :param response: what the store shows of the scope.
     :raises StoreError: the store cannot be used.
     """
-    response = store.send("show", scope=store.scope)
     rollout = load_rollout(store, response["rollout"])
     if rollout is None:
         return [f"No rollout of the scope {store.scope} is recorded"], None
@@ -90,7 +90,7 @@ def load_report(store: StoreClient) -> tuple[list[str], StoredRollout | None]:
         for gate in record["gates"]
     ]
     lines += ["", "Gates:", *gates] if gates else []
-    entries = [f"  {operator.describe_entry(entry)}" for entry in response["quarantine"]]
+    entries = [f"  {quarantine.describe_entry(entry)}" for entry in response["quarantine"]]
     return [*lines, *(["", "In quarantine:", *entries] if entries else [])], rollout
 
 

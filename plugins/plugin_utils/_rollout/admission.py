@@ -75,7 +75,7 @@ def of(
         )
     begun = store.send_fenced("begin_hosts", wave=batch["wave"], hosts=starts)
     if not begun["go"]:
-        text = halt.told(begun["halt"]) if begun["halt"] else begun["why"]
+        text = halt.describe_halt(begun["halt"]) if begun["halt"] else begun["why"]
         return {**turn, **_stopped(store, rollout, "halted", {"wave": batch["wave"], "text": text})}
     return {**turn, "start": starts}
 
@@ -113,7 +113,7 @@ def _waits(
 ) -> dict[str, t.Any] | None:
     """What this wave still waits for, as planned; None where it may start."""
     now, hash_, wave = time.time(), rollout["hash"], batch["wave"]
-    opened = change_windows.check(options["windows"], options["blackouts"], now, options["needs"])
+    opened = change_windows.check_windows(options["windows"], options["blackouts"], now, options["needs"])
     if not opened.open:
         return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
     if {"all", str(wave)} & {one.strip() for one in options["approval"]}:

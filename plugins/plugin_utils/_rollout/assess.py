@@ -275,7 +275,7 @@ class Gatekeeper:
     def _stopped(self) -> str | None:
         """While something is waited for: a sign of life for the lease, and why to wait no longer."""
         stored = self._store.send_fenced("renew_lease")["halt"]
-        return None if stored is None else halt.told(stored)
+        return None if stored is None else halt.describe_halt(stored)
 
     def _conclude(self, wave: int, rows: Rows, back: list[Outcome], end: t.Mapping[str, t.Any], last: bool) -> None:
         entries = self._quarantined(rows, end)

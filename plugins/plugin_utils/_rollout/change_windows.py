@@ -40,7 +40,7 @@ class _Span:
     why: str = ""
 
 
-def check(
+def check_windows(
     windows: t.Sequence[t.Mapping[str, t.Any]],
     blackouts: t.Sequence[t.Mapping[str, t.Any]],
     now: float,

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The halt: once it is stored no host starts. PRIVATE to the collection.
+"""The halt: once it is recorded no host starts. PRIVATE to the collection.
 
-It is asked on the control node, immediately before the module is started on a host. Where the store is on another host,
-all workers of a run share what one of them was told, for two seconds.
+It is checked on the control node, immediately before the module starts on a host. Where the store is on another host,
+all workers of a run share the answer that one of them got, for two seconds.
 """
 
 from __future__ import annotations
@@ -23,72 +23,72 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import become_loader, connection_loader
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICE
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ALL_SCOPES, SLICE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import store_client
 
-# Seconds for which an answer from another host holds
-_HOLDS = 2.0
+# Seconds for which an answer from another host is shared
+_SHARED_SECONDS = 2.0
 
 
-def reason(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> str | None:
-    """Why no host may start, None where nobody has halted the rollouts. A store that cannot be asked halts.
+def get_halt_reason(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> str | None:
+    """Why no host may start, None where rollouts are not halted. A store that fails halts.
 
     :param action: the action plugin that is about to start the module.
     """
     try:
         if store_client.is_local(task_vars):
-            stored = _ask(action, task_vars)
+            stored = _query(action, task_vars)
         else:
-            stored = _shared(lambda: _ask_there(action, task_vars))
+            stored = _share(lambda: _query_coordinator(action, task_vars))
     except (AnsibleError, OSError, ValueError) as exc:
-        return f"it cannot be told whether rollouts are halted: {exc}"
-    return None if stored is None else told(stored)
+        return f"cannot check whether rollouts are halted: {exc}"
+    return None if stored is None else describe_halt(stored)
 
 
-def told(stored: t.Mapping[str, t.Any]) -> str:
-    """A halt in words."""
+def describe_halt(stored: t.Mapping[str, t.Any]) -> str:
+    """A recorded halt, and how to end it."""
     who = f" by {stored['by']}" if stored.get("by") else ""
-    everywhere = " -e livepatch_all_scopes=true" if stored.get("scope") == "*" else ""
-    way_out = f"playbook halt, -e livepatch_halt=false{everywhere}, lets them go on"
+    everywhere = " with -e livepatch_all_scopes=true" if stored.get("scope") == ALL_SCOPES else ""
+    way_out = f"to go on, run playbook resume{everywhere}"
     if stored.get("by") == SLICE:
-        way_out = "run the rollout, which judges the wave"
-    return f"rollouts are halted{who}: {stored.get('reason') or 'no reason is given'} ({way_out})"
+        way_out = "to go on, run playbook rollout, which assesses the wave"
+    return f"rollouts are halted{who}: {stored.get('reason') or 'no reason was given'} ({way_out})"
 
 
-def _shared(ask: t.Callable[[], t.Any]) -> t.Any:
-    """One worker asks, those that come within two seconds take its answer."""
+def _share(query: t.Callable[[], t.Any]) -> t.Any:
+    """One worker queries, those that come within two seconds take its answer."""
     # Ansible's own folder for the run: all its workers have it, and it goes away with the run.
     with open(os.path.join(constants.DEFAULT_LOCAL_TMP, "fleet.livepatch.halt"), "a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         text = file.read()
-        if text and time.time() - os.fstat(file.fileno()).st_mtime < _HOLDS:
+        if text and time.time() - os.fstat(file.fileno()).st_mtime < _SHARED_SECONDS:
             return json.loads(text)
-        answer = ask()
+        answer = query()
         file.seek(0)
         file.truncate()
         file.write(json.dumps(answer))
         return answer
 
 
-def _ask(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
+def _query(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
     store = store_client.StoreClient(action, dict(task_vars))
     return store.send("get_halt", scope=store.scope)
 
 
-def _ask_there(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
-    """The same, as a task that is delegated to the coordinator would."""
+def _query_coordinator(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
+    """As a task that is delegated to the coordinator would."""
     name = str(task_vars[store_client.COORDINATOR])
     variables = task_vars["hostvars"][name]
     other = copy.copy(action)
     other._task = action._task.copy(exclude_parent=True)
     other._task.delegate_to = name
     other._task.async_val = 0
-    other._connection = _connection(name, variables)
-    return _ask(other, {**task_vars, "ansible_delegated_vars": {name: variables}})
+    other._connection = _open_connection(name, variables)
+    return _query(other, {**task_vars, "ansible_delegated_vars": {name: variables}})
 
 
-def _connection(name: str, variables: t.Mapping[str, t.Any]) -> t.Any:
+def _open_connection(name: str, variables: t.Mapping[str, t.Any]) -> t.Any:
     context = PlayContext()
     context.remote_addr = str(variables.get("ansible_host") or name)
     # The second argument is a standard input for ansible-core up to 2.18, and is not looked at by newer ones.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What people say of rollouts: approvals, the quarantine, that one is given up. PRIVATE to the collection."""
+"""What operators do with rollouts: halt, resume, abort, approve, reject. PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -11,107 +11,132 @@ import datetime
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import lease
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
-_ENTRY = {"id": {"type": "int"}, "kmp": {"type": "str"}, "cohort": {"type": "str"}, "host": {"type": "str"}}
 OPTIONS: dict[str, t.Any] = {
-    "command": {
-        "type": "str",
-        "required": True,
-        "choices": ["abandon", "approve", "quarantine_list", "quarantine_add", "quarantine_clear"],
-    },
+    "action": {"type": "str", "required": True, "choices": ["halt", "resume", "abort", "approve", "reject"]},
+    "reason": {"type": "str", "default": ""},
+    "all_scopes": {"type": "bool", "default": False},
+    "if_running": {"type": "bool", "default": False},
     "plan_hash": {"type": "str", "default": ""},
     "wave": {"type": "str", "default": "all"},
+    "approver": {"type": "str", "default": ""},
     "expires": {"type": "str", "default": ""},
-    "granted": {"type": "bool", "default": True},
-    "entry": {"type": "dict", "default": {}, "options": _ENTRY},
-    "by": {"type": "str", "default": ""},
-    "reason": {"type": "str", "default": ""},
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class Said:
-    """What was done, in words, and the entries of the quarantine that it was done to."""
-
-    lines: list[str]
+class Result:
+    message: str
     changed: bool
-    entries: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
 
 
-def do(store: StoreClient, options: t.Mapping[str, t.Any]) -> Said:
-    """:raises PlanError: something that is needed was not given, or cannot be understood."""
-    by = options["by"] or str(lease.current()["user"])
-    command = options["command"]
-    if command == "quarantine_list":
-        entries = store.send("list_quarantine")
-        return Said([describe_entry(entry) for entry in entries] or ["Nothing is in quarantine"], False, entries)
-    if command == "approve":
-        return _approve(store, options, by)
-    if not options["reason"].strip():
-        raise PlanError("the reason is missing (livepatch_reason): the report keeps it")
-    if command == "abandon":
-        identity = lease.unless_gone(
-            lambda **more: store.send("abort", scope=store.scope, reason=options["reason"], by=by, **more)
-        )
-        return Said([f"The rollout {identity} is given up" if identity else "No rollout is open"], bool(identity))
-    entry = {key: value for key, value in options["entry"].items() if value is not None}
-    if command == "quarantine_clear":
-        cleared = store.send("clear_quarantine", match=entry, by=by, reason=options["reason"]) or []
-        return Said(
-            [f"Cleared {describe_entry(one)}" for one in cleared] or ["Nothing matches"], bool(cleared), cleared
-        )
-    entry.pop("id", None)
-    if bool(entry.get("kmp")) == bool(entry.get("host")):
-        raise PlanError(
-            "give either a KMP (livepatch_quarantine_kmp, as NAME-VERSION-RELEASE) or a host "
-            "(livepatch_quarantine_host)"
-        )
-    added = store.send("add_to_quarantine", entries=[{**entry, "reason": options["reason"], "by": by}])
-    return Said([f"In quarantine: {_what(entry)}" + ("" if added else ", as it was before")], bool(added), [entry])
+# Where no reason is given
+_DEFAULT_REASONS = {"halt": "halted by an operator", "abort": "no reason was given"}
 
 
-def _approve(store: StoreClient, options: t.Mapping[str, t.Any], by: str) -> Said:
-    wave, hash_ = options["wave"], options["plan_hash"]
-    if not hash_:
-        raise PlanError("the plan's hash is missing (livepatch_plan_hash): give the last line of playbook plan")
-    if wave != "all" and not wave.isdigit():
-        raise PlanError(f"livepatch_wave is {wave!r}: give the number of a wave, or all")
-    # An approval of a plan that nobody has seen would be one of whatever comes.
-    document = store.send("load_plan", plan_hash=hash_)
-    if wave != "all" and int(wave) >= len(document["waves"]):
-        raise PlanError(f"the plan {hash_[:12]} has no wave {wave}: it has {len(document['waves'])}, from 0")
-    expires = _time(options["expires"]) if options["expires"] else None
-    store.send(
-        "approve",
-        plan_hash=hash_,
-        wave=None if wave == "all" else int(wave),
-        approver=by,
-        expires=expires,
-        granted=options["granted"],
+def run_action(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
+    """:raises PlanError: an option that the action needs is missing or wrong."""
+    return _ACTIONS[options["action"]](store, {**options, "reason": get_reason(options)})
+
+
+def _halt(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
+    result = store.send(
+        "halt",
+        scope=_get_scope(store, options),
+        reason=options["reason"],
+        by=get_user(),
+        under_way=store.scope if options["if_running"] else None,
     )
-    what = "all waves" if wave == "all" else f"wave {wave}"
+    if not result["halted"]:
+        return Result(f"No rollout is under way (scope {store.scope}): nothing is halted", False)
+    state = "Halted" if result["changed"] else "Halted already"
+    way_out = "playbook resume" + (" with -e livepatch_all_scopes=true" if options["all_scopes"] else "")
+    return Result(
+        f"{state} ({_describe_scope(store, options)}): no host starts, hosts in flight finish. To go on, run {way_out}",
+        result["changed"],
+    )
+
+
+def _resume(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
+    changed = store.send("resume", scope=_get_scope(store, options), by=get_user())["changed"]
+    text = "Resumed: rollouts may go on" if changed else "Nothing to resume: there was no halt"
+    return Result(f"{text} ({_describe_scope(store, options)})", changed)
+
+
+def _abort(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
+    rollout = lease.with_takeover(
+        lambda **more: store.send("abort", scope=store.scope, reason=options["reason"], by=get_user(), **more)
+    )
+    if rollout is None:
+        return Result(f"No rollout is open (scope {store.scope}): nothing to abort", False)
+    return Result(f"Aborted rollout {rollout} (scope {store.scope}). The next run makes a new plan", True)
+
+
+def _approve(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
+    return _record_approval(store, options, granted=True)
+
+
+def _reject(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
+    return _record_approval(store, options, granted=False)
+
+
+def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted: bool) -> Result:
+    wave, plan_hash = options["wave"], options["plan_hash"]
+    if not plan_hash:
+        raise PlanError("the hash of the plan is missing: set livepatch_plan_hash to the last line of playbook plan")
+    if wave != "all" and not wave.isdigit():
+        raise PlanError(f"livepatch_wave is {wave!r}: set it to the number of a wave, or to all")
+    # A plan that was never saved cannot be approved: that would approve whatever comes.
+    document = store.send("load_plan", plan_hash=plan_hash)
+    if wave != "all" and int(wave) >= len(document["waves"]):
+        raise PlanError(f"the plan {plan_hash[:12]} has no wave {wave}: it has {len(document['waves'])}, from 0")
+    approver = options["approver"] or get_user()
+    changed = store.send(
+        "approve",
+        plan_hash=plan_hash,
+        wave=None if wave == "all" else int(wave),
+        approver=approver,
+        expires=_parse_time(options["expires"]) if options["expires"] else None,
+        granted=granted,
+        reason=options["reason"],
+    )["changed"]
+    waves = "all waves" if wave == "all" else f"wave {wave}"
     until = f" until {options['expires']}" if options["expires"] else ""
-    return Said([f"{what} of plan {hash_[:12]} {'approved' if options['granted'] else 'refused'} by {by}{until}"], True)
+    state = ("Approved" if granted else "Rejected") + ("" if changed else " already")
+    return Result(f"{state}: {waves} of plan {plan_hash[:12]}, by {approver}{until}", changed)
 
 
-def _time(text: str) -> float:
+_ACTIONS: dict[str, t.Callable[[StoreClient, t.Mapping[str, t.Any]], Result]] = {
+    "halt": _halt,
+    "resume": _resume,
+    "abort": _abort,
+    "approve": _approve,
+    "reject": _reject,
+}
+
+
+def get_reason(options: t.Mapping[str, t.Any]) -> str:
+    return str(options["reason"] or _DEFAULT_REASONS.get(options["action"], ""))
+
+
+def get_user() -> str:
+    """The user that runs the playbook."""
+    return str(lease.identify_owner()["user"])
+
+
+def _get_scope(store: StoreClient, options: t.Mapping[str, t.Any]) -> str | None:
+    return None if options["all_scopes"] else store.scope
+
+
+def _describe_scope(store: StoreClient, options: t.Mapping[str, t.Any]) -> str:
+    return "all scopes" if options["all_scopes"] else f"scope {store.scope}"
+
+
+def _parse_time(text: str) -> float:
     try:
         at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as exc:
-        raise PlanError(f"livepatch_expires is {text!r}: give a time such as 2026-11-30T06:00+00:00") from exc
+    except ValueError:
+        raise PlanError(f"livepatch_expires is {text!r}: set it to a time such as 2026-11-30T06:00+00:00") from None
     return (at if at.tzinfo else at.replace(tzinfo=datetime.timezone.utc)).timestamp()
-
-
-def _what(entry: t.Mapping[str, t.Any]) -> str:
-    if entry.get("host"):
-        return str(entry["host"])
-    return f"{entry['kmp']}" + (f" in cohort {entry['cohort']}" if entry.get("cohort") else "")
-
-
-def describe_entry(entry: t.Mapping[str, t.Any]) -> str:
-    return (
-        f"{entry['id']}: {_what(entry)}, since {format_time(entry['since'])} by {entry['by'] or '?'}: {entry['reason']}"
-    )

@@ -173,7 +173,7 @@ def join(store: StoreClient, fleet: t.Sequence[Host], slices: int, ttl: int, rea
         why = explain_not_joinable(open_)
         joined = {"fence": None, "member": None, "rollout": None if why else open_, "why": why}
     else:
-        joined = store.send("join_wave", scope=store.scope, owner=lease.current(), ttl=ttl)
+        joined = store.send("join_wave", scope=store.scope, owner=lease.identify_owner(), ttl=ttl)
     open_ = joined["rollout"]
     if open_ is None:
         return f"no wave is left to slices ({joined['why']})"
@@ -271,8 +271,8 @@ def _hold(store: StoreClient, ttl: int) -> int:
 
 
 def _taken(store: StoreClient, ttl: int) -> t.Any:
-    return lease.unless_gone(
-        lambda **more: store.send("take_lease", scope=store.scope, owner=lease.current(), ttl=ttl, **more)
+    return lease.with_takeover(
+        lambda **more: store.send("take_lease", scope=store.scope, owner=lease.identify_owner(), ttl=ttl, **more)
     )
 
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store of the rollouts, as action plugins reach it. PRIVATE to the collection.
+"""The store of the rollouts, as action plugins use it. PRIVATE to the collection.
 
-It is on the coordinator, ``livepatch_coordinator``: the control node itself unless the inventory names a host, as it
-has to where control nodes are thrown away. Tasks that use it are delegated there; the file itself never moves.
+It is on the coordinator, ``livepatch_coordinator``: the control node itself unless the inventory names a host, which
+ephemeral control nodes need. Tasks that use it are delegated there; the file itself never moves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REMOTE = "/var/lib/fleet.livepatch/rollouts.sqlite3"
 
 
 class StoreError(AnsibleActionFail):
-    """The store did not do what it was asked for; ``holder`` has the lease, if that was why."""
+    """A command of the store failed; ``holder`` has the lease, if that is why."""
 
     def __init__(self, message: str, holder: t.Mapping[str, t.Any] | None = None) -> None:
         super().__init__(message)
@@ -40,8 +40,8 @@ def is_local(variables: t.Mapping[str, t.Any]) -> bool:
     return str(variables.get(COORDINATOR) or "localhost") in ("localhost", "127.0.0.1", "::1")
 
 
-def path(variables: t.Mapping[str, t.Any]) -> str:
-    """Where the store is: ``livepatch_store_path``, else below Ansible's own folder in the user's home, or below
+def get_path(variables: t.Mapping[str, t.Any]) -> str:
+    """The path of the store: ``livepatch_store_path``, else below Ansible's own folder in the user's home, or below
     /var/lib on a host of the inventory.
     """
     given = variables.get(PATH)
@@ -52,13 +52,15 @@ def path(variables: t.Mapping[str, t.Any]) -> str:
     return os.path.join(constants.config.get_config_value("ANSIBLE_HOME"), "fleet.livepatch/rollouts.sqlite3")
 
 
-def scope(variables: t.Mapping[str, t.Any]) -> str:
+def get_scope(variables: t.Mapping[str, t.Any]) -> str:
     return str(variables.get(SCOPE) or "default")
 
 
 class StoreClient:
-    """What a step of a rollout reads and writes in the store. ``action`` is an action plugin whose task is delegated to
-    the coordinator.
+    """Sends commands to the store.
+
+    :param action: an action plugin whose task is delegated to the coordinator.
+    :param rollout: the rollout whose lease this run holds.
     """
 
     def __init__(
@@ -67,27 +69,26 @@ class StoreClient:
         self._action = action
         self._vars = task_vars
         self._rollout = rollout
-        self.scope = scope(task_vars)
+        self.scope = get_scope(task_vars)
 
     def send(self, command: str, **arguments: t.Any) -> t.Any:
-        """Has the coordinator do one thing with the store.
+        """Runs a command on the coordinator.
 
-        :raises StoreError: it refuses, or cannot.
+        :raises StoreError: it fails.
         """
         try:
             if is_local(self._vars):
-                # Here it is: there is nobody to send a module to.
-                return dispatch.run_command(
-                    Store(path(self._vars), time.time), command, arguments, self._action._task.check_mode
-                )
-            return self._sent(command, arguments)
+                # No module is needed.
+                store = Store(get_path(self._vars), time.time, dry_run=self._action._task.check_mode)
+                return dispatch.run_command(store, command, arguments)
+            return self._run_module(command, arguments)
         except LivepatchError as exc:
-            raise StoreError(f"the store of the rollouts: {exc}", exc.result.get("holder")) from exc
+            raise StoreError(f"the store of the rollouts: {exc}", exc.result.get("holder")) from None
 
-    def _sent(self, command: str, arguments: dict[str, t.Any]) -> t.Any:
+    def _run_module(self, command: str, arguments: dict[str, t.Any]) -> t.Any:
         result = self._action._execute_module(
             module_name=_MODULE,
-            module_args={"path": path(self._vars), "command": command, "arguments": arguments},
+            module_args={"path": get_path(self._vars), "command": command, "arguments": arguments},
             task_vars=self._vars,
         )
         if result.get("failed") or result.get("unreachable"):
@@ -96,7 +97,7 @@ class StoreClient:
         return result["store"]
 
     def send_fenced(self, command: str, **arguments: t.Any) -> t.Any:
-        """The same for the rollout that this run holds the lease of."""
+        """Runs a command on the rollout whose lease this run holds."""
         if self._rollout is None:
             raise StoreError(f"{command}: no rollout is open")
         return self.send(

@@ -33,8 +33,8 @@ def insist(variables_of_all: hostvars.Variables, now: float) -> None:
     for wave in _listed(common.get("livepatch_approval") or ()):
         if not re.fullmatch(r"all|\d+", wave):
             raise PlanError(f"livepatch_approval: {wave!r} is neither all nor the number of a wave. Nothing was done")
-    change_windows.check(common.get("livepatch_windows") or (), common.get("livepatch_blackouts") or (), now, 0)
-    webhooks.parse(common.get("livepatch_webhooks") or ())
+    change_windows.check_windows(common.get("livepatch_windows") or (), common.get("livepatch_blackouts") or (), now, 0)
+    webhooks.parse_webhooks(common.get("livepatch_webhooks") or ())
     _insist_on_probes(variables_of_all)
 
 

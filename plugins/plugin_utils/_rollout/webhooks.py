@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who is told of a rollout, and when: ``livepatch_webhooks``. PRIVATE to the collection.
+"""URLs that are notified of a rollout's events: ``livepatch_webhooks``. PRIVATE to the collection.
 
-A hook is told and not asked: whatever it answers, the rollout goes on as it would have. Who wants a say is a gate
-(``livepatch_gates``, type http).
+A webhook never affects the rollout, whatever it answers. A gate does (``livepatch_gates``, type http).
 """
 
 from __future__ import annotations
@@ -31,71 +30,69 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
     redact_url,
 )
 
-# The option of each module that tells hooks, documented in the fragment of that name
-OPTIONS: dict[str, t.Any] = {"hooks": {"type": "list", "elements": "dict", "default": [], "no_log": True}}
-# What is told, in the order of a rollout
-POINTS = ("plan", "start", "resume", "approval", "wave_start", "wave_end", "gate", "rollback", "halt", "pause", "done")
-# The point of a run's end, by the rollout's status
-ENDS = {"done": "done", "failed": "halt", "halted": "halt", "soaking": "pause", "waiting": "pause"}
+# The option of each module that notifies webhooks, documented in the fragment of that name
+OPTIONS: dict[str, t.Any] = {"webhooks": {"type": "list", "elements": "dict", "default": [], "no_log": True}}
+# In the order of a rollout
+EVENTS = ("plan", "start", "resume", "approval", "wave_start", "wave_end", "gate", "rollback", "halt", "pause", "done")
+# The event at the end of a run, by the status of the rollout
+END_EVENTS = {"done": "done", "failed": "halt", "halted": "halt", "soaking": "pause", "waiting": "pause"}
 SCHEMA = 1
-_OWN = {"url", "points", "secret", "retries", "limit"}
+_OWN_OPTIONS = {"url", "events", "secret", "retries", "limit"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Hook:
-    """``secret``: signs the body. ``retries``: further tries after the first one, all of them within ``limit`` seconds,
-    each within ``timeout``."""
-
+class Webhook:
     url: str
-    points: tuple[str, ...]
+    events: tuple[str, ...]
+    # Signs the body
     secret: str
+    # Attempts after the first one
     retries: int
+    # Seconds for all attempts, and for each
     limit: float
     timeout: float
     request: t.Mapping[str, t.Any]
 
 
-def parse(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[Hook]:
-    """:raises PlanError: something cannot be understood."""
-    return [_parsed(one) for one in given]
+def parse_webhooks(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[Webhook]:
+    """:raises PlanError: one of them is wrong."""
+    return [_parse_webhook(webhook) for webhook in given]
 
 
-def _parsed(given: t.Mapping[str, t.Any]) -> Hook:
+def _parse_webhook(given: t.Mapping[str, t.Any]) -> Webhook:
     if not str(given.get("url") or "").startswith(("http://", "https://")):
-        raise PlanError("livepatch_webhooks: each of them needs a url, http:// or https://")
+        raise PlanError("livepatch_webhooks: each one needs a url that begins with http:// or https://")
     url = str(given["url"])
-    unknown = sorted(set(given) - _OWN - REQUEST_OPTIONS)
+    label = f"livepatch_webhooks: {redact_url(url)}"
+    unknown = sorted(set(given) - _OWN_OPTIONS - REQUEST_OPTIONS)
     if unknown:
-        known = ", ".join(sorted(_OWN | REQUEST_OPTIONS))
-        raise PlanError(f"livepatch_webhooks: {redact_url(url)}: {', '.join(unknown)} is not known; known are {known}")
-    points = given.get("points") or POINTS
-    points = tuple(points.split(",") if isinstance(points, str) else map(str, points))
-    wrong = [point for point in points if point not in POINTS]
+        known = ", ".join(sorted(_OWN_OPTIONS | REQUEST_OPTIONS))
+        raise PlanError(f"{label}: unknown option {', '.join(unknown)}; known are {known}")
+    events = given.get("events") or EVENTS
+    events = tuple(events.split(",") if isinstance(events, str) else map(str, events))
+    wrong = [event for event in events if event not in EVENTS]
     if wrong:
-        raise PlanError(
-            f"livepatch_webhooks: {redact_url(url)}: there is no point {wrong[0]}; there are {', '.join(POINTS)}"
-        )
+        raise PlanError(f"{label}: unknown event {wrong[0]}; known are {', '.join(EVENTS)}")
     try:
         retries, limit = int(given.get("retries", 2)), float(given.get("limit", 20))
         timeout = float(given.get("timeout", 5))
-    except (TypeError, ValueError) as exc:
-        raise PlanError(f"livepatch_webhooks: {redact_url(url)}: retries, limit and timeout are numbers") from exc
+    except (TypeError, ValueError):
+        raise PlanError(f"{label}: retries, limit and timeout have to be numbers") from None
     if retries < 0 or limit <= 0 or timeout <= 0:
-        raise PlanError(
-            f"livepatch_webhooks: {redact_url(url)}: limit and timeout are above 0, retries is not below it"
-        )
+        raise PlanError(f"{label}: limit and timeout have to be above 0, and retries not below 0")
     request = {key: given[key] for key in REQUEST_OPTIONS & set(given)}
-    return Hook(url, points, str(given.get("secret") or ""), retries, limit, timeout, request)
+    return Webhook(url, events, str(given.get("secret") or ""), retries, limit, timeout, request)
 
 
-class Hooks:
-    """:param about: what each notice says of the rollout: scope, rollout, plan.
-    :param warn: tells people who was not told.
+class Notifier:
+    """
+    :param about: what each notification says of the rollout: scope, rollout, plan.
+    :param warn: takes the warning of a notification that failed.
     """
 
     def __init__(
         self,
-        hooks: t.Sequence[Hook],
+        webhooks: t.Sequence[Webhook],
         about: t.Mapping[str, t.Any],
         warn: t.Callable[[str], t.Any],
         *,
@@ -103,57 +100,57 @@ class Hooks:
         now: t.Callable[[], float] = time.time,
         sleep: t.Callable[[float], None] = time.sleep,
     ) -> None:
-        self._hooks = hooks
+        self._webhooks = webhooks
         self._about = about
         self._warn = warn
         self._send = send
         self._now = now
         self._sleep = sleep
 
-    def tell(self, point: str, text: str, **more: t.Any) -> None:
-        """Tells all who want to hear of this point; it never fails.
+    def notify(self, event: str, text: str, **more: t.Any) -> None:
+        """Notifies all webhooks that want this event; it never fails.
 
-        :param more: what else is told: wave, status, hosts (names), counts (by outcome).
+        :param more: what else is sent: wave, status, hosts (names), counts (by outcome).
         """
-        told = {
+        document = {
             "schema": SCHEMA,
-            # The same in each try, so that who hears it twice can tell.
+            # The same in each attempt, so that a receiver can drop repetitions.
             "id": str(uuid.uuid4()),
-            "point": point,
+            "event": event,
             "at": datetime.datetime.fromtimestamp(self._now(), datetime.timezone.utc).isoformat(timespec="seconds"),
             "text": text,
             **self._about,
             **more,
         }
-        body = json.dumps(told, sort_keys=True)
-        for hook in self._hooks:
-            if point in hook.points:
-                problem = self._tried(hook, point, body)
+        body = json.dumps(document, sort_keys=True)
+        for webhook in self._webhooks:
+            if event in webhook.events:
+                problem = self._deliver(webhook, event, body)
                 if problem is not None:
-                    self._warn(f"livepatch_webhooks: {redact_url(hook.url)} was not told of {point}: {problem}")
+                    self._warn(f"livepatch_webhooks: {redact_url(webhook.url)} was not notified of {event}: {problem}")
 
-    def _tried(self, hook: Hook, point: str, body: str) -> str | None:
-        """Why it was not told in the end."""
-        until = self._now() + hook.limit
-        tries = 0
+    def _deliver(self, webhook: Webhook, event: str, body: str) -> str | None:
+        """Why it was not delivered, None if it was."""
+        until = self._now() + webhook.limit
+        attempts = 0
         while True:
-            again, problem = self._once(hook, point, body, until - self._now())
+            retry, problem = self._attempt(webhook, event, body, until - self._now())
             if not problem:
                 return None
-            pause = 2.0**tries
-            tries += 1
-            if not again or tries > hook.retries or self._now() + pause >= until:
-                return f"{problem} ({tries} times)" if tries > 1 else problem
+            pause = 2.0**attempts
+            attempts += 1
+            if not retry or attempts > webhook.retries or self._now() + pause >= until:
+                return f"{problem} ({attempts} attempts)" if attempts > 1 else problem
             self._sleep(pause)
 
-    def _once(self, hook: Hook, point: str, body: str, left: float) -> tuple[bool, str]:
-        """Whether another try may help, and what went wrong, if anything did."""
-        headers = {**(hook.request.get("headers") or {}), "X-Livepatch-Point": point}
-        if hook.secret:
-            headers["X-Livepatch-Signature-256"] = signature(hook.secret, body)
-        request = {**hook.request, "headers": headers, "timeout": min(hook.timeout, left)}
+    def _attempt(self, webhook: Webhook, event: str, body: str, remaining: float) -> tuple[bool, str]:
+        """Whether a retry may succeed, and what failed, if anything did."""
+        headers = {**(webhook.request.get("headers") or {}), "X-Livepatch-Event": event}
+        if webhook.secret:
+            headers["X-Livepatch-Signature-256"] = sign(webhook.secret, body)
+        request = {**webhook.request, "headers": headers, "timeout": min(webhook.timeout, remaining)}
         try:
-            status, text = self._send("POST", hook.url, body, request)
+            status, text = self._send("POST", webhook.url, body, request)
         except RequestFailed as exc:
             return True, str(exc)
         if is_success(status):
@@ -161,18 +158,18 @@ class Hooks:
         return status >= 500 or status in RETRY_LATER, format_response(status, text)
 
 
-def signature(secret: str, body: str) -> str:
+def sign(secret: str, body: str) -> str:
     """HMAC (RFC 2104) with SHA-256 of the body as it is sent, as ``sha256=`` and hex digits."""
     return "sha256=" + hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()
 
 
-def of(
+def create_notifier(
     action: t.Any, options: t.Mapping[str, t.Any], scope: str, rollout: t.Mapping[str, t.Any] | None = None
-) -> Hooks:
-    """Those of a task; in check mode nobody is told anything.
+) -> Notifier:
+    """The notifier of a task; in check mode it sends nothing.
 
-    :raises PlanError: something cannot be understood.
+    :raises PlanError: a webhook is wrong.
     """
-    hooks = parse(options["hooks"])
+    webhooks = parse_webhooks(options["webhooks"])
     about = {"scope": scope, "rollout": (rollout or {}).get("id"), "plan": (rollout or {}).get("hash")}
-    return Hooks([] if action._task.check_mode else hooks, about, action._display.warning)
+    return Notifier([] if action._task.check_mode else webhooks, about, action._display.warning)

@@ -326,9 +326,7 @@ def test_an_open_rollout_is_given_up_only_if_nobody_runs_it(store: Store) -> Non
 
 def test_a_command_is_told_what_it_lacks(store: Store) -> None:
     with pytest.raises(BadOption, match="wrong arguments for the command get_halt"):
-        dispatch.run_command(store, "get_halt", {"scoop": "s"}, False)
-    assert dispatch.run_command(store, "halt", {"scope": "s", "reason": "", "by": ""}, True) is None
-    assert store.get_halt("s") is None, "check mode"
+        dispatch.run_command(store, "get_halt", {"scoop": "s"})
     assert all(callable(getattr(store, name)) for name in dispatch.READING + dispatch.WRITING)
 
 
@@ -521,5 +519,39 @@ def test_the_same_approval_is_recorded_once(store: Store, between: Any, wave: An
 def test_what_changes_nothing_says_so(path: str, command: str, arguments: Any, first: bool, second: bool) -> None:
     for expected in (first, second):
         store = Store(path, lambda: 1000.0)
-        dispatch.run_command(store, command, arguments, False)
+        dispatch.run_command(store, command, arguments)
         assert store.changed is expected
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "result"),
+    [
+        ("halt", {"scope": "t", "reason": "r", "by": "eve"}, {"changed": True, "halted": True}),
+        ("halt", {"scope": "s", "reason": "r", "by": "eve"}, {"changed": False, "halted": True}),
+        ("resume", {"scope": "s", "by": "eve"}, {"changed": True}),
+        ("approve", {"plan_hash": "h", "wave": 1, "approver": "eve"}, {"changed": True}),
+        ("add_to_quarantine", {"entries": [{"host": "h", "reason": "r"}]}, 1),
+        ("clear_quarantine", {"match": {"host": "h"}, "by": "eve", "reason": "r"}, []),
+        ("abort", {"scope": "s", "reason": "r", "by": "eve"}, None),
+    ],
+)
+def test_a_dry_run_tells_what_would_change_and_changes_nothing(
+    store: Store, path: str, command: str, arguments: Any, result: Any
+) -> None:
+    store.halt("s", "why", "eve")
+    with open(path, "rb") as file:
+        before = file.read()
+    dry = Store(path, lambda: 1000.0, dry_run=True)
+    assert dispatch.run_command(dry, command, arguments) == result
+    assert dry.changed is bool(result and (result == 1 or result["changed"]))
+    assert dispatch.run_command(dry, "save_plan", {"scope": "s", "document": {"hash": "h"}}) is None
+    with open(path, "rb") as file:
+        assert file.read() == before
+
+
+def test_a_dry_run_makes_no_file(path: str) -> None:
+    dry = Store(path, lambda: 1000.0, dry_run=True)
+    assert dry.halt("s", "r", "eve") == {"changed": True, "halted": True}
+    assert dry.changed
+    assert dry.get_halt("s") is None
+    assert not os.path.exists(os.path.dirname(path))

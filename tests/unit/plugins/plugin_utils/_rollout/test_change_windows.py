@@ -53,24 +53,24 @@ def at(text: str) -> float:
     ],
 )
 def test_windows(given: list[dict], now: str, open_: bool, opens: str | None) -> None:
-    found = change_windows.check(given, [], at(now), 600)
+    found = change_windows.check_windows(given, [], at(now), 600)
     assert (found.open, found.opens_at) == (open_, None if opens is None else at(opens))
 
 
 def test_a_blackout_comes_before_a_window() -> None:
     frozen = [{"from": "2026-11-27 23:00", "to": "2026-11-28 01:00", "reason": "month end"}]
-    found = change_windows.check([NIGHT], frozen, at("2026-11-27 23:30"), 600)
+    found = change_windows.check_windows([NIGHT], frozen, at("2026-11-27 23:30"), 600)
     assert (found.open, found.opens_at) == (False, at("2026-11-28 01:00"))
     assert "month end" in found.text
     # What would not be over by its beginning does not begin.
-    assert change_windows.check([NIGHT], frozen, at("2026-11-27 22:49"), 600).open is True
-    assert change_windows.check([NIGHT], frozen, at("2026-11-27 22:51"), 600).open is False
+    assert change_windows.check_windows([NIGHT], frozen, at("2026-11-27 22:49"), 600).open is True
+    assert change_windows.check_windows([NIGHT], frozen, at("2026-11-27 22:51"), 600).open is False
     weekly = [{"days": ["fri"], "start": "00:00", "minutes": 24 * 60, "reason": "no Fridays"}]
-    assert change_windows.check([], weekly, at("2026-11-27 12:00"), 600).opens_at == at("2026-11-28 00:00")
+    assert change_windows.check_windows([], weekly, at("2026-11-27 12:00"), 600).opens_at == at("2026-11-28 00:00")
 
 
 def test_what_is_longer_than_any_window_never_comes() -> None:
-    found = change_windows.check([NIGHT], [], at("2026-11-25 12:00"), 361 * 60)
+    found = change_windows.check_windows([NIGHT], [], at("2026-11-25 12:00"), 361 * 60)
     assert (found.open, found.opens_at) == (False, None)
     assert "long enough" in found.text
 
@@ -88,9 +88,9 @@ def test_what_is_longer_than_any_window_never_comes() -> None:
 )
 def test_a_window_that_cannot_be_understood_is_refused(window: dict, words: str) -> None:
     with pytest.raises(PlanError, match=words):
-        change_windows.check([window], [], 0, 0)
+        change_windows.check_windows([window], [], 0, 0)
 
 
 def test_a_blackout_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(PlanError, match="before it begins"):
-        change_windows.check([], [{"from": "2026-12-02", "to": "2026-12-01"}], 0, 0)
+        change_windows.check_windows([], [{"from": "2026-12-02", "to": "2026-12-01"}], 0, 0)

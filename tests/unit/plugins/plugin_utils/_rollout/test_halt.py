@@ -19,7 +19,7 @@ ACTION = types.SimpleNamespace(_task=types.SimpleNamespace(check_mode=False))
 
 
 def reason(path: Path, **variables: t.Any) -> str | None:
-    return halt.reason(ACTION, {"livepatch_store_path": str(path), **variables})
+    return halt.get_halt_reason(ACTION, {"livepatch_store_path": str(path), **variables})
 
 
 def test_stored_and_taken_back(tmp_path: Path) -> None:
@@ -28,19 +28,19 @@ def test_stored_and_taken_back(tmp_path: Path) -> None:
     store = Store(str(path), lambda: 100.0)
     assert store.halt("default", "the array misbehaves", "eve") == {"changed": True, "halted": True}
     assert store.halt("default", "another reason", "bob") == {"changed": False, "halted": True}
-    way_out = "(playbook halt, -e livepatch_halt=false{}, lets them go on)"
+    way_out = "(to go on, run playbook resume{})"
     assert reason(path) == f"rollouts are halted by eve: the array misbehaves {way_out.format('')}"
     assert reason(path, livepatch_scope="other") is None
     store.resume("default", "eve")
     assert reason(path) is None
     store.halt(None, "", "eve")
-    everywhere = way_out.format(" -e livepatch_all_scopes=true")
-    assert reason(path, livepatch_scope="other") == f"rollouts are halted by eve: no reason is given {everywhere}"
+    everywhere = way_out.format(" with -e livepatch_all_scopes=true")
+    assert reason(path, livepatch_scope="other") == f"rollouts are halted by eve: no reason was given {everywhere}"
 
 
 def test_what_a_slice_has_stopped_the_rollout_judges() -> None:
-    assert halt.told({"by": "a slice", "reason": "2 failed", "scope": "default"}) == (
-        "rollouts are halted by a slice: 2 failed (run the rollout, which judges the wave)"
+    assert halt.describe_halt({"by": "a slice", "reason": "2 failed", "scope": "default"}) == (
+        "rollouts are halted by a slice: 2 failed (to go on, run playbook rollout, which assesses the wave)"
     )
 
 
@@ -51,4 +51,4 @@ def test_a_store_that_cannot_be_asked_halts(tmp_path: Path, content: bytes | Non
         path.mkdir()
     else:
         path.write_bytes(content)
-    assert "cannot be told whether rollouts are halted" in str(reason(path))
+    assert "cannot check whether rollouts are halted" in str(reason(path))

@@ -52,7 +52,7 @@ def test_probes_may_differ_from_host_to_host() -> None:
         ("livepatch_health_checks", {"timeout": 0}, "livepatch_health_checks of web1: probes.timeout is 0"),
         ("livepatch_approval", ["canaries"], "livepatch_approval: 'canaries' is neither all nor the number of a wave"),
         ("livepatch_approval", "1, All", "livepatch_approval: 'All' is neither"),
-        ("livepatch_webhooks", [{}], "livepatch_webhooks: each of them needs a url"),
+        ("livepatch_webhooks", [{}], "livepatch_webhooks: each one needs a url"),
     ],
 )
 def test_what_makes_none_is_named(name: str, value: t.Any, why: str) -> None:

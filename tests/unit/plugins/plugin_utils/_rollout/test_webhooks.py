@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who is told of a rollout, and that nothing depends on it."""
+"""Webhooks are notified of a rollout, and never affect it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Answer = int | RequestFailed
 
 
 class World:
-    """Hooks that answer what they are told to, each after some seconds."""
+    """Webhooks that give these answers, each after some seconds."""
 
     def __init__(self, *answers: Answer, takes: float = 0.0) -> None:
         self.answers = list(answers)
@@ -30,16 +30,16 @@ class World:
         self.now = 1_800_000_000.0
         self._takes = takes
 
-    def tell(self, *given: dict[str, t.Any], point: str = "gate", **more: t.Any) -> None:
-        told = webhooks.Hooks(
-            webhooks.parse(given),
+    def notify(self, *given: dict[str, t.Any], event: str = "gate", **more: t.Any) -> None:
+        notifier = webhooks.Notifier(
+            webhooks.parse_webhooks(given),
             ABOUT,
             self.warnings.append,
             send=self._send,
             now=lambda: self.now,
             sleep=self._sleep,
         )
-        told.tell(point, "Gate after canaries: pass", **more)
+        notifier.notify(event, "Gate after canaries: pass", **more)
 
     def _sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -54,16 +54,16 @@ class World:
         return answer, "so\nit is"
 
 
-def test_what_is_told() -> None:
+def test_what_is_sent() -> None:
     world = World(204)
-    world.tell({"url": URL, "secret": "hush", "headers": {"X-Job": "42"}}, wave=0, counts={"done": 2})
+    world.notify({"url": URL, "secret": "hush", "headers": {"X-Job": "42"}}, wave=0, counts={"done": 2})
     ((_at, url, options, body),) = world.asked
     told = json.loads(body)
     assert url == URL
     assert len(told.pop("id")) == 36
     assert told == {
         "schema": 1,
-        "point": "gate",
+        "event": "gate",
         "at": "2027-01-15T08:00:00+00:00",
         "text": "Gate after canaries: pass",
         **ABOUT,
@@ -72,8 +72,8 @@ def test_what_is_told() -> None:
     }
     assert options["headers"] == {
         "X-Job": "42",
-        "X-Livepatch-Point": "gate",
-        "X-Livepatch-Signature-256": webhooks.signature("hush", body),
+        "X-Livepatch-Event": "gate",
+        "X-Livepatch-Signature-256": webhooks.sign("hush", body),
     }
     assert "hush" not in body
     assert world.warnings == []
@@ -82,18 +82,20 @@ def test_what_is_told() -> None:
 def test_the_signature_is_that_of_rfc_4231() -> None:
     """Its test case 2."""
     digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    assert webhooks.signature("Jefe", "what do ya want for nothing?") == f"sha256={digest}"
+    assert webhooks.sign("Jefe", "what do ya want for nothing?") == f"sha256={digest}"
 
 
 def test_without_a_secret_nothing_is_signed() -> None:
     world = World(200)
-    world.tell({"url": URL})
-    assert list(world.asked[0][2]["headers"]) == ["X-Livepatch-Point"]
+    world.notify({"url": URL})
+    assert list(world.asked[0][2]["headers"]) == ["X-Livepatch-Event"]
 
 
-def test_only_the_points_that_are_wanted() -> None:
+def test_only_the_events_that_are_wanted() -> None:
     world = World(200)
-    world.tell({"url": URL, "points": ["halt"]}, {"url": URL, "points": "gate,done"}, {"url": URL, "points": ["done"]})
+    world.notify(
+        {"url": URL, "events": ["halt"]}, {"url": URL, "events": "gate,done"}, {"url": URL, "events": ["done"]}
+    )
     assert len(world.asked) == 1
 
 
@@ -103,55 +105,55 @@ def test_only_the_points_that_are_wanted() -> None:
         ([200], 1, None),
         ([503, 200], 2, None),
         ([RequestFailed("it does not answer"), 429, 201], 3, None),
-        ([500, 502, 503], 3, "HTTP 503: so it is (3 times)"),
-        ([RequestFailed("it does not answer")] * 3, 3, "it does not answer (3 times)"),
+        ([500, 502, 503], 3, "HTTP 503: so it is (3 attempts)"),
+        ([RequestFailed("it does not answer")] * 3, 3, "it does not answer (3 attempts)"),
         ([404], 1, "HTTP 404: so it is"),
         ([301], 1, "HTTP 301: so it is"),
-        ([500, 401], 2, "HTTP 401: so it is (2 times)"),
+        ([500, 401], 2, "HTTP 401: so it is (2 attempts)"),
     ],
 )
 def test_it_is_tried_again_where_that_may_help(answers: list[Answer], tries: int, problem: str | None) -> None:
     world = World(*answers, 200)
-    world.tell({"url": URL})
+    world.notify({"url": URL})
     assert len(world.asked) == tries
     assert len({json.loads(body)["id"] for _at, _url, _options, body in world.asked}) == 1
     assert [at for at, *_more in world.asked] == [0.0, 1.0, 3.0][:tries]
-    told = f"livepatch_webhooks: https://***@chat.example.com/hook was not told of gate: {problem}"
+    told = f"livepatch_webhooks: https://***@chat.example.com/hook was not notified of gate: {problem}"
     assert world.warnings == ([told] if problem else [])
 
 
 def test_all_tries_take_no_longer_than_the_limit() -> None:
     world = World(*[RequestFailed("slow")] * 9, takes=60)
-    world.tell({"url": URL, "retries": 8, "limit": 7, "timeout": 4})
+    world.notify({"url": URL, "retries": 8, "limit": 7, "timeout": 4})
     assert [(at, options["timeout"]) for at, _url, options, _body in world.asked] == [(0.0, 4.0), (5.0, 2.0)]
     assert world.now - 1_800_000_000.0 == 7.0
-    assert world.warnings[0].endswith("slow (2 times)")
+    assert world.warnings[0].endswith("slow (2 attempts)")
 
 
 def test_one_that_fails_keeps_nothing_from_the_next() -> None:
     world = World(404, 200)
-    world.tell({"url": URL}, {"url": "http://other.example.com"})
+    world.notify({"url": URL}, {"url": "http://other.example.com"})
     assert [url for _at, url, *_more in world.asked] == [URL, "http://other.example.com"]
 
 
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({}, "each of them needs a url"),
-        ({"url": "chat.example.com"}, "each of them needs a url"),
+        ({}, "each one needs a url"),
+        ({"url": "chat.example.com"}, "each one needs a url"),
         (
-            {"url": URL, "point": ["gate"]},
-            "chat.example.com/hook: point is not known; known are ca_path, ",
+            {"url": URL, "event": ["gate"]},
+            "chat.example.com/hook: unknown option event; known are ca_path, ",
         ),
-        ({"url": URL, "points": ["gates"]}, "there is no point gates; there are plan, start, resume, "),
-        ({"url": URL, "retries": "often"}, "retries, limit and timeout are numbers"),
-        ({"url": URL, "timeout": "soon"}, "retries, limit and timeout are numbers"),
-        ({"url": URL, "limit": None}, "retries, limit and timeout are numbers"),
-        ({"url": URL, "retries": -1}, "limit and timeout are above 0, retries is not below it"),
-        ({"url": URL, "limit": 0}, "limit and timeout are above 0, retries is not below it"),
-        ({"url": URL, "timeout": -2}, "limit and timeout are above 0, retries is not below it"),
+        ({"url": URL, "events": ["gates"]}, "unknown event gates; known are plan, start, resume, "),
+        ({"url": URL, "retries": "often"}, "retries, limit and timeout have to be numbers"),
+        ({"url": URL, "timeout": "soon"}, "retries, limit and timeout have to be numbers"),
+        ({"url": URL, "limit": None}, "retries, limit and timeout have to be numbers"),
+        ({"url": URL, "retries": -1}, "limit and timeout have to be above 0, and retries not below 0"),
+        ({"url": URL, "limit": 0}, "limit and timeout have to be above 0, and retries not below 0"),
+        ({"url": URL, "timeout": -2}, "limit and timeout have to be above 0, and retries not below 0"),
     ],
 )
-def test_what_cannot_be_understood(given: dict[str, t.Any], problem: str) -> None:
+def test_a_wrong_webhook_is_refused(given: dict[str, t.Any], problem: str) -> None:
     with pytest.raises(PlanError, match=f"^livepatch_webhooks: .*{problem}"):
-        webhooks.parse([given])
+        webhooks.parse_webhooks([given])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What people say of rollouts, and what they ask: the controller's part of the module of the same name."""
+"""Show what is recorded of rollouts: the control node's part of the module rollout_info."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import from_store, publish
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import operator
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import quarantine
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _OPTIONS: dict[str, t.Any] = {
-    **operator.OPTIONS,
-    "command": {**operator.OPTIONS["command"], "choices": ["report", *operator.OPTIONS["command"]["choices"]]},
+    "subject": {"type": "str", "choices": ["rollout", "quarantine"], "default": "rollout"},
     **publish.OPTIONS,
 }
 
@@ -32,22 +31,19 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         options = _options.parse_options(self, _OPTIONS)
         store = StoreClient(self, task_vars or {})
-        try:
-            if options["command"] == "report":
-                return self._report(store, options)
-            said = operator.do(store, options)
-        except PlanError as exc:
-            raise AnsibleActionFail(str(exc)) from exc
-        self._display.display("\n".join(said.lines))
-        return {"changed": said.changed, "entries": said.entries, "files": []}
-
-    def _report(self, store: StoreClient, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        lines, rollout = from_store.load_report(store)
+        shown = store.send("show", scope=store.scope)
+        result = {"changed": False, **shown, "files": []}
+        if options["subject"] == "quarantine":
+            self._display.display("\n".join(quarantine.describe_quarantine(shown["quarantine"])))
+            return result
+        lines, rollout = from_store.load_report(store, shown)
         self._display.display("\n".join(lines))
-        paths = []
         if rollout is not None:
             made = time.time()
-            paths = publish.deliver_report(
-                options, lambda: rollout.build_document(made, store.scope), self._display.display
-            )
-        return {"changed": False, "entries": [], "files": paths}
+            try:
+                result["files"] = publish.deliver_report(
+                    options, lambda: rollout.build_document(made, store.scope), self._display.display
+                )
+            except PlanError as exc:
+                raise AnsibleActionFail(str(exc)) from None
+        return result

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Halt, resume or abort a rollout, approve or reject a wave: the control node's part of the module rollout_control."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import operator, webhooks
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+
+_OPTIONS = {**operator.OPTIONS, **webhooks.OPTIONS}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        options = _options.parse_options(self, _OPTIONS)
+        store = StoreClient(self, task_vars or {})
+        try:
+            result = operator.run_action(store, options)
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc)) from None
+        dry = "Check mode, nothing is recorded. " if self._task.check_mode else ""
+        self._display.display(dry + result.message)
+        if options["action"] == "halt" and result.changed:
+            self._notify(store, options, result.message)
+        return {"changed": result.changed, "message": result.message}
+
+    def _notify(self, store: StoreClient, options: dict[str, t.Any], message: str) -> None:
+        text = f"{message} ({operator.get_reason(options)}, by {operator.get_user()})"
+        try:
+            hooks = webhooks.create_notifier(self, options, store.scope)
+            hooks.notify("halt", text, status="halted", everywhere=options["all_scopes"])
+        except PlanError as exc:
+            raise AnsibleActionFail(f"rollouts are halted, but no webhook was notified: {exc}") from None

@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: rollout_control
+short_description: Halt, resume, abort, approve or reject a rollout
+description:
+  - Controls the rollouts of the scope C(livepatch_scope).
+  - Runs on the control node. Delegate it to the coordinator (C(livepatch_coordinator)), which has the store
+    (C(livepatch_store_path)).
+  - The collection's playbooks C(halt), C(resume), C(abort), C(approve) and C(reject) use this module.
+author: fleet.livepatch contributors (@fleet-livepatch)
+extends_documentation_fragment:
+  - fleet.livepatch.attributes
+  - fleet.livepatch.attributes.controller
+  - fleet.livepatch.webhooks
+options:
+  action:
+    description:
+      - V(halt) records a halt, which M(fleet.livepatch.livepatch) checks immediately before it starts on a host. No
+        host starts then, and hosts in flight finish. A scope that is halted already keeps its first reason.
+      - V(resume) clears the halt. It resumes no run, so run the rollout again.
+      - V(abort) ends the open rollout without finishing it, so that the next run makes a new plan. It fails while a
+        run has the lease.
+      - V(approve) approves a wave of a plan, or all of them. V(reject) rejects it, which stops the rollout at that
+        wave. The last approval or rejection stands.
+    type: str
+    required: true
+    choices: [halt, resume, abort, approve, reject]
+  reason:
+    description: Why. The records and reports keep it.
+    type: str
+    default: ""
+  all_scopes:
+    description:
+      - For O(action=halt) and O(action=resume). All scopes of the coordinator. A halt of all scopes is cleared by
+        resuming all scopes only.
+    type: bool
+    default: false
+  if_running:
+    description:
+      - For O(action=halt). Only where a rollout of the scope is under way, which is one that is running, or that soaks
+        or waits after its first hosts. Otherwise nothing is halted, so that the next rollout can start.
+      - For programs that halt, such as the rulebook C(fleet.livepatch.halt_on_alert).
+    type: bool
+    default: false
+  plan_hash:
+    description: The hash of the plan. Required for O(action=approve) and O(action=reject).
+    type: str
+    default: ""
+  wave:
+    description: For O(action=approve) and O(action=reject). The number of a wave of the plan, or V(all).
+    type: str
+    default: all
+  approver:
+    description:
+      - For O(action=approve) and O(action=reject). The person who approves or rejects. By default the user that runs
+        the playbook.
+    type: str
+    default: ""
+  expires:
+    description:
+      - For O(action=approve) and O(action=reject). When it expires, in ISO 8601, such as V(2026-11-30T06:00+00:00). By
+        default it does not expire.
+    type: str
+    default: ""
+seealso:
+  - module: fleet.livepatch.rollout_info
+  - module: fleet.livepatch.rollout_quarantine
+"""
+
+EXAMPLES = r"""
+- name: Halt all rollouts
+  fleet.livepatch.rollout_control:
+    action: halt
+    all_scopes: true
+    reason: the storage array misbehaves
+
+- name: Halt the rollout that is under way, if there is one
+  fleet.livepatch.rollout_control:
+    action: halt
+    if_running: true
+    reason: alert HighLatency on web1
+
+- name: Let the rollouts of all scopes go on
+  fleet.livepatch.rollout_control:
+    action: resume
+    all_scopes: true
+
+- name: Abort the open rollout
+  fleet.livepatch.rollout_control:
+    action: abort
+    reason: the advisory was withdrawn
+"""
+
+RETURN = r"""
+message:
+  description: What was done.
+  returned: success
+  type: str
+  sample: "Halted (scope default): no host starts, hosts in flight finish. To go on, run playbook resume"
+"""

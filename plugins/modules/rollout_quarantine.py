@@ -1,0 +1,73 @@
+#!/usr/bin/python
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: rollout_quarantine
+short_description: Manage the quarantine of KMPs and hosts
+description:
+  - Adds a KMP or a host to what rollouts must not touch, or clears it. M(fleet.livepatch.rollout_info) lists the
+    quarantine.
+  - Runs on the control node. Delegate it to the coordinator (C(livepatch_coordinator)), which has the store
+    (C(livepatch_store_path)). The quarantine holds for all scopes of the coordinator.
+author: fleet.livepatch contributors (@fleet-livepatch)
+extends_documentation_fragment:
+  - fleet.livepatch.attributes
+  - fleet.livepatch.attributes.controller
+options:
+  state:
+    description:
+      - V(present) adds O(kmp), in O(cohort) if that is given, or O(host). One that is in quarantine already stays as
+        it is.
+      - V(absent) clears the entries that match all of the given O(id), O(kmp), O(cohort) and O(host).
+    type: str
+    choices: [present, absent]
+    default: present
+  id:
+    description: The number of an entry, for O(state=absent).
+    type: int
+  kmp:
+    description: The KMP, as C(NAME-VERSION-RELEASE).
+    type: str
+  cohort:
+    description: The cohort in which the KMP is barred. By default it is barred everywhere.
+    type: str
+  host:
+    description: The host that is barred.
+    type: str
+  reason:
+    description: Why. Required; the records and reports keep it.
+    type: str
+    default: ""
+  approver:
+    description: The person who changes the quarantine. By default the user that runs the playbook.
+    type: str
+    default: ""
+seealso:
+  - module: fleet.livepatch.rollout_info
+  - module: fleet.livepatch.rollout_control
+"""
+
+EXAMPLES = r"""
+- name: Keep rollouts from a host
+  fleet.livepatch.rollout_quarantine:
+    host: web1
+    reason: its disk is broken
+
+- name: Clear the quarantine of a KMP
+  fleet.livepatch.rollout_quarantine:
+    state: absent
+    kmp: kernel-livepatch-6_1_0-56-cloud-amd64-4-150400.2.1
+    reason: the disk of the canary was broken
+"""
+
+RETURN = r"""
+entries:
+  description: The entries that were added or cleared.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {host: web1, reason: its disk is broken, by: ops}
+"""
