@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
     def _notify(self, store: StoreClient, options: dict[str, t.Any], message: str) -> None:
         text = f"{message} ({operator.get_reason(options)}, by {operator.get_user()})"
         try:
-            hooks = webhooks.create_notifier(self, options, store.scope)
-            hooks.notify("halt", text, status="halted", everywhere=options["all_scopes"])
+            notifier = webhooks.create_notifier(self, options, store.scope)
+            notifier.notify("halt", text, status="halted", everywhere=options["all_scopes"])
         except PlanError as exc:
             raise AnsibleActionFail(f"rollouts are halted, but no webhook was notified: {exc}") from None

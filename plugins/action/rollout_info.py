@@ -31,12 +31,12 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         options = _options.parse_options(self, _OPTIONS)
         store = StoreClient(self, task_vars or {})
-        shown = store.send("show", scope=store.scope)
-        result = {"changed": False, **shown, "files": []}
+        records = store.send("show", scope=store.scope)
+        result = {"changed": False, **records, "files": []}
         if options["subject"] == "quarantine":
-            self._display.display("\n".join(quarantine.describe_quarantine(shown["quarantine"])))
+            self._display.display("\n".join(quarantine.describe_quarantine(records["quarantine"])))
             return result
-        lines, rollout = from_store.load_report(store, shown)
+        lines, rollout = from_store.load_report(store, records)
         self._display.display("\n".join(lines))
         if rollout is not None:
             made = time.time()

@@ -84,7 +84,7 @@ EXAMPLES = r"""
     if_running: true
     reason: alert HighLatency on web1
 
-- name: Let the rollouts of all scopes go on
+- name: Resume the rollouts of all scopes
   fleet.livepatch.rollout_control:
     action: resume
     all_scopes: true

@@ -50,7 +50,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Keep rollouts from a host
+- name: Bar a host from rollouts
   fleet.livepatch.rollout_quarantine:
     host: web1
     reason: its disk is broken

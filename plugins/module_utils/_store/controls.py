@@ -128,15 +128,15 @@ class ControlCommands:
             )
         where = " AND ".join(f"{key} = ?" for key in given)
         with self._database.writing() as transaction:
-            found = transaction.connection.execute(
+            matching = transaction.connection.execute(
                 f"SELECT * FROM quarantine WHERE cleared IS NULL AND {where} ORDER BY id", tuple(given.values())
             ).fetchall()
             cleared = {"cleared": transaction.now, "cleared_by": by, "cleared_reason": reason}
             transaction.connection.executemany(
                 "UPDATE quarantine SET cleared = ?, cleared_by = ?, cleared_reason = ? WHERE id = ?",
-                [(*cleared.values(), row["id"]) for row in found],
+                [(*cleared.values(), row["id"]) for row in matching],
             )
-        return [dict(rows.as_dict(row), **cleared) for row in found]
+        return [dict(rows.as_dict(row), **cleared) for row in matching]
 
     def list_quarantine(self, cleared: bool = False) -> List[Dict[str, Any]]:
         """:param cleared: entries that were cleared too."""

@@ -45,14 +45,14 @@ def summarize_rollout(row: Any) -> Dict[str, Any]:
 def load_rollout(transaction: Transaction, row: Any) -> Dict[str, Any]:
     """A rollout with the outcomes of its hosts, its gates and its last events."""
     outcomes = {
-        found["host"]: dict(
-            json.loads(found["payload"]),
-            outcome=found["outcome"],
-            wave=found["wave"],
-            cohort=found["cohort"],
-            at=found["created_at"],
+        host["host"]: dict(
+            json.loads(host["payload"]),
+            outcome=host["outcome"],
+            wave=host["wave"],
+            cohort=host["cohort"],
+            at=host["created_at"],
         )
-        for found in transaction.connection.execute("SELECT * FROM outcomes WHERE rollout = ?", (row["id"],))
+        for host in transaction.connection.execute("SELECT * FROM outcomes WHERE rollout = ?", (row["id"],))
     }
     return dict(
         summarize_rollout(row),

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import typing as t
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ def check_approval(rows: t.Iterable[t.Mapping[str, t.Any]], plan_hash: str, wave
         note = ""
         if matching:
             # One without an expiry is current, so the last one has one.
-            note = f" (the approval by {matching[-1].approver} expired at {_format_time(matching[-1].expires or 0)})"
+            note = f" (the approval by {matching[-1].approver} expired at {format_time(matching[-1].expires or 0)})"
         how = f"run playbook approve with -e livepatch_plan_hash={plan_hash} -e livepatch_wave={wave}"
         return ApprovalStatus("inconclusive", f"{subject} is waiting for approval{note}: {how}")
     last = current[-1]
@@ -60,7 +61,3 @@ def check_approval(rows: t.Iterable[t.Mapping[str, t.Any]], plan_hash: str, wave
         way_out = "approve it (playbook approve), or abort the rollout (playbook abort)"
         return ApprovalStatus("fail", f"{subject} was rejected by {last.approver}{reason}: {way_out}")
     return ApprovalStatus("pass", f"{subject} was approved by {last.approver}{reason}")
-
-
-def _format_time(at: float) -> str:
-    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

@@ -47,12 +47,12 @@ def get_halt_reason(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> str | No
 
 def describe_halt(stored: t.Mapping[str, t.Any]) -> str:
     """A recorded halt, and how to end it."""
-    who = f" by {stored['by']}" if stored.get("by") else ""
+    by = f" by {stored['by']}" if stored.get("by") else ""
     everywhere = " with -e livepatch_all_scopes=true" if stored.get("scope") == ALL_SCOPES else ""
     way_out = f"to go on, run playbook resume{everywhere}"
     if stored.get("by") == SLICE:
         way_out = "to go on, run playbook rollout, which assesses the wave"
-    return f"rollouts are halted{who}: {stored.get('reason') or 'no reason was given'} ({way_out})"
+    return f"rollouts are halted{by}: {stored.get('reason') or 'no reason was given'} ({way_out})"
 
 
 def _share(query: t.Callable[[], t.Any]) -> t.Any:

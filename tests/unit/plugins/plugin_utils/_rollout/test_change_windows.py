@@ -83,7 +83,7 @@ def test_what_is_longer_than_any_window_never_comes() -> None:
         ({"start": 79200, "minutes": 60}, "in quotes"),
         ({"start": "22:00", "minutes": 60, "tz": "Europe/Atlantis"}, "Europe/Atlantis"),
         ({"start": "22:00", "minutes": 60, "days": ["someday"]}, "someday"),
-        ({"start": "22:00", "minutes": 60, "hours": 2}, "hours is not known"),
+        ({"start": "22:00", "minutes": 60, "hours": 2}, "hours is unknown"),
     ],
 )
 def test_a_window_that_cannot_be_understood_is_refused(window: dict, words: str) -> None:
@@ -92,5 +92,5 @@ def test_a_window_that_cannot_be_understood_is_refused(window: dict, words: str)
 
 
 def test_a_blackout_that_ends_before_it_begins_is_refused() -> None:
-    with pytest.raises(PlanError, match="before it begins"):
+    with pytest.raises(PlanError, match="is before from"):
         change_windows.check_windows([], [{"from": "2026-12-02", "to": "2026-12-01"}], 0, 0)
