@@ -395,7 +395,7 @@ VARIABLES = {
         4,
         "a1 unreachable=1",
     ),
-    # What waits for a lost host is livepatch_survey.
+    # What waits for a lost host is the action plugin of livepatch_info.
     "until does not wait for a host that is lost": Case(
         "a1? a2!",
         [

@@ -27,7 +27,7 @@ _SELECTION_OPTIONS = ("domain_keys", "cohort_key", "filter", "kernel_versions", 
 
 # The options that make a plan, as Ansible's argument specification has them
 OPTIONS: dict[str, t.Any] = {
-    "waves": {"type": "list", "elements": "str", "required": True},
+    "waves": {"type": "list", "elements": "str", "default": ["1%", "5%", "25%"]},
     "seed": {"type": "str", "default": ""},
     "max_in_flight": {"type": "int", "default": 100},
     "canaries": {"type": "str", "default": "1"},
