@@ -35,10 +35,10 @@ POLICY: Dict[str, Dict[str, Any]] = {
     "lock_timeout": {"type": "int", "default": 60},
     "policy": {"type": "dict", "options": _CHOICE, "apply_defaults": True},
 }
-# Checks of preflight that can be tolerated: those that are not of a change that is under way
-TOLERABLE = ("package_lock", "disk", "signature", "ftrace", "probes", "agents", "taint", "log", "kdump")
+# Preflight checks that can be tolerated: all but those of a change that is under way
+TOLERABLE = ("package_lock", "disk", "signature", "ftrace", "tracers", "agents", "taint", "log", "kdump")
 
-# Of the module livepatch. The controller checks them, too, before anything is sent.
+# The options of livepatch. The controller validates them as well, before the module starts.
 LIVEPATCH: Dict[str, Dict[str, Any]] = dict(
     POLICY,
     state={"type": "str", "choices": ["latest", "present", "absent", "previous"], "default": "latest"},
@@ -68,8 +68,8 @@ LIVEPATCH: Dict[str, Dict[str, Any]] = dict(
     preflight={"type": "bool", "default": False},
     preflight_tolerate={"type": "list", "elements": "str", "default": [], "choices": list(TOLERABLE)},
 )
-# Of livepatch_info
-PROBES: Dict[str, Any] = {
+# An option of livepatch_info
+HEALTH_CHECKS: Dict[str, Any] = {
     "type": "dict",
     "options": {
         "commands": {"type": "list", "elements": "str", "default": []},
@@ -85,7 +85,7 @@ LIVEPATCH_INFO: Dict[str, Dict[str, Any]] = dict(
     run={"type": "str"},
     wait={"type": "int", "default": 0},
     results_file={"type": "path"},
-    probes=PROBES,
+    health_checks=HEALTH_CHECKS,
     # What the control node does about a host that gives no answer; the host itself takes no notice.
     on_unreachable={"type": "str", "choices": ["fail", "report"], "default": "fail"},
     unreachable_timeout={"type": "int", "default": 0},
@@ -93,11 +93,14 @@ LIVEPATCH_INFO: Dict[str, Dict[str, Any]] = dict(
 
 
 def build_policy(params: Dict[str, Any], host: Host) -> policies.Policy:
-    """:raises BadOption: the options make no sense."""
+    """Build the policy from the options of a module.
+
+    :raises BadOption: the options are invalid.
+    """
     given: Dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in params["policy"].items()
     }
-    given["quarantine"] = tuple(policies.Quarantined(**each) for each in given["quarantine"])
+    given["quarantine"] = tuple(policies.QuarantineEntry(**each) for each in given["quarantine"])
     if params.get("version") is not None:
         if given["kmp_version"] not in (None, params["version"]):
             raise BadOption(
@@ -109,4 +112,4 @@ def build_policy(params: Dict[str, Any], host: Host) -> policies.Policy:
         if params.get(name) is not None:
             given[name] = params[name]
     policy = policies.Policy(params["refresh"], params["refresh_max_age"], params["lock_timeout"], **given)
-    return policies.check(policy, host.wall_clock())
+    return policies.validate_policy(policy, host.wall_clock())

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waiting on the host for a run that was started detached. PRIVATE to the collection: it may change at any time."""
+"""Wait on the host for a detached run. PRIVATE to the collection: it may change at any time."""
 
 import json
 from typing import Any, Dict, Optional
@@ -12,13 +12,13 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unm
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 _INTERVAL = 0.2
-# Seconds that a run may take from being started to its first record: Python starts, repositories are asked.
-_TO_BEGIN = 120.0
+# Seconds that a run may take from its start to its first record: Python starts, repositories are queried.
+START_TIMEOUT = 120.0
 # How often a run may take each of its limits, if it goes all the way and back
 STEPS = 10
 
-# What is told of a run
-_KEPT = (
+# The keys of a run's result
+_RESULT_KEYS = (
     "msg",
     "failed",
     "refused",
@@ -34,35 +34,36 @@ _KEPT = (
 
 
 def longest(timeout: float, lock_timeout: float) -> float:
-    """Seconds that a run may take by its limits. A rollout's run waits as long for the one before it, so the roles
-    (``async`` and ``retries``) and the lease reckon with twice that.
+    """Seconds that the work of a run may take by its limits.
+
+    With the wait for a run before it, as in a rollout, it takes twice that at most.
     """
-    return _TO_BEGIN + STEPS * (timeout + lock_timeout)
+    return START_TIMEOUT + STEPS * (timeout + lock_timeout)
 
 
-def wait(host: Host, run: str, seconds: float, results_file: Optional[str]) -> Optional[Dict[str, Any]]:
-    """Waits until the run has ended, ``seconds`` at most.
+def wait_for_result(host: Host, run: str, seconds: float, results_file: Optional[str]) -> Optional[Dict[str, Any]]:
+    """Wait until the run has ended, ``seconds`` at most.
 
-    :returns: what became of it: ``failed``, ``changed``, ``msg`` and so on, by the journal, or else by what Ansible
-        keeps of a detached run. None as long as it runs, and of one that has gone away without a word.
+    :returns: its result: ``failed``, ``changed``, ``msg`` and so on, from the journal, or else from what Ansible keeps
+        of a detached run. None while it runs, and for one that was killed before it recorded a result.
     """
     started = host.clock()
     idle = started
     while True:
         now = host.clock()
-        # In this order: one that ends between the two is told of, and not taken for one that has gone away.
+        # In this order: a run that ends between the two has a result, and does not count as killed.
         locked = host.is_locked(_journal.LOCK)
-        # As long as one before it works, it has not begun.
+        # While an earlier run works, it has not begun.
         idle = now if locked else idle
-        gone = not locked and (now - idle >= _TO_BEGIN or _began(host, run))
-        # Whoever still works may do more than the change that the journal tells of.
-        told = (None if locked else _recorded(host, run)) or _kept(host, results_file)
-        if told is not None or gone or now - started >= seconds:
-            return told
+        has_ended = not locked and (now - idle >= START_TIMEOUT or _has_begun(host, run))
+        # A run that still works may do more than the change in the journal.
+        result = (None if locked else _read_journal(host, run)) or _read_results_file(host, results_file)
+        if result is not None or has_ended or now - started >= seconds:
+            return result
         host.sleep(_INTERVAL)
 
 
-def _entry(host: Host, run: str) -> Optional[Dict[str, Any]]:
+def _read_entry(host: Host, run: str) -> Optional[Dict[str, Any]]:
     try:
         entry = _journal.Journal(host).read()
     except Unmeasured:
@@ -70,26 +71,26 @@ def _entry(host: Host, run: str) -> Optional[Dict[str, Any]]:
     return entry if entry is not None and entry["run"] == run else None
 
 
-def _began(host: Host, run: str) -> bool:
-    return _entry(host, run) is not None
+def _has_begun(host: Host, run: str) -> bool:
+    return _read_entry(host, run) is not None
 
 
-def _recorded(host: Host, run: str) -> Optional[Dict[str, Any]]:
-    """What the journal says of a run that has ended."""
-    entry = _entry(host, run)
+def _read_journal(host: Host, run: str) -> Optional[Dict[str, Any]]:
+    """The result of a run that has ended, from the journal."""
+    entry = _read_entry(host, run)
     if entry is None or entry["phase"] in _journal.UNFINISHED:
         return None
-    told = {key: entry[key] for key in _KEPT if key in entry}
-    return dict(told, failed=entry["phase"] == _journal.FAILED, msg=entry["problem"])
+    result = {key: entry[key] for key in _RESULT_KEYS if key in entry}
+    return dict(result, failed=entry["phase"] == _journal.FAILED, msg=entry["problem"])
 
 
-def _kept(host: Host, results_file: Optional[str]) -> Optional[Dict[str, Any]]:
-    """What Ansible's wrapper has written when the module ended: of a run that had nothing to record."""
-    text = host.text(results_file) if results_file else None
+def _read_results_file(host: Host, results_file: Optional[str]) -> Optional[Dict[str, Any]]:
+    """The result that Ansible's wrapper wrote when the module ended: of a run that had nothing to record."""
+    text = host.read_text(results_file) if results_file else None
     try:
-        told = json.loads(text) if text else {}
+        output = json.loads(text) if text else {}
     except ValueError:  # it is being written
         return None
-    if not any(key in told for key in ("changed", "failed", "msg")):
+    if not any(key in output for key in ("changed", "failed", "msg")):
         return None
-    return dict({key: told[key] for key in _KEPT if key in told}, failed=bool(told.get("failed")))
+    return dict({key: output[key] for key in _RESULT_KEYS if key in output}, failed=bool(output.get("failed")))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Brings a host to the wanted level: the use case of the module ``livepatch``. PRIVATE to the collection."""
+"""Bring a host to the wanted level: the use case of the module ``livepatch``. PRIVATE to the collection."""
 
 import contextlib
 import uuid
@@ -36,9 +36,9 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import s
 
 
 def ensure_state(host: Host, request: Request) -> Dict[str, Any]:
-    """Does what is missing, waits for the migration, and verifies.
+    """Do what is missing, wait for the migration, and verify.
 
-    :returns: the blocks of ``_host_facts.observe``, and ``before``, ``after``, ``changed``, ``transition``,
+    :returns: the blocks of ``_host_facts.gather_facts``, and ``before``, ``after``, ``changed``, ``transition``,
         ``transaction``.
     :raises LivepatchError: the host is not in the state that was asked for; ``result`` holds the same keys as far as
         they are known.
@@ -77,10 +77,10 @@ def _ensure_state(host: Host, request: Request) -> Dict[str, Any]:
     _preconditions.check_begun(host, request)
     request = _previous_level.resolve_previous(host, request)
     kernel = _kernel_facts.gather_kernel(host)
-    offer = packages.ask(host, kernel, request.policy)
-    context = Context(host, mechanisms.find(host), kernel, request)
-    observed = _host_facts.conclude(host, kernel, offer, request.policy)
-    before = _host_facts.levels(observed)
+    offer = packages.query_offer(host, kernel, request.policy)
+    context = Context(host, mechanisms.find_mechanism(host), kernel, request)
+    observed = _host_facts.assess_host(host, kernel, offer, request.policy)
+    before = _host_facts.summarize_levels(observed)
     result = dict(
         observed, before=before, after=before, changed=False, transition=_describe_migration(None), transaction=None
     )
@@ -92,7 +92,7 @@ def _ensure_state(host: Host, request: Request) -> Dict[str, Any]:
         ended = change.finish_running_transition(context, observed)
     if ended is not None:
         observed = _observe_again(context, offer, ended)
-        after = _host_facts.levels(observed)
+        after = _host_facts.summarize_levels(observed)
         before = before if context.has_begun else after
         migration = _describe_migration(ended.migration)
         result.update(observed, before=before, after=after, changed=after != before, transition=migration)
@@ -108,7 +108,7 @@ def _ensure_state(host: Host, request: Request) -> Dict[str, Any]:
 
 
 def _record_failure(host: Host, problem: LivepatchError) -> None:
-    """Records that the run has failed, even where the change that it recorded last succeeded: the journal is what a
+    """Record that the run has failed, even where the change that it recorded last succeeded: the journal is what a
     detached run is collected from.
     """
     journal = _journal.Journal(host)
@@ -122,7 +122,7 @@ def _record_failure(host: Host, problem: LivepatchError) -> None:
 def _converge(
     context: Context, offer: packages.Offer, observed: Dict[str, Any], result: Dict[str, Any]
 ) -> Dict[str, Any]:
-    """Does what is left to do when no migration runs."""
+    """Do what is left to do when no migration runs."""
     host, kernel, request, before = context.host, context.kernel, context.request, result["before"]
     if request.state == "absent":
         return _ensure_absent(context, offer, result)
@@ -136,13 +136,13 @@ def _converge(
         return dict(result, changed=True, after=dict(before, **_predict_level(observed["kmp"])))
 
     try:
-        offer = packages.examine(host, kernel, offer, request.policy)
+        offer = packages.examine_selected(host, kernel, offer, request.policy)
     except LivepatchError as exc:
         exc.result = dict(result, **exc.result)
         raise
     if offer.transaction is not None:
         # What was seen in the package may have changed the choice.
-        observed = _host_facts.conclude(host, kernel, offer, request.policy)
+        observed = _host_facts.assess_host(host, kernel, offer, request.policy)
         result.update(observed, transaction=offer.transaction, warnings=_list_alarms(observed["kmp"]))
         _preconditions.check_expectations(request.expect, observed, result)
         if _is_reached(observed, request):
@@ -153,7 +153,7 @@ def _converge(
 
     ended = change.apply_kmp(context, selected, observed)
     observed = _observe_again(context, offer, ended)
-    after = _host_facts.levels(observed)
+    after = _host_facts.summarize_levels(observed)
     result.update(observed, after=after, changed=after != before, transition=_describe_migration(ended.migration))
     result["warnings"] = result.get("warnings", []) + ended.warnings
     problem = ended.problem
@@ -166,11 +166,11 @@ def _converge(
         boot.apply_kernel_lock(context)
     except LivepatchError as exc:
         raise _build_failure(exc, result) from exc
-    return dict(result, **_host_facts.conclude(host, kernel, offer, request.policy))
+    return dict(result, **_host_facts.assess_host(host, kernel, offer, request.policy))
 
 
 def _ensure_absent(context: Context, offer: packages.Offer, result: Dict[str, Any]) -> Dict[str, Any]:
-    """Disables what is active, and removes the KMPs."""
+    """Disable what is active, and remove the KMPs."""
     request, livepatch = context.request, result["livepatch"]
     if livepatch["state"] in ("crashed", "stalled", "transitioning", "unknown", "conflict"):
         raise NotDone("nothing was done: the host's state is {state}: {reason}".format(**livepatch), result=result)
@@ -189,7 +189,9 @@ def _ensure_absent(context: Context, offer: packages.Offer, result: Dict[str, An
     before = result["before"]
     ended = change.remove_patches(context, livepatch["patches"], result["kmp"]["name"])
     observed = _observe_again(context, offer, ended)
-    result.update(observed, after=_host_facts.levels(observed), transition=_describe_migration(ended.migration))
+    result.update(
+        observed, after=_host_facts.summarize_levels(observed), transition=_describe_migration(ended.migration)
+    )
     result["changed"] = result["after"] != before
     problem = ended.problem
     if problem is None and (observed["livepatch"]["patches"] or observed["kmp"]["installed"]):
@@ -201,7 +203,7 @@ def _ensure_absent(context: Context, offer: packages.Offer, result: Dict[str, An
 
 
 def _settle(context: Context, offer: packages.Offer, result: Dict[str, Any]) -> Dict[str, Any]:
-    """Confirms what is there already, and puts it into the next boot, as far as the request asks for it."""
+    """Confirm what is there already, and put it into the next boot, as far as the request asks for it."""
     request = context.request
     if request.download_only:
         return result
@@ -213,13 +215,13 @@ def _settle(context: Context, offer: packages.Offer, result: Dict[str, Any]) -> 
     except LivepatchError as exc:
         raise _build_failure(exc, result) from exc
     if settled:
-        result.update(_host_facts.conclude(context.host, context.kernel, offer, request.policy), changed=True)
+        result.update(_host_facts.assess_host(context.host, context.kernel, offer, request.policy), changed=True)
     return result
 
 
 def _observe_again(context: Context, offer: packages.Offer, ended: change.Ended) -> Dict[str, Any]:
     stalled = isinstance(ended.problem, TransitionStalled)
-    return _host_facts.conclude(context.host, context.kernel, offer, context.request.policy, stalled=stalled)
+    return _host_facts.assess_host(context.host, context.kernel, offer, context.request.policy, stalled=stalled)
 
 
 def _build_failure(problem: LivepatchError, result: Dict[str, Any]) -> LivepatchError:
@@ -261,9 +263,9 @@ def _predict_level(kmp: Dict[str, Any]) -> Dict[str, Any]:
     selected, newest = kmp["selected"], kmp["newest"]
     state = "outdated"
     if selected["evr"] == newest["evr"]:
-        state = "baseline" if _kmp_names.fixes_nothing(selected["name"], selected["level"]) else "patched"
+        state = "baseline" if _kmp_names.is_initial(selected["name"], selected["level"]) else "patched"
     expected = {"state": state, "level": selected["level"], "kmp": selected["evr"]}
-    module = selected["module"] or _kmp_names.module_of(selected["name"], selected["evr"])
+    module = selected["module"] or _kmp_names.derive_module_name(selected["name"], selected["evr"])
     return dict(expected, patches=[module]) if module else expected
 
 

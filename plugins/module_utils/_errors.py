@@ -8,10 +8,10 @@ from typing import Any, Dict, Optional
 
 
 class LivepatchError(Exception):
-    """A problem that a person has to know of: what is wrong, and the way out.
+    """A problem that an operator has to know of: what is wrong, and what to do.
 
-    ``result`` holds what was measured or done before it went wrong, so that nothing half done goes unreported.
-    ``marks`` are keys of a failed result by which a program tells this problem from others.
+    ``result`` holds what was measured or done before it, so that nothing half done goes unreported.
+    ``marks`` are keys of a failed result by which a program recognises this problem.
     """
 
     marks: Dict[str, bool] = {}
@@ -22,7 +22,7 @@ class LivepatchError(Exception):
 
 
 class BadOption(LivepatchError):
-    """What the operator asked for makes no sense."""
+    """The options make no sense."""
 
 
 class Unmeasured(LivepatchError):
@@ -30,15 +30,15 @@ class Unmeasured(LivepatchError):
 
 
 class RepositoryDown(Unmeasured):
-    """A repository did not answer: nothing is known of what it offers."""
+    """A repository did not answer: nothing is known about what it offers."""
 
 
 class PackageManagerMissing(Unmeasured):
-    """No package manager that the collection knows is on the host."""
+    """No package manager that the collection supports is on the host."""
 
 
 class PackageManagerLocked(Unmeasured):
-    """Another program holds the package manager's lock for longer than we were told to wait."""
+    """Another program holds the package manager's lock for longer than the limit."""
 
 
 class TransactionRefused(LivepatchError):
@@ -50,11 +50,11 @@ class InstallFailed(LivepatchError):
 
 
 class LoadRefused(LivepatchError):
-    """The kernel did not take the KMP's module."""
+    """The kernel refused the KMP's module."""
 
 
 class Incompatible(LoadRefused):
-    """The kernel takes the module after a reboot only: what is active has changed the system for good."""
+    """The kernel takes the module only after a reboot: what is active has changed the system for good."""
 
     marks = {"refused": True}
 
@@ -64,11 +64,11 @@ class TransitionStalled(LivepatchError):
 
 
 class KernelRefused(LivepatchError):
-    """The kernel did not take what was written to it."""
+    """The kernel refused what was written to it."""
 
 
 class AnotherRun(LivepatchError):
-    """Another run of the module works on the host."""
+    """Another run of the module is working on the host."""
 
 
 class Fenced(LivepatchError):
@@ -84,7 +84,7 @@ class NotBegun(LivepatchError):
 
 
 class NextBootFailed(LivepatchError):
-    """The next boot could not be put in order."""
+    """The next boot could not be repaired."""
 
 
 class NotDone(LivepatchError):

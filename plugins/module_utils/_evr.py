@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""RPM's own order of versions. PRIVATE to the collection: it may change at any time. Pure.
+"""RPM's order of versions. PRIVATE to the collection: it may change at any time. Pure.
 
 The rules are those of rpm's ``rpmvercmp``: runs of digits and of letters are compared one by one, everything
 else only separates; numbers beat letters; ``~`` sorts before everything, the end included; ``^`` sorts after the
@@ -14,18 +14,18 @@ import re
 from typing import Any, Callable, NamedTuple, Optional
 
 
-# release: None where the text has none, which is less than any release
 class Evr(NamedTuple):
     epoch: int
     version: str
+    # None where the text has none, which is less than any release
     release: Optional[str]
 
 
 _TOKEN = re.compile(r"~|\^|[0-9]+|[A-Za-z]+")
 
 
-def parse(text: str) -> Evr:
-    """Takes ``[epoch:]version[-release]`` apart."""
+def parse_evr(text: str) -> Evr:
+    """Parse ``[epoch:]version[-release]``."""
     epoch, colon, rest = text.partition(":")
     if not colon or not re.match(r"[0-9]*\Z", epoch):
         epoch, rest = "", text
@@ -34,42 +34,42 @@ def parse(text: str) -> Evr:
 
 
 def compare_part(left: str, right: str) -> int:
-    """Compares two versions, or two releases: negative, 0 or positive."""
-    ours, theirs = _TOKEN.findall(left), _TOKEN.findall(right)
-    for position in range(max(len(ours), len(theirs))):
-        one = ours[position] if position < len(ours) else ""
-        other = theirs[position] if position < len(theirs) else ""
-        if one == other:
+    """Compare two versions, or two releases: negative, 0 or positive."""
+    left_tokens, right_tokens = _TOKEN.findall(left), _TOKEN.findall(right)
+    for position in range(max(len(left_tokens), len(right_tokens))):
+        left_token = left_tokens[position] if position < len(left_tokens) else ""
+        right_token = right_tokens[position] if position < len(right_tokens) else ""
+        if left_token == right_token:
             continue
         # What is special about a pair, from the strongest rule to the weakest.
-        if one == "~" or other == "~":
-            return -1 if one == "~" else 1
-        if one == "^":
-            return 1 if other == "" else -1
-        if other == "^":
-            return -1 if one == "" else 1
-        if one == "" or other == "":
-            return -1 if one == "" else 1
-        if one.isdigit() != other.isdigit():
-            return 1 if one.isdigit() else -1
-        if one.isdigit():
-            difference = int(one) - int(other)
+        if left_token == "~" or right_token == "~":
+            return -1 if left_token == "~" else 1
+        if left_token == "^":
+            return 1 if right_token == "" else -1
+        if right_token == "^":
+            return -1 if left_token == "" else 1
+        if left_token == "" or right_token == "":
+            return -1 if left_token == "" else 1
+        if left_token.isdigit() != right_token.isdigit():
+            return 1 if left_token.isdigit() else -1
+        if left_token.isdigit():
+            difference = int(left_token) - int(right_token)
             if difference:
                 return difference
             continue
-        return -1 if one < other else 1
+        return -1 if left_token < right_token else 1
     return 0
 
 
 def compare(left: str, right: str) -> int:
-    """Compares two EVRs (``[epoch:]version[-release]``): negative, 0 or positive."""
-    ours, theirs = parse(left), parse(right)
-    difference = ours.epoch - theirs.epoch or compare_part(ours.version, theirs.version)
+    """Compare two EVRs (``[epoch:]version[-release]``): negative, 0 or positive."""
+    left_evr, right_evr = parse_evr(left), parse_evr(right)
+    difference = left_evr.epoch - right_evr.epoch or compare_part(left_evr.version, right_evr.version)
     if difference:
         return difference
-    if ours.release is None or theirs.release is None:
-        return (ours.release is not None) - (theirs.release is not None)
-    return compare_part(ours.release, theirs.release)
+    if left_evr.release is None or right_evr.release is None:
+        return (left_evr.release is not None) - (right_evr.release is not None)
+    return compare_part(left_evr.release, right_evr.release)
 
 
-key: Callable[[str], Any] = functools.cmp_to_key(compare)
+sort_key: Callable[[str], Any] = functools.cmp_to_key(compare)

@@ -28,11 +28,11 @@ class Completed(NamedTuple):
     err: str
 
 
-# A file or directory of sysfs that goes away between two reads answers with one of these: the thing is gone, and
-# that is an answer, not an error (klp_free_patch_async removes objects first, then the patch's directory).
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
+# A file or directory of sysfs that disappears between two reads answers with one of these: that is an answer, not an
+# error (klp_free_patch_async removes objects first, then the patch's directory).
+_MISSING_ERRORS = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
 
-# Large files pass through memory in pieces of this size
+# Large files are read in pieces of this size
 _PIECE = 1 << 18
 
 
@@ -49,29 +49,29 @@ class Host:
     def machine(self) -> str:
         return os.uname()[4]
 
-    def path(self, path: str) -> str:
+    def resolve_path(self, path: str) -> str:
         return os.path.join(self._root, path.lstrip("/"))
 
-    def read(self, path: str) -> Optional[bytes]:
+    def read_bytes(self, path: str) -> Optional[bytes]:
         """The file's bytes, None where there is no such file (any more).
 
-        :raises Unmeasured: it is there and cannot be read.
+        :raises Unmeasured: it exists and cannot be read.
         """
         try:
-            with open(self.path(path), "rb") as stream:
+            with open(self.resolve_path(path), "rb") as stream:
                 return stream.read()
         except OSError as exc:
-            if exc.errno in _GONE:
+            if exc.errno in _MISSING_ERRORS:
                 return None
             raise Unmeasured(f"cannot read {path}: {exc.strerror}", "Run as root (become: true)") from exc
 
-    def pieces(self, path: str, start: int = 0, size: Optional[int] = None) -> Iterator[bytes]:
+    def read_pieces(self, path: str, start: int = 0, size: Optional[int] = None) -> Iterator[bytes]:
         """The file's bytes from ``start`` on, ``size`` of them at most, piece by piece.
 
-        :raises Unmeasured: it is not there, or cannot be read.
+        :raises Unmeasured: it does not exist, or cannot be read.
         """
         try:
-            with open(self.path(path), "rb") as stream:
+            with open(self.resolve_path(path), "rb") as stream:
                 stream.seek(start)
                 while size is None or size > 0:
                     data = stream.read(_PIECE if size is None else min(_PIECE, size))
@@ -80,44 +80,44 @@ class Host:
                     size = None if size is None else size - len(data)
                     yield data
         except OSError as exc:
-            todo = "" if exc.errno in _GONE else "Run as root (become: true)"
+            todo = "" if exc.errno in _MISSING_ERRORS else "Run as root (become: true)"
             raise Unmeasured(f"cannot read {path}: {exc.strerror}", todo) from exc
 
-    def glance(self, path: str) -> Optional[bytes]:
-        """The first bytes of a small file of the kernel's, None where there is no such file (any more); fast.
+    def read_start(self, path: str) -> Optional[bytes]:
+        """The first bytes of a small file of the kernel, None where there is no such file (any more); fast.
 
-        :raises Unmeasured: it is there and cannot be read.
+        :raises Unmeasured: it exists and cannot be read.
         """
         try:
-            descriptor = os.open(self.path(path), os.O_RDONLY)
+            descriptor = os.open(self.resolve_path(path), os.O_RDONLY)
             try:
                 return os.read(descriptor, 64)
             finally:
                 os.close(descriptor)
         except OSError as exc:
-            if exc.errno in _GONE:
+            if exc.errno in _MISSING_ERRORS:
                 return None
             raise Unmeasured(f"cannot read {path}: {exc.strerror}", "Run as root (become: true)") from exc
 
-    def text(self, path: str) -> Optional[str]:
-        """The file's text without white space round it, None where there is no such file (any more)."""
-        data = self.read(path)
+    def read_text(self, path: str) -> Optional[str]:
+        """The file's text without white space around it, None where there is no such file (any more)."""
+        data = self.read_bytes(path)
         return None if data is None else data.decode("utf-8", "replace").strip()
 
     def write(self, path: str, text: str) -> None:
-        """Writes to a file that exists (an attribute of sysfs); errors of the kernel pass as OSError."""
-        descriptor = os.open(self.path(path), os.O_WRONLY)
+        """Write to a file that exists (an attribute of sysfs); errors of the kernel pass as OSError."""
+        descriptor = os.open(self.resolve_path(path), os.O_WRONLY)
         try:
             os.write(descriptor, text.encode("ascii"))
         finally:
             os.close(descriptor)
 
     def save(self, path: str, text: str) -> None:
-        """Writes a file so that it is on the disk, and either all of it or nothing.
+        """Write a file so that it is on the disk, and either all of it or nothing.
 
         :raises Unmeasured: it cannot be written.
         """
-        target = self.path(path)
+        target = self.resolve_path(path)
         folder = os.path.dirname(target)
         try:
             if not os.path.isdir(folder):
@@ -133,24 +133,24 @@ class Host:
             finally:
                 os.close(descriptor)
         except OSError as exc:
-            raise Unmeasured(f"cannot write {path}: {exc.strerror}", "Run as root, and look at the disk") from exc
+            raise Unmeasured(f"cannot write {path}: {exc.strerror}", "Run as root, and check the disk") from exc
 
     def unlink(self, path: str) -> None:
-        """Removes a file, if it is there."""
+        """Remove a file, if it exists."""
         try:
-            os.unlink(self.path(path))
+            os.unlink(self.resolve_path(path))
         except OSError as exc:
-            if exc.errno not in _GONE:
+            if exc.errno not in _MISSING_ERRORS:
                 raise Unmeasured(f"cannot remove {path}: {exc.strerror}", "Run as root (become: true)") from exc
 
     def lock(self, path: str, seconds: float) -> Optional[int]:
-        """Takes a file's lock, waiting that long for it; None where somebody else has it.
+        """Take a file's lock, waiting that long for it; None where another process holds it.
 
-        :raises Unmeasured: there can be no such file.
+        :raises Unmeasured: the file cannot be created.
         """
         deadline = self.clock() + seconds
         try:
-            descriptor = os.open(self.path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.resolve_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise Unmeasured(f"cannot write {path}: {exc.strerror}", "Run as root (become: true)") from exc
         while True:
@@ -169,11 +169,11 @@ class Host:
         os.close(lock)
 
     def is_locked(self, path: str) -> bool:
-        """Whether somebody else holds a file's lock."""
+        """Whether another process holds a file's lock."""
         if path in self._own_locks.values():
             return False
         try:
-            descriptor = os.open(self.path(path), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.resolve_path(path), os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
         try:
@@ -184,61 +184,61 @@ class Host:
             os.close(descriptor)
         return False
 
-    def names(self, path: str) -> List[str]:
-        """What the directory holds, sorted; nothing where there is no such directory (any more)."""
+    def list_names(self, path: str) -> List[str]:
+        """The names in a directory, sorted; none where there is no such directory (any more)."""
         try:
-            return sorted(os.listdir(self.path(path)))
+            return sorted(os.listdir(self.resolve_path(path)))
         except OSError as exc:
-            if exc.errno in _GONE:
+            if exc.errno in _MISSING_ERRORS:
                 return []
             raise Unmeasured(f"cannot list {path}: {exc.strerror}", "Run as root (become: true)") from exc
 
-    def files(self, path: str) -> Iterator[str]:
-        """The paths of all files below a directory; none where it is not there, or may not be read."""
-        top = self.path(path)
+    def list_files(self, path: str) -> Iterator[str]:
+        """The paths of all files below a directory; none where it does not exist, or may not be read."""
+        top = self.resolve_path(path)
         for folder, _folders, names in os.walk(top):
             for name in names:
                 yield path + os.path.join(folder, name)[len(top) :]
 
-    def link(self, path: str) -> Optional[str]:
-        """What a symbolic link says, None where there is none."""
+    def read_link(self, path: str) -> Optional[str]:
+        """The target of a symbolic link, None where there is none."""
         try:
-            return os.readlink(self.path(path))
+            return os.readlink(self.resolve_path(path))
         except OSError:
             return None
 
     def is_read_only(self, mount_point: str) -> bool:
-        """Whether a file system is mounted read-only (proc(5), ``mounts``); what is mounted last counts."""
-        mounts = [line.split() for line in (self.text("/proc/mounts") or "").splitlines()]
+        """Whether a file system is mounted read-only (proc(5), ``mounts``); the last mount counts."""
+        mounts = [line.split() for line in (self.read_text("/proc/mounts") or "").splitlines()]
         options = [words[3].split(",") for words in mounts if len(words) > 3 and words[1] == mount_point]
         return bool(options) and "ro" in options[-1]
 
     def is_dir(self, path: str) -> bool:
-        return os.path.isdir(self.path(path))
+        return os.path.isdir(self.resolve_path(path))
 
-    def free(self, path: str) -> Optional[int]:
+    def get_free_space(self, path: str) -> Optional[int]:
         """Bytes that root can still write below a path, None where there is no such path."""
         try:
-            told = os.statvfs(self.path(path))
+            statistics = os.statvfs(self.resolve_path(path))
         except OSError:
             return None
-        return told.f_bfree * told.f_frsize
+        return statistics.f_bfree * statistics.f_frsize
 
-    def modified(self, path: str) -> Optional[float]:
+    def get_mtime(self, path: str) -> Optional[float]:
         """Seconds since the epoch of the last change, None where there is no such file."""
         try:
-            return os.stat(self.path(path)).st_mtime
+            return os.stat(self.resolve_path(path)).st_mtime
         except OSError:
             return None
 
-    def kernel_log(self) -> List[str]:
+    def read_kernel_log(self) -> List[str]:
         """The records of /dev/kmsg that the kernel still holds; none where it may not be read.
 
         Format: Documentation/ABI/testing/dev-kmsg (``priority,sequence,microseconds,flags;text``).
         """
         records: List[str] = []
         try:
-            descriptor = os.open(self.path("/dev/kmsg"), os.O_RDONLY | os.O_NONBLOCK)
+            descriptor = os.open(self.resolve_path("/dev/kmsg"), os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             return records
         try:
@@ -256,20 +256,20 @@ class Host:
             os.close(descriptor)
         return records
 
-    def which(self, tool: str) -> Optional[str]:
+    def find_tool(self, tool: str) -> Optional[str]:
         for directory in ("/usr/bin", "/bin", "/usr/sbin", "/sbin"):
-            found = os.path.join(directory, tool)
-            if os.access(self.path(found), os.X_OK):
-                return found
+            path = os.path.join(directory, tool)
+            if os.access(self.resolve_path(path), os.X_OK):
+                return path
         return None
 
     def run(
         self, argv: Sequence[str], environment: Optional[Dict[str, str]] = None, seconds: Optional[float] = None
     ) -> Completed:
-        """Runs a tool in the C locale, so that what it prints can be read by a program.
+        """Run a tool in the C locale, so that its output can be parsed.
 
         :param seconds: how long it may take; then it is killed, with all that it has started.
-        :raises Unmeasured: the tool is not there, or takes longer.
+        :raises Unmeasured: the tool is missing, or takes longer.
         """
         process = self._start(argv, environment, subprocess.DEVNULL, subprocess.PIPE, seconds is not None)
         try:
@@ -283,9 +283,9 @@ class Host:
         return Completed(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
     def pipe(self, argv: Sequence[str], source: Iterator[bytes], seconds: float) -> Generator[bytes, None, None]:
-        """What a tool prints, piece by piece, while it is fed from the source. Who stops asking ends the tool.
+        """The output of a tool, piece by piece, while it is fed from the source. Closing the generator ends the tool.
 
-        :raises Unmeasured: the tool is not there, fails, or takes longer than this many seconds.
+        :raises Unmeasured: the tool is missing, fails, or takes longer than this many seconds.
         """
         deadline = self.clock() + seconds
         process = self._start(argv, None, subprocess.PIPE, subprocess.DEVNULL)
@@ -297,12 +297,12 @@ class Host:
                 with stdin:
                     for data in source:
                         stdin.write(data)
-            except OSError:  # it wants no more: its exit code tells whether that is well
+            except OSError:  # it reads no more: its exit code shows whether that is an error
                 pass
             except Unmeasured as exc:
                 problems.append(exc)
 
-        # A tool that prints while it reads blocks whoever only writes.
+        # A tool that prints while it reads blocks a writer that does not read.
         feeder = threading.Thread(target=feed, daemon=True)
         feeder.start()
         try:
@@ -334,7 +334,7 @@ class Host:
         own_group: bool = False,
     ) -> "subprocess.Popen[bytes]":
         variables = dict(os.environ, LC_ALL="C", LANGUAGE="C", **(environment or {}))
-        # A module may be started with a PATH that lacks the places where a system's own tools are.
+        # A module may be started with a PATH that lacks the folders of the system's own tools.
         variables["PATH"] = variables.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin"
         try:
             # Not run_command: it belongs to AnsibleModule, which the logic does not know.

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the host itself records of a change: the write-ahead log. PRIVATE to the collection: it may change at any time.
+"""The journal: the host's write-ahead log of a change. PRIVATE to the collection: it may change at any time.
 
-It is written, and is on the disk, before each phase begins. So whoever comes next, after a crash of the kernel, of the
-module or of the controller, finds out how far it got.
+It is written, and is on the disk, before each phase begins, so that after a crash of the kernel, of the module or of
+the controller the next run finds out how far it got.
 """
 
 import json
@@ -20,9 +20,9 @@ _SCHEMA = 1
 
 # Something is under way
 UNFINISHED = ("installing", "loading", "migrating", "reversing", "stalled", "removing", "verifying")
-# It is active, and has not yet shown that it is good
+# It is active, and not yet confirmed
 SOAKING = "soaking"
-# It ended: what it was for was reached, or not
+# It ended, with success or without
 DONE, FAILED = "done", "failed"
 
 
@@ -52,11 +52,11 @@ class Journal:
         self._entry: Dict[str, Any] = {}
 
     def read(self) -> Optional[Dict[str, Any]]:
-        """The record, None where nothing was ever changed.
+        """Read the record, None where nothing was ever changed.
 
         :raises Unmeasured: it is damaged.
         """
-        text = self._host.text(PATH)
+        text = self._host.read_text(PATH)
         if text is None:
             return None
         try:
@@ -66,7 +66,7 @@ class Journal:
         except (ValueError, KeyError, TypeError) as exc:
             raise Unmeasured(
                 f"the journal {PATH} cannot be read: {exc!r}",
-                "What it said of an unfinished change is lost. Look at the host, then clear it (livepatch_journal)",
+                "Its record of a change is lost. Check the host, then clear the journal (livepatch_journal)",
             ) from exc
         return dict(entry)
 
@@ -78,10 +78,10 @@ class Journal:
         baseline: Optional[Dict[str, Any]],
         undo: Optional[Dict[str, Any]],
     ) -> None:
-        """The first phase of a new change.
+        """Record the first phase of a new change.
 
         :param baseline: what the kernel was like before it (``_health``).
-        :param undo: what the host was like before it, to which it is undone where it fails (``_change``).
+        :param undo: what a change that fails is undone to (``_change``).
         """
         self._entry = dict(
             change._asdict(),
@@ -94,14 +94,14 @@ class Journal:
             changed=False,
             problem=None,
             transition={"seconds": None, "by": None},
-            # Each phase with the time at which it began: where the time went, and how far it got
+            # Each phase with the time at which it began
             steps=[],
         )
         self.enter(phase)
 
     @property
     def open(self) -> bool:
-        """Whether a change was begun here."""
+        """Whether a change was begun by this object."""
         return bool(self._entry)
 
     def enter(self, phase: str, deadline: Optional[float] = None) -> None:
@@ -111,17 +111,17 @@ class Journal:
         self._save()
 
     def end(self, phase: str, **outcome: Any) -> None:
-        """What became of it; ``problem`` is the error's text."""
+        """Record the end of the change; ``problem`` is the error's text."""
         self._entry.update(outcome)
-        # A migration that was left running is still late.
+        # A migration that was left running still has its deadline.
         self.enter(phase, self._entry["deadline"])
 
     def amend(self, entry: Dict[str, Any]) -> None:
-        """Takes up the record of a change that an earlier run began."""
+        """Continue the record of a change that an earlier run began."""
         self._entry = dict(entry)
 
     def fence(self, entry: Dict[str, Any], number: int) -> None:
-        """Keeps the number of the run that works on the host now, whatever comes of it."""
+        """Record the number of the run that works on the host now, whatever its outcome."""
         self._entry = dict(entry, fence=number)
         self._save()
 
@@ -129,13 +129,13 @@ class Journal:
         self._host.save(PATH, json.dumps(self._entry, sort_keys=True) + "\n")
 
 
-def cleared(host: Host, reason: str, check_mode: bool) -> Dict[str, Any]:
-    """Says that a person has looked into what happened: an unfinished record is closed, a damaged one removed.
+def clear_journal(host: Host, reason: str, check_mode: bool) -> Dict[str, Any]:
+    """Clear the journal, once the cause of a crash is known: close an unfinished record, remove a damaged one.
 
-    :raises AnotherRun: somebody works on the host now.
+    :raises AnotherRun: a run is working on the host now.
     """
     if host.is_locked(LOCK):
-        raise AnotherRun("a run works on the host now: its record is not a thing of the past", "Wait for it")
+        raise AnotherRun("a run is working on the host now, and writes the journal", "Wait until it has ended")
     journal = Journal(host)
     try:
         entry = journal.read()
@@ -147,29 +147,28 @@ def cleared(host: Host, reason: str, check_mode: bool) -> Dict[str, Any]:
         return {"changed": False, "before": entry}
     if not check_mode:
         journal.amend(dict(entry, cleared={"reason": reason, "phase": entry["phase"]}))
-        journal.end(FAILED, problem=entry["problem"] or "it was cleared: " + reason)
+        journal.end(FAILED, problem=entry["problem"] or "the journal was cleared: " + reason)
     return {"changed": True, "before": entry}
 
 
-def crashed(entry: Optional[Dict[str, Any]], boot_id: Optional[str]) -> Optional[str]:
-    """Why this boot follows a crash while a patch was applied or soaking, None where it does not. Pure.
+def explain_crash(entry: Optional[Dict[str, Any]], boot_id: Optional[str]) -> Optional[str]:
+    """Explain why this boot follows a crash while a patch was applied or soaking, None where it does not. Pure.
 
-    An orderly reboot in that time cannot be told from a crash, and counts as one: who reboots a host in the middle
-    clears its journal.
+    An orderly reboot in that time cannot be distinguished from a crash, and counts as one.
     """
     if entry is None or boot_id is None or entry["boot_id"] == boot_id:
         return None
     if entry["phase"] not in (*UNFINISHED, SOAKING):
         return None
-    what = "active and not yet confirmed" if entry["phase"] == SOAKING else f"in the phase {entry['phase']}"
-    return "the host went down while {} was {}: it is not applied again here until somebody clears the journal".format(
-        entry["kmp"] or "the removal of its patch", what
+    phase = "active and not yet confirmed" if entry["phase"] == SOAKING else f"in the phase {entry['phase']}"
+    return "the host went down while {} was {}: it is not applied again here until the journal is cleared".format(
+        entry["kmp"] or "the removal of its patch", phase
     )
 
 
-def interrupted(entry: Optional[Dict[str, Any]], boot_id: Optional[str], runs: bool) -> bool:
+def is_interrupted(entry: Optional[Dict[str, Any]], boot_id: Optional[str], runs: bool) -> bool:
     """Whether the run that began the change has ended in the middle of it, in this boot. Pure.
 
-    :param runs: somebody works on the host.
+    :param runs: whether a run is working on the host.
     """
     return entry is not None and not runs and entry["boot_id"] == boot_id and entry["phase"] in UNFINISHED

@@ -11,7 +11,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 
 def run_module(module: Any, work: Callable[[Host], Dict[str, Any]]) -> None:
-    """Does a module's work and ends the module: the one place where an error becomes a failed result.
+    """Do a module's work and end the module: the one place where an error becomes a failed result.
 
     :param module: the ``AnsibleModule``.
     :param work: gets the host, and returns the result.

@@ -15,7 +15,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 
 def check_fence(host: Host, request: Request) -> None:
-    """Refuses a run of the rollout that a newer one has replaced.
+    """Refuse a run of the rollout that a newer one has replaced.
 
     :raises Fenced: this is such a run.
     """
@@ -61,7 +61,7 @@ def run_preflight(host: Host, observed: Dict[str, Any], request: Request, result
     """:raises NotDone: a preflight check failed that is not tolerated."""
     if not request.preflight:
         return
-    refusals = _preflight.refusals(host, request.policy, observed, request.preflight_tolerate)
+    refusals = _preflight.list_refusals(host, request.policy, observed, request.preflight_tolerate)
     if refusals:
         raise NotDone(
             "preflight: " + "; ".join(refusals),
@@ -71,7 +71,7 @@ def run_preflight(host: Host, observed: Dict[str, Any], request: Request, result
 
 
 def check_expectations(expect: Dict[str, Any], observed: Dict[str, Any], result: Dict[str, Any]) -> None:
-    """Checks that this is the host, and the KMP, that a plan was made for.
+    """Check that this is the host, and the KMP, that a plan was made for.
 
     :raises NotDone: it is not.
     """

@@ -37,15 +37,15 @@ def resolve_previous(host: Host, request: Request) -> Request:
     name, evr = _split_kmp(entry["kmp"])
     if entry.get("back"):
         # The host has gone back, or was on its way: going back once more would be going forth again.
-        policy = policies.back_to(request.policy, kmp_version=evr)
+        policy = policies.build_rollback_policy(request.policy, kmp_version=evr)
     elif entry["previous"] not in (None, evr):
         # A change that names itself knows of nothing before it: staying would be reported as having gone back.
-        policy = policies.back_to(request.policy, kmp_version=entry["previous"])
+        policy = policies.build_rollback_policy(request.policy, kmp_version=entry["previous"])
     elif _is_undone(host, name, evr):
         return request._replace(skip_reason="there was no live patch before, and the last change left nothing behind")
-    elif name.startswith(("kernel-livepatch-", "kgraft-patch-")) and _kmp_names.module_of(name, evr):
+    elif name.startswith(("kernel-livepatch-", "kgraft-patch-")) and _kmp_names.derive_module_name(name, evr):
         # SUSE: the initial KMP replaces everything with nothing.
-        policy = policies.back_to(request.policy, level=1)
+        policy = policies.build_rollback_policy(request.policy, level=1)
     else:
         raise NoWayBack(
             "the journal names no other KMP that was active before {kmp}, and the vendor advises against unloading "
@@ -57,10 +57,10 @@ def resolve_previous(host: Host, request: Request) -> Request:
 
 def _is_undone(host: Host, name: str, evr: str) -> bool:
     """Whether no patch is active, and this KMP is not installed: a change that failed was undone."""
-    mechanism = mechanisms.find(host)
-    if mechanism is not None and any(patch.enabled or patch.transition for patch in mechanism.patches()):
+    mechanism = mechanisms.find_mechanism(host)
+    if mechanism is not None and any(patch.enabled or patch.transition for patch in mechanism.list_patches()):
         return False
-    return all(kmp["evr"] != evr for kmp in packages.installed(host, name))
+    return all(kmp["evr"] != evr for kmp in packages.list_installed(host, name))
 
 
 def _split_kmp(name_evr: str) -> List[str]:

@@ -5,10 +5,10 @@
 
 DOCUMENTATION = r"""
 module: kernel_info
-short_description: Tell which kernel runs
+short_description: Gather facts about the running kernel
 description:
-  - Tells the identity of the running kernel, down to its build ID, and what decides whether it can be live patched.
-  - What could not be measured is null, and RV(kernel.unmeasured) says why.
+  - Returns the identity of the running kernel, down to its build ID, and what decides whether it can be live patched.
+  - A key that could not be measured is null, and RV(kernel.unmeasured) has the reason.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -19,13 +19,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask for the running kernel
+- name: Gather facts about the running kernel
   fleet.livepatch.kernel_info:
-  register: asked
+  register: result
 
 - name: Show its build ID
   ansible.builtin.debug:
-    var: asked.kernel.build_id
+    var: result.kernel.build_id
 """
 
 RETURN = r"""
@@ -35,7 +35,7 @@ kernel:
   type: dict
   contains:
     release:
-      description: The release of the running kernel, as C(uname -r) tells it.
+      description: The release of the running kernel, as C(uname -r) prints it.
       returned: always
       type: str
       sample: 6.1.0-56-cloud-amd64
@@ -50,7 +50,7 @@ kernel:
       type: str
       sample: x86_64
     flavor:
-      description: The kernel's flavor, null where the release names none.
+      description: The kernel's flavor, null where the release has none.
       returned: always
       type: str
       sample: cloud-amd64
@@ -60,7 +60,7 @@ kernel:
       type: str
       sample: 3b43fad5034874490492495d552c0af6a5fab235
     package:
-      description: The RPM that owns the image of this release, null where none does.
+      description: The RPM package that owns the image of this release, null where none does.
       returned: always
       type: dict
       sample: {name: kernel-default, evr: 5.14.21-150400.24.103.1, arch: x86_64}
@@ -76,29 +76,29 @@ kernel:
         basis: build_id
       contains:
         path:
-          description: The file that the boot loader starts. Null where there is none, and then so is the rest.
+          description: The file that the boot loader starts. Null where there is none, and then the other keys are too.
           returned: always
           type: str
           sample: /boot/vmlinuz-6.1.0-56-cloud-amd64
         build_id:
           description:
-            - Hex of the image's C(NT_GNU_BUILD_ID) note. C(vmlinux-*.gz) or C(vmlinux-*.xz) may stand in for the image
-              where the kernel's package ships one beside it, as SUSE's does.
+            - Hex of the image's C(NT_GNU_BUILD_ID) note. Where the kernel's package ships C(vmlinux-*.gz) or
+              C(vmlinux-*.xz) beside the image, as SUSE's does, that may be read instead.
             - Null where it cannot be read. Images that are compressed with zstd, lz4 or lzo need the tool C(zstd),
               C(lz4) or C(lzop) on the host.
           returned: always
           type: str
           sample: 3b43fad5034874490492495d552c0af6a5fab235
         version:
-          description: The version string in the image's boot header, null where it has none. Only x86 has them.
+          description: The version string in the image's boot header, null where it has none. Only x86 images have one.
           returned: always
           type: str
           sample: "6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP Debian 6.1.192-2 (2026-11-16)"
         matches_running:
           description:
-            - Whether the installed image is the kernel that runs. It is not when a kernel package was replaced by
-              another build of the same release, and the host was not rebooted.
-            - Null where it could not be found out.
+            - Whether the installed image is the running kernel. It is not when a kernel package was replaced by another
+              build of the same release, and the host was not rebooted.
+            - Null where that is unknown.
           returned: always
           type: bool
           sample: true
@@ -110,19 +110,19 @@ kernel:
           type: str
           sample: build_id
     proc_version:
-      description: What C(/proc/version) says of it, with builder, compiler and time.
+      description: The content of C(/proc/version), with builder, compiler and time.
       returned: always
       type: str
       sample: "Linux version 6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org) (gcc-12) #1 SMP Debian 6.1.192-2"
     confinement:
       description:
         - V(wsl), or V(container:) and its kind, where the kernel is not this system's own. What is installed here then
-          says nothing of it.
+          says nothing about it.
       returned: always
       type: str
       sample: null
     boot_id:
-      description: Another one after each boot.
+      description: An ID that changes with each boot.
       returned: always
       type: str
       sample: 5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11
@@ -132,7 +132,7 @@ kernel:
       type: bool
       sample: true
     mechanism:
-      description: How this kernel is live patched, V(klp) or null.
+      description: How this kernel is live patched, V(klp), V(kgraft) or null.
       returned: always
       type: str
       sample: klp
@@ -142,19 +142,19 @@ kernel:
       type: dict
       sample: {value: 45056, flags: [O, E, K]}
     lockdown:
-      description: The lockdown mode, null where the kernel does not tell.
+      description: The lockdown mode, null where the kernel does not show it.
       returned: always
       type: str
       sample: none
     module_signature_enforced:
-      description: Whether the kernel takes signed modules only.
+      description: Whether the kernel loads only signed modules.
       returned: always
       type: bool
       sample: false
     next_boot:
       description:
-        - Which kernel the next boot starts, and what says so. V(bls), V(grub) and V(extlinux) are the boot loader's own
-          configuration, V(link) is SUSE's link in C(/boot), V(newest_installed) is a guess.
+        - The kernel that the next boot starts, and the source of that. V(bls), V(grub) and V(extlinux) are the boot
+          loader's own configuration, V(link) is SUSE's link in C(/boot), V(newest_installed) is a guess.
       returned: always
       type: dict
       sample: {release: 6.1.0-57-cloud-amd64, basis: grub}
@@ -164,7 +164,7 @@ kernel:
       type: bool
       sample: true
     unmeasured:
-      description: Why a key is null, key by key.
+      description: The reason for each key that is null.
       returned: always
       type: dict
       sample: {lockdown: /sys/kernel/security/lockdown is not there}

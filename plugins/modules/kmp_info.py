@@ -5,15 +5,15 @@
 
 DOCUMENTATION = r"""
 module: kmp_info
-short_description: Tell which KMP belongs to the running kernel
+short_description: Gather the KMPs for the running kernel
 description:
-  - Asks the host's package manager which kernel module packages with live patches (KMPs) there are for the kernel
-    that
-    runs, selects the newest one that belongs to it and that O(policy) admits, and says why the others are not taken.
-  - Nothing is downloaded. What lies in the package manager's cache is looked into, signature and module; what is not on
-    the host yet is looked into by M(fleet.livepatch.livepatch), before it is installed.
-  - What could not be measured is null, and RV(kmp.unmeasured) says why. A repository that does not answer is told
-    there, as the reason why nothing is known of RV(kmp.candidates).
+  - Queries the host's package manager for the kernel module packages with live patches (KMPs) for the running kernel,
+    selects the newest one that belongs to it and that O(policy) admits, and returns the reason why each other one is
+    refused.
+  - Nothing is downloaded. Packages in the package manager's cache are examined, signature and module; a package that is
+    not on the host yet is examined by M(fleet.livepatch.livepatch), before it is installed.
+  - A key that could not be measured is null, and RV(kmp.unmeasured) has the reason. A repository that does not answer
+    is reported there, as the reason why RV(kmp.candidates) are unknown.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -26,15 +26,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask which KMP there is for the running kernel
+- name: Gather the KMPs for the running kernel
   fleet.livepatch.kmp_info:
     refresh: always
   become: true
-  register: asked
+  register: result
 
-- name: Show it
+- name: Show the selected one
   ansible.builtin.debug:
-    var: asked.kmp.selected
+    var: result.kmp.selected
 """
 
 RETURN = r"""
@@ -44,13 +44,13 @@ kmp:
   type: dict
   contains:
     name:
-      description: The name that a KMP for the running kernel has.
+      description: The name of a KMP for the running kernel.
       returned: always
       type: str
       sample: kernel-livepatch-6_1_0-56-cloud-amd64
     newest:
       description:
-        - The newest KMP that belongs to the running kernel, whatever O(policy) wants, with what ties it to the kernel
+        - The newest KMP that belongs to the running kernel, whatever O(policy) admits, with what ties it to the kernel
           (see RV(kmp.match)). Null where there is none.
       returned: always
       type: dict
@@ -61,13 +61,13 @@ kmp:
       type: str
       sample: null
     kernel_fixed:
-      description: CVEs that newer kernel packages fix, by their advisories, and that RV(kmp.selected) does not.
+      description: The CVEs that newer kernel packages fix, by their advisories, and that RV(kmp.selected) does not fix.
       returned: always
       type: list
       elements: str
       sample: [CVE-2099-0004]
     covered_until:
-      description: The last day on which the vendor patches this kernel, if a C(lifecycle-data) package says so.
+      description: The last day on which the vendor patches this kernel, if a C(lifecycle-data) package has it.
       returned: always
       type: str
       sample: "2027-03-31"
@@ -80,8 +80,8 @@ kmp:
       description:
         - The newest KMP that belongs to the running kernel and that O(policy) admits, null where there is none.
         - C(cves), C(severity) and C(issued) are those of its advisory. Without one C(cves) are those of its changelog.
-          C(module), C(signed), C(vendor) and C(target_release) are told of what is on the host, installed or not,
-          and C(downloaded) says whether it is.
+          C(module), C(signed), C(vendor) and C(target_release) are known of a package that is on the host, installed or
+          not, which C(downloaded) shows.
       returned: always
       type: dict
       sample:
@@ -102,7 +102,7 @@ kmp:
         downloaded: false
     match:
       description:
-        - On what basis RV(kmp.selected) belongs to the running kernel, what says so, and what is not known yet.
+        - On what basis RV(kmp.selected) belongs to the running kernel, the evidence, and what is not verified yet.
         - V(build_id) when it is tagged for the build that runs. V(signed_image) when the running kernel was traced to
           the installed image, that to its package, and this to the vendor that signs the KMP. V(name) when O(policy)
           allows that.
@@ -114,7 +114,7 @@ kmp:
           - name carries the running release 6.1.0-56-cloud-amd64
           - package is tagged for the running build ID 3b43fad5034874490492495d552c0af6a5fab235
         pending:
-          - signature, vendor and module of the package are seen when it has been downloaded
+          - signature, vendor and module of the package are checked when it has been downloaded
     candidates:
       description: All versions of the KMP that are installed or offered.
       returned: always
@@ -123,8 +123,8 @@ kmp:
       sample: []
     rejected:
       description:
-        - The candidates that were not selected, each with a word for programs and a reason for people. Those for other
-          kernels come last, once for each name.
+        - The candidates that were not selected, each with a code for programs and a reason. Those for other kernels
+          come last, once for each name.
         - C(code) is C(other_kernel), C(other_flavor), C(other_arch), C(other_build), C(name_only), C(retracted),
           C(empty), C(unsigned), C(unknown_key), C(bad_signature), C(wrong_kernel), C(other_requires), C(other_vendor),
           C(unloadable), C(locked), C(quarantined), C(excluded), C(other_version), C(cut_off), C(too_young),
@@ -143,10 +143,10 @@ kmp:
       type: int
       sample: 812
     unmeasured:
-      description: Why a key is null, key by key.
+      description: The reason for each key that is null.
       returned: always
       type: dict
-      sample: {issued: no repository has an advisory of it}
+      sample: {issued: no repository has an advisory for it}
 """
 
 from typing import Any, Dict
@@ -165,7 +165,7 @@ def main() -> None:
     def work(host: Host) -> Dict[str, Any]:
         policy = _argspec.build_policy(module.params, host)
         kernel = _kernel_facts.gather_kernel(host)
-        return {"kmp": kmp.block(host, kernel, kmp.ask(host, kernel, policy), policy)}
+        return {"kmp": kmp.build_block(host, kernel, kmp.query_offer(host, kernel, policy), policy)}
 
     run_module(module, work)
 

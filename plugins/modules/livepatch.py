@@ -7,16 +7,16 @@ DOCUMENTATION = r"""
 module: livepatch
 short_description: Live patch the running kernel
 description:
-  - Installs the newest KMP that belongs to the running kernel, loads its module, watches the kernel's migration to
-    its end on the host itself, and verifies what is true then.
-  - Each step is recorded on the host before it is taken (the journal). So an interrupted run is taken up by the next
-    one,
-    and a host that crashed in the middle is told as V(crashed) and left alone until
-    M(fleet.livepatch.livepatch_journal)
-    clears it.
-  - It does what is missing and no more. A host that is up to date is left alone.
-  - It fails when the host is not up to date afterwards, and C(livepatch.state) says what it is instead.
-    A migration is never forced.
+  - Installs the newest KMP that belongs to the running kernel, loads its module, waits for the kernel's migration on
+    the host itself, and verifies the result.
+  - Each step is recorded on the host before it is taken, in the journal. The next run takes up an interrupted one. A
+    host that crashed in the middle has the state V(crashed), and no live patch is applied to it until
+    M(fleet.livepatch.livepatch_journal) clears the journal.
+  - It does only what is missing. A host that is up to date is not changed.
+  - It fails when the host is not up to date afterwards, and C(livepatch.state) shows its state. A migration is never
+    forced.
+  - Run it with C(async) and C(poll=0) to start it detached. Its result is then returned by
+    M(fleet.livepatch.livepatch_info) with O(fleet.livepatch.livepatch_info#module:run).
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -24,25 +24,25 @@ extends_documentation_fragment:
   - fleet.livepatch.policy
 attributes:
   check_mode:
-    description: Says what it would do without doing it.
+    description: Predicts what it would change, without changing anything.
     support: full
   diff_mode:
     description: Returns what it changed, or would change.
     support: full
   idempotent:
-    description: Run twice it changes nothing the second time.
+    description: Changes nothing when it is run a second time.
     support: full
 options:
   state:
     description:
-      - V(latest) brings the host to the newest level there is for its running kernel.
-      - V(present) is content with whatever level is active, unless O(level) or O(version) asks for one.
+      - V(latest) brings the host to the newest level for its running kernel.
+      - V(present) accepts any active level, unless O(level) or O(version) asks for one.
       - V(previous) goes back to what was active before the last change, as the host's journal names it. Where nothing
-        was, it goes to the initial KMP on SUSE's kernels (level 1, which replaces everything with nothing), and refuses
-        elsewhere, since Red Hat advises against unloading a live patch. Asked twice it stays, since a way back is not
-        gone back from. Where the last change failed, and nothing of it is left, it stays as well. What O(policy) wants
-        of the KMPs that fit (O(policy.severity), O(policy.exclude) and so on) does not keep it from what it had before;
-        what is not trusted, and O(policy.quarantine), does.
+        was active, it goes to the initial KMP on SUSE's kernels (level 1, which replaces everything with nothing), and
+        fails elsewhere, since Red Hat advises against unloading a live patch. A second run changes nothing, nor does a
+        run after a change that failed and left nothing behind. What O(policy) wants of the KMPs that fit
+        (O(policy.severity), O(policy.exclude) and so on) does not bar the previous level; missing trust and
+        O(policy.quarantine) do.
       - V(absent) disables what is active and removes the KMPs of the running kernel.
     type: str
     choices: [latest, present, absent, previous]
@@ -57,16 +57,15 @@ options:
     type: str
   allow_downgrade:
     description:
-      - Whether an older level may take the place of a newer one. The newer ones are removed, so that the next boot does
-        not bring them back.
-      - The kernel may refuse it, where a patch has changed the system in a way that the older level does not know.
+      - Whether an older level may replace a newer one. The newer ones are removed, so that the next boot does not load
+        them.
+      - The kernel may refuse it, where a patch has changed the system in a way that the older level does not support.
     type: bool
     default: false
   allow_unsupported:
     description:
-      - Whether a live patch may be disabled (O(state=absent)) on a system whose vendor then no longer supports the
-        kernel,
-        as SUSE does. The supported way back is O(level=1) with O(allow_downgrade=true).
+      - Whether a live patch may be disabled (O(state=absent)) on a system whose vendor no longer supports the kernel
+        then, such as SUSE. The supported way back is O(level=1) with O(allow_downgrade=true).
     type: bool
     default: false
   timeout:
@@ -76,44 +75,41 @@ options:
   on_stall:
     description:
       - What to do with a migration that has not completed within O(timeout).
-      - V(reverse) turns it round, and removes what was installed for it, so that the host is left as it was before.
-        V(leave) lets it run on.
-      - The module fails in both cases, and C(livepatch.blockers) names the threads that kept it from completing.
+      - V(reverse) reverses it, and removes what was installed for it, so that the host is as it was before. V(leave)
+        leaves it running.
+      - The module fails in both cases, and C(livepatch.blockers) lists the threads that kept it from completing.
     type: str
     choices: [reverse, leave]
     default: reverse
   confirm:
     description:
-      - Whether what is active may be part of the next boot at once.
+      - Whether the next boot may load what is active now.
       - With V(false) a new level is kept out of the initrd, and out of the service that loads it at boot, until the
-        module
-        runs with V(true) again. So a patch that crashes the kernel minutes after it was loaded does not crash it at
-        every
-        boot. Until then a boot with another boot ID counts as a crash.
+        module runs with V(true). So a patch that crashes the kernel minutes after it was loaded does not crash it at
+        every boot. Until then a reboot counts as a crash.
     type: bool
     default: true
   download_only:
     description:
-      - Whether to bring the KMP's file to the host, look into it, and stop there, so that it is at hand when it is to
-        be applied. What speaks against the KMP fails the module now.
+      - Whether to only download the KMP's file to the host and examine it, so that it is there when it is to be
+        applied. The module fails now if something speaks against the KMP.
     type: bool
     default: false
   repair_boot:
     description:
-      - Whether to put in order what loads the live patch at boot, where C(livepatch.next_boot) says that something is
-        missing. The initrd is made anew (C(dracut)), or C(kpatch.service) is enabled.
+      - Whether to repair what loads the live patch at boot, where C(livepatch.next_boot) shows that something is
+        missing. The initrd is rebuilt with C(dracut), or C(kpatch.service) is enabled.
     type: bool
     default: false
   kernel_lock:
     description:
-      - V(true) locks the running kernel's package in the package manager, so that no kernel comes in that the fleet
-        has no
-        KMP for, and C(zypper purge-kernels) does not take the KMP away with its kernel. V(false) takes such a lock away
-        again, and never one that an administrator has set. By default locks are left as they are.
+      - V(true) locks the running kernel's package in the package manager, so that no kernel is installed that the fleet
+        has no KMP for, and C(zypper purge-kernels) does not remove the KMP with its kernel. V(false) removes this lock,
+        but never one that an administrator has set. By default locks are left as they are.
     type: bool
   expect:
     description:
-      - What a plan was made for. The module refuses before it changes anything when the host is another one now.
+      - What a plan was made for. The module fails before it changes anything if the host is different now.
     type: dict
     default: {}
     suboptions:
@@ -125,12 +121,12 @@ options:
         type: str
       begun:
         description:
-          - The O(rollout) has begun its change of the host already. That one is finished, and nothing new is begun.
-            Where it has failed, the module fails for the same reason.
+          - Whether the O(rollout) has begun its change of the host already. Then that change is finished, and nothing
+            new is begun. Where it has failed, the module fails for the same reason.
         type: bool
         default: false
   run:
-    description: An ID for this run, under which the host's journal records it. By default one is made.
+    description: An ID for this run, which the host's journal records. By default one is made.
     type: str
   rollout:
     description: The rollout that this run is a part of, for the journal.
@@ -138,29 +134,29 @@ options:
   plan:
     description:
       - The hash of the plan that this run is a part of, for the journal.
-      - With O(state=previous) only a change that was made for this plan is gone back from. A host whose last change was
-        another one is left as it is, and the module succeeds.
+      - With O(state=previous) only a change that was made for this plan is undone. A host whose last change was another
+        one is not changed, and the module succeeds.
     type: str
   fence:
     description:
-      - The number of the rollout's run, which grows with each. The host keeps the highest that it has seen, and refuses
-        a run with a lower one before anything is done, since a newer run has taken the rollout over.
-      - With it the module waits for another run of it on the host as long as that may take, which is 2 minutes and ten
-        times O(timeout) and O(lock_timeout), since a controller that has died may have left one working.
-      - Without it nothing is checked, and another run is waited for as long as O(lock_timeout) says.
+      - The number of the rollout's run, which grows with each run. The host records the highest one, and refuses a run
+        with a lower one before anything is done, since a newer run has taken over the rollout.
+      - With it the module waits for another run on the host as long as that may take, which is 2 minutes and ten times
+        O(timeout) and O(lock_timeout), since a controller that has died may have left one working.
+      - Without it nothing is checked, and the module waits for another run as long as O(lock_timeout).
     type: int
   preflight:
     description:
-      - Whether to look first at what M(fleet.livepatch.livepatch_preflight_info) looks at, state and transition aside,
+      - Whether to run the checks of M(fleet.livepatch.livepatch_preflight_info) first, without state and transition,
         and to refuse a change where a check fails. A warning refuses nothing.
-      - A host that needs no change is not looked at, nor is one for O(state=absent).
+      - A host that needs no change is not checked, nor is one with O(state=absent).
     type: bool
     default: false
   preflight_tolerate:
-    description: Checks of O(preflight) whose failure is no reason to refuse.
+    description: Checks of O(preflight) that may fail without refusing a change.
     type: list
     elements: str
-    choices: [package_lock, disk, signature, ftrace, probes, agents, taint, log, kdump]
+    choices: [package_lock, disk, signature, ftrace, tracers, agents, taint, log, kdump]
     default: []
 seealso:
   - module: fleet.livepatch.livepatch_info
@@ -174,14 +170,14 @@ EXAMPLES = r"""
     timeout: 120
   become: true
 
-- name: Go back to level 2
+- name: Downgrade to level 2
   fleet.livepatch.livepatch:
     state: present
     level: 2
     allow_downgrade: true
   become: true
 
-- name: Try a level, and keep it out of the next boot for now
+- name: Apply a level, and keep it out of the next boot until it is confirmed
   fleet.livepatch.livepatch:
     confirm: false
   become: true
@@ -201,37 +197,42 @@ max_seconds:
   type: int
   sample: 2640
 msg:
-  description: Why it failed, or, with O(state=previous), why there was nothing to do.
-  returned: on failure, and where O(state=previous) leaves the host as it is on purpose
+  description: Why it failed, or why O(state=previous) changed nothing.
+  returned: on failure, and where O(state=previous) leaves the host as it is
   type: str
   sample: "nothing was done: the last change of this host was not made for this plan"
 refused:
   description:
-    - True where the way that was asked for is closed, and trying again will not help. The vendor advises against it,
-      there is nothing to go back to, or the kernel takes that module after a reboot only.
+    - True where trying again will not help. The vendor advises against it, there is nothing to go back to, or the
+      kernel loads that module only after a reboot.
   returned: on such a failure
   type: bool
   sample: true
 fenced:
-  description: True where a run with a higher O(fence) has taken the host over. Nothing was done.
+  description: True where a run with a higher O(fence) has taken over the host. Nothing was done.
+  returned: on such a failure
+  type: bool
+  sample: true
+halted:
+  description: True where the rollouts of the host's scope are halted. Nothing was done.
   returned: on such a failure
   type: bool
   sample: true
 before:
   description: State, active level, installed KMP and the kernel's patches before.
-  returned: when they could be told
+  returned: when known
   type: dict
   sample: {state: unpatched, level: null, kmp: null, patches: []}
 after:
   description: The same afterwards. In check mode what is expected.
-  returned: when they could be told
+  returned: when known
   type: dict
   sample: {state: patched, level: 3, kmp: 3-150400.2.1, patches: [livepatch_3_150400_2_1]}
 transition:
   description:
-    - How many seconds the kernel's migration took, and whose clock says so, V(kernel log) or V(watch).
+    - How many seconds the kernel's migration took, and by which clock, V(kernel log) or V(watch).
       Both are null where nothing was migrated.
-  returned: when they could be told
+  returned: when known
   type: dict
   sample: {seconds: 1.204, by: kernel log}
 transaction:
@@ -239,24 +240,23 @@ transaction:
     - What installing the KMP does, step by step, as the package manager computed it beforehand. It is refused if it
       does anything but install the KMP and a few dependencies.
     - Null where nothing had to be installed.
-  returned: when they could be told
+  returned: when known
   type: list
   elements: str
   sample: [install kernel-livepatch-6_1_0-56-cloud-amd64-3-150400.2.1.x86_64]
 livepatch:
-  description: What is true of the host's live patch afterwards, with the keys that M(fleet.livepatch.livepatch_info)
-    returns.
-  returned: when they could be told
+  description: The live patch afterwards, with the keys that M(fleet.livepatch.livepatch_info) returns.
+  returned: when known
   type: dict
   sample: {state: patched, level: 3}
 kernel:
   description: The running kernel, with the keys that M(fleet.livepatch.kernel_info) returns.
-  returned: when they could be told
+  returned: when known
   type: dict
   sample: {release: 6.1.0-56-cloud-amd64, build_id: 3b43fad5034874490492495d552c0af6a5fab235}
 kmp:
   description: The KMPs for it, with the keys that M(fleet.livepatch.kmp_info) returns but for C(candidates).
-  returned: when they could be told
+  returned: when known
   type: dict
   sample: {name: kernel-livepatch-6_1_0-56-cloud-amd64, metadata_age: 812}
 """
@@ -277,9 +277,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._module import run
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_argspec.LIVEPATCH, supports_check_mode=True)
-    # ssh that goes away takes the terminal with it, and a limit of Ansible's takes the process group: neither must
-    # take a
-    # package manager in the middle of its work.
+    # A lost connection ends the terminal, and a limit of Ansible ends the process group: neither must kill a package
+    # manager in the middle of its work.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.setsid()

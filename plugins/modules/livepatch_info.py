@@ -5,12 +5,11 @@
 
 DOCUMENTATION = r"""
 module: livepatch_info
-short_description: Tell whether the running kernel is live patched, with the evidence
+short_description: Gather live patch facts
 description:
-  - Tells in one round trip which kernel runs, which KMP belongs to it, and what is true of the host's live patch.
+  - Returns in one round trip the running kernel, the KMP that belongs to it, and the state of the host's live patch.
   - A host is V(patched) only when the newest KMP that belongs to the running build is active and its transition is
-    over.
-    Everything else has its own name and its own reason.
+    over. Each other case has its own state and reason.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -22,18 +21,18 @@ options:
     description:
       - Which parts to return. V(functions) is V(livepatch) with the names of the functions that each patch replaces,
         object by object, in RV(livepatch.patches); a patch may replace hundreds.
-      - The host is asked for all of it whatever is returned, since the state rests on all of it.
+      - All of them are gathered whatever is returned, since the state rests on all of them.
     type: list
     elements: str
     choices: [livepatch, kernel, kmp, functions]
     default: [livepatch, kernel, kmp]
   run:
     description:
-      - The ID of a run of M(fleet.livepatch.livepatch) that was started detached, whose end is waited for first.
-      - What became of it is in RV(livepatch.job).
+      - The ID of a detached run of M(fleet.livepatch.livepatch). The module waits for its end first.
+      - Its result is returned in RV(livepatch.job).
     type: str
   wait:
-    description: How many seconds to wait for the end of O(run), at most. Then RV(livepatch.job) is null.
+    description: How many seconds to wait for the end of O(run) at most. RV(livepatch.job) is null if it has not ended.
     type: int
     default: 0
   results_file:
@@ -51,24 +50,24 @@ options:
     description: How many seconds a host that cannot be reached is tried again, every ten seconds.
     type: int
     default: 0
-  probes:
+  health_checks:
     description:
-      - What must hold on the host besides. One that does not fails RV(livepatch.health).
-      - They are looked at one after the other, after the live patch. What cannot be looked at has failed.
+      - Checks of the host that RV(livepatch.health) includes. One that fails makes its verdict V(fail).
+      - They run one after the other, after the live patch was examined. A check that cannot be run has failed.
     type: dict
     suboptions:
       commands:
         description:
-          - Commands that must end with exit code 0. They must only look and change nothing, since this module promises
-            so. In check mode they are not run.
-          - Each is split into words as a shell does, and run without one. Who needs a shell says so, V(sh -c 'a | b').
+          - Commands that must exit with 0. They must change nothing, since this module changes nothing. In check mode
+            they are not run.
+          - Each is split into words as a shell does, and run without one. If you need a shell, write V(sh -c 'a | b').
         type: list
         elements: str
         default: []
       urls:
         description:
-          - URLs, C(http) or C(https), that the host itself asks for. The status of the answer must be from 200 to 399.
-          - Certificates are verified. A redirection is an answer, and not followed.
+          - URLs, C(http) or C(https), that the host itself requests. The status of the answer must be from 200 to 399.
+          - Certificates are verified. A redirection counts as an answer and is not followed.
         type: list
         elements: str
         default: []
@@ -78,7 +77,7 @@ options:
         elements: str
         default: []
       timeout:
-        description: How many seconds each of them may take.
+        description: How many seconds each check may take.
         type: int
         default: 10
 seealso:
@@ -88,28 +87,28 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask for the live patch
+- name: Gather live patch facts
   fleet.livepatch.livepatch_info:
   become: true
-  register: asked
+  register: result
 
-- name: Ask which functions are replaced
+- name: Gather the names of the replaced functions
   fleet.livepatch.livepatch_info:
     gather: [functions]
   become: true
 
-- name: Ask whether the host fares well since it was patched
+- name: Check the health of the host since it was patched
   fleet.livepatch.livepatch_info:
     gather: [livepatch]
-    probes:
+    health_checks:
       urls: ["http://localhost:8080/health"]
       services: [nginx.service]
   become: true
 
-- name: Insist on it
+- name: Require that the host is patched
   ansible.builtin.assert:
-    that: asked.livepatch.state == 'patched'
-    fail_msg: "{{ asked.livepatch.reason }}"
+    that: result.livepatch.state == 'patched'
+    fail_msg: "{{ result.livepatch.reason }}"
 """
 
 RETURN = r"""
@@ -119,20 +118,19 @@ problem:
   type: str
   sample: "unreachable: nothing listens at 192.0.2.7 port 22; check ansible_host and ansible_port, and that sshd runs"
 livepatch:
-  description: What is true of the host's live patch.
+  description: The state of the host's live patch.
   returned: if O(gather) has V(livepatch) or V(functions)
   type: dict
   contains:
     state:
       description:
         - One of V(crashed), V(unknown), V(conflict), V(mismatch), V(not_covered), V(stalled), V(transitioning),
-          V(installed),
-          V(unpatched), V(outdated), V(baseline), V(patched).
+          V(installed), V(unpatched), V(outdated), V(baseline), V(patched).
       returned: always
       type: str
       sample: patched
     reason:
-      description: Why it is this state.
+      description: The reason for this state.
       returned: always
       type: str
       sample: kernel-livepatch-6_1_0-56-cloud-amd64-3-150400.2.1 is active on build ID 3b43fad50348
@@ -153,13 +151,13 @@ livepatch:
       type: dict
       contains:
         cves_fixed:
-          description: What the active KMP fixes, by its advisories, or by its changelog where there are none.
+          description: The CVEs that the active KMP fixes, by its advisories, or by its changelog where there are none.
           returned: always
           type: list
           elements: str
           sample: [CVE-2099-0002]
         cves_open:
-          description: What the newest KMP fixes and the active one does not.
+          description: The CVEs that the newest KMP fixes and the active one does not.
           returned: always
           type: list
           elements: str
@@ -175,17 +173,17 @@ livepatch:
           type: int
           sample: 3
         up_to_date:
-          description: Whether what is active is what O(policy) wants, null where that cannot be told.
+          description: Whether what is active is what O(policy) wants, null where that is unknown.
           returned: always
           type: bool
           sample: false
         pinned_by:
-          description: Which part of O(policy) holds the newest KMP back, null where none does.
+          description: The part of O(policy) that bars the newest KMP, null where none does.
           returned: always
           type: str
           sample: null
         covered_until:
-          description: The last day on which the vendor patches this kernel, if a C(lifecycle-data) package says so.
+          description: The last day on which the vendor patches this kernel, if a C(lifecycle-data) package has it.
           returned: always
           type: str
           sample: "2027-03-31"
@@ -203,12 +201,12 @@ livepatch:
       type: int
       sample: 3
     persistent:
-      description: Whether the next boot keeps it. RV(livepatch.next_boot) says what is missing.
+      description: Whether the next boot keeps it. RV(livepatch.next_boot) lists what is missing.
       returned: always
       type: bool
       sample: true
     patches:
-      description: What the kernel shows, patch by patch, with the number of functions replaced in each object.
+      description: The patches in the kernel, with the number of functions replaced in each object.
       returned: always
       type: list
       elements: dict
@@ -221,14 +219,14 @@ livepatch:
           build_id: 8b2c9c0e0a4b2f3c8d7e6f5a4b3c2d1e0f9a8b7c
           objects: {vmlinux: 1}
     transition:
-      description: The transition that runs now, if one does.
+      description: The running transition, if there is one.
       returned: always
       type: dict
       sample: {running: false, patch: null, to: null}
     blockers:
       description:
         - Threads that keep a slow transition from completing, ten at most, each with its class and what to do about it.
-          How many there are in all is RV(livepatch.evidence) C(threads_left).
+          Their number in all is C(threads_left) in RV(livepatch.evidence).
         - C(class) is one of V(stopped), V(vcpu), V(tracing), V(isolated_cpu), V(kernel_thread), V(uninterruptible),
           V(cpu_bound), V(sleeping).
       returned: always
@@ -245,23 +243,22 @@ livepatch:
           advice: report it to the vendor
     next_boot:
       description:
-        - What the next boot starts with, and what is C(missing) for it to keep the live patch. C(held) is true while
-          a new
-          level is kept out of it until it is confirmed.
+        - What the next boot starts with, and what is C(missing) for it to keep the live patch. C(held) is true while a
+          new level is kept out of it until it is confirmed.
         - Null where no KMP is installed.
       returned: always
       type: dict
       sample: {release: 6.1.0-56-cloud-amd64, kmp: 3-150400.2.1, level: 3, loaded_by: initrd, held: false, missing: []}
     health:
       description:
-        - How the kernel has fared since the last change of its live patch began, which RV(livepatch.journal) tells of.
-        - C(verdict) is V(fail) where there are C(problems), V(pass) where there are none and all could be looked at,
+        - The health of the kernel since the last change of its live patch began (RV(livepatch.journal)).
+        - C(verdict) is V(fail) where there are C(problems), V(pass) where there are none and all could be examined,
           else V(inconclusive).
         - C(problems) has ten at most. C(what) is V(rebooted), V(taint) (flags that loading a live patch does not set by
-          itself), V(probe) (of O(probes)), or what the kernel's log tells of, V(panic), V(oops), V(bug), V(warning),
-          V(lockup), V(hung_task), V(rcu_stall).
+          itself), V(health_check) (of O(health_checks)), or what the kernel's log reports, V(panic), V(oops), V(bug),
+          V(warning), V(lockup), V(hung_task), V(rcu_stall).
         - C(since) is what was recorded before the change, null where nothing was. C(complete) is whether all could be
-          looked at, C(reason) why not, such as a log that the kernel has overwritten since.
+          examined, C(reason) why not, such as a log that the kernel has overwritten since.
       returned: always
       type: dict
       sample:
@@ -271,8 +268,8 @@ livepatch:
         since: {boot_id: 5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11, taint: 0, log: 612, at: 1800001000.5}
         complete: true
         reason: null
-    probes:
-      description: What O(probes) found, one by one. C(passed) is null for a command in check mode.
+    health_checks:
+      description: The result of each check of O(health_checks). C(passed) is null for a command in check mode.
       returned: always
       type: list
       elements: dict
@@ -280,10 +277,10 @@ livepatch:
         - {kind: service, name: nginx.service, passed: true, text: active}
     journal:
       description:
-        - What the host recorded of the last change. C(phase) is how far it got, C(previous) what was active before,
-          C(problem) why it failed, C(running) whether somebody works on the host now, C(interrupted) whether who did
-          has
-          gone away in the middle, C(fence) the highest number of a rollout's run that has worked on the host.
+        - The host's record of the last change. C(phase) is how far it got, C(previous) what was active before,
+          C(problem) why it failed, C(running) whether a run is working on the host now, C(interrupted) whether the run
+          that began the change was killed in the middle, C(fence) the highest number of a rollout's run that has worked
+          on the host.
         - Null where nothing was ever changed.
       returned: always
       type: dict
@@ -291,25 +288,25 @@ livepatch:
       null}
     job:
       description:
-        - What became of O(run), C(failed), C(changed), C(msg), C(before), C(after), C(transition), C(transaction),
-          and C(refused) and C(fenced) where M(fleet.livepatch.livepatch) returned them.
-        - Null without O(run), while it runs, and of one that has gone away without a word.
+        - The result of O(run), C(failed), C(changed), C(msg), C(before), C(after), C(transition), C(transaction), and
+          C(refused) and C(fenced) where M(fleet.livepatch.livepatch) returned them.
+        - Null without O(run), while it runs, and for one that was killed before it recorded a result.
       returned: always
       type: dict
       sample: null
     unmeasured:
-      description: Why a key is null, key by key.
+      description: The reason for each key that is null.
       returned: always
       type: dict
-      sample: {persistent: nothing is installed that the next boot could keep}
+      sample: {persistent: no KMP is installed that the next boot could load}
 kernel:
   description: The running kernel, with the keys that M(fleet.livepatch.kernel_info) returns.
   returned: if O(gather) has V(kernel)
   type: dict
   sample: {release: 6.1.0-56-cloud-amd64, build_id: 3b43fad5034874490492495d552c0af6a5fab235}
 kmp:
-  description: The KMPs for it, with the keys that M(fleet.livepatch.kmp_info) returns. To keep it
-    small, without C(candidates), C(kernel_fixed) and what is for other kernels.
+  description: The KMPs for it, with the keys that M(fleet.livepatch.kmp_info) returns. It is returned
+    without C(candidates), C(kernel_fixed) and the KMPs for other kernels.
   returned: if O(gather) has V(kmp)
   type: dict
   sample: {name: kernel-livepatch-6_1_0-56-cloud-amd64, metadata_age: 812}
@@ -338,22 +335,24 @@ def main() -> None:
 
     def work(host: Host) -> Dict[str, Any]:
         params = module.params
-        wanted = _health_checks.probes(params["probes"]) if params["probes"] else None
+        wanted = _health_checks.parse_health_checks(params["health_checks"]) if params["health_checks"] else None
         job = None
         if params["run"]:
-            job = _async_result.wait(host, params["run"], params["wait"], params["results_file"])
+            job = _async_result.wait_for_result(host, params["run"], params["wait"], params["results_file"])
         gather = set(params["gather"])
         if "functions" in gather:
             gather.add("livepatch")
-        observed = _host_facts.observe(host, _argspec.build_policy(params, host), "functions" in gather)
+        observed = _host_facts.gather_facts(host, _argspec.build_policy(params, host), "functions" in gather)
         if params["run"] and job is None:
-            # It may have ended while the host was looked at, which then shows that nobody works on it any more.
-            job = _async_result.wait(host, params["run"], 0, params["results_file"])
+            # It may have ended while the facts were gathered, which then show that no run works on the host any more.
+            job = _async_result.wait_for_result(host, params["run"], 0, params["results_file"])
         livepatch = observed["livepatch"]
         livepatch["job"] = job
-        livepatch["probes"] = [] if wanted is None else _health_checks.run(host, wanted, module.check_mode)
-        livepatch["health"] = _health.probed(livepatch["health"], livepatch["probes"])
-        return {block: told for block, told in observed.items() if block in gather}
+        livepatch["health_checks"] = (
+            [] if wanted is None else _health_checks.run_health_checks(host, wanted, module.check_mode)
+        )
+        livepatch["health"] = _health.add_health_checks(livepatch["health"], livepatch["health_checks"])
+        return {name: block for name, block in observed.items() if name in gather}
 
     run_module(module, work)
 

@@ -5,35 +5,33 @@
 
 DOCUMENTATION = r"""
 module: livepatch_journal
-short_description: Clear what a host's journal says of a crash
+short_description: Clear a host's live patch journal after a crash
 description:
-  - A host that went down while a live patch was applied, or before it was confirmed, is V(crashed), and nothing is
-    applied
-    to it any more.
-    This module ends that, when somebody has found out why.
-  - What M(fleet.livepatch.livepatch_info) shows as C(livepatch.journal) is read from the same record.
+  - A host that went down while a live patch was applied, or before it was confirmed, has the state V(crashed), and no
+    live patch is applied to it any more. Clear its journal once the cause of the crash is known.
+  - M(fleet.livepatch.livepatch_info) returns the same record as C(livepatch.journal).
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.target
 attributes:
   check_mode:
-    description: Says what it would do without doing it.
+    description: Predicts whether it would change something, without changing anything.
     support: full
   diff_mode:
     description: Returns what it changed, or would change.
     support: none
   idempotent:
-    description: Run twice it changes nothing the second time.
+    description: Changes nothing when it is run a second time.
     support: full
 options:
   state:
-    description: V(cleared) ends what the journal says of a crash, of an interrupted run, or that nobody can read.
+    description: V(cleared) closes the record of a crash or of an interrupted run, and removes one that is unreadable.
     type: str
     choices: [cleared]
     default: cleared
   reason:
-    description: Why it may go on, for the record.
+    description: Why the host may be live patched again. The journal records it.
     type: str
     required: true
 seealso:
@@ -41,7 +39,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The crash was the disk controller's, not the patch's
+- name: Clear the journal after a crash that the live patch did not cause
   fleet.livepatch.livepatch_journal:
     state: cleared
     reason: firmware of the disk controller was replaced, see the ticket
@@ -50,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before:
-  description: What the journal said, null where there was none or where it could not be read.
+  description: The journal before, null where there was none or it was unreadable.
   returned: always
   type: dict
   sample: {phase: loading, kmp: kernel-livepatch-6_1_0-56-cloud-amd64-4-150400.2.1}
@@ -75,7 +73,7 @@ def main() -> None:
     )
 
     def work(host: Host) -> Dict[str, Any]:
-        return _journal.cleared(host, module.params["reason"], module.check_mode)
+        return _journal.clear_journal(host, module.params["reason"], module.check_mode)
 
     run_module(module, work)
 

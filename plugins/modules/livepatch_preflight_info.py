@@ -5,10 +5,10 @@
 
 DOCUMENTATION = r"""
 module: livepatch_preflight_info
-short_description: Tell what speaks against live patching a host now
+short_description: Run preflight checks for live patching
 description:
-  - Looks at all that has gone wrong elsewhere, before anything is done to the host. It changes nothing.
-  - It does not fail because of what it finds. RV(preflight.passed) says whether something speaks against it.
+  - Checks a host for known causes of failed live patching. It changes nothing.
+  - It does not fail when a check fails. RV(preflight.passed) shows whether all checks passed.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -21,19 +21,19 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See what speaks against it
+- name: Run the preflight checks
   fleet.livepatch.livepatch_preflight_info:
   become: true
-  register: looked
+  register: result
 
-- name: Insist on nothing speaking against it
+- name: Require that no check failed
   ansible.builtin.assert:
-    that: looked.preflight.passed
+    that: result.preflight.passed
 """
 
 RETURN = r"""
 preflight:
-  description: What was looked at.
+  description: The checks and their results.
   returned: success
   type: dict
   contains:
@@ -44,18 +44,18 @@ preflight:
       sample: true
     checks:
       description:
-        - Each check with its V(pass), V(warn) or V(fail), and why. They are state, transition, package_lock, disk,
-          signature,
-          ftrace, probes, agents, taint, log, kdump.
+        - Each check with its V(pass), V(warn) or V(fail), and the reason. The checks are V(state), V(transition),
+          V(package_lock), V(disk) with each path, V(signature), V(ftrace), V(tracers), V(agents), V(taint), V(log)
+          and V(kdump).
       returned: always
       type: list
       elements: dict
       sample: [{name: transition, verdict: pass, text: none runs}]
     baseline:
       description:
-        - The boot, the taint and the number of the kernel log's last record before anything is done, so that what comes
-          afterwards can be told from what was before. M(fleet.livepatch.livepatch) records the same of each change, and
-          M(fleet.livepatch.livepatch_info) judges by it (C(health)).
+        - The boot ID, the taint and the number of the kernel log's last record, to separate what comes later from what
+          was there before. M(fleet.livepatch.livepatch) records the same before each change, and
+          M(fleet.livepatch.livepatch_info) assesses C(health) by it.
       returned: always
       type: dict
       sample: {boot_id: 5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11, taint: 0, log: 612, at: 1800001000.5}
@@ -75,7 +75,7 @@ def main() -> None:
 
     def work(host: Host) -> Dict[str, Any]:
         policy = _argspec.build_policy(module.params, host)
-        return {"preflight": _preflight.examine(host, policy, _host_facts.observe(host, policy))}
+        return {"preflight": _preflight.run_checks(host, policy, _host_facts.gather_facts(host, policy))}
 
     run_module(module, work)
 

@@ -57,7 +57,7 @@ def test_crash(running: Lab, controller: Controller, repository: str, name: str,
     assert told["livepatch"]["state"] == "crashed", told["livepatch"]["reason"]
     assert "the host went down while" in told["livepatch"]["reason"]
     # What was written last may have been lost with the page cache: then it says what to do.
-    damaged = "Besides, " in told["livepatch"]["reason"]
+    damaged = "In addition, " in told["livepatch"]["reason"]
     database = ask.host.ssh("sudo rpm --verifydb && echo well", check=False)
     if "well" not in database:
         assert "rpm --rebuilddb" in told["livepatch"]["reason"]

@@ -52,16 +52,16 @@ def test_build_ids(tmp_path: Path, figures: dict[str, object]) -> None:
         bzimage.extract(path, vmlinux)
         expected[package] = bzimage.build_id(vmlinux)
         begin = time.perf_counter()
-        told[package] = image.build_id(host, str(path), expected[package])
+        told[package] = image.read_build_id(host, str(path), expected[package])
         kind = {b"\x02\x21\x4c\x18": "lz4", b"\x28\xb5\x2f\xfd": "zstd"}[bzimage.payload(path.read_bytes())[:4]]
         seconds.setdefault(kind, []).append(time.perf_counter() - begin)
         # With nothing expected, all of it is unpacked and verified.
-        assert image.build_id(host, str(path)) == expected[package]
-        versions[package] = image.version(host, str(path))
+        assert image.read_build_id(host, str(path)) == expected[package]
+        versions[package] = image.read_version(host, str(path))
         # The package's banner is in the kernel itself, with the compiler between its parts.
         banner = re.search(rb"Linux version [ -~]+ #1 [ -~]+", vmlinux.read_bytes())
         assert banner is not None
-        assert image.is_version(versions[package], banner[0].decode())
+        assert image.is_same_version(versions[package], banner[0].decode())
 
     assert told == expected
     assert len(offered) >= 6, f"the package index offers {len(offered)} kernels only"

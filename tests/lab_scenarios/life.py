@@ -92,7 +92,7 @@ def test_downgrade_that_the_kernel_refuses(ask: Ask, figures: dict[str, object])
         up = ask("livepatch", refresh="always")
         assert up["after"]["level"] == 4
         told = ask("livepatch", level=3, allow_downgrade=True)
-        assert "changed the system in a way that this one does not know" in told["msg"]
+        assert "changed the system in a way that this one does not support" in told["msg"]
         assert told["after"] == told["before"]
         assert ask.livepatch()["state"] == "patched"
         assert ask.host.ssh("ls /sys/kernel/livepatch").split() == ["livepatch_4_150400_2_1"]

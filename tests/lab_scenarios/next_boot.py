@@ -33,7 +33,7 @@ def _reboot(ask: Ask) -> float:
 def test_initrd(ask: Ask, figures: dict[str, object]) -> None:
     told = ask("livepatch")["livepatch"]
     assert (told["state"], told["persistent"]) == ("patched", False)
-    assert "kernel-livepatch-tools is not installed" in told["next_boot"]["missing"][0]
+    assert "install kernel-livepatch-tools" in told["next_boot"]["missing"][0]
     _reboot(ask)
     assert ask.livepatch()["state"] == "installed", "as next_boot had said"
 

@@ -60,10 +60,16 @@ def _fingerprint(key: str) -> str:
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"repository_fingerprint": "0123 " * 10}, "asks for 0123012301230123012301230123012301230123"),
-        ({"repository_key": ""}, "no way round the key"),
-        ({"repository_key": "-----BEGIN PGP PUBLIC KEY BLOCK-----\nnonsense"}, "of no key"),
-        ({"repository_url": "mirror.example.com"}, "must be an address by https, http or file"),
+        (
+            {"repository_fingerprint": "0123 " * 10},
+            "livepatch_repository_fingerprint is 0123012301230123012301230123012301230123",
+        ),
+        ({"repository_key": ""}, "The key is required"),
+        (
+            {"repository_key": "-----BEGIN PGP PUBLIC KEY BLOCK-----\nnonsense"},
+            "livepatch_repository_key is not a public key",
+        ),
+        ({"repository_url": "mirror.example.com"}, "must be an address that begins with https://, http:// or file://"),
     ],
     ids=["another fingerprint", "no key", "not a key", "no address"],
 )
@@ -109,7 +115,7 @@ def test_set_up_again(role: Role, first: Run) -> None:
 def test_no_answer(role: Role) -> None:
     run = role(repository_url="http://10.0.2.2:1/nothing", repository_name="other")
     assert run.rc == 2
-    assert "repository other was set up and does not answer" in " ".join(run.output.split())
+    assert "Repository other is configured, but does not answer" in " ".join(run.output.split())
     role.host.ssh("sudo rm /etc/zypp/repos.d/other.repo")
 
 

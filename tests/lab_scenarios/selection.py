@@ -196,5 +196,5 @@ def test_without_a_tag_the_chain_decides(odd: Ask, extended: Lab, figures: dict[
     refused = [one for one in odd("kmp_info")["kmp"]["rejected"] if one["evr"] == _BAD]
     assert refused, "nothing ties it to the build any more"
     assert refused[0]["code"] == "name_only"
-    assert "is not the kernel that runs" in refused[0]["reason"]
+    assert "is not the running kernel" in refused[0]["reason"]
     figures.update({"before": "signed_image", "after the rebuild": "mismatch"})

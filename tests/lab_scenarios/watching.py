@@ -37,22 +37,22 @@ chosen = random.Random(7)
 late = []
 for _round in range(20):
     subprocess.run(["insmod", path, "milliseconds=%d" % chosen.randrange(800, 2800)], check=True)
-    assert mechanism.in_transition(name)
+    assert mechanism.is_in_transition(name)
     if way == "poll":
-        while mechanism.in_transition(name):
+        while mechanism.is_in_transition(name):
             time.sleep(1)
     else:
-        assert transition.wait(host, mechanism, name, host.clock(), 60).completed
+        assert transition.wait_for_end(host, mechanism, name, host.clock(), 60).completed
     noticed = host.clock()
     with open("/dev/kmsg", "w") as log:
         before = host.clock()
         log.write("lab: the clock\\n")
-    marks = [record for record in host.kernel_log() if "lab: the clock" in record]
+    marks = [record for record in host.read_kernel_log() if "lab: the clock" in record]
     offset = before - float(marks[-1].split(",")[2]) / 1e6
-    late.append(noticed - offset - mechanism.logged(name)[1])
+    late.append(noticed - offset - mechanism.read_log_times(name)[1])
     mechanism.disable(name)
-    transition.wait(host, mechanism, name, host.clock(), 60)
-    while mechanism.references(name):
+    transition.wait_for_end(host, mechanism, name, host.clock(), 60)
+    while mechanism.count_references(name):
         time.sleep(0.05)
     assert mechanism.unload(name)
 print(json.dumps(late))
@@ -79,9 +79,9 @@ host = Host()
 times = []
 for _round in range(3):
     started = time.monotonic()
-    found = blockers.find(host, klp.Klp(host), True)
+    found = blockers.find_blockers(host, klp.Klp(host), True)
     times.append(time.monotonic() - started)
-print(json.dumps([min(times), found.left, [one["command"] for one in found.shown]]))
+print(json.dumps([min(times), found.total, [one["command"] for one in found.first]]))
 """
 
 # The way of kpatch's own script: for each thread some processes.

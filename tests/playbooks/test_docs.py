@@ -20,7 +20,7 @@ from tests.support.examples import blocks
 from tests.support.fake_fleet import FakeFleet, FakeHost
 
 _CHECKOUT = Path(__file__).parents[2]
-# What the one for AWX shows is run where AWX is stood for: tests/playbooks/test_controller.py
+# What the one for AWX shows is run where AWX is stood for: tests/playbooks/test_awx_role.py
 _AWX = _CHECKOUT / "docs/awx/README.md"
 _INVENTORY = _CHECKOUT / "docs/inventory"
 _GUIDES = [_CHECKOUT / "README.md", *sorted((_CHECKOUT / "docs").glob("*.md")), _AWX, _INVENTORY / "README.md"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the role repository tells of addresses: its own expressions, with what a tool would have said."""
+"""What the role repository shows of addresses: its own expressions, with the output that a tool would have."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _rendered(folder: Path, expressions: dict[str, str], variables: dict[str, t.
 def test_no_secret_of_an_address_is_told(tmp_path: Path, url: str, shown: str, hidden: bool) -> None:
     tasks = yaml.safe_load((_ROLE / "tasks/url.yml").read_text())
     (described,) = (task for task in tasks if "ansible.builtin.template" in task)
-    (asked,) = (task for task in tasks if task.get("register") == "repository_asked")
+    (asked,) = (task for task in tasks if task.get("register") == "__livepatch_refresh")
     checks = [task["ansible.builtin.assert"] for task in tasks if "ansible.builtin.assert" in task]
     told = _rendered(
         tmp_path,
@@ -60,13 +60,13 @@ def test_no_secret_of_an_address_is_told(tmp_path: Path, url: str, shown: str, h
             "file": described["no_log"],
             "tool": asked["no_log"],
             "answer": checks[-1]["fail_msg"],
-            "said": "{{ repository_said }}",
+            "said": "{{ __livepatch_repository_message }}",
         },
         {
             "repository_url": url,
             "repository_name": "kmps",
-            "repository_asked": {"stdout": _SAID.format(url), "stderr": ""},
-            "repository_answer": {"rc": 0, "stdout": _SAID.format(url)},
+            "__livepatch_refresh": {"stdout": _SAID.format(url), "stderr": ""},
+            "__livepatch_answer": {"rc": 0, "stdout": _SAID.format(url)},
         },
     )
     assert (told["file"], told["tool"]) == (hidden, hidden)

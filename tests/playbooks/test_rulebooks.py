@@ -198,8 +198,8 @@ def test_an_advisory_has_a_rollout_planned_and_no_more(fleet: FakeFleet, tmp_pat
 def test_awx_is_asked_for_what_its_templates_take(
     fake_fleet: FakeFleet, tmp_path: Path, name: str, path: str, told: t.Any, variables: dict[str, t.Any]
 ) -> None:
-    """Those of the role controller. AWX leaves out of account what a template does not ask for."""
-    templates = DataLoader().load_from_file(str(_CHECKOUT / "roles/controller/vars/main.yml"))["controller_templates"]
+    """Those of the role awx. AWX leaves out of account what a template does not ask for."""
+    templates = DataLoader().load_from_file(str(_CHECKOUT / "roles/awx/vars/main.yml"))["__livepatch_awx_templates"]
     launched: list[tuple[str, dict[str, t.Any]]] = []
 
     def answer(asked: web.Asked) -> tuple[int, str]:

@@ -147,7 +147,7 @@ class Host(Machine):
 
     def journal(self) -> dict[str, t.Any]:
         """What the host recorded itself; nothing if it did not."""
-        text = self.text(JOURNAL)
+        text = self.read_text(JOURNAL)
         entry: dict[str, t.Any] = json.loads(text) if text else {}
         return entry
 
@@ -184,7 +184,7 @@ class Host(Machine):
             self._migrate()
 
     def _insmod(self, path: str) -> Completed:
-        if self.read(path) is None:
+        if self.read_bytes(path) is None:
             return Completed(1, "", f"insmod: ERROR: could not load module {path}: No such file or directory\n")
         evr = next(one for one in self.levels if self.file(one) == path)
         self._touch(LOAD, evr)

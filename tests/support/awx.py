@@ -5,7 +5,7 @@
 """A stand-in for the API of AWX 24.6.1 that keeps objects.
 
 It knows the names, types and required fields of that version's serializers (``awx/api/serializers.py``) as far as the
-role ``controller`` uses them, and refuses what AWX refuses. What AWX only leaves out of account, a field that it does
+role ``awx`` uses them, and refuses what AWX refuses. What AWX only leaves out of account, a field that it does
 not know, is refused too.
 """
 

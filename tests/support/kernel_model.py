@@ -12,7 +12,7 @@ Rules: reference for each is the kernel's own source, kernel/livepatch/core.c, a
 import errno
 import os
 import shutil
-from typing import Any
+from typing import Any, Dict, List
 
 CURRENT, OLDER, KGRAFT = "current", "before 5.1", "kgraft"
 
@@ -25,8 +25,8 @@ class Model:
         self.variant = variant
         self.base = "/sys/kernel/kgraft" if variant == KGRAFT else "/sys/kernel/livepatch"
         # By module: its sysfs name, whether it is enabled, its functions, replace
-        self.patches: dict[str, dict[str, Any]] = {}
-        self.modules: list[str] = []
+        self.patches: Dict[str, Dict[str, Any]] = {}
+        self.modules: List[str] = []
         # The module whose transition runs, and whether it goes to the patch
         self.moving: Any = None
         self._put("/sys/kernel/notes", "x")
@@ -74,7 +74,7 @@ class Model:
             self._enabled(module, patch, value == "1")
         self._show()
 
-    def _revert(self, module: str, patch: dict[str, Any]) -> None:
+    def _revert(self, module: str, patch: Dict[str, Any]) -> None:
         if self.moving is not None:
             raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
         if not patch["enabled"]:
@@ -82,7 +82,7 @@ class Model:
         patch["enabled"] = False
         self.moving = (module, False)
 
-    def _enabled(self, module: str, patch: dict[str, Any], wanted: bool) -> None:
+    def _enabled(self, module: str, patch: Dict[str, Any], wanted: bool) -> None:
         """enabled_store() in kernel/livepatch/core.c"""
         if patch["enabled"] == wanted:
             raise OSError(errno.EINVAL, "Invalid argument")
@@ -148,7 +148,7 @@ class Model:
             self._put(self.base + "/in_progress", str(int(self.moving is not None)))
         self._threads()
 
-    def _show_patch(self, module: str, patch: dict[str, Any], base: str) -> None:
+    def _show_patch(self, module: str, patch: Dict[str, Any], base: str) -> None:
         moving = self.moving is not None and self.moving[0] == module
         if self.variant == KGRAFT:
             state = {(True, True): 1, (True, False): 2, (False, True): 3, (False, False): 4}[(patch["enabled"], moving)]

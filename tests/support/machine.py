@@ -45,7 +45,7 @@ class Directory(Host):
 
     def put(self, path: str, content: Any = "") -> None:
         """A file, with its directories; a directory where the path ends with a slash."""
-        target = self.path(path)
+        target = self.resolve_path(path)
         if path.endswith("/"):
             os.makedirs(target, exist_ok=True)
             return
@@ -54,10 +54,10 @@ class Directory(Host):
             stream.write(content if isinstance(content, bytes) else (content + "\n").encode())
 
     def remove(self, path: str) -> None:
-        os.remove(self.path(path))
+        os.remove(self.resolve_path(path))
 
     def drop(self, path: str) -> None:
-        shutil.rmtree(self.path(path), ignore_errors=True)
+        shutil.rmtree(self.resolve_path(path), ignore_errors=True)
 
     def run(self, argv: Any, environment: Any = None, seconds: Any = None) -> Completed:
         """The answer whose key, a string of words, is the longest that all occurs in the command."""
@@ -72,7 +72,7 @@ class Directory(Host):
     def have_filter(self, tool: str, unpack: Any) -> None:
         """A tool that unpacks: a function from all that it reads to the pieces that it prints."""
         self.put("/usr/bin/" + tool)
-        os.chmod(self.path("/usr/bin/" + tool), 0o755)
+        os.chmod(self.resolve_path("/usr/bin/" + tool), 0o755)
         self.filters[tool] = unpack
 
     def pipe(self, argv: Any, source: Any, seconds: float) -> Any:
@@ -85,7 +85,7 @@ class Directory(Host):
     def ran(self, tool: str) -> Any:
         return [call for call in self.calls if call[0] == tool or tool in call]
 
-    def kernel_log(self) -> Any:
+    def read_kernel_log(self) -> Any:
         return list(self.log)
 
     def wall_clock(self) -> float:
@@ -156,7 +156,7 @@ class Machine(Directory):
         }  # type: Any
         self.keys = {"b1d712c8": "the lab's key"}
         self.put("/usr/bin/zypper")
-        os.chmod(self.path("/usr/bin/zypper"), 0o755)
+        os.chmod(self.resolve_path("/usr/bin/zypper"), 0o755)
         self.put("/etc/zypp/repos.d/lab.repo", "[lab]\nname=lab\nenabled=1\nbaseurl=http://192.0.2.1/main")
         self._refresh()
 
@@ -193,10 +193,10 @@ class Machine(Directory):
         return "livepatch_" + evr.replace(".", "_").replace("-", "_")
 
     def active(self) -> Any:
-        return self.names("/sys/kernel/livepatch")
+        return self.list_names("/sys/kernel/livepatch")
 
     def loaded(self) -> Any:
-        return self.names("/sys/module")
+        return self.list_names("/sys/module")
 
     # What the test prepares
 
@@ -274,7 +274,7 @@ class Machine(Directory):
     def _disable(self, path: str, text: str) -> None:
         """A write to a patch that does not move: it can only be disabled (Linux since 5.1)."""
         module = path.split("/")[-2]
-        if text != "0" or self.text(path) != "1":
+        if text != "0" or self.read_text(path) != "1":
             raise OSError(errno.EINVAL, "Invalid argument")
         evr = next(one for one in self.levels if self.module(one) == module)
         self.put(path, "0")
@@ -305,7 +305,7 @@ class Machine(Directory):
             self.put(f"/sys/module/{name}/refcnt", "0")
 
     def _insmod(self, path: str) -> Completed:
-        if self.read(path) is None:
+        if self.read_bytes(path) is None:
             return Completed(1, "", f"insmod: ERROR: could not load module {path}: No such file or directory")
         evr = next(one for one in self.levels if self.file(one) == path)
         error = self.levels[evr]["refused"]
@@ -327,7 +327,7 @@ class Machine(Directory):
     def _index(self, repository: str, text: str) -> None:
         index = f"/var/cache/zypp/raw/{repository}/repodata/repomd.xml"
         self.put(index, text)
-        os.utime(self.path(index), (self.wall_clock(), self.wall_clock()))
+        os.utime(self.resolve_path(index), (self.wall_clock(), self.wall_clock()))
 
     def run(self, argv: Any, environment: Any = None, seconds: Any = None) -> Completed:
         self.calls.append(list(argv))
@@ -363,7 +363,7 @@ class Machine(Directory):
         if tool == "systemctl":
             return self._service(argv[1])
         assert tool == "rmmod", argv
-        if self.text(f"/sys/module/{last}/refcnt") != "0":
+        if self.read_text(f"/sys/module/{last}/refcnt") != "0":
             return Completed(1, "", f"rmmod: ERROR: Module {last} is in use\n")
         self.drop("/sys/module/" + last)
         return Completed(0, "", "")
@@ -371,7 +371,7 @@ class Machine(Directory):
     def _rpm(self, argv: Any) -> Completed:
         last = argv[-1]
         if "-Kv" in argv:
-            if self.text(last) == _CUT_OFF:
+            if self.read_text(last) == _CUT_OFF:
                 return load_completed("rpm-6.1-check-damaged")
             return load_completed("rpm-6.1-check-" + self._of(last)["signature"].replace("bad", "damaged"))
         if "-qp" in argv:
@@ -429,7 +429,7 @@ class Machine(Directory):
         evr = wanted.partition("=")[2]
         path = self.package_file(evr)
         # A tool may go by what is there already.
-        if self.read(path) is None:
+        if self.read_bytes(path) is None:
             self.put(path, _CUT_OFF if self.cuts_off else "packed")
         if self.cuts_off:
             return Completed(1, "<stream><message type='error'>No space left on device</message></stream>", "")
@@ -485,8 +485,8 @@ class Machine(Directory):
         if not self.dracut:
             return Completed(1, "", "dracut: no space left on device\n")
         folder = os.path.dirname(self.file(_LEVEL_ONE))
-        omit = self.text("/etc/dracut.conf.d/99-fleet-livepatch-hold.conf")
-        found = {} if omit else {f"{folder}/{name}": b"module" for name in self.names(folder)}
+        omit = self.read_text("/etc/dracut.conf.d/99-fleet-livepatch-hold.conf")
+        found = {} if omit else {f"{folder}/{name}": b"module" for name in self.list_names(folder)}
         archive = factories.cpio({"/early": b"microcode"}) + b"\0" * 8
         self.put(
             "/boot/initrd-" + self.release, archive + gzip.compress(factories.cpio(dict({"/init": b"x"}, **found)))
@@ -500,7 +500,7 @@ class Machine(Directory):
         self._service("enable")
 
     def _service(self, verb: str) -> Completed:
-        link = self.path("/etc/systemd/system/multi-user.target.wants/kpatch.service")
+        link = self.resolve_path("/etc/systemd/system/multi-user.target.wants/kpatch.service")
         if os.path.lexists(link):
             os.remove(link)
         if verb == "enable":
@@ -508,7 +508,7 @@ class Machine(Directory):
         return Completed(0, "", "")
 
     def service_enabled(self) -> bool:
-        return "kpatch.service" in self.names("/etc/systemd/system/multi-user.target.wants")
+        return "kpatch.service" in self.list_names("/etc/systemd/system/multi-user.target.wants")
 
     def _remove(self, wanted: str) -> Completed:
         self._gone(wanted.partition("=")[2])

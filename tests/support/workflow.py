@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The workflow that the role controller makes, played as AWX does: along its edges, with what the jobs hand over."""
+"""The workflow that the role awx makes, played as AWX does: along its edges, with what the jobs hand over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 
 from tests.support.jobs import Job, Jobs
 
-_ROLE = Path(__file__).parents[2] / "roles/controller/vars/main.yml"
+_ROLE = Path(__file__).parents[2] / "roles/awx/vars/main.yml"
 
 
 class _Loader(yaml.SafeLoader):
@@ -32,8 +32,8 @@ def play(jobs: Jobs, approves: Callable[[Mapping[str, t.Any]], bool], **extra: t
     :returns: what became of each node that was come to, in that order.
     """
     variables = yaml.load(_ROLE.read_text(), _Loader)
-    playbooks = {one["name"]: one.get("playbook", one["name"]) for one in variables["controller_templates"]}
-    nodes = {one["identifier"]: one for one in variables["controller_nodes"]}
+    playbooks = {one["name"]: one.get("playbook", one["name"]) for one in variables["__livepatch_awx_templates"]}
+    nodes = {one["identifier"]: one for one in variables["__livepatch_awx_nodes"]}
     followers = {
         name for node in nodes.values() for edge in ("success", "failure", "always") for name in node.get(edge, ())
     }

@@ -13,26 +13,26 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import k
 
 
 def confirm_change(context: Context) -> None:
-    """Lets the next boot start with what is active now."""
+    """Let the next boot start with what is active now."""
     if is_removal(context.journal.read()):
         _boot_persistence.release_hold(context.host)
         return
-    _boot_persistence.confirm(context.host, context.kernel["release"])
+    _boot_persistence.end_hold(context.host, context.kernel["release"])
     if context.request.repair_boot:
         repair_next_boot(context)
 
 
 def repair_next_boot(context: Context) -> bool:
-    """Repairs what loads the patch at boot; whether that changed anything."""
+    """Repair what loads the patch at boot; whether that changed anything."""
     release = context.kernel["release"]
     try:
-        next_boot = _boot_persistence.find(context.host, context.kernel, context.find_newest_installed())
+        next_boot = _boot_persistence.read_next_boot(context.host, context.kernel, context.find_newest_installed())
     except Unmeasured as exc:
         context.warnings.append(str(exc))
         return False
     if not next_boot["missing"] or next_boot["release"] != release:
         return False
-    _boot_persistence.mend(context.host, release)
+    _boot_persistence.repair_boot(context.host, release)
     return True
 
 
@@ -42,14 +42,14 @@ def is_unsettled(context: Context) -> bool:
 
 
 def settle(context: Context) -> bool:
-    """Ends the change of an earlier run, and repairs the next boot and the kernel's lock, as far as the request asks
+    """End the change of an earlier run, and repair the next boot and the kernel's lock, as far as the request asks
     for it; whether that changed anything.
     """
     request, journal = context.request, context.journal
     changed = False
     if is_unsettled(context):
         if request.confirm:
-            _boot_persistence.confirm(context.host, context.kernel["release"])
+            _boot_persistence.end_hold(context.host, context.kernel["release"])
         entry = journal.read()
         if entry is not None and (_is_open(context) or _is_newest_installed(context, entry["kmp"])):
             journal.amend(entry)
@@ -65,15 +65,15 @@ def is_kernel_lock_different(context: Context) -> bool:
     wanted = context.request.kernel_lock
     if wanted is None:
         return False
-    return kernel_lock.differs(context.host, context.manager, _find_kernel_package(context), wanted)
+    return kernel_lock.is_different(context.host, context.manager, _find_kernel_package(context), wanted)
 
 
 def apply_kernel_lock(context: Context) -> bool:
-    """Sets or removes our lock on the kernel's package, as the request asks for; whether that changed anything."""
+    """Set or removes our lock on the kernel's package, as the request asks for; whether that changed anything."""
     wanted = context.request.kernel_lock
     if wanted is None or not is_kernel_lock_different(context):
         return False
-    kernel_lock.put(context.host, context.manager, _find_kernel_package(context), wanted)
+    kernel_lock.apply_lock(context.host, context.manager, _find_kernel_package(context), wanted)
     return True
 
 

@@ -32,14 +32,14 @@ class Ended(NamedTuple):
 
 
 def finish_running_transition(context: Context, observed: Dict[str, Any]) -> Optional[Ended]:
-    """Waits for the end of a migration that runs already; None where none does.
+    """Wait for the end of a migration that runs already; None where none does.
 
     One that an earlier run began is watched as if this run had begun it: that run has ended.
     """
     mechanism = context.optional_mechanism
     if mechanism is None:
         return None
-    module = transition.running(mechanism)
+    module = transition.find_running(mechanism)
     if module is None:
         return None
     installed = observed["kmp"]["installed"]
@@ -69,7 +69,7 @@ def finish_running_transition(context: Context, observed: Dict[str, Any]) -> Opt
 
 
 def apply_kmp(context: Context, selected: Dict[str, Any], observed: Dict[str, Any]) -> Ended:
-    """Installs a KMP, loads its module and waits for the migration; the level that it replaces goes away.
+    """Install a KMP, load its module and wait for the migration; the level that it replaces goes away.
 
     Where that fails, what this run has done is undone.
     """
@@ -95,13 +95,13 @@ def apply_kmp(context: Context, selected: Dict[str, Any], observed: Dict[str, An
 
 
 def remove_patches(context: Context, patches: List[Dict[str, Any]], name: str) -> Ended:
-    """Disables the active patches, and removes their modules and all KMPs of this name."""
+    """Disable the active patches, and remove their modules and all KMPs of this name."""
     _begin(context, None, None, "removing", _find_interrupted(context, None), None)
     return _run(context, lambda: _remove_steps(context, [patch["name"] for patch in patches], name))
 
 
 def end_change(context: Context, problem: Optional[LivepatchError], result: Dict[str, Any]) -> Optional[LivepatchError]:
-    """Confirms a change that has succeeded, where that is asked for, and records what became of it.
+    """Confirm a change that has succeeded, where that is asked for, and record what became of it.
 
     :returns: why it failed, which the confirmation may be the first to find.
     """
@@ -130,7 +130,7 @@ def _find_interrupted(context: Context, kmp: Optional[str]) -> Optional[Dict[str
     entry = context.journal.read()
     if entry is None or entry["kmp"] != kmp:
         return None
-    return entry if _journal.interrupted(entry, context.kernel["boot_id"], False) else None
+    return entry if _journal.is_interrupted(entry, context.kernel["boot_id"], False) else None
 
 
 def _begin(
@@ -147,7 +147,7 @@ def _begin(
     if interrupted is not None:
         is_rollback, baseline = bool(interrupted.get("back")), interrupted.get("baseline")
     else:
-        is_rollback, baseline = request.is_rollback, _health.baseline(host, _health.now(host, boot_id))
+        is_rollback, baseline = request.is_rollback, _health.build_baseline(host, _health.read_now(host, boot_id))
     fence = request.fence
     if fence is None:  # a run by hand takes no number away
         fence = (context.journal.read() or {}).get("fence")
@@ -176,12 +176,12 @@ def _apply_steps(
 
 
 def _install_and_load(context: Context, name: str, evr: str, is_older: bool) -> transition.Migration:
-    """Installs the KMP where it is not installed, and has the kernel take it."""
+    """Install the KMP where it is not installed, and have the kernel take it."""
     host, release = context.host, context.kernel["release"]
     confirm = context.request.confirm
     manager = context.manager
     if not confirm:
-        _boot_persistence.hold(host)
+        _boot_persistence.hold_patches(host)
     if context.find_installed(name, evr) is None:
         manager.install(name, evr, is_older)
     installed = context.find_installed(name, evr)
@@ -200,8 +200,8 @@ def _install_and_load(context: Context, name: str, evr: str, is_older: bool) -> 
 
 
 def _remove_newer_packages(context: Context, name: str, evr: str) -> None:
-    """Removes the levels that are installed beside this one, which the next boot would load instead of it."""
-    for kmp in packages.installed(context.host, name):
+    """Remove the levels that are installed beside this one, which the next boot would load instead of it."""
+    for kmp in packages.list_installed(context.host, name):
         if _evr.compare(kmp["evr"], evr) > 0:
             context.journal.enter("removing")
             context.remove_package(name, kmp["evr"])
@@ -210,11 +210,11 @@ def _remove_newer_packages(context: Context, name: str, evr: str) -> None:
 def _remove_steps(context: Context, modules: List[str], name: str) -> Optional[transition.Migration]:
     migration: Optional[transition.Migration] = None
     for module in modules:
-        patch = context.mechanism.patch(module)
+        patch = context.mechanism.read_patch(module)
         if patch is not None and patch.enabled:
             migration = disable_patch(context, module)
     context.journal.enter("removing")
-    for kmp in packages.installed(context.host, name):
+    for kmp in packages.list_installed(context.host, name):
         context.remove_package(name, kmp["evr"])
     context.journal.enter("verifying")
     unload_replaced_modules(context)

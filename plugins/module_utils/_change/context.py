@@ -40,7 +40,7 @@ class Context:
 
     @property
     def manager(self) -> PackageManager:
-        return managers.find(self.host, self.request.policy)
+        return managers.find_manager(self.host, self.request.policy)
 
     @property
     def loses_support(self) -> bool:
@@ -54,22 +54,22 @@ class Context:
 
     def find_installed(self, name: str, evr: str) -> Optional[Dict[str, Any]]:
         """The KMP in exactly this version; another version may be installed beside it."""
-        return next((kmp for kmp in packages.installed(self.host, name) if kmp["evr"] == evr), None)
+        return next((kmp for kmp in packages.list_installed(self.host, name) if kmp["evr"] == evr), None)
 
     def find_newest_installed(self) -> Optional[Dict[str, Any]]:
         """The newest installed KMP of the running kernel."""
-        for name in self.manager.kmp_names(self.kernel["release"]):
-            installed = packages.installed(self.host, name)
+        for name in self.manager.list_kmp_names(self.kernel["release"]):
+            installed = packages.list_installed(self.host, name)
             if installed:
                 return installed[0]
         return None
 
     def find_active_evr(self, name: str, modules: List[str]) -> Optional[str]:
         """The EVR of the installed KMP whose module is one of these."""
-        return next((kmp["evr"] for kmp in packages.installed(self.host, name) if kmp["module"] in modules), None)
+        return next((kmp["evr"] for kmp in packages.list_installed(self.host, name) if kmp["module"] in modules), None)
 
     def remove_package(self, name: str, evr: str) -> None:
-        """Removes exactly this KMP.
+        """Remove exactly this KMP.
 
         :raises TransactionRefused: its removal would do something else as well.
         """

@@ -14,7 +14,7 @@ UNLOAD_TIMEOUT = 15.0
 
 
 def load_module(context: Context, module: str, path: str) -> None:
-    """Loads or enables a module, which starts its transition.
+    """Load or enable a module, which starts its transition.
 
     :raises TransitionStalled: the transition of another patch did not end in time.
     :raises LoadRefused: the kernel refused the module.
@@ -29,9 +29,9 @@ def load_module(context: Context, module: str, path: str) -> None:
                 f"{module} was not loaded: the transition of {busy} did not end within {timeout:g} s",
                 "Find its blockers with livepatch_info",
             )
-        if mechanism.patch(module) is not None and mechanism.enable(module):
+        if mechanism.read_patch(module) is not None and mechanism.enable(module):
             return
-        if mechanism.loaded(module) and not unload_module(context, module):
+        if mechanism.is_loaded(module) and not unload_module(context, module):
             raise LoadRefused(
                 f"the inactive module {module} is in the kernel and cannot be removed", "Reboot the host to remove it"
             )
@@ -40,22 +40,22 @@ def load_module(context: Context, module: str, path: str) -> None:
             return
         except LoadRefused as exc:
             # Another patch was faster: its transition ends some time.
-            if not mechanism.is_busy(exc) or transition.running(mechanism) is None:
+            if not mechanism.is_busy(exc) or transition.find_running(mechanism) is None:
                 raise
 
 
 def unload_module(context: Context, module: str) -> bool:
-    """Removes a module that patches nothing any more, which cannot be enabled again; whether that worked."""
+    """Remove a module that patches nothing any more, which cannot be enabled again; whether that worked."""
     host = context.host
     deadline = host.clock() + UNLOAD_TIMEOUT
-    while context.mechanism.references(module) and host.clock() < deadline:
+    while context.mechanism.count_references(module) and host.clock() < deadline:
         host.sleep(transition.INTERVAL)
     return context.mechanism.unload(module)
 
 
 def unload_replaced_modules(context: Context) -> None:
-    """Removes the modules of older levels that were replaced."""
-    active = [patch.name for patch in context.mechanism.patches()]
-    for module in context.host.names("/sys/module"):
-        if _kmp_names.module_level(module) is not None and module not in active:
+    """Remove the modules of older levels that were replaced."""
+    active = [patch.name for patch in context.mechanism.list_patches()]
+    for module in context.host.list_names("/sys/module"):
+        if _kmp_names.parse_module_level(module) is not None and module not in active:
             unload_module(context, module)

@@ -16,12 +16,12 @@ _RESOLVE_AND_RETRY = "Resolve its blockers, and try again"
 
 
 def activate_kmp(context: Context, installed: Dict[str, Any]) -> transition.Migration:
-    """Loads the module of an installed KMP, where that is still to be done, and waits for the migration.
+    """Load the module of an installed KMP, where that is still to be done, and wait for the migration.
 
     :raises TransitionStalled: it did not complete in time.
     """
     module = installed["module"]
-    patch = context.mechanism.patch(module)
+    patch = context.mechanism.read_patch(module)
     # Else the package's own script has loaded it already. Before Linux 5.1 a disabled patch is still shown.
     if patch is None or not (patch.enabled or patch.transition):
         load_module(context, module, installed["module_path"])
@@ -29,19 +29,19 @@ def activate_kmp(context: Context, installed: Dict[str, Any]) -> transition.Migr
 
 
 def watch_migration(context: Context, module: str) -> transition.Migration:
-    """Waits for the migration to a patch.
+    """Wait for the migration to a patch.
 
     :raises TransitionStalled: it did not complete in time.
     """
     timeout = context.request.timeout
     started = _find_start(context, module)
     context.journal.enter("migrating", started + timeout)
-    migration = transition.wait(context.host, context.mechanism, module, started, timeout)
+    migration = transition.wait_for_end(context.host, context.mechanism, module, started, timeout)
     return migration if migration.completed else _reverse_or_leave(context, module, started)
 
 
 def disable_patch(context: Context, module: str) -> transition.Migration:
-    """Disables an active patch, and waits for the migration away from it.
+    """Disable an active patch, and wait for the migration away from it.
 
     :raises TransitionStalled: it did not complete in time.
     """
@@ -49,7 +49,7 @@ def disable_patch(context: Context, module: str) -> transition.Migration:
     context.mechanism.disable(module)
     started = context.host.clock()
     context.journal.enter("migrating", started + timeout)
-    migration = transition.wait(context.host, context.mechanism, module, started, timeout)
+    migration = transition.wait_for_end(context.host, context.mechanism, module, started, timeout)
     if not migration.completed:
         _enable_again_or_leave(context, module)
     return migration
@@ -57,21 +57,21 @@ def disable_patch(context: Context, module: str) -> transition.Migration:
 
 def find_blockers(context: Context, module: str) -> List[Dict[str, Any]]:
     """The threads that keep the transition of a patch from completing, ten at most."""
-    patch = context.mechanism.patch(module)
-    return blockers.find(context.host, context.mechanism, patch is None or patch.enabled).shown
+    patch = context.mechanism.read_patch(module)
+    return blockers.find_blockers(context.host, context.mechanism, patch is None or patch.enabled).first
 
 
 def _find_start(context: Context, module: str) -> float:
     """When the migration began: a package's script has started it before the package manager came to its end."""
     now = context.host.clock()
-    began, finished = context.mechanism.logged(module)
+    began, finished = context.mechanism.read_log_times(module)
     if began is None or finished is not None:
         return now
     return max(context.started, min(now, began))
 
 
 def _reverse_or_leave(context: Context, module: str, started: float) -> transition.Migration:
-    """Handles a migration to a patch that did not complete in time.
+    """Handle a migration to a patch that did not complete in time.
 
     :returns: the migration, where it completed at the last moment.
     :raises TransitionStalled: otherwise.
@@ -85,17 +85,17 @@ def _reverse_or_leave(context: Context, module: str, started: float) -> transiti
         context.journal.enter("stalled", started + limit)
         raise TransitionStalled(problem + " and was left running", _RESOLVE, dict(details, left=True))
     context.journal.enter("reversing", host.clock() + limit)
-    if not mechanism.in_transition(module):
+    if not mechanism.is_in_transition(module):
         # It completed while we looked for its blockers, and a reversal would remove a good patch. So nothing that takes
         # time may come between this look and the reversal: the disk has taken its own already.
-        return transition.wait(host, mechanism, module, started, limit)
+        return transition.wait_for_end(host, mechanism, module, started, limit)
     try:
         mechanism.reverse(module)
     except KernelRefused as exc:
-        if not mechanism.in_transition(module):
-            return transition.wait(host, mechanism, module, started, limit)
+        if not mechanism.is_in_transition(module):
+            return transition.wait_for_end(host, mechanism, module, started, limit)
         raise TransitionStalled(f"{problem}, and {exc}", _RESOLVE, dict(details, left=True)) from exc
-    reversal = transition.wait(host, mechanism, module, host.clock(), limit)
+    reversal = transition.wait_for_end(host, mechanism, module, host.clock(), limit)
     if not reversal.completed:
         raise TransitionStalled(problem + ", and neither did its reversal", _RESOLVE, dict(details, left=True))
     unload_module(context, module)
@@ -103,7 +103,7 @@ def _reverse_or_leave(context: Context, module: str, started: float) -> transiti
 
 
 def _enable_again_or_leave(context: Context, module: str) -> None:
-    """Handles a migration away from a patch that did not complete in time.
+    """Handle a migration away from a patch that did not complete in time.
 
     :raises TransitionStalled: always.
     """
@@ -116,7 +116,7 @@ def _enable_again_or_leave(context: Context, module: str) -> None:
         raise TransitionStalled(problem + " and was left running", _RESOLVE, dict(details, left=True))
     context.journal.enter("reversing", host.clock() + limit)
     mechanism.reverse(module)
-    reversal = transition.wait(host, mechanism, module, host.clock(), limit)
+    reversal = transition.wait_for_end(host, mechanism, module, host.clock(), limit)
     outcome = " and was reversed: it is active as before" if reversal.completed else ", and neither did its reversal"
     raise TransitionStalled(problem + outcome, _RESOLVE_AND_RETRY, details)
 

@@ -43,7 +43,7 @@ def read_undo(entry: Optional[Dict[str, Any]]) -> Optional[Undo]:
 def run_with_undo(
     context: Context, kmp: Dict[str, Any], undo: Optional[Undo], steps: Callable[[], Migration]
 ) -> Migration:
-    """Takes the steps, and where they fail undoes what the change has done.
+    """Take the steps, and where they fail undoes what the change has done.
 
     :param undo: None for an unknown one: then nothing is undone.
     """
@@ -65,7 +65,7 @@ def run_with_undo(
 def _restore_packages(
     context: Context, name: str, evr: str, previous_evr: Optional[str], problem: LivepatchError
 ) -> None:
-    """Restores the installed packages: what the kernel did not take must not be loaded at the next boot."""
+    """Restore the installed packages: what the kernel did not take must not be loaded at the next boot."""
     try:
         context.journal.enter("removing")
         if previous_evr is not None and context.find_installed(name, previous_evr) is None:
@@ -77,7 +77,7 @@ def _restore_packages(
 
 
 def _restore_next_boot(context: Context, kmp: Dict[str, Any], undo: Undo, problem: LivepatchError) -> None:
-    """Ends the hold of a change that failed, and has the next boot keep what it kept before: an initrd that was made
+    """End the hold of a change that failed, and have the next boot keep what it kept before: an initrd that was made
     meanwhile lacks it. Nothing is done while the KMP that failed is still installed.
     """
     try:
@@ -92,5 +92,5 @@ def _restore_next_boot(context: Context, kmp: Dict[str, Any], undo: Undo, proble
 
 
 def _append(problem: LivepatchError, sentence: str) -> None:
-    """Adds to an error what else is wrong."""
+    """Add to an error what else is wrong."""
     problem.args = ("{}. {}".format(str(problem).rstrip(". "), sentence),)

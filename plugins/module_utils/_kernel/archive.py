@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading cpio archives as they stream by: RPM payloads and initrds. PRIVATE to the collection.
+"""Read cpio archives as a stream: RPM payloads and initrds. PRIVATE to the collection.
 
 Format: cpio(5), "New ASCII Format".
 """
@@ -12,16 +12,16 @@ from typing import Callable, Dict, Iterator, List
 _HEADER = 110
 _TRAILER = "TRAILER!!!"
 _MAGIC = (b"070701", b"070702")
-# The largest livepatch modules have some MiB.
+# The largest livepatch modules take some MiB.
 _LARGEST = 256 << 20
 
 
-def files(stream: "Stream", wanted: Callable[[str], bool]) -> Dict[str, bytes]:
-    """The content of the wanted files of one archive, by their absolute paths. What follows it is left in the stream.
+def read_files(stream: "Stream", wanted: Callable[[str], bool]) -> Dict[str, bytes]:
+    """Read the wanted files of one archive, by their absolute paths. What follows it is left in the stream.
 
-    :raises ValueError: it is no archive, or is cut off.
+    :raises ValueError: it is no archive, or is truncated.
     """
-    found: Dict[str, bytes] = {}
+    contents: Dict[str, bytes] = {}
     while True:
         header = stream.take(_HEADER)
         if header[:6] not in _MAGIC:
@@ -30,16 +30,16 @@ def files(stream: "Stream", wanted: Callable[[str], bool]) -> Dict[str, bytes]:
         # The name is padded together with the header, which is no multiple of four.
         name = stream.take(name_size + -(_HEADER + name_size) % 4)[:name_size].rstrip(b"\0").decode("utf-8", "replace")
         if name == _TRAILER:
-            return found
+            return contents
         path = "/" + (name[2:] if name.startswith("./") else name.lstrip("/"))
         if size and wanted(path):
-            found[path] = stream.take(size)
+            contents[path] = stream.take(size)
             stream.skip(-size % 4)
         else:
             stream.skip(size + -size % 4)
 
 
-def starts_with_archive(data: bytes) -> bool:
+def is_archive(data: bytes) -> bool:
     return data[:6] in _MAGIC
 
 
@@ -59,7 +59,7 @@ class Stream:
         while missing > 0:
             piece = next(self._pieces, b"")
             if not piece:
-                raise ValueError("it is cut off")
+                raise ValueError("it is truncated")
             parts.append(piece)
             missing -= len(piece)
         data = b"".join(parts)
@@ -71,11 +71,11 @@ class Stream:
             size -= len(self._kept)
             self._kept = next(self._pieces, b"")
             if not self._kept:
-                raise ValueError("it is cut off")
+                raise ValueError("it is truncated")
         self._kept = self._kept[size:]
 
     def skip_zeros(self) -> None:
-        """What pads one archive to the next."""
+        """Skip what pads one archive to the next."""
         self._kept = self._kept.lstrip(b"\0")
         while not self._kept:
             piece = next(self._pieces, b"")

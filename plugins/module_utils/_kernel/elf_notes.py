@@ -26,12 +26,12 @@ NT_GNU_BUILD_ID = 3
 BUILD_ID_MAX = 20
 
 
-def _padded(size: int) -> int:
+def _pad(size: int) -> int:
     return (size + 3) & ~3
 
 
-def walk(data: bytes, byteorder: str) -> Iterator[Note]:
-    """The notes one after another.
+def iterate_notes(data: bytes, byteorder: str) -> Iterator[Note]:
+    """Iterate over the notes.
 
     :param byteorder: ``little`` or ``big``: that of the machine whose notes these are.
     :raises Unmeasured: the data end within a note.
@@ -40,32 +40,32 @@ def walk(data: bytes, byteorder: str) -> Iterator[Note]:
     offset = 0
     while offset < len(data):
         if offset + header.size > len(data):
-            raise Unmeasured(f"ELF notes are cut off after {len(data)} bytes")
+            raise Unmeasured(f"ELF notes are truncated after {len(data)} bytes")
         name_size, description_size, note_type = header.unpack_from(data, offset)
         name_at = offset + header.size
-        description_at = name_at + _padded(name_size)
+        description_at = name_at + _pad(name_size)
         end = description_at + description_size
         if end > len(data):
-            raise Unmeasured(f"ELF notes are cut off after {len(data)} bytes")
+            raise Unmeasured(f"ELF notes are truncated after {len(data)} bytes")
         yield Note(data[name_at : name_at + name_size].rstrip(b"\0"), note_type, data[description_at:end])
-        offset = description_at + _padded(description_size)
+        offset = description_at + _pad(description_size)
 
 
-def row(data: bytes, byteorder: str) -> List[Note]:
-    """The notes at the start of data that hold more than notes: as far as they look like such."""
-    found = []
+def read_row(data: bytes, byteorder: str) -> List[Note]:
+    """Read the notes at the start of data that hold more than notes, as far as they look like notes."""
+    notes = []
     try:
-        for note in walk(data, byteorder):
+        for note in iterate_notes(data, byteorder):
             if not re.match(rb"[A-Za-z][ -~]{0,31}\Z", note.owner):
                 break
-            found.append(note)
+            notes.append(note)
     except Unmeasured:
         pass
-    return found
+    return notes
 
 
-def build_ids(notes: Iterable[Note]) -> Iterator[str]:
-    """The build IDs in hex: owner GNU *and* type 3, since others (Xen) use the same number for something else.
+def iterate_build_ids(notes: Iterable[Note]) -> Iterator[str]:
+    """Iterate over the build IDs in hex: owner GNU *and* type 3, which others (Xen) use differently.
 
     :raises Unmeasured: one cannot be a build ID.
     """
@@ -76,11 +76,11 @@ def build_ids(notes: Iterable[Note]) -> Iterator[str]:
             yield note.description.hex()
 
 
-def build_id(data: bytes, byteorder: str) -> str:
-    """The first build ID.
+def parse_build_id(data: bytes, byteorder: str) -> str:
+    """Parse the first build ID.
 
     :raises Unmeasured: there is none, or the notes cannot be read.
     """
-    for found in build_ids(walk(data, byteorder)):
-        return found
+    for first in iterate_build_ids(iterate_notes(data, byteorder)):
+        return first
     raise Unmeasured("the ELF notes hold no GNU build ID")

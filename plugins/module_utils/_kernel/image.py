@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the file of an installed kernel says of itself. PRIVATE to the collection: it may change at any time.
+"""Read the file of an installed kernel. PRIVATE to the collection: it may change at any time.
 
-The build ID is read from the unpacked kernel as it streams by: of an ELF file its headers tell where the notes are, so
-that the rest need not be unpacked; of a raw memory image (s390x, aarch64) the notes themselves are looked for.
+The build ID is read from the unpacked kernel as it streams by: the headers of an ELF file show where the notes are, so
+that the rest need not be unpacked; in a raw memory image (s390x, aarch64) the notes themselves are searched for.
 
-Nothing is remembered from one run to the next. It would save some tenths of a second and cost a file on the host whose
-content decides what we say of its kernel.
+Nothing is cached from one run to the next. It would save some tenths of a second and cost a file on the host whose
+content decides what is reported of its kernel.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _PT_NOTE = 4
 _NOTES_MAX = 1 << 16
 _IMAGE_MAX = 128 << 20
 _UNPACKED_MAX = 1 << 30
-_SEARCHED_MAX = 16
+_SEARCHES_MAX = 16
 # How far the notes of one object reach on either side of its build ID: those of Xen on x86 take 300 bytes.
 _AROUND = 1024
 
@@ -33,68 +33,69 @@ _AROUND = 1024
 _VERSION_CODE, _LTO_INFO = 0, 0x101
 
 
-# Where the packed kernel lies in an image
 class _Area(NamedTuple):
+    """The place of the packed kernel in an image."""
+
     start: int
     size: int
 
 
-def version(host: Host, path: str) -> str:
-    """The version string in the boot header of an x86 image: release, builder and version, but no compiler.
+def read_version(host: Host, path: str) -> str:
+    """Read the version string in the boot header of an x86 image: release, builder and version, but no compiler.
 
     :raises Unmeasured: the image has none, or cannot be read.
     """
-    start = b"".join(host.pieces(path, 0, _HEAD))
+    start = b"".join(host.read_pieces(path, 0, _HEAD))
     if start[0x202:0x206] != b"HdrS":
         raise Unmeasured(f"{path} has no x86 boot header")
     # Documentation/arch/x86/boot.rst: kernel_version, less 0x200
     place = int.from_bytes(start[0x20E:0x210], "little")
-    text = b"".join(host.pieces(path, place + 0x200, 512)) if place else b""
-    told, end, _rest = text.partition(b"\0")
-    if not end or not told or not all(0x20 <= byte < 0x7F for byte in told):
+    text = b"".join(host.read_pieces(path, place + 0x200, 512)) if place else b""
+    version_bytes, end, _rest = text.partition(b"\0")
+    if not end or not version_bytes or not all(0x20 <= byte < 0x7F for byte in version_bytes):
         raise Unmeasured(f"the boot header of {path} holds no version string")
-    return told.decode("ascii").strip()
+    return version_bytes.decode("ascii").strip()
 
 
-def is_version(told: str, proc_version: str) -> bool:
+def is_same_version(header_version: str, proc_version: str) -> bool:
     """Whether a boot header's version string is that of the kernel whose ``/proc/version`` this is.
 
     ``Linux version 6.1.0-56 (me@here) (gcc 12) #1 SMP Debian 6.1.192-2`` is ``6.1.0-56 (me@here) #1 SMP Debian
     6.1.192-2`` in the header.
     """
-    builder, bracket, build = told.partition(") ")
+    builder, bracket, build = header_version.partition(") ")
     start, end = f"Linux version {builder}) (", ") " + build
     return bool(bracket and build) and proc_version.startswith(start) and proc_version.endswith(end)
 
 
-def build_id(host: Host, path: str, expected: Optional[str] = None) -> str:
-    """The build ID of the kernel in a file: vmlinux, plain or compressed, bzImage, Image, or s390x's image.
+def read_build_id(host: Host, path: str, expected: Optional[str] = None) -> str:
+    """Read the build ID of the kernel in a file: vmlinux, plain or compressed, bzImage, Image, or s390x's image.
 
-    :param expected: what it probably is. One that differs is only told when the whole file has been unpacked, and so
-        its checksum been verified: damage can change an ID into another one, and not into the one that is expected.
-    :raises Unmeasured: it cannot be read, or does not tell for sure.
+    :param expected: what it probably is. One that differs is only returned when the whole file has been unpacked, and
+        so its checksum been verified: damage can change an ID into another one, but not into the expected one.
+    :raises Unmeasured: it cannot be read, or is ambiguous.
     """
-    start = b"".join(host.pieces(path, 0, _HEAD))
+    start = b"".join(host.read_pieces(path, 0, _HEAD))
     try:
-        kind = unpack.recognise(start)
+        kind = unpack.recognise_format(start)
         if kind is not None:
-            return _unpacked(host, kind, host.pieces(path), expected)
+            return _unpack_build_id(host, kind, host.read_pieces(path), expected)
         # Documentation/arch/arm64/booting.rst; the notes are in it as they will be in memory
         if start[:4] == b"\x7fELF" or start[0x38:0x3C] == b"ARMd":
-            return _read(host.pieces(path), host.byteorder, expected)
-        area = _payload(start)
-        kind = None if area is None else unpack.recognise(b"".join(host.pieces(path, area.start, 32)))
+            return _read_unpacked(host.read_pieces(path), host.byteorder, expected)
+        area = _find_payload(start)
+        kind = None if area is None else unpack.recognise_format(b"".join(host.read_pieces(path, area.start, 32)))
         if area is not None and kind is not None:
             # The build appends the unpacked size, which the tools do not take as part of the data, and gzip does.
             size = area.size - (4 if kind.command else 0)
-            return _unpacked(host, kind, host.pieces(path, area.start, size), expected)
-        return _searched(host, path, expected)
+            return _unpack_build_id(host, kind, host.read_pieces(path, area.start, size), expected)
+        return _search_build_id(host, path, expected)
     except (ValueError, OverflowError, struct.error) as exc:
-        raise Unmeasured(f"{path} is not a kernel image that can be read: {exc}") from exc
+        raise Unmeasured(f"{path} is not a readable kernel image: {exc}") from exc
 
 
-def _payload(start: bytes) -> Optional[_Area]:
-    """What the image's header says of the packed kernel's place, None where it has no such header."""
+def _find_payload(start: bytes) -> Optional[_Area]:
+    """Find the packed kernel by the image's header, None where it has no such header."""
     if start[0x202:0x206] == b"HdrS" and int.from_bytes(start[0x206:0x208], "little") >= 0x208:
         # setup_sects, payload_offset, payload_length
         offset, size = struct.unpack_from("<II", start, 0x248)
@@ -105,25 +106,29 @@ def _payload(start: bytes) -> Optional[_Area]:
     return None
 
 
-def _searched(host: Host, path: str, expected: Optional[str]) -> str:
-    """Tries whatever looks like the start of packed data; the decompressor's own code holds such magic numbers too."""
-    data = b"".join(host.pieces(path, 0, _IMAGE_MAX + 1))
+def _search_build_id(host: Host, path: str, expected: Optional[str]) -> str:
+    """Try each place that looks like the start of packed data; the decompressor's code has such magic numbers too."""
+    data = b"".join(host.read_pieces(path, 0, _IMAGE_MAX + 1))
     if len(data) > _IMAGE_MAX:
         raise ValueError(f"it is larger than {_IMAGE_MAX >> 20} MiB")
     places = sorted((hit.start(), kind) for kind in unpack.FORMATS for hit in kind.magic.finditer(data))
-    found: Set[str] = set()
+    build_ids: Set[str] = set()
     missing: List[unpack.ToolMissing] = []
-    for place, kind in places[:_SEARCHED_MAX]:
-        told = _tried(host, kind, _cut(data, place), expected, missing)
-        if told is not None and told == expected:
-            return told
-        found.update([told] if told else [])
-    if missing and not found:
+    for place, kind in places[:_SEARCHES_MAX]:
+        candidate = _try_unpack(host, kind, _split_pieces(data, place), expected, missing)
+        if candidate is not None and candidate == expected:
+            return candidate
+        build_ids.update([candidate] if candidate else [])
+    if missing and not build_ids:
         raise missing[0]
-    return _only(found, "") if found else _read(_cut(data, 0), host.byteorder, expected)
+    return (
+        _require_single(build_ids, "")
+        if build_ids
+        else _read_unpacked(_split_pieces(data, 0), host.byteorder, expected)
+    )
 
 
-def _tried(
+def _try_unpack(
     host: Host,
     kind: unpack.Format,
     packed: Iterator[bytes],
@@ -131,7 +136,7 @@ def _tried(
     missing: List[unpack.ToolMissing],
 ) -> Optional[str]:
     try:
-        return _unpacked(host, kind, packed, expected)
+        return _unpack_build_id(host, kind, packed, expected)
     except unpack.ToolMissing as exc:
         missing.append(exc)
     except (Unmeasured, ValueError, OverflowError, struct.error):
@@ -139,24 +144,24 @@ def _tried(
     return None
 
 
-def _cut(data: bytes, start: int) -> Iterator[bytes]:
+def _split_pieces(data: bytes, start: int) -> Iterator[bytes]:
     return (data[at : at + unpack.PIECE] for at in range(start, len(data), unpack.PIECE))
 
 
-def _unpacked(host: Host, kind: unpack.Format, packed: Iterator[bytes], expected: Optional[str]) -> str:
+def _unpack_build_id(host: Host, kind: unpack.Format, packed: Iterator[bytes], expected: Optional[str]) -> str:
     with contextlib.closing(unpack.unpack(host, kind, packed)) as pieces:
-        return _read(pieces, host.byteorder, expected)
+        return _read_unpacked(pieces, host.byteorder, expected)
 
 
-def _read(pieces: Iterator[bytes], byteorder: str, expected: Optional[str]) -> str:
-    """The build ID of an unpacked kernel, be it an ELF file or what will be in memory."""
+def _read_unpacked(pieces: Iterator[bytes], byteorder: str, expected: Optional[str]) -> str:
+    """Read the build ID of an unpacked kernel, an ELF file or a memory image."""
     stream = _Stream(pieces)
     is_elf = stream.at(0, 4) == b"\x7fELF"
-    told = _of_elf(stream) if is_elf else _of_memory(stream.rest(), byteorder, expected)
-    if told != expected:
+    read_id = _read_elf(stream) if is_elf else _read_memory(stream.rest(), byteorder, expected)
+    if read_id != expected:
         for _piece in stream.rest():
             pass
-    return told
+    return read_id
 
 
 class _Stream:
@@ -174,21 +179,21 @@ class _Stream:
         return piece
 
     def at(self, offset: int, size: int) -> bytes:
-        """What is there; the next call must not ask for what is before it."""
+        """The bytes at an offset; the next call must not ask for earlier ones."""
         if offset < self._before:
             raise ValueError("its parts overlap")
         while offset + size > self._before + len(self._kept):
             passed = min(offset - self._before, len(self._kept))
             piece = self._next()
             if not piece:
-                raise ValueError("it is cut off")
+                raise ValueError("it is truncated")
             self._kept = self._kept[passed:] + piece
             self._before += passed
         start = offset - self._before
         return self._kept[start : start + size]
 
     def rest(self) -> Iterator[bytes]:
-        """All that was not passed."""
+        """All that follows."""
         piece, self._kept = self._kept, b""
         while piece:
             self._before += len(piece)
@@ -196,8 +201,8 @@ class _Stream:
             piece = self._next()
 
 
-def _of_elf(stream: _Stream) -> str:
-    """By the program headers: a kernel's ``.notes`` section is its notes segment. The vDSOs in it have their own."""
+def _read_elf(stream: _Stream) -> str:
+    """Read it by the program headers: a kernel's ``.notes`` section is its notes segment; its vDSOs have their own."""
     ident = stream.at(0, 64)
     if ident[4] != 2 or ident[5] not in (1, 2):
         raise ValueError("it is not an ELF file of 64 bits")
@@ -216,57 +221,57 @@ def _of_elf(stream: _Stream) -> str:
             segments.append((offset, length))
     if any(length > _NOTES_MAX for _offset, length in segments):
         raise ValueError("its notes are too large")
-    found: Set[str] = set()
+    build_ids: Set[str] = set()
     for offset, length in sorted(segments):
-        segment = list(elf_notes.walk(stream.at(offset, length), byteorder))
-        if any(one.owner == b"Linux" and one.type == _VERSION_CODE for one in segment):
+        segment = list(elf_notes.iterate_notes(stream.at(offset, length), byteorder))
+        if any(note.owner == b"Linux" and note.type == _VERSION_CODE for note in segment):
             raise ValueError("its notes are a vDSO's")
-        found.update(elf_notes.build_ids(segment))
-    return _only(found, "its notes hold no GNU build ID")
+        build_ids.update(elf_notes.iterate_build_ids(segment))
+    return _require_single(build_ids, "its notes hold no GNU build ID")
 
 
-def _of_memory(pieces: Iterator[bytes], byteorder: str, expected: Optional[str]) -> str:
-    """By the note that it stands beside: any GNU note may be a vDSO's, or something else's.
+def _read_memory(pieces: Iterator[bytes], byteorder: str, expected: Optional[str]) -> str:
+    """Read it by the notes beside it: any other GNU note may be that of a vDSO or of something else.
 
-    LTO_INFO is only in kernels, since 5.12. The build salt of those since 4.19 tells nothing: it is in vDSOs too.
+    LTO_INFO is only in kernels, since 5.12. The build salt of those since 4.19 decides nothing: it is in vDSOs too.
     """
-    found: Set[str] = set()
+    build_ids: Set[str] = set()
     window, final = b"", False
     while not final:
         piece = next(pieces, b"")
         final = not piece
         window += piece
-        for told, kinds in _candidates(window, byteorder).items():
+        for candidate, kinds in _find_candidates(window, byteorder).items():
             if _LTO_INFO in kinds and _VERSION_CODE not in kinds:
-                found.add(told)
-        if expected in found:
+                build_ids.add(candidate)
+        if expected in build_ids:
             return str(expected)
-        # What is near the end is looked at again when all that stands beside it has come.
+        # What is near the end is examined again when all that is beside it has been read.
         window = window[-2 * _AROUND :]
-    return _only(found, "none of the GNU build IDs in it stands beside a note that only kernels have")
+    return _require_single(build_ids, "none of the GNU build IDs in it is beside a note that only kernels have")
 
 
-def _candidates(window: bytes, byteorder: str) -> Dict[str, Set[int]]:
-    """The build IDs in the window, each with the types of the Linux notes in the same row of notes."""
-    found: Dict[str, Set[int]] = {}
+def _find_candidates(window: bytes, byteorder: str) -> Dict[str, Set[int]]:
+    """Find the build IDs in the window, each with the types of the Linux notes in the same row of notes."""
+    candidates: Dict[str, Set[int]] = {}
     mark = struct.pack("<I" if byteorder == "little" else ">I", elf_notes.NT_GNU_BUILD_ID) + b"GNU\0"
     at = window.find(mark)
     while at >= 0:
         own = at - 8
-        itself = elf_notes.row(window[own : own + 64], byteorder)[:1] if own >= 0 else []
+        itself = elf_notes.read_row(window[own : own + 64], byteorder)[:1] if own >= 0 else []
         if itself and 1 <= len(itself[0].description) <= elf_notes.BUILD_ID_MAX:
-            told = itself[0].description.hex()
-            for start in _starts(window, own):
-                row = elf_notes.row(window[start : own + _AROUND], byteorder)
+            candidate = itself[0].description.hex()
+            for start in _find_row_starts(window, own):
+                row = elf_notes.read_row(window[start : own + _AROUND], byteorder)
                 if itself[0] in row:
-                    found.setdefault(told, set()).update(one.type for one in row if one.owner == b"Linux")
+                    candidates.setdefault(candidate, set()).update(note.type for note in row if note.owner == b"Linux")
                     break
         at = window.find(mark, at + 1)
-    return found
+    return candidates
 
 
-def _starts(window: bytes, own: int) -> Iterator[int]:
-    """Where the row of notes that a build ID stands in may begin: with a note of Linux, or with itself."""
+def _find_row_starts(window: bytes, own: int) -> Iterator[int]:
+    """Find where the row of notes around a build ID may begin: with a note of Linux, or with itself."""
     at = window.find(b"Linux\0", max(0, own - _AROUND), own)
     while at >= 0:
         if at >= 12:
@@ -275,7 +280,7 @@ def _starts(window: bytes, own: int) -> Iterator[int]:
     yield own
 
 
-def _only(found: Set[str], nothing: str) -> str:
-    if len(found) != 1:
-        raise ValueError("it holds the build IDs of several kernels" if found else nothing)
-    return found.pop()
+def _require_single(build_ids: Set[str], nothing: str) -> str:
+    if len(build_ids) != 1:
+        raise ValueError("it holds the build IDs of several kernels" if build_ids else nothing)
+    return build_ids.pop()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an initrd holds of live patches. PRIVATE to the collection: it may change at any time.
+"""Read which live patches an initrd holds. PRIVATE to the collection: it may change at any time.
 
 An initrd is one or more cpio archives, each of which may be compressed
 (Documentation/driver-api/early-userspace/buffer-format.rst).
@@ -19,39 +19,39 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import arc
 _PLACES = ("/boot/initrd-{0}", "/boot/initramfs-{0}.img", "/boot/initrd.img-{0}")
 
 
-def find(host: Host, release: str) -> Optional[str]:
-    return next((path.format(release) for path in _PLACES if host.modified(path.format(release)) is not None), None)
+def find_initrd(host: Host, release: str) -> Optional[str]:
+    return next((path.format(release) for path in _PLACES if host.get_mtime(path.format(release)) is not None), None)
 
 
-def modules(host: Host, path: str) -> List[str]:
-    """The names of the livepatch modules' files in an initrd.
+def list_modules(host: Host, path: str) -> List[str]:
+    """List the names of the livepatch modules' files in an initrd.
 
     :raises Unmeasured: it cannot be read.
     """
-    found: List[str] = []
+    names: List[str] = []
 
     def note(name: str) -> bool:
         if _kmp_names.is_module(name):
-            found.append(name.rpartition("/")[2])
+            names.append(name.rpartition("/")[2])
         return False
 
-    stream = archive.Stream(host.pieces(path))
+    stream = archive.Stream(host.read_pieces(path))
     try:
         while True:
             stream.skip_zeros()
             start = stream.peek(16)
             if not start:
-                return sorted(found)
-            if archive.starts_with_archive(start):
-                archive.files(stream, note)
+                return sorted(names)
+            if archive.is_archive(start):
+                archive.read_files(stream, note)
                 continue
-            kind = unpack.recognise(start)
+            kind = unpack.recognise_format(start)
             if kind is None:
-                raise Unmeasured(f"{path} is no initrd that can be read: it has a part that begins with {start[:6]!r}")
-            # The last one that there is: nothing tells where packed data end.
+                raise Unmeasured(f"{path} is not a readable initrd: it has a part that begins with {start[:6]!r}")
+            # The last one: nothing shows where packed data end.
             inner = archive.Stream(unpack.unpack(host, kind, stream.rest()))
             inner.skip_zeros()
-            archive.files(inner, note)
-            return sorted(found)
+            archive.read_files(inner, note)
+            return sorted(names)
     except ValueError as exc:
-        raise Unmeasured(f"{path} is no initrd that can be read: {exc}", "Make it anew (dracut --force)") from exc
+        raise Unmeasured(f"{path} is not a readable initrd: {exc}", "Rebuild it (dracut --force)") from exc

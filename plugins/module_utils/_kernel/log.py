@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The kernel's log, and what in it tells of trouble. PRIVATE to the collection: it may change at any time."""
+"""Read the kernel's log, and classify its records of trouble. PRIVATE to the collection: it may change at any time."""
 
 import re
 from typing import List, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
-# The line with which the kernel begins to tell of each kind of trouble: include/asm-generic/bug.h, kernel/panic.c,
+# The first line of each kind of trouble: include/asm-generic/bug.h, kernel/panic.c,
 # kernel/watchdog.c, kernel/hung_task.c, kernel/rcu/tree_stall.h, and each architecture's die(), which counts ("[#1]").
-# Not "Call Trace:", which follows them: by itself it comes with each kill for want of memory, in any container.
+# Not "Call Trace:", which follows them: alone it comes with each out-of-memory kill, in any container.
 _TROUBLE = re.compile(
     r"(?P<panic>^Kernel panic - )"
     r"|(?P<lockup>\bBUG: (?:soft|workqueue) lockup\b|\bhard LOCKUP on\b)"
@@ -30,24 +30,24 @@ class Record(NamedTuple):
     text: str
 
 
-def records(host: Host) -> List[Record]:
-    """What the kernel still holds, each with its first line; nothing where it may not be read.
+def read_records(host: Host) -> List[Record]:
+    """Read the records that the kernel still holds, each with its first line; none where that is not permitted.
 
     Format: Documentation/ABI/testing/dev-kmsg.
     """
-    found = []
-    for record in host.kernel_log():
+    parsed = []
+    for record in host.read_kernel_log():
         head, _semicolon, text = record.partition(";")
         priority, sequence, microseconds = head.split(",")[:3]
         first = text.splitlines()[0] if text else ""
-        found.append(Record(int(priority) >> 3, int(sequence), float(microseconds) / 1e6, first))
-    return found
+        parsed.append(Record(int(priority) >> 3, int(sequence), float(microseconds) / 1e6, first))
+    return parsed
 
 
-def trouble(record: Record) -> Optional[str]:
-    """Of which kind the trouble is that the record tells of, None where it tells of none. Pure.
+def classify_record(record: Record) -> Optional[str]:
+    """Classify the trouble that a record reports, None where it reports none. Pure.
 
-    Only the kernel's own records count (facility 0): whoever may write to /dev/kmsg can write what he likes.
+    Only the kernel's own records count (facility 0): any process that may write to /dev/kmsg can write anything.
     """
-    found = _TROUBLE.search(record.text) if record.facility == 0 else None
-    return found.lastgroup if found else None
+    match = _TROUBLE.search(record.text) if record.facility == 0 else None
+    return match.lastgroup if match else None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the kernel's release string tells. PRIVATE to the collection: it may change at any time. Pure."""
+"""Parse the kernel's release string. PRIVATE to the collection: it may change at any time. Pure."""
 
 import re
 from typing import NamedTuple, Optional
@@ -14,8 +14,8 @@ class Release(NamedTuple):
     flavor: Optional[str]
 
 
-def parse(release: str, arch: str) -> Release:
-    """Takes ``uname -r`` apart.
+def parse_release(release: str, arch: str) -> Release:
+    """Split ``uname -r`` into its parts.
 
     SUSE and Debian put the flavor at the end, after the parts that begin with a digit
     (``5.14.21-150400.24.103-default``, ``6.1.0-56-cloud-amd64``); Red Hat ends with the architecture and

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the running kernel would take a module. PRIVATE to the collection: it may change at any time.
+"""Check whether the running kernel would load a module. PRIVATE to the collection: it may change at any time.
 
 The rule is that of kernel/module/signing.c: a module that is not signed, or with a key that the kernel does not know,
-is refused where signatures are enforced, or the kernel is locked down; elsewhere it is loaded, and taints.
+is refused where signatures are enforced, or the kernel is locked down; elsewhere it is loaded, and taints the kernel.
 """
 
 import re
@@ -17,26 +17,26 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 _LOCKED_DOWN = ("integrity", "confidentiality")
 
 
-def refusal(host: Host, kernel: Dict[str, Any], signed: bool, signer: Optional[str]) -> Optional[str]:
-    """Why the kernel would refuse a module, None where it would not, or where that cannot be told.
+def explain_refusal(host: Host, kernel: Dict[str, Any], signed: bool, signer: Optional[str]) -> Optional[str]:
+    """Explain why the kernel would refuse a module; None where it would not, or where that is unknown.
 
     :param kernel: the block ``kernel`` of a result.
     :param signer: the common name of the certificate that the module's signature can be verified with.
     """
-    why = _strict(kernel)
+    why = _explain_enforcement(kernel)
     if why is None:
         return None
     if not signed:
-        return f"this kernel takes signed modules only ({why}), and its module is not signed"
-    trusted = certificates(host)
+        return f"this kernel loads only signed modules ({why}), and its module is not signed"
+    trusted = list_certificates(host)
     if signer is None or trusted is None or signer in trusted:
         return None
     return (
-        f"this kernel takes modules only that are signed with a key it knows ({why}); its module is signed by {signer}"
+        f"this kernel loads only modules that are signed with a key it trusts ({why}); its module is signed by {signer}"
     )
 
 
-def _strict(kernel: Dict[str, Any]) -> Optional[str]:
+def _explain_enforcement(kernel: Dict[str, Any]) -> Optional[str]:
     if kernel["module_signature_enforced"]:
         return "sig_enforce"
     if kernel["lockdown"] in _LOCKED_DOWN:
@@ -44,15 +44,15 @@ def _strict(kernel: Dict[str, Any]) -> Optional[str]:
     return None
 
 
-def certificates(host: Host) -> Optional[Set[str]]:
-    """The names of the certificates in the kernel's keyrings, None where it does not show any.
+def list_certificates(host: Host) -> Optional[Set[str]]:
+    """List the names of the certificates in the kernel's keyrings, None where it shows none.
 
     A line of /proc/keys (keyrings(7)) ends with the key's type and description: for certificates ``asymmetri``, the
     subject, the identifier and how it is used, ``: X509.rsa 524668e2 []``.
     """
     try:
-        text = host.text("/proc/keys")
+        text = host.read_text("/proc/keys")
     except Unmeasured:
         return None
-    found = re.findall(r" asymmetri (.+): [0-9a-f]+: X509\.", text or "")
-    return set(found) or None
+    names = re.findall(r" asymmetri (.+): [0-9a-f]+: X509\.", text or "")
+    return set(names) or None

@@ -12,13 +12,13 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 _LETTERS = "PFSRMBUDAWCIOELKXTNJ"
 
 
-def letters(value: int) -> List[str]:
-    """The letters of the set bits; ``bit n`` for one that has no letter upstream (distributions add their own)."""
+def list_letters(value: int) -> List[str]:
+    """List the letters of the set bits; ``bit n`` for one that has no letter upstream (distributions add their own)."""
     bits = [bit for bit in range(value.bit_length()) if value & (1 << bit)]
     return [_LETTERS[bit] if bit < len(_LETTERS) else f"bit {bit}" for bit in bits]
 
 
-def read(host: Host) -> Optional[int]:
-    """Which bits are set, None where the kernel does not say."""
-    value = host.text("/proc/sys/kernel/tainted")
+def read_taint(host: Host) -> Optional[int]:
+    """Read which bits are set, None where the kernel does not show them."""
+    value = host.read_text("/proc/sys/kernel/tainted")
     return None if value is None else int(value)

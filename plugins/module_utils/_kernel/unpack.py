@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Unpacking what a kernel is compressed with, piece by piece. PRIVATE to the collection: it may change at any time.
+"""Unpack kernels and initrds, piece by piece. PRIVATE to the collection: it may change at any time.
 
-Nothing holds a whole kernel: a piece goes in, pieces come out, and who has seen enough stops asking.
+Nothing holds a whole kernel: a piece goes in, pieces come out, and a caller that has enough stops reading.
 """
 
 import bz2
@@ -16,10 +16,10 @@ from typing import Any, Callable, Generator, Iterator, NamedTuple, Optional, Tup
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
-# It can be closed: what it has started is ended then
+# It can be closed, which ends the tool that it has started
 Pieces = Generator[bytes, None, None]
 
-# A piece is never larger than this, whatever a bomb would unpack to.
+# A piece is never larger than this, even of a decompression bomb.
 PIECE = 1 << 18
 # The kernel's own Makefiles allow xz a dictionary of 128 MiB; the decoder holds that, and little besides.
 _XZ_MEMORY = 192 << 20
@@ -30,21 +30,22 @@ class ToolMissing(Unmeasured):
     """The host lacks the tool that unpacks the image."""
 
 
-# decoder: makes the standard library's decompressor; command: what to run instead.
 class Format(NamedTuple):
     name: str
     magic: Any
+    # Makes the standard library's decompressor
     decoder: Optional[Callable[[], Any]]
+    # What to run instead
     command: Tuple[str, ...] = ()
 
 
 class _Gzip:
-    """zlib's decompressor with the face of those of bz2 and lzma."""
+    """zlib's decompressor with the interface of those of bz2 and lzma."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(16 + zlib.MAX_WBITS)
 
-    # As long as it has some to give, it gives some.
+    # It returns what it has with each call.
     needs_input = True
 
     def decompress(self, data: bytes, limit: int) -> bytes:
@@ -55,7 +56,7 @@ class _Gzip:
         return self._inner.eof
 
 
-# An lzma stream of the kernel's build does not tell its size: eight times ff. The others have magic numbers.
+# An lzma stream of the kernel's build does not state its size: eight times ff. The others have magic numbers.
 FORMATS = (
     Format("gzip", re.compile(rb"\x1f\x8b\x08"), _Gzip),
     Format("xz", re.compile(rb"\xfd7zXZ\0"), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)),
@@ -71,20 +72,20 @@ FORMATS = (
 )
 
 
-def recognise(start: bytes) -> Optional[Format]:
-    """What data that begin like this are compressed with, None if with nothing that we know."""
-    return next((one for one in FORMATS if one.magic.match(start)), None)
+def recognise_format(start: bytes) -> Optional[Format]:
+    """Recognise how data that begin like this are compressed, None for an unknown format."""
+    return next((kind for kind in FORMATS if kind.magic.match(start)), None)
 
 
 def unpack(host: Host, kind: Format, packed: Iterator[bytes]) -> Pieces:
-    """The unpacked content; to ask for all of it is to check it, since most formats end with a checksum.
+    """Unpack; reading all of the content verifies it, since most formats end with a checksum.
 
-    :raises Unmeasured: it is damaged or cut off, takes too long, or the host lacks the tool for it.
+    :raises Unmeasured: it is damaged or truncated, takes too long, or the host lacks the tool for it.
     """
     if kind.decoder is None:
-        if host.which(kind.command[0]) is None:
+        if host.find_tool(kind.command[0]) is None:
             raise ToolMissing(
-                f"the image is compressed with {kind.name}, and the host has no {kind.command[0]} to unpack it",
+                f"the image is compressed with {kind.name}, and this host has no {kind.command[0]} to unpack it",
                 f"Install {kind.command[0]}",
             )
         return host.pipe(kind.command, packed, _SECONDS)
@@ -108,4 +109,4 @@ def _decode(host: Host, kind: Format, decoder: Any, packed: Iterator[bytes]) -> 
                 return
     except (EOFError, OSError, ValueError, MemoryError, lzma.LZMAError, zlib.error) as exc:
         raise Unmeasured(f"the image's {kind.name} data are damaged: {exc}") from exc
-    raise Unmeasured(f"the image's {kind.name} data are cut off")
+    raise Unmeasured(f"the image's {kind.name} data are truncated")

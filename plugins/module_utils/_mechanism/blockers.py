@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The threads that keep a transition from completing, and what each of them wants. PRIVATE to the collection."""
+"""The threads that keep a transition from completing, and what to do about each. PRIVATE to the collection."""
 
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set
@@ -11,56 +11,61 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism
 
 # A host's result is small: ten thousand of them live in the controller's memory.
-_MOST = 10
+_SHOWN_LIMIT = 10
 # PF_KTHREAD, Linux include/linux/sched.h
 _KERNEL_THREAD = 0x00200000
 
 # What to do about a blocker, by its class
 ADVICE = {
-    "stopped": "it is stopped or frozen: let it go on (SIGCONT, thaw its cgroup), or end it",
+    "stopped": "it is stopped or frozen: resume it (SIGCONT, thaw its cgroup), or end it",
     "vcpu": "it runs or serves a virtual machine: it moves when the guest leaves the CPU; or migrate the guest away",
     "tracing": "a tracer holds it (BPF, kprobe, ftrace): detach it, then try again",
     "isolated_cpu": "it never leaves its isolated CPU (isolcpus, nohz_full): interrupt the program there for a moment",
-    "kernel_thread": "it is the kernel's own: it moves when it leaves the function; report it to the vendor",
-    "uninterruptible": "it waits for I/O and cannot be woken: see to the disk or the server that it waits for",
+    "kernel_thread": "it is a thread of the kernel: it moves when it leaves the function; report it to the vendor",
+    "uninterruptible": "it waits for I/O and cannot be woken: check the disk or the server that it waits for",
     "cpu_bound": "it runs without entering the kernel: it moves when it does; lower the load",
     "sleeping": "it sleeps in the kernel in a function that is patched: it moves when it is woken",
 }
 
 
-# left: how many threads in all; shown: the first ten.
 class Blockers(NamedTuple):
-    left: int
-    shown: List[Dict[str, Any]]
+    # How many threads in all
+    total: int
+    # The first ten
+    first: List[Dict[str, Any]]
 
 
-def find(host: Host, mechanism: Mechanism, target: bool) -> Blockers:
-    """Threads, not processes, that have not moved yet to the patch (``target``), or away from it.
+def find_blockers(host: Host, mechanism: Mechanism, target: bool) -> Blockers:
+    """Find the threads, not processes, that have not moved yet to the patch (``target``), or away from it.
 
     One pass over /proc, no process per thread.
     """
     file = mechanism.thread_file
-    found = [base for base in _folders(host, mechanism) if mechanism.waits_for(host.glance(f"{base}/{file}"), target)]
-    isolated = _isolated(host) if found else set()
-    return Blockers(len(found), [_thread(host, base, isolated) for base in found[:_MOST]])
+    folders = [
+        folder
+        for folder in _iterate_folders(host, mechanism)
+        if mechanism.is_unmoved(host.read_start(f"{folder}/{file}"), target)
+    ]
+    isolated = _list_isolated_cpus(host) if folders else set()
+    return Blockers(len(folders), [_describe_thread(host, base, isolated) for base in folders[:_SHOWN_LIMIT]])
 
 
-def _folders(host: Host, mechanism: Mechanism) -> Iterator[str]:
-    for pid in host.names("/proc"):
+def _iterate_folders(host: Host, mechanism: Mechanism) -> Iterator[str]:
+    for pid in host.list_names("/proc"):
         if not pid.isdigit():
             continue
         if not mechanism.per_thread:
             yield f"/proc/{pid}"
             continue
-        for tid in host.names(f"/proc/{pid}/task"):
+        for tid in host.list_names(f"/proc/{pid}/task"):
             yield f"/proc/{pid}/task/{tid}"
 
 
-def _thread(host: Host, base: str, isolated: Set[int]) -> Dict[str, Any]:
+def _describe_thread(host: Host, base: str, isolated: Set[int]) -> Dict[str, Any]:
     # "tid (command) state ppid pgrp session tty tpgid flags": the command may hold blanks and brackets itself.
-    command, _bracket, rest = (host.text(base + "/stat") or "").partition("(")[2].rpartition(")")
+    command, _bracket, rest = (host.read_text(base + "/stat") or "").partition("(")[2].rpartition(")")
     fields = rest.split()
-    stack = _functions(host.text(base + "/stack") or "")
+    stack = _parse_stack(host.read_text(base + "/stack") or "")
     cpu = int(fields[36]) if len(fields) > 36 else None
     kernel_thread = bool(len(fields) > 6 and int(fields[6]) & _KERNEL_THREAD)
     state = fields[0] if fields else None
@@ -78,10 +83,10 @@ def _thread(host: Host, base: str, isolated: Set[int]) -> Dict[str, Any]:
 
 
 def classify(command: str, kernel_thread: bool, state: Optional[str], stack: List[str], isolated: bool) -> str:
-    """The class that tells the operator what to do: what explains most comes first.
+    """Classify a blocker, so that the operator knows what to do: the most specific class comes first.
 
     :param state: the letter of proc(5).
-    :param stack: the functions that the thread is in, innermost first, as far as the kernel tells.
+    :param stack: the functions that the thread is in, innermost first, as far as the kernel shows them.
     :param isolated: the CPU that it ran on last is one that the scheduler, or its tick, leaves alone.
     """
     if state in ("T", "t") or any(re.search(r"refrigerator|do_freezer_trap|ptrace_stop", each) for each in stack):
@@ -99,15 +104,15 @@ def classify(command: str, kernel_thread: bool, state: Optional[str], stack: Lis
     return "cpu_bound" if state == "R" else "sleeping"
 
 
-def _functions(stack: str) -> List[str]:
+def _parse_stack(stack: str) -> List[str]:
     """``[<0>] msleep+0x2d/0x40`` line by line (proc(5), ``/proc/pid/stack``)."""
     return re.findall(r"^\[<[0-9a-fx]+>\] ([^\s+]+)", stack, re.MULTILINE)
 
 
-def _isolated(host: Host) -> Set[int]:
+def _list_isolated_cpus(host: Host) -> Set[int]:
     cpus: Set[int] = set()
     for file in ("isolated", "nohz_full"):
-        for part in re.findall(r"\d+(?:-\d+)?", host.text("/sys/devices/system/cpu/" + file) or ""):
+        for part in re.findall(r"\d+(?:-\d+)?", host.read_text("/sys/devices/system/cpu/" + file) or ""):
             first, _dash, last = part.partition("-")
             cpus.update(range(int(first), int(last or first) + 1))
     return cpus

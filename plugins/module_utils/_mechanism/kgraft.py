@@ -4,8 +4,8 @@
 
 """SUSE's kGraft, in the kernels of SLE 12 up to SP3: ``/sys/kernel/kgraft``. PRIVATE to the collection.
 
-What it shows of a patch is a table of its functions with a number for the state of each. There is one ``in_progress``
-for the whole kernel, and what runs cannot be turned round: a second change is refused until the first has ended.
+It shows a patch as a table of its functions with a number for the state of each. There is one ``in_progress`` for the
+whole kernel, and a migration cannot be reversed: a second change is refused until the first has ended.
 Rules: kernel/kgraft.c and kernel/kgraft_files.c of these kernels.
 """
 
@@ -28,24 +28,24 @@ class Kgraft(Mechanism):
     thread_file = "kgr_in_progress"
     per_thread = False
 
-    def patches(self) -> List[Patch]:
-        names = [name for name in self._host.names(SYSFS) if self._host.is_dir(f"{SYSFS}/{name}")]
-        found = [self.patch(name) for name in names]
-        return [one for one in found if one is not None]
+    def list_patches(self) -> List[Patch]:
+        names = [name for name in self._host.list_names(SYSFS) if self._host.is_dir(f"{SYSFS}/{name}")]
+        patches = [self.read_patch(name) for name in names]
+        return [patch for patch in patches if patch is not None]
 
-    def patch(self, name: str) -> Optional[Patch]:
+    def read_patch(self, name: str) -> Optional[Patch]:
         name = name.replace("-", "_")
         base = self._folder(name)
-        table = None if base is None else self._host.text(base + "/state")
+        table = None if base is None else self._host.read_text(base + "/state")
         if table is None:
             return None
         rows = [line.split() for line in table.splitlines()[1:]]
         states = {row[0]: int(row[2]) for row in rows if len(row) == 3}
-        progress = self._host.text(SYSFS + "/in_progress") == "1"
-        # One without functions has no state of its own: its module is held as long as it counts.
-        enabled = any(state in _ON for state in states.values()) if states else bool(self.references(name))
+        progress = self._host.read_text(SYSFS + "/in_progress") == "1"
+        # One without functions has no state of its own: its module is in use as long as it is enabled.
+        enabled = any(state in _ON for state in states.values()) if states else bool(self.count_references(name))
         moving = progress and (not states or any(state in _MOVING for state in states.values()))
-        replace = self._host.text(f"{base}/replace_all")
+        replace = self._host.read_text(f"{base}/replace_all")
         return Patch(
             name,
             enabled,
@@ -57,17 +57,17 @@ class Kgraft(Mechanism):
         )
 
     def _folder(self, module: str) -> Optional[str]:
-        """The patch's own name has hyphens where its module's has underscores."""
-        for entry in self._host.names(SYSFS):
+        """Find a patch's folder: its name has hyphens where its module's has underscores."""
+        for entry in self._host.list_names(SYSFS):
             if entry.replace("-", "_") == module:
                 return f"{SYSFS}/{entry}"
         return None
 
-    def in_transition(self, name: str) -> Optional[bool]:
-        found = self.patch(name)
-        return None if found is None else found.transition
+    def is_in_transition(self, name: str) -> Optional[bool]:
+        patch = self.read_patch(name)
+        return None if patch is None else patch.transition
 
-    def waits_for(self, value: Optional[bytes], target: bool) -> bool:
+    def is_unmoved(self, value: Optional[bytes], target: bool) -> bool:
         return value is not None and value.strip() == b"1"
 
     def enable(self, name: str) -> bool:
@@ -76,14 +76,14 @@ class Kgraft(Mechanism):
     def disable(self, name: str) -> None:
         base = self._folder(name)
         if base is None:
-            raise KernelRefused(f"{name} went away before it could be reverted")
-        self._write(base + "/revert", "1", f"that {name} is to be reverted")
+            raise KernelRefused(f"{name} disappeared before it could be reverted")
+        self._write(base + "/revert", "1", f"the request to revert {name}")
 
     def reverse(self, name: str) -> None:
         raise KernelRefused(
-            f"kGraft cannot turn the migration to {name} round", "It goes on until its blockers have moved"
+            f"kGraft cannot reverse the migration to {name}", "It goes on until its blockers have moved"
         )
 
-    def logged(self, name: str) -> Tuple[Optional[float], Optional[float]]:
+    def read_log_times(self, name: str) -> Tuple[Optional[float], Optional[float]]:
         # It names no patch in its log, and looks at the tasks in intervals of seconds.
         return None, None

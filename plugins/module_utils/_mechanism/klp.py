@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Upstream livepatch: what ``/sys/kernel/livepatch`` shows and takes. PRIVATE to the collection.
+"""Upstream livepatch: ``/sys/kernel/livepatch``. PRIVATE to the collection: it may change at any time.
 
 Rules: Documentation/ABI/testing/sysfs-kernel-livepatch and Documentation/livepatch/livepatch.rst. Which attributes
 exist, and whether a disabled patch can be enabled again (before Linux 5.1), is found out by trying, never from the
@@ -23,27 +23,27 @@ class Klp(Mechanism):
     # -1 no transition, 0 not patched, 1 patched (Linux fs/proc/base.c); it needs root to be read
     thread_file = "patch_state"
 
-    def patches(self) -> List[Patch]:
-        found = [self.patch(name) for name in self._host.names(SYSFS)]
-        return [one for one in found if one is not None]
+    def list_patches(self) -> List[Patch]:
+        patches = [self.read_patch(name) for name in self._host.list_names(SYSFS)]
+        return [patch for patch in patches if patch is not None]
 
-    def patch(self, name: str) -> Optional[Patch]:
+    def read_patch(self, name: str) -> Optional[Patch]:
         base = f"{SYSFS}/{name}"
-        enabled, transition = self._host.text(base + "/enabled"), self._host.text(base + "/transition")
+        enabled, transition = self._host.read_text(base + "/enabled"), self._host.read_text(base + "/transition")
         if enabled is not None and transition is None and self._host.is_dir(base):
             raise Unmeasured(
                 f"{base}/transition is not there",
-                "This kernel is older than Linux 4.12, which the collection does not know",
+                "This kernel is older than Linux 4.12, which the collection does not support",
             )
         if enabled is None or transition is None:
             return None
-        replace, stack_order = self._host.text(base + "/replace"), self._host.text(base + "/stack_order")
+        replace, stack_order = self._host.read_text(base + "/replace"), self._host.read_text(base + "/stack_order")
         functions = {}
-        for entry in self._host.names(base):
+        for entry in self._host.list_names(base):
             if self._host.is_dir(base + "/" + entry):
                 functions[entry] = [
                     function.rpartition(",")[0]
-                    for function in self._host.names(base + "/" + entry)
+                    for function in self._host.list_names(base + "/" + entry)
                     if self._host.is_dir(f"{base}/{entry}/{function}")
                 ]
         return Patch(
@@ -56,11 +56,11 @@ class Klp(Mechanism):
             self._build_id(name),
         )
 
-    def in_transition(self, name: str) -> Optional[bool]:
-        value = self._host.text(f"{SYSFS}/{name}/transition")
+    def is_in_transition(self, name: str) -> Optional[bool]:
+        value = self._host.read_text(f"{SYSFS}/{name}/transition")
         return None if value is None else value == "1"
 
-    def waits_for(self, value: Optional[bytes], target: bool) -> bool:
+    def is_unmoved(self, value: Optional[bytes], target: bool) -> bool:
         return value is not None and value.strip() == (b"0" if target else b"1")
 
     def enable(self, name: str) -> bool:
@@ -72,20 +72,20 @@ class Klp(Mechanism):
         return True
 
     def disable(self, name: str) -> None:
-        self._write(f"{SYSFS}/{name}/enabled", "0", f"that {name} is to be disabled")
+        self._write(f"{SYSFS}/{name}/enabled", "0", f"the request to disable {name}")
 
     def reverse(self, name: str) -> None:
-        value = self._host.text(f"{SYSFS}/{name}/enabled")
+        value = self._host.read_text(f"{SYSFS}/{name}/enabled")
         if value is None:
-            raise KernelRefused(f"{name} went away before it could be reversed")
+            raise KernelRefused(f"{name} disappeared before it could be reversed")
         self._write(f"{SYSFS}/{name}/enabled", "0" if value == "1" else "1", f"the reversal of {name}")
 
-    def logged(self, name: str) -> Tuple[Optional[float], Optional[float]]:
+    def read_log_times(self, name: str) -> Tuple[Optional[float], Optional[float]]:
         started: Optional[float] = None
         finished: Optional[float] = None
-        for record in log.records(self._host):
+        for record in log.read_records(self._host):
             if f"livepatch: '{name}': starting " in record.text:
-                # A reversal says so a second time; the migration that it turns round has not completed.
+                # A reversal logs this again; the migration that it reverses has not completed.
                 started, finished = record.seconds, None
             elif f"livepatch: '{name}': " in record.text and record.text.endswith("patching complete"):
                 finished = record.seconds

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which mechanism the kernel of a host has. PRIVATE to the collection: it may change at any time."""
+"""Find the mechanism of a host's kernel. PRIVATE to the collection: it may change at any time."""
 
 from typing import Optional
 
@@ -12,8 +12,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import 
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism
 
 
-def find(host: Host) -> Optional[Mechanism]:
-    """The mechanism, None where this kernel cannot be live patched.
+def find_mechanism(host: Host) -> Optional[Mechanism]:
+    """Find the mechanism, None where this kernel cannot be live patched.
 
     The directory in sysfs exists, maybe empty, if and only if it can.
 
@@ -23,6 +23,6 @@ def find(host: Host) -> Optional[Mechanism]:
         return klp.Klp(host)
     if host.is_dir(kgraft.SYSFS):
         return kgraft.Kgraft(host)
-    if not host.names("/sys/kernel"):
+    if not host.list_names("/sys/kernel"):
         raise Unmeasured("/sys/kernel is empty", "Is sysfs mounted?")
     return None

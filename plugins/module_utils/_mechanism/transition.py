@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Watching the kernel's migration to its end, on the host itself. PRIVATE to the collection."""
+"""Wait for the end of the kernel's migration, on the host itself. PRIVATE to the collection."""
 
 from typing import NamedTuple, Optional
 
@@ -13,43 +13,43 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port im
 INTERVAL = 0.1
 
 
-# seconds: how long it took, by the kernel's log where that tells (``by`` says which clock).
 class Migration(NamedTuple):
     completed: bool
+    # How long it took
     seconds: float
+    # By which clock: "kernel log" where that has both times, else "watch"
     by: str
 
 
-def wait(host: Host, mechanism: Mechanism, name: str, started: float, timeout: float) -> Migration:
-    """Waits until the transition of a patch is over, or ``timeout`` seconds since ``started`` have gone by.
+def wait_for_end(host: Host, mechanism: Mechanism, name: str, started: float, timeout: float) -> Migration:
+    """Wait until the transition of a patch is over, or ``timeout`` seconds have passed since ``started``.
 
-    A patch that goes away while we watch has ended its transition as well: what is active then is for the
-    verdict to say, not for the watcher.
+    A patch that disappears meanwhile has ended its transition as well: what is active then is for the state to show.
     """
-    while mechanism.in_transition(name):
+    while mechanism.is_in_transition(name):
         elapsed = host.clock() - started
         if elapsed >= timeout:
             return Migration(False, round(elapsed, 3), "watch")
         host.sleep(INTERVAL)
-    began, finished = mechanism.logged(name)
+    began, finished = mechanism.read_log_times(name)
     if began is not None and finished is not None:
         return Migration(True, round(finished - began, 3), "kernel log")
     return Migration(True, round(host.clock() - started, 3), "watch")
 
 
-def running(mechanism: Mechanism) -> Optional[str]:
-    """The patch whose transition runs: the kernel does one at a time."""
-    return next((one.name for one in mechanism.patches() if one.transition), None)
+def find_running(mechanism: Mechanism) -> Optional[str]:
+    """Find the patch whose transition runs: the kernel does one at a time."""
+    return next((patch.name for patch in mechanism.list_patches() if patch.transition), None)
 
 
 def wait_for_others(host: Host, mechanism: Mechanism, timeout: float) -> Optional[str]:
-    """Waits until no transition runs, since the kernel does one at a time (EBUSY otherwise).
+    """Wait until no transition runs, since the kernel does one at a time (EBUSY otherwise).
 
-    :returns: the name of the patch whose transition still runs after ``timeout`` seconds, None when all is quiet.
+    :returns: the name of the patch whose transition still runs after ``timeout`` seconds, None when none runs.
     """
     started = host.clock()
     while True:
-        busy = running(mechanism)
+        busy = find_running(mechanism)
         if busy is None or host.clock() - started >= timeout:
             return busy
         host.sleep(INTERVAL)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the repositories' advisories say of some packages. PRIVATE to the collection: it may change at any time.
+"""Read what the repositories' advisories say about some packages. PRIVATE to the collection.
 
 They are read from ``updateinfo``, as the package managers keep it beside the other metadata of a repository: zypper's
 own answers name no packages, dnf's no dates. Vendors fill it differently: dates with and without a time or as seconds
@@ -24,14 +24,15 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import unp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Metadata
 
 
-# packages: name and EVR of those that were asked for. severity: as in ``policy.SEVERITIES``, None where it is not told.
-# issued: an ISO date.
 class Advisory(NamedTuple):
     id: str
     retracted: bool
+    # As in ``policy.SEVERITIES``, None where it names none
     severity: Optional[str]
+    # An ISO date
     issued: Optional[str]
     cves: Tuple[str, ...]
+    # Name and EVR of those that were asked for
     packages: Tuple[Tuple[str, str], ...]
 
 
@@ -51,35 +52,35 @@ _TEXTS = ("id", "title", "severity", "description")
 _SECONDS = 60.0
 
 
-def read(host: Host, repositories: List[Metadata], wanted: Set[str]) -> List[Advisory]:
-    """The advisories that concern the wanted packages, from all repositories.
+def read_advisories(host: Host, repositories: List[Metadata], wanted: Set[str]) -> List[Advisory]:
+    """Read the advisories for the wanted packages from all repositories.
 
-    :raises Unmeasured: what a repository has of them is damaged or cut off, with its name.
+    :raises Unmeasured: those of a repository are damaged or truncated.
     """
-    return [advisory for repository in repositories for advisory in _of(host, repository, wanted)]
+    return [advisory for repository in repositories for advisory in _read_repository(host, repository, wanted)]
 
 
-def _of(host: Host, repository: Metadata, wanted: Set[str]) -> List[Advisory]:
+def _read_repository(host: Host, repository: Metadata, wanted: Set[str]) -> List[Advisory]:
     problem = f"the advisories of repository {repository.repository} cannot be read"
     try:
-        paths = _paths(host, repository.folder)
+        paths = _find_files(host, repository.folder)
         if not paths:
             return []
-        with contextlib.closing(_pieces(host, paths)) as pieces:
-            return parse(pieces, wanted)
+        with contextlib.closing(_read_pieces(host, paths)) as pieces:
+            return parse_updateinfo(pieces, wanted)
     except unpack.ToolMissing as exc:
-        # Refreshing would bring the same again
+        # A refresh would bring the same again
         raise Unmeasured(f"{problem}: {exc}") from exc
     except (Unmeasured, expat.ExpatError, LookupError, ValueError, OverflowError) as exc:
         raise Unmeasured(f"{problem}: {exc}", "Refresh it (refresh: always)") from exc
 
 
-def _paths(host: Host, folder: str) -> Dict[str, str]:
-    """The files of the advisories by their type, of which none, or not all, may be there.
+def _find_files(host: Host, folder: str) -> Dict[str, str]:
+    """Find the files of the advisories by their type; some or all may be missing.
 
-    Others may lie beside them from earlier: only the index tells which ones count.
+    Older ones may lie beside them: only the index names those that count.
     """
-    data = host.read(folder + "/repodata/repomd.xml")
+    data = host.read_bytes(folder + "/repodata/repomd.xml")
     if data is None:
         return {}
     index = _Index()
@@ -91,28 +92,28 @@ def _paths(host: Host, folder: str) -> Dict[str, str]:
     }
 
 
-def _pieces(host: Host, paths: Dict[str, str]) -> unpack.Pieces:
+def _read_pieces(host: Host, paths: Dict[str, str]) -> unpack.Pieces:
     # Where dnf knows zchunk, that is the only one of the two that it fetches.
-    there = [path for path in paths.values() if host.modified(path) is not None]
+    there = [path for path in paths.values() if host.get_mtime(path) is not None]
     path = (there or list(paths.values()))[0]
     if path == paths.get("updateinfo_zck"):
-        if host.which("unzck") is None:
+        if host.find_tool("unzck") is None:
             raise unpack.ToolMissing(
-                "they are compressed with zchunk, and the host has no unzck to unpack them",
+                "they are compressed with zchunk, and this host has no unzck to unpack them",
                 "Install zchunk, or set zchunk=False in /etc/dnf/dnf.conf and refresh (refresh: always)",
             )
-        # It wants a file in which it can go back.
-        yield from host.pipe(("unzck", "-c", host.path(path)), iter(()), _SECONDS)
+        # It needs a file that it can seek in.
+        yield from host.pipe(("unzck", "-c", host.resolve_path(path)), iter(()), _SECONDS)
         return
-    packed = host.pieces(path)
+    packed = host.read_pieces(path)
     first = next(packed, b"")
-    kind = unpack.recognise(first)
-    whole = itertools.chain([first], packed)
-    yield from whole if kind is None else unpack.unpack(host, kind, whole)
+    kind = unpack.recognise_format(first)
+    pieces = itertools.chain([first], packed)
+    yield from pieces if kind is None else unpack.unpack(host, kind, pieces)
 
 
-def parse(pieces: Iterator[bytes], wanted: Set[str]) -> List[Advisory]:
-    """The advisories in an ``updateinfo`` document that concern the wanted packages; it holds one at a time.
+def parse_updateinfo(pieces: Iterator[bytes], wanted: Set[str]) -> List[Advisory]:
+    """Parse an ``updateinfo`` document for the advisories of the wanted packages, one at a time.
 
     :raises ValueError: it is larger than any, declares entities, which no repository has reason to, or is something
         else altogether.
@@ -124,7 +125,7 @@ def parse(pieces: Iterator[bytes], wanted: Set[str]) -> List[Advisory]:
 
 
 class _Document:
-    """An XML document that is read piece by piece, and never kept: whatever it holds, little memory is used.
+    """An XML document that is read piece by piece and never kept, so that it takes little memory.
 
     Names are taken as they are written, with their prefix, as libsolv does.
     """
@@ -150,7 +151,7 @@ class _Document:
             self._parser.Parse(piece, False)
             if size - self._mark > _LARGEST_UPDATE + len(piece):
                 raise ValueError(f"a part of it is larger than {_LARGEST_UPDATE >> 20} MiB")
-        # expat may keep back much of what it was given until it is told that this was all.
+        # expat may hold back much of its input until it knows that this was all.
         self._parser.Parse(b"", True)
 
     def _refuse(self, *_declared: object) -> None:
@@ -225,39 +226,39 @@ class _Updates(_Document):
             self.found.append(self._advisory())
 
     def _advisory(self) -> Advisory:
-        cves = _kmp_names.cves(" ".join(words for kind, words in self._references if kind == "cve"))
+        cves = _kmp_names.find_cves(" ".join(words for kind, words in self._references if kind == "cve"))
         # Fedora has them in the titles of bugs.
         mentioned = [self._texts.get("title", ""), self._texts.get("description", "")]
         mentioned += [words for _kind, words in self._references]
         return Advisory(
-            _shown(self._texts.get("id", "")) or "without a name",
+            _make_printable(self._texts.get("id", "")) or "without a name",
             self._retracted,
             _SEVERITIES.get(self._texts.get("severity", "").lower()),
-            _date(self._issued),
-            tuple(cves or _kmp_names.cves(" ".join(mentioned))),
+            _parse_date(self._issued),
+            tuple(cves or _kmp_names.find_cves(" ".join(mentioned))),
             tuple(self._packages),
         )
 
 
-def _shown(text: str) -> str:
-    """It is shown to people, whose terminals obey more than letters."""
+def _make_printable(text: str) -> str:
+    """Drop control characters, which the terminal of a reader would obey."""
     return "".join(letter for letter in text[:_LONGEST_ID] if letter.isprintable())
 
 
 def _format_evr(package: Dict[str, str]) -> str:
     version, release = package.get("version"), package.get("release")
     if not version or not release:
-        # Compared with others it would pass for older, or for newer.
+        # Compared with others it would count as older, or as newer.
         raise ValueError("a package in it has no version or release: {}".format(package["name"]))
     epoch = package.get("epoch") or "0"
     return f"{version}-{release}" if epoch == "0" else f"{epoch}:{version}-{release}"
 
 
-def _date(text: str) -> Optional[str]:
+def _parse_date(text: str) -> Optional[str]:
     if re.match(r"\d{9,11}\Z", text):
         return datetime.datetime.fromtimestamp(int(text), datetime.timezone.utc).date().isoformat()
-    found = re.match(r"\d{4}-\d\d-\d\d", text)
-    return found.group() if found and _is_date(found.group()) else None
+    match = re.match(r"\d{4}-\d\d-\d\d", text)
+    return match.group() if match and _is_date(match.group()) else None
 
 
 def _is_date(text: str) -> bool:
@@ -268,26 +269,26 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def of(advisories: List[Advisory], name: str, version: str) -> Optional[Advisory]:
-    """The advisory that brought just this package; one that was retracted, where there are several."""
-    found = [one for one in advisories if (name, version) in one.packages]
-    return next((one for one in found if one.retracted), found[0] if found else None)
+def find_advisory(advisories: List[Advisory], name: str, version: str) -> Optional[Advisory]:
+    """Find the advisory that brought exactly this package; where there are several, a retracted one."""
+    matching = [advisory for advisory in advisories if (name, version) in advisory.packages]
+    return next((advisory for advisory in matching if advisory.retracted), matching[0] if matching else None)
 
 
-def fixed_up_to(advisories: List[Advisory], name: str, version: str) -> List[str]:
-    """The CVEs that a package fixes, by itself and by what it replaces: KMPs are cumulative."""
-    return _fixed(advisories, name, lambda other: _evr.compare(other, version) <= 0)
+def list_fixed_up_to(advisories: List[Advisory], name: str, version: str) -> List[str]:
+    """List the CVEs that a package fixes, with those of what it replaces: KMPs are cumulative."""
+    return _list_fixed(advisories, name, lambda other: _evr.compare(other, version) <= 0)
 
 
-def fixed_after(advisories: List[Advisory], name: str, version: str) -> List[str]:
-    """The CVEs that newer packages of this name fix."""
-    return _fixed(advisories, name, lambda other: _evr.compare(other, version) > 0)
+def list_fixed_after(advisories: List[Advisory], name: str, version: str) -> List[str]:
+    """List the CVEs that newer packages of this name fix."""
+    return _list_fixed(advisories, name, lambda other: _evr.compare(other, version) > 0)
 
 
-def _fixed(advisories: List[Advisory], name: str, fits: Callable[[str], bool]) -> List[str]:
-    told = [
-        " ".join(one.cves)
-        for one in advisories
-        if not one.retracted and any(package == name and fits(version) for package, version in one.packages)
+def _list_fixed(advisories: List[Advisory], name: str, fits: Callable[[str], bool]) -> List[str]:
+    names = [
+        " ".join(advisory.cves)
+        for advisory in advisories
+        if not advisory.retracted and any(package == name and fits(version) for package, version in advisory.packages)
     ]
-    return _kmp_names.cves(" ".join(told))
+    return _kmp_names.find_cves(" ".join(names))

@@ -4,8 +4,8 @@
 
 """dnf, up to version 4. PRIVATE to the collection: it may change at any time.
 
-It has no output for programs but ``repoquery --queryformat``; what a transaction would do is read from the table that
-it shows to people. It works with the metadata that are on the host (``--cacheonly``) unless it is told to refresh.
+Its only machine-readable output is ``repoquery --queryformat``; what a transaction would do is read from the table that
+it prints. It works with the metadata on the host (``--cacheonly``) unless it is asked to refresh.
 """
 
 import re
@@ -25,11 +25,11 @@ _REPOSITORIES = "/etc/yum.repos.d"
 _CONFIGURATION = "/etc/dnf/dnf.conf"
 _VERSION_LOCKS = "/etc/dnf/plugins/versionlock.list"
 _CACHE = "/var/cache/dnf"
-# dnf's own (dnf.conf(5), "exit_on_lock"); others that end with 1 tell why in words
+# dnf's own (dnf.conf(5), "exit_on_lock"); others exit with 1 and say why
 _LOCKED = 200
 _BETWEEN_TRIES = 2.0
 
-# Control characters that no package may carry in its fields separate what we ask for.
+# Control characters that no package may have in its fields separate what is queried.
 _FIELD, _RECORD = "\x1f", "\x1e"
 _WANTED = ("%{name}", "%{epoch}", "%{version}-%{release}", "%{arch}", "%{repoid}", "%{provides}")
 _FORMAT = _FIELD.join(_WANTED) + _RECORD
@@ -47,8 +47,9 @@ _ACTIONS = {
 }
 
 
-# One package of one repository, with what it provides.
-class _Found(NamedTuple):
+class _Entry(NamedTuple):
+    """One package of one repository, with what it provides."""
+
     candidate: port.Candidate
     provides: List[str]
 
@@ -58,22 +59,22 @@ class Dnf(port.PackageManager):
 
     def __init__(self, host: Host, lock_timeout: int) -> None:
         super().__init__(host, lock_timeout)
-        self._offered: Optional[List[_Found]] = None
+        self._offered: Optional[List[_Entry]] = None
 
-    def _checked(self) -> Dict[str, Optional[float]]:
-        """When each enabled repository was last asked: dnf touches one of the files then, news or not."""
-        folders = dict(self.metadata())
+    def _read_check_times(self) -> Dict[str, Optional[float]]:
+        """When each enabled repository was last checked: dnf touches one of the files then, news or not."""
+        folders = dict(self.list_metadata())
         times: Dict[str, Optional[float]] = {}
-        for name in self._enabled():
+        for name in self._list_enabled():
             folder = folders.get(name)
-            moments = [self._changed(path) for path in self._host.files(folder + "/repodata")] if folder else []
+            paths = self._host.list_files(folder + "/repodata") if folder else ()
+            moments = [self._read_change_time(path) for path in paths]
             times[name] = max((moment for moment in moments if moment is not None), default=None)
         return times
 
-    def locked(self) -> Set[str]:
-        return set(
-            re.findall(r"^([^\s#!*]+)-(?:\d+:)?[^-\s]+-[^-\s]+$", self._host.text(_VERSION_LOCKS) or "", re.MULTILINE)
-        )
+    def list_locked(self) -> Set[str]:
+        text = self._host.read_text(_VERSION_LOCKS) or ""
+        return set(re.findall(r"^([^\s#!*]+)-(?:\d+:)?[^-\s]+-[^-\s]+$", text, re.MULTILINE))
 
     def lock(self, name: str) -> None:
         self._versionlock("add", name)
@@ -85,30 +86,34 @@ class Dnf(port.PackageManager):
         answer = self._dnf("--cacheonly", "versionlock", verb, name)
         if answer.rc != 0:
             raise InstallFailed(
-                f"dnf versionlock {verb} {name} ended with {answer.rc}: {_errors(answer)}",
+                f"dnf versionlock {verb} {name} exited with {answer.rc}: {_read_errors(answer)}",
                 "Install its plugin (python3-dnf-plugin-versionlock)",
             )
 
-    def metadata(self) -> List[port.Metadata]:
-        # The folder's name ends with a hash of the repository's address: after it was changed there are several.
-        found = []
-        for name in self._enabled():
+    def list_metadata(self) -> List[port.Metadata]:
+        # The folder's name ends with a hash of the repository's URL: after a change of it there are several.
+        metadata = []
+        for name in self._list_enabled():
             pattern = re.compile(re.escape(name) + r"-[0-9a-f]{16}\Z")
-            folders = [f"{self._downloads}/{one}" for one in self._host.names(self._downloads) if pattern.match(one)]
+            folders = [
+                f"{self._download_folder}/{entry}"
+                for entry in self._host.list_names(self._download_folder)
+                if pattern.match(entry)
+            ]
             indexes = [(folder + "/repodata/repomd.xml", folder) for folder in folders]
-            filled = [(index, folder) for index, folder in indexes if self._host.modified(index) is not None]
-            folder = max(((self._changed(index) or 0.0, folder) for index, folder in filled), default=None)
+            filled = [(index, folder) for index, folder in indexes if self._host.get_mtime(index) is not None]
+            folder = max(((self._read_change_time(index) or 0.0, folder) for index, folder in filled), default=None)
             if folder is not None:
-                found.append(port.Metadata(name, folder[1]))
-        return found
+                metadata.append(port.Metadata(name, folder[1]))
+        return metadata
 
     @property
-    def _downloads(self) -> str:
-        settings = repo_files.read(self._host, _CONFIGURATION)
+    def _download_folder(self) -> str:
+        settings = repo_files.read_settings(self._host, _CONFIGURATION)
         return settings.get("main", "cachedir", fallback=_CACHE) if settings.has_section("main") else _CACHE
 
-    def _enabled(self) -> List[str]:
-        return repo_files.enabled(self._host, _REPOSITORIES)
+    def _list_enabled(self) -> List[str]:
+        return repo_files.list_enabled(self._host, _REPOSITORIES)
 
     def refresh(self) -> None:
         self._offered = None
@@ -116,96 +121,98 @@ class Dnf(port.PackageManager):
         answer = self._dnf("--setopt=*.skip_if_unavailable=False", "--refresh", "makecache")
         if answer.rc != 0:
             raise RepositoryDown(
-                f"a repository does not answer (dnf's exit code is {answer.rc}): {_errors(answer)}",
-                "Mend or disable it (dnf repolist -v), or work with what is cached (refresh: never)",
+                f"a repository does not answer (dnf exited with {answer.rc}): {_read_errors(answer)}",
+                "Fix or disable it (dnf repolist -v), or use what is cached (refresh: never)",
             )
 
-    def kmp_names(self, release: str) -> List[str]:
-        found = [_kmp_names.kpatch(release), _kmp_names.amazon(release)]
-        return found[::-1] if ".amzn" in release else found
+    def list_kmp_names(self, release: str) -> List[str]:
+        names = [_kmp_names.format_kpatch_name(release), _kmp_names.format_amazon_name(release)]
+        return names[::-1] if ".amzn" in release else names
 
-    def offered(self, release: str) -> List[port.Candidate]:
+    def list_offered(self, release: str) -> List[port.Candidate]:
         everything = self._query("--disableexcludes=all", "--disableplugin=versionlock")
         self._offered = everything
         allowed = None
         if everything and self._has_excludes():
-            allowed = {one.candidate for one in self._query()}
+            allowed = {entry.candidate for entry in self._query()}
         offered = [
-            one.candidate._replace(locked=allowed is not None and one.candidate not in allowed) for one in everything
+            entry.candidate._replace(locked=allowed is not None and entry.candidate not in allowed)
+            for entry in everything
         ]
-        known = {(one.name, one.evr) for one in offered}
+        known = {(entry.name, entry.evr) for entry in offered}
         alone = [
-            port.Candidate(*one.package, repository=None)
-            for name in self.kmp_names(release)
-            for one in rpm.installed(self._host, name)
-            if one.package[:2] not in known
+            port.Candidate(*entry.package, repository=None)
+            for name in self.list_kmp_names(release)
+            for entry in rpm.list_installed(self._host, name)
+            if entry.package[:2] not in known
         ]
         return offered + alone
 
     def _has_excludes(self) -> bool:
-        files = [_CONFIGURATION, *(f"{_REPOSITORIES}/{file}" for file in self._host.names(_REPOSITORIES))]
-        texts = [self._host.text(file) or "" for file in files]
-        return bool(self._host.text(_VERSION_LOCKS)) or any("exclude" in text for text in texts)
+        files = [_CONFIGURATION, *(f"{_REPOSITORIES}/{file}" for file in self._host.list_names(_REPOSITORIES))]
+        texts = [self._host.read_text(file) or "" for file in files]
+        return bool(self._host.read_text(_VERSION_LOCKS)) or any("exclude" in text for text in texts)
 
-    def _query(self, *options: str) -> List[_Found]:
+    def _query(self, *options: str) -> List[_Entry]:
         """All versions of all KMPs that the repositories have."""
         arguments = ("--showduplicates", "--queryformat", _FORMAT, "kpatch-patch-*", "kernel-livepatch-*")
         answer = self._dnf("--cacheonly", *options, "repoquery", *arguments)
         if answer.rc != 0:
             raise RepositoryDown(
-                f"dnf repoquery ended with {answer.rc}: {_errors(answer)}", "Refresh the repositories (refresh: always)"
+                f"dnf repoquery exited with {answer.rc}: {_read_errors(answer)}",
+                "Refresh the repositories (refresh: always)",
             )
-        found = [_found(record) for record in answer.out.split(_RECORD) if record.strip()]
-        return [one for one in found if _kmp_names.is_kmp(one.candidate.name)]
+        entries = [_parse_record(record) for record in answer.out.split(_RECORD) if record.strip()]
+        return [entry for entry in entries if _kmp_names.is_kmp(entry.candidate.name)]
 
-    def targeting(self, build_id: Optional[str]) -> Set[str]:
+    def list_targeting(self, build_id: Optional[str]) -> Set[str]:
         if self._offered is None:
             self._offered = self._query("--disableexcludes=all", "--disableplugin=versionlock")
         tag = port.TARGET_TAG if build_id is None else f"{port.TARGET_TAG} = {build_id}"
         return {
-            one.candidate.name + "-" + one.candidate.evr
-            for one in self._offered
-            if any(text == tag or (build_id is None and text.startswith(tag + " ")) for text in one.provides)
+            entry.candidate.name + "-" + entry.candidate.evr
+            for entry in self._offered
+            if any(text == tag or (build_id is None and text.startswith(tag + " ")) for text in entry.provides)
         }
 
     def preview(self, name: str, evr: str, older: bool = False) -> List[port.Step]:
-        return self._preview(f"install {name}-{evr}", *_exactly(name, evr, older))
+        return self._preview(f"install {name}-{evr}", *_build_install(name, evr, older))
 
     def preview_removal(self, name: str, evr: str) -> List[port.Step]:
-        return self._preview(f"remove {name}-{evr}", *_gone(name, evr))
+        return self._preview(f"remove {name}-{evr}", *_build_removal(name, evr))
 
-    def _preview(self, what: str, *arguments: str) -> List[port.Step]:
+    def _preview(self, action: str, *arguments: str) -> List[port.Step]:
         answer = self._dnf("--cacheonly", "--assumeno", *arguments, quiet=False)
         table = answer.out.partition("Transaction Summary")
         if not table[1]:
             if "Nothing to do" in answer.out:
                 return []
             raise InstallFailed(
-                f"dnf cannot {what} (exit code {answer.rc}): {_errors(answer)}",
-                f"Try it by hand: dnf {what}",
+                f"dnf cannot {action} (exit code {answer.rc}): {_read_errors(answer)}",
+                f"Try it by hand: dnf {action}",
             )
-        return _steps(table[0])
+        return _parse_steps(table[0])
 
     def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
-        answer = self._dnf("--assumeyes", "--downloadonly", *_exactly(name, evr, False))
-        return answer.rc == 0, _errors(answer)
+        answer = self._dnf("--assumeyes", "--downloadonly", *_build_install(name, evr, False))
+        return answer.rc == 0, _read_errors(answer)
 
     def install(self, name: str, evr: str, older: bool = False) -> None:
-        self._change(f"install {name}-{evr}", *_exactly(name, evr, older))
+        self._change(f"install {name}-{evr}", *_build_install(name, evr, older))
 
     def remove(self, name: str, evr: str) -> None:
-        self._change(f"remove {name}-{evr}", *_gone(name, evr))
+        self._change(f"remove {name}-{evr}", *_build_removal(name, evr))
 
-    def _change(self, what: str, *arguments: str) -> None:
+    def _change(self, action: str, *arguments: str) -> None:
         answer = self._dnf("--assumeyes", *arguments)
         if answer.rc != 0:
             raise InstallFailed(
-                f"dnf could not {what} (exit code {answer.rc}): {_errors(answer)}",
-                f"Try it by hand: dnf {what}",
+                f"dnf could not {action} (exit code {answer.rc}): {_read_errors(answer)}",
+                f"Try it by hand: dnf {action}",
             )
 
     def _dnf(self, *arguments: str, quiet: bool = True) -> Completed:
-        """Runs dnf, and waits for whoever holds its lock: by itself it would wait for ever."""
+        """Run dnf, and wait for its lock: dnf itself would wait for ever."""
         deadline = self._host.clock() + self._lock_timeout
         words = ["dnf", *(["--quiet"] if quiet else []), "--setopt=exit_on_lock=True", *arguments]
         while True:
@@ -213,48 +220,50 @@ class Dnf(port.PackageManager):
             if answer.rc != _LOCKED:
                 break
             if self._host.clock() >= deadline:
+                holder = self.find_lock_holder() or _read_errors(answer)
                 raise PackageManagerLocked(
-                    f"dnf waited {self._lock_timeout} s: its lock is held by {self.holder() or _errors(answer)}",
+                    f"dnf waited {self._lock_timeout} s: its lock is held by {holder}",
                     "Try again when that program has ended",
                 )
             self._host.sleep(_BETWEEN_TRIES)
         if "superuser privileges" in answer.err:
-            raise Unmeasured(f"dnf needs root: {_errors(answer)}", "Run as root (become: true)")
+            raise Unmeasured(f"dnf needs root: {_read_errors(answer)}", "Run as root (become: true)")
         return answer
 
-    def holder(self) -> Optional[str]:
-        """Who holds one of dnf's locks, by the process that is written down in it."""
-        for folder in (self._downloads, "/var/lib/dnf", "/var/run"):
-            for file in self._host.names(folder):
-                pid = self._host.text(f"{folder}/{file}") if file.endswith("_lock.pid") or file == "dnf.pid" else None
-                program = self._host.text(f"/proc/{pid}/comm") if pid and pid.isdigit() else None
+    def find_lock_holder(self) -> Optional[str]:
+        """The process that one of dnf's lock files names."""
+        for folder in (self._download_folder, "/var/lib/dnf", "/var/run"):
+            for file in self._host.list_names(folder):
+                is_lock = file.endswith("_lock.pid") or file == "dnf.pid"
+                pid = self._host.read_text(f"{folder}/{file}") if is_lock else None
+                program = self._host.read_text(f"/proc/{pid}/comm") if pid and pid.isdigit() else None
                 if program:
                     return f"process {pid} ({program})"
         return None
 
 
-def _exactly(name: str, evr: str, older: bool) -> List[str]:
+def _build_install(name: str, evr: str, older: bool) -> List[str]:
     return ["--setopt=install_weak_deps=False", "downgrade" if older else "install", f"{name}-{evr}"]
 
 
-def _gone(name: str, evr: str) -> List[str]:
-    # What came with it stays: others may have come to use it.
+def _build_removal(name: str, evr: str) -> List[str]:
+    # Its dependencies stay: other packages may use them by now.
     return ["--noautoremove", "remove", f"{name}-{evr}"]
 
 
-def _found(record: str) -> _Found:
+def _parse_record(record: str) -> _Entry:
     fields = record.lstrip("\n").split(_FIELD)
     if len(fields) != len(_WANTED):
         raise Unmeasured(f"dnf repoquery printed something that is not a package: {record[:80]!r}")
     name, epoch, version, arch, repository, provides = fields
     evr = version if epoch in ("", "0", "(none)") else f"{epoch}:{version}"
-    return _Found(port.Candidate(name, evr, arch, repository), [line.strip() for line in provides.split("\n")])
+    return _Entry(port.Candidate(name, evr, arch, repository), [line.strip() for line in provides.split("\n")])
 
 
-def _steps(table: str) -> List[port.Step]:
-    """What the table of a transaction lists: groups under their headings, a package on a line.
+def _parse_steps(table: str) -> List[port.Step]:
+    """Parse the table of a transaction: groups under their headings, a package on a line.
 
-    What leaves no room in its column goes on in the next line, further to the right.
+    What does not fit into its column goes on in the next line, further to the right.
     """
     rows: List[List[str]] = []
     for line in table.split("\n"):
@@ -277,6 +286,6 @@ def _steps(table: str) -> List[port.Step]:
     return [port.Step(row[0], row[1], row[3], row[2]) for row in rows if len(row) > 1]
 
 
-def _errors(answer: Completed) -> str:
-    """What dnf said was wrong."""
-    return port.brief(answer.err or answer.out)
+def _read_errors(answer: Completed) -> str:
+    """The error that dnf printed."""
+    return port.shorten_output(answer.err or answer.out)

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the running kernel comes from. PRIVATE to the collection: it may change at any time.
+"""Trace where the running kernel comes from. PRIVATE to the collection: it may change at any time.
 
-Vendors' KMPs do not say which build they are for, so that it must follow from what they do say: they require a kernel
-package. The running build is the one in that package when it is the one in the installed image, the image is as the RPM
-database has it, and the package is signed by somebody whom the host trusts.
+Vendors' KMPs do not say which build they are for; it must follow from what they do say: they require a kernel package.
+The running build is the one in that package when it is the one in the installed image, the image is as the RPM database
+has it, and the package is signed with a key that the host trusts.
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -16,18 +16,20 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
 
 
-# problem: why the running kernel cannot be traced to a signed package, None where it can; witnesses: what says so.
-# vendor, signer (the owner of the key), provides: those of the kernel's package, if there is one.
 class Origin(NamedTuple):
+    # Why the running kernel cannot be traced to a signed package, None where it can
     problem: Optional[str]
+    # What shows that it can
     witnesses: List[str]
+    # Those of the kernel's package, if there is one
     vendor: Optional[str] = None
+    # The owner of the key
     signer: Optional[str] = None
     provides: Optional[List[rpm.Dependency]] = None
 
 
-def trace(host: Host, kernel: Dict[str, Any], keys: Dict[str, str]) -> Origin:
-    """Traces the running kernel to the package that holds it.
+def trace_kernel(host: Host, kernel: Dict[str, Any], keys: Dict[str, str]) -> Origin:
+    """Trace the running kernel to the package that holds it.
 
     :param kernel: the block ``kernel`` of a result.
     :param keys: the keys that the host trusts, and their owners.
@@ -36,27 +38,27 @@ def trace(host: Host, kernel: Dict[str, Any], keys: Dict[str, str]) -> Origin:
     if image["path"] is None:
         return Origin("the image of the running kernel is not installed", [])
     try:
-        package = rpm.kernel(host, image["path"])
+        package = rpm.find_kernel_package(host, image["path"])
         if package is None:
             return Origin("no RPM package owns {}".format(image["path"]), [])
-        return _judged(kernel, package, rpm.is_unchanged(host, image["path"], package), keys)
+        return _assess_package(kernel, package, rpm.is_unchanged(host, image["path"], package), keys)
     except Unmeasured as exc:
         return Origin(str(exc), [])
 
 
-def _judged(
+def _assess_package(
     kernel: Dict[str, Any], package: rpm.KernelPackage, unchanged: Optional[bool], keys: Dict[str, str]
 ) -> Origin:
     image = kernel["image"]
     name = "{}-{}.{}".format(*package.package)
-    signer = keys.get(rpm.key_id(package.signature) or "")
+    signer = keys.get(rpm.parse_key_id(package.signature) or "")
     problem = None
     if image["matches_running"] is None:
         problem = "whether {} is the running kernel is unknown: {}".format(
             image["path"], kernel["unmeasured"].get("image.matches_running")
         )
     elif not image["matches_running"]:
-        problem = "{} is not the kernel that runs".format(image["path"])
+        problem = "{} is not the running kernel".format(image["path"])
     elif unchanged is None:
         problem = "the RPM database has no digest of {}".format(image["path"])
     elif not unchanged:

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Until when the vendor patches a kernel. PRIVATE to the collection: it may change at any time.
+"""Read until when the vendor patches a kernel. PRIVATE to the collection: it may change at any time.
 
-SUSE tells it in the packages ``lifecycle-data-*``, which ``zypper lifecycle`` reads: lines of ``name, version, date``
-and sometimes a successor, beside which the date may be left out. Stars are wildcards, a name between slashes is a
-regular expression, ``#`` starts a comment, and of several lines that fit the last one counts. The order of the folders
-is that of zypper-lifecycle.
+SUSE publishes it in the packages ``lifecycle-data-*``, which ``zypper lifecycle`` reads: lines of ``name, version,
+date`` and sometimes a successor, beside which the date may be left out. Stars are wildcards, a name between slashes is
+a regular expression, ``#`` starts a comment, and of several lines that fit the last one counts. The order of the
+folders is that of zypper-lifecycle.
 """
 
 import csv
@@ -19,7 +19,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unm
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 _FOLDERS = ("/var/lib/lifecycle/data", "/usr/lib/lifecycle/data", "/usr/share/lifecycle/data")
-# What of Ruby's Time.parse is plausible. Two digits for a day, or a date that was cut off would be another date.
+# What of Ruby's Time.parse is plausible. Two digits for a day, or a truncated date would be another date.
 _TIME = r"(?:[T ]\d\d:\d\d(?::\d\d)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?\Z"
 _DATES = [
     re.compile(form + _TIME)
@@ -52,37 +52,37 @@ class _Row(NamedTuple):
     date: str
 
 
-def until(host: Host, name: str, evr: str) -> str:
-    """The last day on which this package is supported, as an ISO date.
+def find_last_day(host: Host, name: str, evr: str) -> str:
+    """Find the last day on which this package is supported, as an ISO date.
 
-    :raises Unmeasured: there are no such data on the host, they are damaged, or they say nothing of it.
+    :raises Unmeasured: there are no such data on the host, they are damaged, or they do not name it.
     """
-    rows = list(_rows(host))
+    rows = list(_iterate_rows(host))
     if not rows:
         raise Unmeasured("no lifecycle-data package is installed")
-    told = [row.date for row in rows if _is_named(row.name, name) and _fits(row.version, evr)]
-    if not told or not told[-1]:
-        raise Unmeasured(f"the installed lifecycle data say nothing of {name}")
-    day = _date(told[-1])
+    dates = [row.date for row in rows if _matches_name(row.name, name) and _matches_pattern(row.version, evr)]
+    if not dates or not dates[-1]:
+        raise Unmeasured(f"the installed lifecycle data do not name {name}")
+    day = _parse_date(dates[-1])
     if day is None:
-        raise Unmeasured(f"the lifecycle data say {told[-1][:40]!r} of {name}, which is no date")
+        raise Unmeasured(f"the lifecycle data have {dates[-1][:40]!r} for {name}, which is not a date")
     return day
 
 
-def _rows(host: Host) -> Iterator[_Row]:
+def _iterate_rows(host: Host) -> Iterator[_Row]:
     for folder in _FOLDERS:
-        for file in host.names(folder):
+        for file in host.list_names(folder):
             if file.endswith(".lifecycle"):
                 path = f"{folder}/{file}"
-                for number, line in enumerate((host.text(path) or "").splitlines(), 1):
-                    row = _row(line)
+                for number, line in enumerate((host.read_text(path) or "").splitlines(), 1):
+                    row = _parse_row(line)
                     if row is not None and len(row) < 3:
-                        raise Unmeasured(f"{path} is damaged or cut off in line {number}", "Reinstall its package")
+                        raise Unmeasured(f"{path} is damaged or truncated in line {number}", "Reinstall its package")
                     if row is not None:
                         yield _Row(*row[:3])
 
 
-def _row(line: str) -> Optional[List[str]]:
+def _parse_row(line: str) -> Optional[List[str]]:
     """The fields of a line, none where it cannot be read; None for one without any."""
     if not line.strip() or line.lstrip().startswith("#"):
         return None
@@ -92,26 +92,26 @@ def _row(line: str) -> Optional[List[str]]:
         return []
 
 
-def _is_named(pattern: str, name: str) -> bool:
+def _matches_name(pattern: str, name: str) -> bool:
     if len(pattern) > 2 and pattern[0] == pattern[-1] == "/":
         try:
             return re.search(pattern[1:-1], name) is not None
         except (re.error, OverflowError, RecursionError):
             return False
-    return _fits(pattern, name)
+    return _matches_pattern(pattern, name)
 
 
-def _fits(pattern: str, text: str) -> bool:
+def _matches_pattern(pattern: str, text: str) -> bool:
     return re.match(".*".join(re.escape(part) for part in pattern.split("*")) + r"\Z", text) is not None
 
 
-def _date(text: str) -> Optional[str]:
-    found = next((match for match in (form.match(text) for form in _DATES) if match), None)
-    if found is None:
+def _parse_date(text: str) -> Optional[str]:
+    date = next((match for match in (form.match(text) for form in _DATES) if match), None)
+    if date is None:
         return None
-    month = found.group("month")
+    month = date.group("month")
     number = next((at for at, name in enumerate(_MONTHS, 1) if month in (name, name[:3], f"{at:02}")), 0)
     try:
-        return datetime.date(int(found.group("year")), number, int(found.group("day"))).isoformat()
+        return datetime.date(int(date.group("year")), number, int(date.group("day"))).isoformat()
     except ValueError:
         return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which package manager a host has. PRIVATE to the collection: it may change at any time."""
+"""Find the package manager of a host. PRIVATE to the collection: it may change at any time."""
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import PackageManagerMissing
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
@@ -12,20 +12,22 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port imp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
 
 
-def find(host: Host, policy: Policy) -> PackageManager:
-    """:raises PackageManagerMissing: the host has none that the collection knows, or may use as others do."""
-    if host.modified("/run/ostree-booted") is not None:
+def find_manager(host: Host, policy: Policy) -> PackageManager:
+    """:raises PackageManagerMissing: the host has none that the collection supports."""
+    if host.get_mtime("/run/ostree-booted") is not None:
         raise PackageManagerMissing(
             "this is an image-based system (rpm-ostree): packages come with the next image and a reboot",
-            "Leave it out, and put the KMP into its image",
+            "Exclude the host, and put the KMP into its image",
         )
-    if host.which("zypper"):
+    if host.find_tool("zypper"):
         return Zypper(host, policy.lock_timeout)
-    if host.which("dnf"):
-        if (host.link("/usr/bin/dnf") or "").startswith("dnf5"):
-            raise PackageManagerMissing("this host has dnf 5, and the collection knows dnf up to 4", "Leave it out")
+    if host.find_tool("dnf"):
+        if (host.read_link("/usr/bin/dnf") or "").startswith("dnf5"):
+            raise PackageManagerMissing(
+                "this host has dnf 5, and the collection supports dnf up to 4", "Exclude the host"
+            )
         return Dnf(host, policy.lock_timeout)
     raise PackageManagerMissing(
-        "this host has neither zypper nor dnf, and the collection knows no other package manager",
-        "Install one of them, or leave the host out",
+        "this host has neither zypper nor dnf, and the collection supports no other package manager",
+        "Install one of them, or exclude the host",
     )

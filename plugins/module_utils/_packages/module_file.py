@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is written in a kernel module's file. PRIVATE to the collection: it may change at any time.
+"""Read a kernel module's file. PRIVATE to the collection: it may change at any time.
 
 The file itself is read, not ``modinfo``'s output: it holds the build ID too, which ties the module in the
 kernel to this file, and it costs no process.
@@ -19,15 +19,15 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import elf_notes
 
 
-# target_release: the first word of vermagic, the ``uname -r`` that the module was built for. signed: whether a
-# signature is appended; signer: the name of the certificate that it can be verified with, None where it cannot be
-# read.
 class ModuleFile(NamedTuple):
     build_id: Optional[str]
     vermagic: str
+    # The first word of vermagic, the ``uname -r`` that the module was built for
     target_release: str
     livepatch: bool
+    # Whether a signature is appended
     signed: bool = False
+    # The name of the certificate that it can be verified with, None where it cannot be read
     signer: Optional[str] = None
 
 
@@ -44,55 +44,55 @@ _COMMON_NAME = b"\x06\x03\x55\x04\x03"
 _SHT_NOBITS = 8
 
 
-def read(host: Host, path: str) -> ModuleFile:
-    """Reads a module's file, plain or compressed with gzip or xz.
+def read_module(host: Host, path: str) -> ModuleFile:
+    """Read a module's file, plain or compressed with gzip or xz.
 
     :raises Unmeasured: the file is not there, is no ELF file, or is compressed in a way Python cannot read.
     """
-    data = host.read(path)
+    data = host.read_bytes(path)
     if data is None:
         raise Unmeasured(f"{path} is not there, though its package is installed", "Reinstall the package")
-    return unpacked(data, path)
+    return parse_module(data, path)
 
 
-def unpacked(data: bytes, path: str) -> ModuleFile:
-    """The same of a file's content; the path is for what is told."""
+def parse_module(data: bytes, path: str) -> ModuleFile:
+    """The same for a file's content; the path is for messages."""
     if data[:4] == b"\x28\xb5\x2f\xfd":
         raise Unmeasured(
             f"{path} is compressed with zstd, which Python cannot read",
-            "Report it: this version reads plain, gzip and xz",
+            "Report it to the collection: this version reads plain, gzip and xz",
         )
     try:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
         elif data[:6] == b"\xfd7zXZ\0":
             data = lzma.decompress(data)
-        return parse(data)
+        return parse_elf(data)
     except (EOFError, OSError, OverflowError, lzma.LZMAError, zlib.error, struct.error, IndexError, ValueError) as exc:
         raise Unmeasured(f"{path} is not a kernel module that can be read", "Reinstall the package") from exc
 
 
-def parse(data: bytes) -> ModuleFile:
-    """Reads an ELF file of 64 bits, of either byte order.
+def parse_elf(data: bytes) -> ModuleFile:
+    """Parse an ELF file of 64 bits, of either byte order.
 
-    :raises ValueError: it is none, or says nothing of its kernel.
+    :raises ValueError: it is none, or does not name its kernel.
     """
     if data[:4] != b"\x7fELF" or data[4:5] != b"\x02":
         raise ValueError("not an ELF file of 64 bits")
     byteorder = "little" if data[5:6] == b"\x01" else "big"
-    sections = _sections(data, "<" if byteorder == "little" else ">")
-    fields = _fields(sections.get(".modinfo", b""))
+    sections = _parse_sections(data, "<" if byteorder == "little" else ">")
+    fields = _parse_modinfo(sections.get(".modinfo", b""))
     if "vermagic" not in fields:
         raise ValueError("no vermagic")
     build_id = None
     if ".note.gnu.build-id" in sections:
-        build_id = elf_notes.build_id(sections[".note.gnu.build-id"], byteorder)
+        build_id = elf_notes.parse_build_id(sections[".note.gnu.build-id"], byteorder)
     vermagic = fields["vermagic"]
-    signed, signer = _signature(data)
+    signed, signer = _parse_signature(data)
     return ModuleFile(build_id, vermagic, vermagic.split(" ")[0], fields.get("livepatch") == "Y", signed, signer)
 
 
-def _signature(data: bytes) -> Tuple[bool, Optional[str]]:
+def _parse_signature(data: bytes) -> Tuple[bool, Optional[str]]:
     """Whether a signature is appended, and the name of its certificate."""
     if not data.endswith(_MAGIC):
         return False, None
@@ -103,7 +103,7 @@ def _signature(data: bytes) -> Tuple[bool, Optional[str]]:
     if kind != _PKCS7 or size > end:
         return True, None
     # The kernel looks for the certificate by issuer and serial number; modules' signatures carry no certificates, so
-    # the only common name in them is the issuer's, who signs himself.
+    # the only common name in them is that of the issuer.
     signature = data[end - size : end]
     at = signature.find(_COMMON_NAME) + len(_COMMON_NAME)
     if at < len(_COMMON_NAME) or at + 2 > len(signature) or signature[at + 1] > 127:
@@ -112,7 +112,7 @@ def _signature(data: bytes) -> Tuple[bool, Optional[str]]:
     return True, name.decode("utf-8", "replace")
 
 
-def _sections(data: bytes, order: str) -> Dict[str, bytes]:
+def _parse_sections(data: bytes, order: str) -> Dict[str, bytes]:
     (table,) = struct.unpack_from(order + "Q", data, 0x28)
     size, count, names_index = struct.unpack_from(order + "HHH", data, 0x3A)
     # Elf64_Shdr: name, type, flags, addr, offset, size
@@ -126,7 +126,7 @@ def _sections(data: bytes, order: str) -> Dict[str, bytes]:
     }
 
 
-def _fields(modinfo: bytes) -> Dict[str, str]:
+def _parse_modinfo(modinfo: bytes) -> Dict[str, str]:
     fields = {}
     for entry in modinfo.decode("utf-8", "replace").split("\0"):
         name, equals, value = entry.partition("=")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is seen of a KMP once it is on the host, installed or only downloaded. PRIVATE: it may change at any time."""
+"""Read a KMP that is on the host, installed or only downloaded. PRIVATE: it may change at any time."""
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
@@ -13,56 +13,60 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import sig
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import module_file, payload, rpm
 
 
-# signature: "good", "unsigned", "unknown_key" or "bad"; signer: the owner of its key. path, module: None where the
-# package holds no module. unloadable: why the running kernel would not take the module.
-class Inside(NamedTuple):
+class PackageContents(NamedTuple):
     content: rpm.Content
+    # "good", "unsigned", "unknown_key" or "bad"
     signature: str
+    # The owner of its key
     signer: Optional[str]
+    # None where the package holds no module
     path: Optional[str]
     module: Optional[module_file.ModuleFile]
+    # Why the running kernel would refuse the module, None where it would not
     unloadable: Optional[str] = None
 
 
-def of_installed(host: Host, content: rpm.Content, keys: Dict[str, str]) -> Inside:
+def read_installed(host: Host, content: rpm.Content, keys: Dict[str, str]) -> PackageContents:
     """:raises Unmeasured: its module cannot be read."""
     paths = [path for path in content.files if _kmp_names.is_module(path)]
-    _insist_on_one(content, paths)
+    _require_single_module(content, paths)
     path = paths[0] if paths else None
-    # RPM verified it when it was installed: a key that was withdrawn since then does not undo that.
+    # RPM verified it at its installation: a key that was withdrawn since then does not change that.
     signature = "unsigned" if content.signature is None else "good"
-    module = module_file.read(host, path) if path else None
-    return Inside(content, signature, keys.get(rpm.key_id(content.signature) or ""), path, module)
+    module = module_file.read_module(host, path) if path else None
+    return PackageContents(content, signature, keys.get(rpm.parse_key_id(content.signature) or ""), path, module)
 
 
-def of_file(host: Host, path: str, package: rpm.Package, kernel: Dict[str, Any], keys: Dict[str, str]) -> Inside:
-    """Looks into a package's file; nothing of it is run, and nothing is written.
+def read_file(
+    host: Host, path: str, package: rpm.Package, kernel: Dict[str, Any], keys: Dict[str, str]
+) -> PackageContents:
+    """Read a package's file; nothing of it is run, and nothing is written.
 
-    :param package: the one that it is said to be.
+    :param package: the package that it should be.
     :raises Unmeasured: it cannot be read.
     """
-    signature = rpm.check(host, path)
+    signature = rpm.check_signature(host, path)
     if signature == "bad":
         # Nothing that is read from it can be relied upon.
-        return Inside(rpm.Content(package, None, None, [], [], ""), signature, None, None, None)
-    content = rpm.in_file(host, path)
+        return PackageContents(rpm.Content(package, None, None, [], [], ""), signature, None, None, None)
+    content = rpm.read_package_file(host, path)
     if content.package != package:
         raise Unmeasured(
-            "{} holds {}-{}.{}, not {}-{}.{}".format(path, *content.package, *package), "Mend the repository"
+            "{} holds {}-{}.{}, not {}-{}.{}".format(path, *content.package, *package), "Fix the repository"
         )
-    found = payload.files(host, path, _kmp_names.is_module)
-    _insist_on_one(content, list(found))
-    signer = keys.get(rpm.key_id(content.signature) or "")
-    for name, data in found.items():
-        module = module_file.unpacked(data, name)
-        unloadable = signing.refusal(host, kernel, module.signed, module.signer)
-        return Inside(content, signature, signer, name, module, unloadable)
-    return Inside(content, signature, signer, None, None)
+    modules = payload.extract_files(host, path, _kmp_names.is_module)
+    _require_single_module(content, list(modules))
+    signer = keys.get(rpm.parse_key_id(content.signature) or "")
+    for name, data in modules.items():
+        module = module_file.parse_module(data, name)
+        unloadable = signing.explain_refusal(host, kernel, module.signed, module.signer)
+        return PackageContents(content, signature, signer, name, module, unloadable)
+    return PackageContents(content, signature, signer, None, None)
 
 
-def _insist_on_one(content: rpm.Content, paths: List[str]) -> None:
+def _require_single_module(content: rpm.Content, paths: List[str]) -> None:
     if len(paths) > 1 or (not paths and not _kmp_names.is_empty(*content.package[:2])):
         raise Unmeasured(
             "{}-{} holds {} livepatch modules, not one".format(*content.package[:2], len(paths)),
-            "Report it to who built the KMP",
+            "Report it to the vendor of the KMP",
         )

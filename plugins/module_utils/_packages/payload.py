@@ -17,13 +17,13 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import arc
 _SECONDS = 120.0
 
 
-def files(host: Host, path: str, wanted: Callable[[str], bool]) -> Dict[str, bytes]:
+def extract_files(host: Host, path: str, wanted: Callable[[str], bool]) -> Dict[str, bytes]:
     """The content of the wanted files of a package, by their absolute paths.
 
     :raises Unmeasured: the package cannot be unpacked, or holds something else than an archive of files.
     """
     stream = archive.Stream(host.pipe(["rpm2cpio", path], iter(()), _SECONDS))
     try:
-        return archive.files(stream, wanted)
+        return archive.read_files(stream, wanted)
     except ValueError as exc:
         raise Unmeasured(f"{path} does not hold files that can be read: {exc}", "Download it again") from exc

@@ -16,47 +16,49 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
 
 
-# repository: None for a package that is installed and that no repository offers any more.
-# locked: the administrator has told the package manager to leave it alone.
 class Candidate(NamedTuple):
     name: str
     evr: str
     arch: str
+    # None for a package that is installed and that no repository offers any more
     repository: Optional[str]
+    # Whether an administrator has locked it in the package manager
     locked: bool = False
 
 
-# One thing that a transaction does. action: "install", "upgrade", "downgrade", "reinstall", "remove", "change-vendor",
-# "change-arch", or another word of the package manager's, which is as good as a refusal.
 class Step(NamedTuple):
+    """One thing that a transaction does."""
+
+    # "install", "upgrade", "downgrade", "reinstall", "remove", "change-vendor", "change-arch", or another word of the
+    # package manager, which refuses the transaction
     action: str
     name: str
     evr: str
     arch: str
 
 
-# Where the package manager keeps the metadata of a repository: the folder that holds repodata/repomd.xml.
 class Metadata(NamedTuple):
     repository: str
+    # The folder where the package manager keeps its repodata/repomd.xml
     folder: str
 
 
 # The tag that ties a KMP to the build of the kernel that it patches: "Provides: livepatch-target(build-id) = <hex>".
 TARGET_TAG = "livepatch-target(build-id)"
-# Seconds by which a clock is put back now and then without anything being wrong
+# Seconds by which a clock may be set back without anything being wrong
 _AHEAD = 300.0
 
 
-# Of what a package manager says in an error, as many characters as a person reads: the way out comes after them.
-_MOST = 300
-# Who may get in, and what lets him: before the host's name, and from the question mark on
+# Characters of a package manager's error that are kept: the remedy is appended to them.
+_SHOWN_LIMIT = 300
+# User and password before the host's name, and tokens from the question mark on
 _ADDRESS = re.compile(r"://(?:[^\s/]*@)?([^\s?]*)(?:(\?)\S*)?")
 
 
-def brief(said: str) -> str:
-    """What a package manager said, on one line, without the passwords and tokens in repositories' addresses."""
-    shown = _ADDRESS.sub(lambda found: "://" + found.group(1) + ("?..." if found.group(2) else ""), said)
-    return re.sub(r"\s+", " ", shown).strip()[:_MOST] or "it said nothing"
+def shorten_output(output: str) -> str:
+    """Shorten a package manager's output to one line, without the passwords and tokens in repositories' URLs."""
+    redacted = _ADDRESS.sub(lambda match: "://" + match.group(1) + ("?..." if match.group(2) else ""), output)
+    return re.sub(r"\s+", " ", redacted).strip()[:_SHOWN_LIMIT] or "no output"
 
 
 class PackageManager(abc.ABC):
@@ -71,86 +73,86 @@ class PackageManager(abc.ABC):
         self._host = host
         self._lock_timeout = lock_timeout
 
-    def metadata_age(self) -> Optional[int]:
+    def compute_metadata_age(self) -> Optional[int]:
         """Seconds since the oldest of the enabled repositories' metadata were last checked.
 
-        None where one of them has none on the host, or such as are dated in the future, or no repository is enabled.
+        None where those of a repository are missing or dated in the future, or no repository is enabled.
         """
-        times = self._checked()
+        times = self._read_check_times()
         known = [moment for moment in times.values() if moment is not None]
         if not known or len(known) < len(times):
             return None
         return max(0, int(self._host.wall_clock() - min(known)))
 
-    def without_metadata(self) -> List[str]:
-        """The enabled repositories that have no metadata on the host, or such as are dated in the future."""
-        return [name for name, moment in self._checked().items() if moment is None]
+    def list_without_metadata(self) -> List[str]:
+        """The enabled repositories whose metadata are missing or dated in the future."""
+        return [name for name, moment in self._read_check_times().items() if moment is None]
 
     @abc.abstractmethod
-    def _checked(self) -> Dict[str, Optional[float]]:
-        """When each enabled repository was last asked, news or not, in seconds since the epoch."""
+    def _read_check_times(self) -> Dict[str, Optional[float]]:
+        """When each enabled repository was last checked, news or not, in seconds since the epoch."""
 
-    def _changed(self, path: str) -> Optional[float]:
-        """When a file was last changed; None also where that is still to come: it would stay new for ever."""
-        moment = self._host.modified(path)
+    def _read_change_time(self, path: str) -> Optional[float]:
+        """When a file was last changed; None for a time in the future as well: it would stay new for ever."""
+        moment = self._host.get_mtime(path)
         return None if moment is None or moment > self._host.wall_clock() + _AHEAD else moment
 
-    def cached(self, name: str, evr: str, arch: str) -> Optional[str]:
-        """The path of this version's file where it has been downloaded before, None where it has not."""
-        return next(self._copies(name, evr, arch), None)
+    def find_cached(self, name: str, evr: str, arch: str) -> Optional[str]:
+        """The path of this version's file, None where it was not downloaded before."""
+        return next(self._iterate_copies(name, evr, arch), None)
 
-    def _copies(self, name: str, evr: str, arch: str) -> Iterator[str]:
+    def _iterate_copies(self, name: str, evr: str, arch: str) -> Iterator[str]:
         wanted = "{}-{}.{}.rpm".format(name, evr.rpartition(":")[2], arch)
-        return (path for path in self._host.files(self._downloads) if path.rpartition("/")[2] == wanted)
+        return (path for path in self._host.list_files(self._download_folder) if path.rpartition("/")[2] == wanted)
 
     @property
     @abc.abstractmethod
-    def _downloads(self) -> str:
-        """The folder below which downloaded packages lie."""
+    def _download_folder(self) -> str:
+        """The folder that downloaded packages are below."""
 
     @abc.abstractmethod
-    def holder(self) -> Optional[str]:
-        """Who holds the package manager's lock now, None where nobody does."""
+    def find_lock_holder(self) -> Optional[str]:
+        """The process that holds the package manager's lock, None where none does."""
 
     @abc.abstractmethod
-    def locked(self) -> Set[str]:
-        """The names of the packages that are locked, as far as they are locked by name."""
+    def list_locked(self) -> Set[str]:
+        """The names of the packages that are locked by name."""
 
     @abc.abstractmethod
     def lock(self, name: str) -> None:
-        """Locks a package: it is neither updated nor removed, and no other version of it is installed.
+        """Lock a package: it is neither updated nor removed, and no other version of it is installed.
 
-        :raises InstallFailed: it is not locked now, with the package manager's own words.
+        :raises InstallFailed: it is not locked now, with the package manager's error.
         """
 
     @abc.abstractmethod
     def unlock(self, name: str) -> None:
-        """:raises InstallFailed: it is still locked, with the package manager's own words."""
+        """:raises InstallFailed: it is still locked, with the package manager's error."""
 
     @abc.abstractmethod
-    def metadata(self) -> List[Metadata]:
+    def list_metadata(self) -> List[Metadata]:
         """Where the metadata of the enabled repositories lie on the host."""
 
     @abc.abstractmethod
     def refresh(self) -> None:
-        """Checks the repositories for news.
+        """Refresh the metadata of the repositories.
 
-        :raises RepositoryDown: one of them did not answer, or what it answered cannot be used.
+        :raises RepositoryDown: one of them did not answer, or its answer cannot be used.
         """
 
     @abc.abstractmethod
-    def kmp_names(self, release: str) -> List[str]:
+    def list_kmp_names(self, release: str) -> List[str]:
         """The names that a KMP for the kernel with this ``uname -r`` can have here, most usual first."""
 
     @abc.abstractmethod
-    def offered(self, release: str) -> List[Candidate]:
+    def list_offered(self, release: str) -> List[Candidate]:
         """All versions of the KMPs for the kernel with this ``uname -r``, those installed and those locked included.
 
-        KMPs for other kernels may be among them, so that it can be told why they are none for this one.
+        KMPs for other kernels may be among them, so that the result can explain why they do not fit.
         """
 
     @abc.abstractmethod
-    def targeting(self, build_id: Optional[str]) -> Set[str]:
+    def list_targeting(self, build_id: Optional[str]) -> Set[str]:
         """``name-evr`` of the packages tagged as built for this build ID, or for any when it is None."""
 
     @abc.abstractmethod
@@ -158,43 +160,43 @@ class PackageManager(abc.ABC):
         """What installing exactly this version would do, computed and not done.
 
         :param older: than the installed one.
-        :raises InstallFailed: it cannot be installed, with the package manager's own words.
+        :raises InstallFailed: it cannot be installed, with the package manager's error.
         :raises PackageManagerLocked: another program holds the lock.
         """
 
     def download(self, name: str, evr: str, arch: str) -> str:
-        """Has exactly this version's file on the host, where ``install`` finds it again; its path.
+        """Download exactly this version, where ``install`` finds it again; the path of its file.
 
         :raises RepositoryDown: it cannot be fetched.
         """
         self._drop_damaged(name, evr, arch)
-        done, said = self._fetch(name, evr)
+        done, message = self._fetch(name, evr)
         if not done:
-            # dnf leaves what it could not finish.
+            # dnf leaves incomplete files.
             self._drop_damaged(name, evr, arch)
-        found = self.cached(name, evr, arch)
-        if found is None:
+        path = self.find_cached(name, evr, arch)
+        if path is None:
             raise RepositoryDown(
-                f"{name}-{evr} cannot be fetched: {said}", "Mend the repository, and refresh it (refresh: always)"
+                f"{name}-{evr} cannot be fetched: {message}", "Fix the repository, and refresh it (refresh: always)"
             )
-        return found
+        return path
 
     def _drop_damaged(self, name: str, evr: str, arch: str) -> None:
-        """So that what is there after a download is what the repository offers, and nothing that was cut off before."""
-        for path in self._copies(name, evr, arch):
-            if rpm.check(self._host, path) == "bad":
+        """Remove truncated files, so that a download leaves what the repository offers."""
+        for path in self._iterate_copies(name, evr, arch):
+            if rpm.check_signature(self._host, path) == "bad":
                 self._host.unlink(path)
 
     @abc.abstractmethod
     def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
-        """Downloads this version: whether that went well by its own account, and what was said of it."""
+        """Download this version: whether that succeeded by the package manager's account, and its message."""
 
     @abc.abstractmethod
     def install(self, name: str, evr: str, older: bool = False) -> None:
-        """Installs exactly this version.
+        """Install exactly this version.
 
         :param older: than the installed one.
-        :raises InstallFailed: it is not installed now, with the package manager's own words.
+        :raises InstallFailed: it is not installed now, with the package manager's error.
         :raises PackageManagerLocked: another program holds the lock.
         """
 
@@ -202,14 +204,14 @@ class PackageManager(abc.ABC):
     def preview_removal(self, name: str, evr: str) -> List[Step]:
         """What removing exactly this version would do, computed and not done.
 
-        :raises InstallFailed: it cannot be removed, with the package manager's own words.
+        :raises InstallFailed: it cannot be removed, with the package manager's error.
         :raises PackageManagerLocked: another program holds the lock.
         """
 
     @abc.abstractmethod
     def remove(self, name: str, evr: str) -> None:
-        """Removes exactly this version.
+        """Remove exactly this version.
 
-        :raises InstallFailed: it is still there, with the package manager's own words.
+        :raises InstallFailed: it is still there, with the package manager's error.
         :raises PackageManagerLocked: another program holds the lock.
         """

@@ -14,25 +14,25 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 _TRUE = ("1", "true", "yes", "on", "always", "enabled")
 
 
-def read(host: Host, path: str) -> configparser.ConfigParser:
-    """What is in such a file; nothing where there is none.
+def read_settings(host: Host, path: str) -> configparser.ConfigParser:
+    """Read such a file; empty where there is none.
 
     :raises Unmeasured: it cannot be read.
     """
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string(host.text(path) or "", source=path)
+        parser.read_string(host.read_text(path) or "", source=path)
     except configparser.Error as exc:
-        raise Unmeasured(f"{path} cannot be read: {exc.message.splitlines()[0]}", "Mend the file") from exc
+        raise Unmeasured(f"{path} cannot be read: {exc.message.splitlines()[0]}", "Fix the file") from exc
     return parser
 
 
-def enabled(host: Host, folder: str) -> List[str]:
-    """The names of the enabled repositories: the sections of all files in the folder, but for ``main``.
+def list_enabled(host: Host, folder: str) -> List[str]:
+    """List the names of the enabled repositories: the sections of all files in the folder, but for ``main``.
 
     :raises Unmeasured: one of the files cannot be read.
     """
-    parsed = [read(host, f"{folder}/{file}") for file in host.names(folder) if file.endswith(".repo")]
+    parsed = [read_settings(host, f"{folder}/{file}") for file in host.list_names(folder) if file.endswith(".repo")]
     return [
         name
         for settings in parsed

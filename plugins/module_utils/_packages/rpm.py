@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the RPM database knows. PRIVATE to the collection: it may change at any time.
+"""Queries of the RPM database. PRIVATE to the collection: it may change at any time.
 
 Only the tool ``rpm`` is used: its Python bindings exist for the system's own Python alone, if at all.
 """
@@ -21,36 +21,42 @@ class Package(NamedTuple):
     arch: str
 
 
-# A name, with the comparison and the EVR that belong to it, if any: "kernel-default", "=", "5.14.21-150400.24.103"
 class Dependency(NamedTuple):
+    """A name, and its comparison and EVR, if any: "kernel-default", "=", "5.14.21-150400.24.103"."""
+
     name: str
     sign: str
     evr: str
 
 
-# What a package says of itself. signature: None where it carries none; vendor: None where it names none.
 class Content(NamedTuple):
+    """The header of a package."""
+
     package: Package
+    # None where it names none
     vendor: Optional[str]
+    # None where it has none
     signature: Optional[str]
     requires: List[Dependency]
     files: List[str]
     changelog: str
 
 
-# The package of a kernel, and what the RPM database says of its image. digest: hex, None where it has none.
 class KernelPackage(NamedTuple):
+    """The package of a kernel, and the digest of its image in the RPM database."""
+
     package: Package
     vendor: Optional[str]
     signature: Optional[str]
     provides: List[Dependency]
+    # Hex, None where the database has none
     digest: Optional[str]
     algorithm: str
 
 
-# Control characters that no package may carry in its fields separate what we ask for.
+# Control characters that no package may have in its fields separate what is queried.
 _FIELD, _RECORD, _PART = "\x1f", "\x1e", "\x1d"
-# An epoch of 0 is no epoch; rpm writes "(none)" for it, so ask for the tag's presence.
+# An epoch of 0 is no epoch; rpm writes "(none)" for it, so query the tag's presence.
 _EVR = "%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}"
 _IDENTITY = _FIELD.join(("%{NAME}", _EVR, "%{ARCH}"))
 _VENDOR = "%|VENDOR?{%{VENDOR}}:{}|"
@@ -67,44 +73,44 @@ _KERNEL = (
 )
 # The numbers of RFC 4880, section 9.4, that RPM uses
 _ALGORITHMS = {"1": "md5", "2": "sha1", "8": "sha256", "9": "sha384", "10": "sha512", "11": "sha224"}
-# Who may be trusted with a package, by the last 8 digits of the key's ID (rpm's own name for the key).
+# The owners of trusted keys, by the last 8 digits of the key's ID (rpm's own name for the key).
 _KEYS = _FIELD.join(("%{VERSION}", "%{PACKAGER}")) + _RECORD
 
 
-def owner(host: Host, path: str) -> Optional[Package]:
-    """The package that owns a file, None where no package does.
+def find_owner(host: Host, path: str) -> Optional[Package]:
+    """Find the package that owns a file, None where no package does.
 
     :raises Unmeasured: there is no rpm on the host.
     """
     answer = host.run(["rpm", "-qf", "--qf", _IDENTITY + _RECORD, path])
     if answer.rc != 0:
         if "No such file" not in answer.err:
-            _insist_on(answer, "is not owned")
+            _require_message(answer, "is not owned")
         return None
-    name, evr, arch = _fields(answer.out.split(_RECORD)[0], 3)
-    return Package(name, _plain(evr), arch)
+    name, evr, arch = _split_fields(answer.out.split(_RECORD)[0], 3)
+    return Package(name, _strip_zero_epoch(evr), arch)
 
 
-def kernel(host: Host, path: str) -> Optional[KernelPackage]:
-    """The package that owns a kernel's image, None where no package does.
+def find_kernel_package(host: Host, path: str) -> Optional[KernelPackage]:
+    """Find the package that owns a kernel's image, None where no package does.
 
     :raises Unmeasured: there is no rpm on the host, or its database cannot be read.
     """
     answer = host.run(["rpm", "-qf", "--qf", _KERNEL, path])
     if answer.rc != 0:
         if "No such file" not in answer.err:
-            _insist_on(answer, "is not owned")
+            _require_message(answer, "is not owned")
         return None
-    name, evr, arch, vendor, signature, provides, algorithm, digests = _fields(answer.out.split(_RECORD)[0], 8)
+    name, evr, arch, vendor, signature, provides, algorithm, digests = _split_fields(answer.out.split(_RECORD)[0], 8)
     # Not splitlines(): what separates the parts is the end of a line to it.
     files = dict(line.split(_PART, 1) for line in digests.split("\n") if _PART in line)
-    # What is under /usr may be asked for by a link above it.
+    # A file below /usr may be queried by a link above it.
     digest = files.get(path) or files.get("/usr" + path)
     return KernelPackage(
-        Package(name, _plain(evr), arch),
+        Package(name, _strip_zero_epoch(evr), arch),
         vendor or None,
-        _known(signature),
-        _dependencies(provides),
+        _drop_empty(signature),
+        _parse_dependencies(provides),
         digest or None,
         _ALGORITHMS.get(algorithm, algorithm),
     )
@@ -118,52 +124,54 @@ def is_unchanged(host: Host, path: str, package: KernelPackage) -> Optional[bool
     if package.digest is None or package.algorithm not in hashlib.algorithms_available:
         return None
     digest = hashlib.new(package.algorithm)
-    for piece in host.pieces(path):
+    for piece in host.read_pieces(path):
         digest.update(piece)
     return digest.hexdigest() == package.digest
 
 
-def installed(host: Host, name: str) -> List[Content]:
-    """The installed packages of this name: several, where they may be installed side by side.
+def list_installed(host: Host, name: str) -> List[Content]:
+    """List the installed packages of this name: several, where they may be installed side by side.
 
     :raises Unmeasured: there is no rpm on the host, or its database cannot be read.
     """
     answer = host.run(["rpm", "-q", "--qf", _CONTENT, name])
     if answer.rc != 0:
-        _insist_on(answer, "is not installed")
+        _require_message(answer, "is not installed")
         return []
-    return [_content(text) for text in answer.out.split(_RECORD) if text]
+    return [_parse_content(text) for text in answer.out.split(_RECORD) if text]
 
 
-def built(host: Host, name: str, evr: str) -> Optional[int]:
-    """When an installed package was built, in seconds since the epoch; None where nobody knows."""
+def read_build_time(host: Host, name: str, evr: str) -> Optional[int]:
+    """When an installed package was built, in seconds since the epoch; None where that is unknown."""
     answer = host.run(["rpm", "-q", "--qf", "%{BUILDTIME}" + _RECORD, "{}-{}".format(name, evr.rpartition(":")[2])])
     first = answer.out.split(_RECORD)[0]
     return int(first) if answer.rc == 0 and first.isdigit() else None
 
 
-def in_file(host: Host, path: str) -> Content:
-    """What a package that is not installed says of itself.
+def read_package_file(host: Host, path: str) -> Content:
+    """Read the header of a package that is not installed.
 
     :raises Unmeasured: it cannot be read.
     """
     answer = host.run(["rpm", "-qp", "--nosignature", "--qf", _CONTENT, path])
     if answer.rc != 0:
-        raise Unmeasured(f"{path} is not a package that can be read: {answer.err.strip()}", "Download it again")
-    return _content(answer.out.rstrip(_RECORD))
+        raise Unmeasured(f"{path} is not a readable package: {answer.err.strip()}", "Download it again")
+    return _parse_content(answer.out.rstrip(_RECORD))
 
 
-def check(host: Host, path: str) -> str:
-    """What rpm finds of a package's signatures and digests: ``good``, ``unsigned``, ``unknown_key`` or ``bad``.
+def check_signature(host: Host, path: str) -> str:
+    """Check a package's signatures and digests: ``good``, ``unsigned``, ``unknown_key`` or ``bad``.
 
-    Its exit code does not tell: without a signature it is 0 (rpmkeys(8), and ``%_pkgverify_level``).
+    The exit code does not show it: without a signature it is 0 (rpmkeys(8), and ``%_pkgverify_level``).
     """
     answer = host.run(["rpm", "-Kv", "--define", "_pkgverify_level all", path])
     # "    Header V4 RSA/SHA512 Signature, key ID d5db9429: OK", in all versions from 4.11 to 6 nearly so
-    found = re.findall(r"^\s+(.*?(signature|digest)\b.*?):\s+(\w+)", answer.out, re.IGNORECASE | re.MULTILINE)
-    words = {word.upper() for _what, _kind, word in found}
-    signed = {word.upper() for _what, kind, word in found if kind.lower() == "signature" and word.upper() != "NOTFOUND"}
-    if not found or words - {"OK", "NOKEY", "NOTFOUND", "NOTTRUSTED"}:
+    checks = re.findall(r"^\s+(.*?(signature|digest)\b.*?):\s+(\w+)", answer.out, re.IGNORECASE | re.MULTILINE)
+    words = {word.upper() for _label, _kind, word in checks}
+    signed = {
+        word.upper() for _label, kind, word in checks if kind.lower() == "signature" and word.upper() != "NOTFOUND"
+    }
+    if not checks or words - {"OK", "NOKEY", "NOTFOUND", "NOTTRUSTED"}:
         return "bad"
     if not signed:
         return "unsigned"
@@ -172,58 +180,58 @@ def check(host: Host, path: str) -> str:
     return "good" if answer.rc == 0 else "bad"
 
 
-def key_id(signature: Optional[str]) -> Optional[str]:
+def parse_key_id(signature: Optional[str]) -> Optional[str]:
     """The last 8 digits of the ID of the key in what rpm prints of a signature, which is how it names keys."""
-    found = re.search(r"Key ID [0-9a-f]*([0-9a-f]{8})$", (signature or "").strip(), re.IGNORECASE)
-    return found.group(1).lower() if found else None
+    match = re.search(r"Key ID [0-9a-f]*([0-9a-f]{8})$", (signature or "").strip(), re.IGNORECASE)
+    return match.group(1).lower() if match else None
 
 
-def keys(host: Host) -> Dict[str, str]:
-    """Who owns the keys that the host trusts, by the last 8 digits of the key's ID."""
+def list_keys(host: Host) -> Dict[str, str]:
+    """The owners of the keys that the host trusts, by the last 8 digits of the key's ID."""
     answer = host.run(["rpm", "-q", "--qf", _KEYS, "gpg-pubkey"])
     if answer.rc != 0:
-        _insist_on(answer, "is not installed")
+        _require_message(answer, "is not installed")
         return {}
-    pairs = (_fields(text, 2) for text in answer.out.split(_RECORD) if text)
+    pairs = (_split_fields(text, 2) for text in answer.out.split(_RECORD) if text)
     return {version.lower()[-8:]: owner.strip() for version, owner in pairs}
 
 
-def _insist_on(answer: Completed, words: str) -> None:
-    """That rpm says so, and nothing else: it also says so of a database that it cannot open, after an error."""
+def _require_message(answer: Completed, words: str) -> None:
+    """Check that rpm printed this, and no error before it: it prints this for a database that it cannot open, too."""
     if words not in answer.out or "error:" in answer.err:
         raise Unmeasured(
             f"rpm failed: {(answer.err or answer.out).strip()}",
-            "Check its database (rpm --verifydb), and mend it (rpm --rebuilddb)",
+            "Check its database (rpm --verifydb), and repair it (rpm --rebuilddb)",
         )
 
 
-def _plain(evr: str) -> str:
+def _strip_zero_epoch(evr: str) -> str:
     """Without an epoch of 0: packages that state it and packages that do not are the same to RPM."""
     return evr[2:] if evr.startswith("0:") else evr
 
 
-def _known(signature: str) -> Optional[str]:
+def _drop_empty(signature: str) -> Optional[str]:
     return None if signature in ("", "(none)") else signature
 
 
-def _content(text: str) -> Content:
-    name, evr, arch, vendor, signature, requires, files, changelog = _fields(text, 8)
+def _parse_content(text: str) -> Content:
+    name, evr, arch, vendor, signature, requires, files, changelog = _split_fields(text, 8)
     return Content(
-        Package(name, _plain(evr), arch),
+        Package(name, _strip_zero_epoch(evr), arch),
         vendor or None,
-        _known(signature),
-        _dependencies(requires),
+        _drop_empty(signature),
+        _parse_dependencies(requires),
         files.split("\n")[:-1],
         changelog,
     )
 
 
-def _dependencies(text: str) -> List[Dependency]:
+def _parse_dependencies(text: str) -> List[Dependency]:
     parts = (line.split(_PART) for line in text.split("\n"))
     return [Dependency(each[0], each[1].strip(), each[2]) for each in parts if len(each) == 3]
 
 
-def _fields(text: str, count: int) -> List[str]:
+def _split_fields(text: str, count: int) -> List[str]:
     fields = text.split(_FIELD, count - 1)
     if len(fields) != count:
         raise Unmeasured(f"rpm printed something that is not a package: {text[:80]!r}")

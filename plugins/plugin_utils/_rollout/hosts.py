@@ -114,7 +114,7 @@ def parse_host(
         "canary": _parse_canary_mark(name, variables),
         "criticality": _parse_criticality(name, variables),
         "domains": tuple(f"{key}={variables[key]}" for key in selection.domain_keys if variables.get(key) is not None),
-        "groups": _parse_groups(name, variables),
+        "groups": _parse_groups(variables.get("livepatch_service_group")),
     }
     if result is None or "livepatch" not in result:
         problem = (result or {}).get("problem") or _task_errors.describe_error(result, variables)
@@ -142,14 +142,8 @@ def parse_host(
     )
 
 
-def _get_variable(variables: t.Mapping[str, t.Any], name: str, default: t.Any) -> t.Any:
-    """A host's variable; blank and null mean the default."""
-    value = variables.get(name)
-    return default if value is None or value == "" else value
-
-
 def _parse_canary_mark(name: str, variables: t.Mapping[str, t.Any]) -> bool:
-    value = _get_variable(variables, "livepatch_canary", False)
+    value = variables.get("livepatch_canary", False)
     try:
         return bool(boolean(value))
     except TypeError as exc:
@@ -157,10 +151,9 @@ def _parse_canary_mark(name: str, variables: t.Mapping[str, t.Any]) -> bool:
 
 
 def _parse_criticality(name: str, variables: t.Mapping[str, t.Any]) -> float:
-    value = _get_variable(variables, "livepatch_criticality", DEFAULT_CRITICALITY)
+    value = variables.get("livepatch_criticality", DEFAULT_CRITICALITY)
     try:
-        # An unquoted `on` or `yes` of YAML 1.1 would be 1
-        criticality = -1.0 if isinstance(value, bool) else float(value)
+        criticality = float(value)
     except (TypeError, ValueError):
         criticality = -1.0
     if not 0 <= criticality <= 1:
@@ -170,12 +163,10 @@ def _parse_criticality(name: str, variables: t.Mapping[str, t.Any]) -> float:
     return criticality
 
 
-def _parse_groups(name: str, variables: t.Mapping[str, t.Any]) -> tuple[str, ...]:
-    value = _get_variable(variables, "livepatch_service_group", [])
-    groups = [value] if isinstance(value, str) else value
-    if not isinstance(groups, (list, tuple)) or not all(isinstance(group, str) for group in groups):
-        raise PlanError(f"livepatch_service_group of host {name} is {value!r}: set a name or a list of names")
-    return tuple(group for group in groups if group)
+def _parse_groups(value: t.Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(str(group) for group in value)
 
 
 def _search_facts(expression: t.Any, name: str, result: t.Mapping[str, t.Any], setting: str) -> t.Any:
@@ -186,11 +177,7 @@ def _search_facts(expression: t.Any, name: str, result: t.Mapping[str, t.Any], s
 def _compute_key(name: str, result: t.Mapping[str, t.Any], selection: HostSelection) -> str | None:
     if selection.cohort_key is None:
         return None
-    key = _search_facts(selection.cohort_key, name, result, "livepatch_cohort_key")
-    try:
-        return json.dumps(key, sort_keys=True)
-    except TypeError as exc:  # JMESPath's references to expressions
-        raise PlanError(f"livepatch_cohort_key gives no value for host {name}: set an expression that does") from exc
+    return json.dumps(_search_facts(selection.cohort_key, name, result, "livepatch_cohort_key"), sort_keys=True)
 
 
 def _explain_left_out(name: str, result: t.Mapping[str, t.Any], selection: HostSelection) -> str | None:

@@ -97,12 +97,10 @@ class Settings:
         for cap, value in caps.items():
             if value is not None and not int(value.rstrip("%")):
                 raise PlanError(f"livepatch_{cap} is {value}, which admits no host to any wave: set it to 1 or more")
-        # A blank budget must not lift the limit.
         budgets = {
             kind: host_counts.parse_count(
                 "livepatch_budget" if kind == "wave" else f"livepatch_budget_{kind}", options[f"budget_{kind}"]
             )
-            or OPTIONS[f"budget_{kind}"]["default"]
             for kind in BUDGETS
         }
         selection = HostSelection(

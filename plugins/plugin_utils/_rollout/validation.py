@@ -54,11 +54,11 @@ def _insist_on_probes(variables_of_all: hostvars.Variables) -> None:
         if not given or given in found:
             continue
         found.append(given)
-        told = ArgumentSpecValidator({_PROBES: _argspec.PROBES}).validate({_PROBES: given})
+        told = ArgumentSpecValidator({_PROBES: _argspec.HEALTH_CHECKS}).validate({_PROBES: given})
         try:
             if told.error_messages:
                 raise PlanError(f"{_PROBES} of {name}: {told.error_messages[0]}. Nothing was done")
-            _health_checks.probes(told.validated_parameters[_PROBES])
+            _health_checks.parse_health_checks(told.validated_parameters[_PROBES])
         except BadOption as exc:
             raise PlanError(f"{_PROBES} of {name}: {exc}. Nothing was done") from exc
 

@@ -98,7 +98,7 @@ class Host:
                     "complete": facts["blind"] is None,
                     "reason": facts["blind"],
                 },
-                "probes": [],
+                "health_checks": [],
                 "journal": {"rollout": facts["rollout"], "phase": "done"} if facts["rollout"] else None,
                 "job": None,
                 "unmeasured": {},
@@ -203,7 +203,7 @@ def go_back(host: Host, module: AnsibleModule) -> None:
 
 def main() -> None:
     host = Host(Path(os.environ["PRETENDED_HOST"]))
-    options = {"results_file": {"type": "path"}, "wait": {"type": "int"}, "probes": _argspec.PROBES}
+    options = {"results_file": {"type": "path"}, "wait": {"type": "int"}, "health_checks": _argspec.HEALTH_CHECKS}
     module = AnsibleModule(argument_spec=dict(_argspec.LIVEPATCH, **options), supports_check_mode=True)
     # One file for both modules; Ansible tells by which name it was called.
     (ask if module._name.endswith("_info") else apply)(host, module)

@@ -65,12 +65,10 @@ def _find_cycles(graph: dict[str, set[str]]) -> list[tuple[str, ...]]:
     return sorted(cycles)
 
 
-@pytest.mark.xfail(reason="_rollout and _report import each other", strict=False)
 def test_no_package_imports_itself_by_way_of_others() -> None:
     assert _find_cycles(_graph_imports(_PLUGINS)) == []
 
 
-@pytest.mark.xfail(reason="_store/rollouts.py", strict=False)
 def test_no_file_is_long() -> None:
     lengths = {
         str(path.relative_to(_PLUGINS)): len(path.read_text(encoding="utf-8").splitlines())

@@ -26,7 +26,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, Quarantined
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, QuarantineEntry
 
 _ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
 _POLICY = Policy("if_older_than", 600, 60)
@@ -45,11 +45,11 @@ def _bring(machine: Any, **what: Any) -> Any:
 
 
 def _entry(machine: Any) -> Any:
-    return json.loads(machine.text(_JOURNAL))
+    return json.loads(machine.read_text(_JOURNAL))
 
 
 def _livepatch(machine: Any) -> Any:
-    return _host_facts.observe(machine, _POLICY)["livepatch"]
+    return _host_facts.gather_facts(machine, _POLICY)["livepatch"]
 
 
 def _reboot(machine: Any) -> None:
@@ -88,7 +88,7 @@ def test_there_and_back(machine: Any, multiversion: bool) -> None:
 def test_downgrade_needs_leave(machine: Any) -> None:
     _bring(machine)
     with pytest.raises(
-        NotDone, match=r"2-150400.2.1 .older than 3-150400.2.1, which is installed .allow_downgrade goes"
+        NotDone, match=r"2-150400.2.1 .older than 3-150400.2.1, which is installed .allow_downgrade allows"
     ):
         _bring(machine, level=2)
     assert machine.installed == [_THREE]
@@ -105,7 +105,7 @@ def test_downgrade_that_the_kernel_refuses(machine: Any) -> None:
     machine.offer(_TWO, refused="Invalid parameters")
     machine.says = "livepatch: Livepatch patch (x) is not compatible with the already installed livepatches."
     with pytest.raises(
-        LoadRefused, match=r"changed the system in a way that this one does not know.*Boot the host"
+        LoadRefused, match=r"changed the system in a way that this one does not support.*Reboot the host"
     ) as caught:
         _bring(machine, level=2, allow_downgrade=True)
     assert caught.value.result["after"] == caught.value.result["before"]
@@ -200,7 +200,7 @@ def test_each_phase_is_recorded_before_it_begins(machine: Any, monkeypatch: Any)
         "problem": None,
     }
     assert entry["kmp"] == f"{machine.kmp}-{_THREE}"
-    assert entry["boot_id"] == machine.text("/proc/sys/kernel/random/boot_id")
+    assert entry["boot_id"] == machine.read_text("/proc/sys/kernel/random/boot_id")
 
 
 @pytest.mark.parametrize("phase", [*_journal.UNFINISHED, _journal.SOAKING])
@@ -216,11 +216,11 @@ def test_crash(machine: Any, phase: str) -> None:
     with pytest.raises(NotDone, match="its state is crashed"):
         _bring(machine)
     assert machine.active() == []
-    assert _journal.cleared(machine, "it was the disk", True)["changed"] is True
+    assert _journal.clear_journal(machine, "it was the disk", True)["changed"] is True
     assert _livepatch(machine)["state"] == "crashed", "check mode"
-    assert _journal.cleared(machine, "it was the disk", False)["changed"] is True
+    assert _journal.clear_journal(machine, "it was the disk", False)["changed"] is True
     assert _livepatch(machine)["state"] == "installed"
-    assert _journal.cleared(machine, "it was the disk", False)["changed"] is False
+    assert _journal.clear_journal(machine, "it was the disk", False)["changed"] is False
     assert _bring(machine)["after"]["state"] == "patched"
 
 
@@ -231,7 +231,7 @@ def test_crash_that_has_damaged_something(machine: Any) -> None:
     _reboot(machine)
     told = _livepatch(machine)
     assert told["state"] == "crashed"
-    assert "Besides, " in told["reason"]
+    assert "In addition, " in told["reason"]
     assert "Reinstall the package" in told["reason"]
 
 
@@ -251,7 +251,7 @@ def test_damaged_journal(machine: Any, text: str) -> None:
     assert "livepatch_journal" in told["reason"]
     with pytest.raises(NotDone, match="its state is unknown"):
         _bring(machine)
-    _journal.cleared(machine, "looked at it", False)
+    _journal.clear_journal(machine, "looked at it", False)
     assert _bring(machine)["after"]["state"] == "patched"
 
 
@@ -266,13 +266,13 @@ def test_journal_cannot_be_written(machine: Any, monkeypatch: Any) -> None:
 
 
 def test_two_at_once(machine: Any) -> None:
-    other = Host(machine.path("/"))
+    other = Host(machine.resolve_path("/"))
     lock = other.lock(_journal.LOCK, 0)
     assert machine.is_locked(_journal.LOCK)
     with pytest.raises(AnotherRun, match="did not end within 60 s"):
         _bring(machine)
-    with pytest.raises(AnotherRun, match="works on the host now"):
-        _journal.cleared(machine, "no", False)
+    with pytest.raises(AnotherRun, match="is working on the host now"):
+        _journal.clear_journal(machine, "no", False)
     assert _bring(machine, check_mode=True)["changed"] is True
     other.unlock(lock)
     done = _bring(machine)
@@ -283,7 +283,7 @@ def test_two_at_once(machine: Any) -> None:
 
 def test_a_rollouts_run_waits_for_the_one_before(machine: Any, monkeypatch: Any) -> None:
     """The controller has died, and what it has started works on: the run that resumes the rollout comes at once."""
-    other = Host(machine.path("/"))
+    other = Host(machine.resolve_path("/"))
     lock = other.lock(_journal.LOCK, 0)
     with pytest.raises(AnotherRun, match="did not end within 60 s"):
         _bring(machine)
@@ -314,7 +314,7 @@ def _killed_in(machine: Any, phase: str, kmp: str = _THREE) -> None:
         "plan": None,
         "kmp": f"{machine.kmp}-{kmp}",
         "previous": None,
-        "boot_id": machine.text("/proc/sys/kernel/random/boot_id"),
+        "boot_id": machine.read_text("/proc/sys/kernel/random/boot_id"),
         "phase": phase,
         "problem": None,
         "at": 1.0,
@@ -387,7 +387,7 @@ def test_killed_and_what_follows_fails(machine: Any) -> None:
     machine.cuts_off = True
     with pytest.raises(RepositoryDown):
         _bring(machine)
-    told = _async_result.wait(machine, "the-run", 5, None)
+    told = _async_result.wait_for_result(machine, "the-run", 5, None)
     assert (told["failed"], told["changed"], told["after"]["level"]) == (True, True, 2)
     assert "cannot be fetched" in told["msg"]
 
@@ -408,10 +408,10 @@ def test_killed(machine: Any, phase: str) -> None:
 def test_collect(machine: Any) -> None:
     file = "/root/.ansible_async/j1.2"
     machine.put(file, '{"started": 1, "finished": 0}')
-    assert _async_result.wait(machine, "the-run", 5, file) is None
+    assert _async_result.wait_for_result(machine, "the-run", 5, file) is None
     assert machine.slept == pytest.approx(5, abs=0.3), "it may yet begin"
     _bring(machine)
-    told = _async_result.wait(machine, "the-run", 5, file)
+    told = _async_result.wait_for_result(machine, "the-run", 5, file)
     assert (told["failed"], told["changed"], told["msg"], told["after"]["level"]) == (False, True, None, 3)
     assert told["transition"]["by"] == "kernel log"
 
@@ -420,7 +420,7 @@ def test_collect_what_failed(machine: Any) -> None:
     machine.offer(_THREE, refused="Invalid parameters")
     with pytest.raises(LoadRefused):
         _bring(machine)
-    told = _async_result.wait(machine, "the-run", 5, None)
+    told = _async_result.wait_for_result(machine, "the-run", 5, None)
     assert told["failed"] is True
     assert "Invalid parameters" in told["msg"]
 
@@ -428,7 +428,7 @@ def test_collect_what_failed(machine: Any) -> None:
 def test_collect_what_never_began(machine: Any) -> None:
     file = "/root/.ansible_async/j1.2"
     machine.put(file, json.dumps({"failed": True, "msg": "no Python", "stdout": "x" * 100}))
-    assert _async_result.wait(machine, "the-run", 60, file) == {"failed": True, "msg": "no Python"}
+    assert _async_result.wait_for_result(machine, "the-run", 60, file) == {"failed": True, "msg": "no Python"}
     assert machine.slept == 0
 
 
@@ -446,16 +446,16 @@ def test_collect_what_waits_for_the_run_before(machine: Any, monkeypatch: Any) -
 
     monkeypatch.setattr(machine, "sleep", goes_by)
     monkeypatch.setattr(machine, "is_locked", lambda path: machine.clock() < ends)
-    assert _async_result.wait(machine, "the-run", 600, file) == {"changed": False, "failed": False}
+    assert _async_result.wait_for_result(machine, "the-run", 600, file) == {"changed": False, "failed": False}
     # And one that has gone away without a word is not waited for any longer than it may take to begin.
     before = machine.slept
-    assert _async_result.wait(machine, "the-run", 600, None) is None
+    assert _async_result.wait_for_result(machine, "the-run", 600, None) is None
     assert machine.slept - before == pytest.approx(120, abs=0.3)
 
 
 def test_collect_what_was_killed(machine: Any) -> None:
     _killed_in(machine, "loading")
-    assert _async_result.wait(machine, "killed", 60, None) is None
+    assert _async_result.wait_for_result(machine, "killed", 60, None) is None
     assert machine.slept < 1
 
 
@@ -468,7 +468,7 @@ def test_collect_what_ends_while_it_is_asked(machine: Any, monkeypatch: Any) -> 
         return False
 
     monkeypatch.setattr(machine, "is_locked", ends)
-    assert _async_result.wait(machine, "killed", 60, None)["changed"] is True
+    assert _async_result.wait_for_result(machine, "killed", 60, None)["changed"] is True
 
 
 def _kill(machine: Any, monkeypatch: Any, method: str, **what: Any) -> None:
@@ -492,9 +492,9 @@ def test_what_was_killed_is_undone_by_who_takes_it_up(
     _have_dracut(machine)
     machine.offer(_THREE, seconds=None)
     _kill(machine, monkeypatch, method, confirm=confirm)
-    assert (_THREE in machine.installed, bool(machine.text(_HOLD))) == (True, not confirm)
+    assert (_THREE in machine.installed, bool(machine.read_text(_HOLD))) == (True, not confirm)
     assert "and was reversed" in str(_failure(machine))
-    assert (machine.installed, machine.text(_HOLD)) == ([_TWO], None)
+    assert (machine.installed, machine.read_text(_HOLD)) == ([_TWO], None)
     told = _livepatch(machine)
     assert (told["state"], told["level"], told["persistent"]) == ("outdated", 2, True)
     # The record has come to its end: what is installed from now on is not this change's
@@ -532,17 +532,17 @@ def test_collect_what_goes_on_after_a_change_has_ended(machine: Any, monkeypatch
     machine.start(_TWO)
     _killed_in(machine, "migrating", _TWO)
     told = []
-    collector, run = Host(machine.path("/")), machine.run
+    collector, run = Host(machine.resolve_path("/")), machine.run
 
     def running(argv: Any, environment: Any = None, seconds: Any = None) -> Any:
         if argv[0] == "zypper" and "download" in argv:
-            told.append((_entry(machine)["phase"], _async_result.wait(collector, "the-run", 0, None)))
+            told.append((_entry(machine)["phase"], _async_result.wait_for_result(collector, "the-run", 0, None)))
         return run(argv, environment, seconds)
 
     monkeypatch.setattr(machine, "run", running)
     _bring(machine)
     assert told == [("done", None)]
-    assert _async_result.wait(collector, "the-run", 0, None)["after"]["level"] == 3
+    assert _async_result.wait_for_result(collector, "the-run", 0, None)["after"]["level"] == 3
 
 
 # The next boot
@@ -568,16 +568,17 @@ def test_next_boot_of_nothing(machine: Any) -> None:
 def test_nothing_loads_it_at_boot(machine: Any) -> None:
     told = _bring(machine)["livepatch"]
     assert told["persistent"] is False
-    assert told["next_boot"]["missing"] == [
-        "nothing puts the module into the initrd: kernel-livepatch-tools is not installed"
-    ]
+    assert told["next_boot"]["missing"] == ["nothing puts the module into the initrd: install kernel-livepatch-tools"]
 
 
 def test_initrd(machine: Any) -> None:
     _have_dracut(machine)
     told = _bring(machine)["livepatch"]
     assert told["persistent"] is False
-    assert f"does not hold {machine.kmp}-{_THREE}: dracut --force /boot/initrd-" in told["next_boot"]["missing"][0]
+    assert (
+        f"does not hold {machine.kmp}-{_THREE}: add it with dracut --force /boot/initrd-"
+        in told["next_boot"]["missing"][0]
+    )
     done = _bring(machine, repair_boot=True)
     assert (done["changed"], done["livepatch"]["persistent"], done["livepatch"]["next_boot"]["missing"]) == (
         True,
@@ -591,7 +592,7 @@ def test_held_until_it_is_confirmed(machine: Any) -> None:
     _have_dracut(machine)
     machine.scripts_make_initrd = True
     told = _bring(machine, confirm=False)["livepatch"]
-    assert machine.text(_HOLD)
+    assert machine.read_text(_HOLD)
     assert (told["state"], told["persistent"], told["next_boot"]["held"]) == ("patched", False, True)
     assert "until it is confirmed" in told["next_boot"]["missing"][0]
     assert _entry(machine)["phase"] == "soaking"
@@ -599,7 +600,7 @@ def test_held_until_it_is_confirmed(machine: Any) -> None:
     assert _bring(machine, check_mode=True)["changed"] is True
     done = _bring(machine)
     assert (done["changed"], done["livepatch"]["persistent"]) == (True, True)
-    assert machine.text(_HOLD) is None
+    assert machine.read_text(_HOLD) is None
     assert _entry(machine)["phase"] == "done"
     assert _bring(machine)["changed"] is False
 
@@ -612,7 +613,7 @@ def test_what_is_confirmed_is_what_was_planned(machine: Any) -> None:
     done = _bring(machine, state="present", refresh="never", kmp_version=_TWO)
     assert (machine.installed, machine.active()) == ([_TWO], [machine.module(_TWO)])
     assert (done["livepatch"]["persistent"], done["livepatch"]["compliance"]["up_to_date"]) == (True, True)
-    assert (_entry(machine)["phase"], machine.text(_HOLD)) == ("done", None)
+    assert (_entry(machine)["phase"], machine.read_text(_HOLD)) == ("done", None)
 
 
 def test_hold_ends_with_what_it_was_for(machine: Any) -> None:
@@ -620,7 +621,7 @@ def test_hold_ends_with_what_it_was_for(machine: Any) -> None:
     machine.offer(_THREE, seconds=None)
     with pytest.raises(TransitionStalled):
         _bring(machine, confirm=False)
-    assert machine.text(_HOLD) is None
+    assert machine.read_text(_HOLD) is None
 
 
 @pytest.mark.parametrize("fault", ["fails", "lies", "hold"])
@@ -642,7 +643,7 @@ def test_hold_ends_where_nothing_was_installed(machine: Any, monkeypatch: Any, r
         monkeypatch.setattr(machine, "_install", lambda wanted: recorded("zypper-6.1-install-down"))
     machine.lies = fault == "lies"
     _failure(machine, confirm=False)
-    assert (machine.text(_HOLD), machine.service_enabled(), machine.installed) == (None, True, [_TWO])
+    assert (machine.read_text(_HOLD), machine.service_enabled(), machine.installed) == (None, True, [_TWO])
     assert _livepatch(machine)["next_boot"]["held"] is False
 
 
@@ -667,7 +668,7 @@ def test_hold_stays_with_what_it_is_for(machine: Any, monkeypatch: Any) -> None:
     machine.offer(_THREE, refused="Invalid parameters")
     monkeypatch.setattr(machine, "_remove", lambda wanted: Completed(104, "<stream/>", "no"))
     assert "is still installed" in str(_failure(machine, confirm=False))
-    assert (bool(machine.text(_HOLD)), machine.service_enabled(), machine.installed) == (True, False, [_THREE])
+    assert (bool(machine.read_text(_HOLD)), machine.service_enabled(), machine.installed) == (True, False, [_THREE])
 
 
 @pytest.mark.parametrize("multiversion", [True, False])
@@ -720,7 +721,7 @@ def test_hold_of_an_earlier_change_stays(machine: Any, monkeypatch: Any, recorde
     _bring(machine, level=2, confirm=False)
     monkeypatch.setattr(machine, "_install", lambda wanted: recorded("zypper-6.1-install-down"))
     _failure(machine, confirm=False)
-    assert machine.text(_HOLD)
+    assert machine.read_text(_HOLD)
 
 
 def test_initrd_cannot_be_made(machine: Any) -> None:
@@ -770,7 +771,7 @@ def test_next_boot_cannot_be_mended(machine: Any) -> None:
     entry = _entry(machine)
     assert (entry["phase"], entry["changed"], entry["after"]["level"]) == ("failed", True, 3)
     assert "dracut could not make" in entry["problem"]
-    assert _async_result.wait(machine, "the-run", 5, None)["failed"] is True
+    assert _async_result.wait_for_result(machine, "the-run", 5, None)["failed"] is True
     machine.dracut = True
     assert _bring(machine, repair_boot=True)["livepatch"]["persistent"] is True
     _reboot(machine)
@@ -819,10 +820,10 @@ def test_kernel_lock(machine: Any) -> None:
 def test_kernel_lock_that_cannot_be_set(machine: Any) -> None:
     """A collector that asks the journal hears of it, too: the patch is active, and what was asked for is not done."""
     machine.locks = None
-    with pytest.raises(InstallFailed, match="zypper addlock kernel-cloud-amd64 ended with 1: no space") as caught:
+    with pytest.raises(InstallFailed, match="zypper addlock kernel-cloud-amd64 exited with 1: no space") as caught:
         _bring(machine, kernel_lock=True)
     assert caught.value.result["livepatch"]["state"] == "patched"
-    told = _async_result.wait(machine, "the-run", 5, None)
+    told = _async_result.wait_for_result(machine, "the-run", 5, None)
     assert (told["failed"], told["changed"], told["after"]["level"]) == (True, True, 3)
     assert "zypper addlock" in told["msg"]
     machine.locks = []
@@ -845,7 +846,7 @@ def test_baseline(machine: Any) -> None:
     machine.log = ["6,41,1000,-;before\n"]
     done = _bring(machine)
     entry = _entry(machine)
-    boot_id = machine.text("/proc/sys/kernel/random/boot_id")
+    boot_id = machine.read_text("/proc/sys/kernel/random/boot_id")
     assert entry["baseline"] == {"boot_id": boot_id, "taint": 512, "log": 41, "at": entry["began"]}
     assert "baseline" not in done["livepatch"]["journal"]
     # All that livepatch itself has logged and set since
@@ -868,7 +869,7 @@ def test_nothing_was_recorded(machine: Any) -> None:
 @pytest.mark.parametrize("phase, kept", [("installing", True), ("loading", True), ("failed", False)])
 def test_baseline_of_what_is_taken_up(machine: Any, phase: str, kept: bool) -> None:
     machine.log = ["6,41,1000,-;before\n", "6,42,1000,-;after\n"]
-    earlier = {"boot_id": machine.text("/proc/sys/kernel/random/boot_id"), "taint": 0, "log": 41, "at": 1.0}
+    earlier = {"boot_id": machine.read_text("/proc/sys/kernel/random/boot_id"), "taint": 0, "log": 41, "at": 1.0}
     _killed_in(machine, phase)
     machine.put(_JOURNAL, json.dumps(dict(_entry(machine), baseline=earlier)))
     _bring(machine)
@@ -877,7 +878,7 @@ def test_baseline_of_what_is_taken_up(machine: Any, phase: str, kept: bool) -> N
 
 @pytest.mark.parametrize("phase", ["migrating", "failed"])
 def test_baseline_of_a_migration_that_is_taken_up(machine: Any, phase: str) -> None:
-    earlier = {"boot_id": machine.text("/proc/sys/kernel/random/boot_id"), "taint": 0, "log": 41, "at": 1.0}
+    earlier = {"boot_id": machine.read_text("/proc/sys/kernel/random/boot_id"), "taint": 0, "log": 41, "at": 1.0}
     machine.have(_THREE)
     machine.start(_THREE)
     _killed_in(machine, phase)
@@ -899,8 +900,8 @@ def test_baseline_is_of_this_change(machine: Any) -> None:
 
 def test_fence(machine: Any) -> None:
     assert _bring(machine, fence=7)["livepatch"]["journal"]["fence"] == 7
-    boot_id = machine.text("/proc/sys/kernel/random/boot_id")
-    before = machine.text(_JOURNAL)
+    boot_id = machine.read_text("/proc/sys/kernel/random/boot_id")
+    before = machine.read_text(_JOURNAL)
     for what in (
         {},
         {"state": "present"},
@@ -914,7 +915,7 @@ def test_fence(machine: Any) -> None:
             Fenced, match=r"a newer run of the rollout \(number 7\) has taken over this host, this is number 6"
         ):
             _bring(machine, fence=6, **what)
-    assert (machine.active(), machine.text(_JOURNAL)) == ([machine.module(_THREE)], before)
+    assert (machine.active(), machine.read_text(_JOURNAL)) == ([machine.module(_THREE)], before)
     # As high, or none at all, is well; no run by hand takes the number away
     assert _bring(machine, fence=7)["changed"] is False
     assert _bring(machine)["changed"] is False
@@ -927,7 +928,7 @@ def test_fence(machine: Any) -> None:
     assert _entry(machine)["fence"] == 8
     assert (_entry(machine)["phase"], _entry(machine)["boot_id"]) == ("done", boot_id)
     machine.put(_JOURNAL, json.dumps(dict(_entry(machine), phase="loading")))
-    _journal.cleared(machine, "looked", False)
+    _journal.clear_journal(machine, "looked", False)
     with pytest.raises(Fenced):
         _bring(machine, fence=7)
 
@@ -1025,7 +1026,7 @@ def test_previous_is_not_chosen_by_what_was_wanted(machine: Any, wish: Any, leve
 def test_previous_is_not_what_must_not_be_used(machine: Any) -> None:
     _bring(machine, level=2)
     _bring(machine)
-    barred = _failure(machine, state="previous", quarantine=(Quarantined("2-*", "it hangs"),))
+    barred = _failure(machine, state="previous", quarantine=(QuarantineEntry("2-*", "it hangs"),))
     assert "in quarantine: it hangs" in str(barred)
     machine.offer(_TWO, signature="unsigned")
     machine.multiversion = False
@@ -1128,11 +1129,11 @@ def test_refused_by_the_kernel(machine: Any) -> None:
     machine.says = "livepatch: Livepatch patch (x) is not compatible with the already installed livepatches."
     assert _failure(machine, state="previous").marks == {"refused": True}
     assert _entry(machine)["refused"] is True
-    assert _async_result.wait(machine, "the-run", 5, None)["refused"] is True
+    assert _async_result.wait_for_result(machine, "the-run", 5, None)["refused"] is True
     machine.says = "livepatch: failed to enable patch 'x'"
     assert _failure(machine, state="previous").marks == {}
     assert "refused" not in _entry(machine)
-    assert "refused" not in _async_result.wait(machine, "the-run", 5, None)
+    assert "refused" not in _async_result.wait_for_result(machine, "the-run", 5, None)
 
 
 def test_refused_by_the_vendor(machine: Any) -> None:
@@ -1162,10 +1163,10 @@ def test_way_back_that_stalls(machine: Any) -> None:
 def test_preflight(machine: Any, check_mode: bool) -> None:
     machine.put("/proc/sys/kernel/ftrace_enabled", "0")
     machine.put("/proc/sys/kernel/tainted", "128")
-    wanted = r"preflight: ftrace: live patches need .*; taint: the kernel is not sound.*preflight_tolerate"
+    wanted = r"preflight: ftrace: live patches need .*; taint: the kernel is damaged.*preflight_tolerate"
     with pytest.raises(NotDone, match=wanted) as caught:
         _bring(machine, preflight=True, preflight_tolerate=("disk",), check_mode=check_mode)
-    assert (machine.installed, machine.text(_JOURNAL), caught.value.result["changed"]) == ([], None, False)
+    assert (machine.installed, machine.read_text(_JOURNAL), caught.value.result["changed"]) == ([], None, False)
     assert not machine.ran("download")
     with pytest.raises(NotDone, match="preflight: taint"):
         _bring(machine, preflight=True, preflight_tolerate=("disk", "ftrace"), check_mode=check_mode)
@@ -1175,7 +1176,7 @@ def test_preflight(machine: Any, check_mode: bool) -> None:
 
 
 def test_preflight_of_the_disk(machine: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(machine, "free", lambda path: 1 << 20)
+    monkeypatch.setattr(machine, "get_free_space", lambda path: 1 << 20)
     with pytest.raises(NotDone, match="disk /var/cache: 1 MiB are free"):
         _bring(machine, preflight=True)
     assert _bring(machine, preflight=True, preflight_tolerate=("disk",))["changed"] is True

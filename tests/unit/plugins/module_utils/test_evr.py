@@ -121,9 +121,9 @@ def test_compare(one: str, other: str, expected: int) -> None:
     ],
 )
 def test_parse(text: str, expected: Any) -> None:
-    assert _evr.parse(text) == expected
+    assert _evr.parse_evr(text) == expected
 
 
 def test_key_sorts() -> None:
     levels = ["14-150400.2.1", "1-150400.9.3.1", "2-150400.2.1", "1:1-1", "3-150400.2.1"]
-    assert sorted(levels, key=_evr.key) == [levels[1], levels[2], levels[4], levels[0], levels[3]]
+    assert sorted(levels, key=_evr.sort_key) == [levels[1], levels[2], levels[4], levels[0], levels[3]]

@@ -6,7 +6,7 @@ from typing import Any, List
 
 import pytest
 
-from tests.unit.plugins.module_utils import fuzzing
+from tests.support import fuzzing
 
 
 def _many(count: int, *seeds: int) -> List[Any]:

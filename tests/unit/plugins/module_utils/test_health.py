@@ -57,7 +57,7 @@ def _since(**what: Any) -> Any:
     ],
 )
 def test_judge(since: Any, now: Any, verdict: str, problems: Any, reason: Any) -> None:
-    told = _health.judge(since, now)
+    told = _health.assess_health(since, now)
     assert told["verdict"] == verdict
     assert [(one["what"], one["text"]) for one in told["problems"]] == problems
     assert told["complete"] is (reason is None)
@@ -66,7 +66,7 @@ def test_judge(since: Any, now: Any, verdict: str, problems: Any, reason: Any) -
 
 
 def test_it_is_small() -> None:
-    told = _health.judge(_SINCE, _now(["BUG: " + "x" * 1000] * 50, taint=128))
+    told = _health.assess_health(_SINCE, _now(["BUG: " + "x" * 1000] * 50, taint=128))
     assert len(told["problems"]) == 10
     assert max(len(one["text"]) for one in told["problems"]) == 160
 
@@ -74,27 +74,27 @@ def test_it_is_small() -> None:
 @pytest.mark.parametrize("passed, verdict", [(True, "pass"), (None, "pass"), (False, "fail")])
 def test_probes(passed: Any, verdict: str) -> None:
     probe = {"kind": "service", "name": "nginx", "passed": passed, "text": "failed"}
-    told = _health.probed(_health.judge(_SINCE, _now()), [probe])
+    told = _health.add_health_checks(_health.assess_health(_SINCE, _now()), [probe])
     assert told["verdict"] == verdict
-    assert told["problems"] == ([{"what": "probe", "text": "nginx: failed"}] if passed is False else [])
+    assert told["problems"] == ([{"what": "health_check", "text": "nginx: failed"}] if passed is False else [])
 
 
 def test_probes_that_pass_prove_nothing_of_the_kernel() -> None:
     probe = {"kind": "service", "name": "nginx", "passed": True, "text": "active"}
-    assert _health.probed(_health.judge(None, _now()), [probe])["verdict"] == "inconclusive"
+    assert _health.add_health_checks(_health.assess_health(None, _now()), [probe])["verdict"] == "inconclusive"
 
 
 def test_failed_probe_is_not_crowded_out() -> None:
     probe = {"kind": "service", "name": "nginx", "passed": False, "text": "failed"}
-    told = _health.probed(_health.judge(_SINCE, _now(["BUG: x"] * 50)), [probe])
-    assert told["problems"][0]["what"] == "probe"
+    told = _health.add_health_checks(_health.assess_health(_SINCE, _now(["BUG: x"] * 50)), [probe])
+    assert told["problems"][0]["what"] == "health_check"
     assert len(told["problems"]) == 10
 
 
 def test_baseline(host: Any) -> None:
     host.put("/proc/sys/kernel/tainted", "512")
     host.log = ["6,99,1,-;x\n", "6,100,2,-;y\n"]
-    assert _health.baseline(host, _health.now(host, "one")) == _SINCE
+    assert _health.build_baseline(host, _health.read_now(host, "one")) == _SINCE
     host.log = []
     host.remove("/proc/sys/kernel/tainted")
-    assert _health.baseline(host, _health.now(host, "one")) == dict(_SINCE, log=None, taint=None)
+    assert _health.build_baseline(host, _health.read_now(host, "one")) == dict(_SINCE, log=None, taint=None)

@@ -16,7 +16,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 def _run(host: Any, check_mode: bool = False, timeout: int = 5, **what: Any) -> Any:
     wanted = dict({"commands": [], "urls": [], "services": [], "timeout": timeout}, **what)
-    found = _health_checks.run(host, _health_checks.probes(wanted), check_mode)
+    found = _health_checks.run_health_checks(host, _health_checks.parse_health_checks(wanted), check_mode)
     assert len(found) == sum(len(each) for each in what.values())
     return found[0] if len(found) == 1 else found
 
@@ -155,7 +155,7 @@ def test_no_certificate(server: str) -> None:
             False,
             "Failed to connect to bus: Host is down",
         ),
-        ((1, "", ""), False, "systemctl ended with 1"),
+        ((1, "", ""), False, "systemctl exited with 1"),
     ],
 )
 def test_service(host: Any, answer: Any, passed: bool, text: str) -> None:
@@ -186,16 +186,16 @@ def test_all_are_looked_at(host: Any, server: str) -> None:
     [
         ({"commands": ["echo 'x"]}, "cannot be split into words: No closing quotation"),
         ({"commands": [" "]}, "one of them is empty"),
-        ({"urls": ["file:///etc/passwd"]}, "is no URL of HTTP"),
-        ({"urls": ["localhost:8080/health"]}, "is no URL of HTTP"),
-        ({"urls": ["http://"]}, "is no URL of HTTP"),
-        ({"urls": ["http://x:port/"]}, "is no URL of HTTP"),
-        ({"urls": ["http://me:secret@localhost/"]}, "holds a user name or a password"),
+        ({"urls": ["file:///etc/passwd"]}, "is not an HTTP URL"),
+        ({"urls": ["localhost:8080/health"]}, "is not an HTTP URL"),
+        ({"urls": ["http://"]}, "is not an HTTP URL"),
+        ({"urls": ["http://x:port/"]}, "is not an HTTP URL"),
+        ({"urls": ["http://me:secret@localhost/"]}, "has a user name or password"),
         ({"timeout": 0}, "timeout is 0"),
     ],
 )
 def test_bad_option(what: Any, words: str) -> None:
     given = dict({"commands": [], "urls": [], "services": [], "timeout": 10}, **what)
     with pytest.raises(BadOption, match=words) as caught:
-        _health_checks.probes(given)
+        _health_checks.parse_health_checks(given)
     assert "secret" not in str(caught.value)

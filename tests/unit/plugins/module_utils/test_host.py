@@ -22,43 +22,43 @@ def real(tmp_path: Any) -> Host:
 
 
 def test_read(real: Host) -> None:
-    assert real.read("/file") == b" text\n"
-    assert real.text("/file") == "text"
-    assert real.names("/directory") == ["a", "b"]
+    assert real.read_bytes("/file") == b" text\n"
+    assert real.read_text("/file") == "text"
+    assert real.list_names("/directory") == ["a", "b"]
     assert real.is_dir("/directory/b")
     assert not real.is_dir("/directory/a")
-    assert real.modified("/file") is not None
+    assert real.get_mtime("/file") is not None
 
 
 def test_gone(real: Host) -> None:
-    assert real.read("/nothing") is None
-    assert real.text("/file/below a file") is None
-    assert real.names("/nothing") == []
-    assert real.names("/file") == []
-    assert real.modified("/nothing") is None
+    assert real.read_bytes("/nothing") is None
+    assert real.read_text("/file/below a file") is None
+    assert real.list_names("/nothing") == []
+    assert real.list_names("/file") == []
+    assert real.get_mtime("/nothing") is None
 
 
 def test_cannot_be_read(real: Host) -> None:
     with pytest.raises(Unmeasured, match="cannot read /directory: Is a directory"):
-        real.read("/directory")
+        real.read_bytes("/directory")
 
 
 def test_write_needs_the_file(real: Host) -> None:
     real.write("/file", "0")
-    assert (real.read("/file") or b"")[:1] == b"0"
+    assert (real.read_bytes("/file") or b"")[:1] == b"0"
     with pytest.raises(OSError):
         real.write("/nothing", "0")
-    assert real.read("/nothing") is None
+    assert real.read_bytes("/nothing") is None
 
 
 def test_which(real: Host) -> None:
-    assert real.which("zypper") is None
-    tool = real.path("/usr/sbin/zypper")
+    assert real.find_tool("zypper") is None
+    tool = real.resolve_path("/usr/sbin/zypper")
     os.makedirs(os.path.dirname(tool))
     open(tool, "wb").close()
-    assert real.which("zypper") is None
+    assert real.find_tool("zypper") is None
     os.chmod(tool, stat.S_IRWXU)
-    assert real.which("zypper") == "/usr/sbin/zypper"
+    assert real.find_tool("zypper") == "/usr/sbin/zypper"
 
 
 def test_run(monkeypatch: Any) -> None:
@@ -74,23 +74,23 @@ def test_run_what_is_not_there() -> None:
 
 
 def test_pieces(real: Host) -> None:
-    assert list(real.pieces("/file")) == [b" text\n"]
-    assert list(real.pieces("/file", 1, 3)) == [b"tex"]
-    assert list(real.pieces("/file", 4, 9)) == [b"t\n"]
-    assert list(real.pieces("/file", 99)) == []
-    assert list(real.pieces("/file", 0, 0)) == []
+    assert list(real.read_pieces("/file")) == [b" text\n"]
+    assert list(real.read_pieces("/file", 1, 3)) == [b"tex"]
+    assert list(real.read_pieces("/file", 4, 9)) == [b"t\n"]
+    assert list(real.read_pieces("/file", 99)) == []
+    assert list(real.read_pieces("/file", 0, 0)) == []
     large = bytes(range(256)) * 3000
-    with open(real.path("/large"), "wb") as stream:
+    with open(real.resolve_path("/large"), "wb") as stream:
         stream.write(large)
-    assert [len(one) for one in real.pieces("/large")] == [262144, 262144, 243712]
-    assert b"".join(real.pieces("/large", 5, 600000)) == large[5:600005]
+    assert [len(one) for one in real.read_pieces("/large")] == [262144, 262144, 243712]
+    assert b"".join(real.read_pieces("/large", 5, 600000)) == large[5:600005]
 
 
 def test_pieces_of_nothing(real: Host) -> None:
     with pytest.raises(Unmeasured, match=r"cannot read /nothing: No such file or directory$"):
-        list(real.pieces("/nothing"))
+        list(real.read_pieces("/nothing"))
     with pytest.raises(Unmeasured, match="Run as root"):
-        list(real.pieces("/directory"))
+        list(real.read_pieces("/directory"))
 
 
 _COPY = "import shutil, sys; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"
@@ -126,7 +126,7 @@ def test_pipe_fails(program: str, seconds: float, problem: str) -> None:
 
 def test_pipe_of_what_cannot_be_read(real: Host) -> None:
     with pytest.raises(Unmeasured, match="cannot read /nothing"):
-        list(Host().pipe([sys.executable, "-c", _COPY], real.pieces("/nothing"), 60))
+        list(Host().pipe([sys.executable, "-c", _COPY], real.read_pieces("/nothing"), 60))
     with pytest.raises(Unmeasured, match="cannot run no-such-tool-here"):
         list(Host().pipe(["no-such-tool-here"], iter([b"x"]), 60))
 

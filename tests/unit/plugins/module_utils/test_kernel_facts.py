@@ -69,7 +69,7 @@ def test_all(machine: Any) -> None:
 def test_confinement(host: Any, files: Any, release: str, expected: Any) -> None:
     for path, content in files.items():
         host.put(path, content)
-    assert container.find(host, release) == expected
+    assert container.detect_container(host, release) == expected
 
 
 @pytest.mark.parametrize(
@@ -90,10 +90,10 @@ def test_what_is_missing_is_told(machine: Any, gone: str, key: str, empty: Any) 
 
 
 def test_notes_cut_off(machine: Any) -> None:
-    machine.put("/sys/kernel/notes", machine.read("/sys/kernel/notes")[:100])
+    machine.put("/sys/kernel/notes", machine.read_bytes("/sys/kernel/notes")[:100])
     kernel = _kernel_facts.gather_kernel(machine)
     assert kernel["build_id"] is None
-    assert "cut off" in kernel["unmeasured"]["build_id"]
+    assert "truncated" in kernel["unmeasured"]["build_id"]
 
 
 def test_byte_order_is_the_hosts(machine: Any) -> None:
@@ -243,7 +243,7 @@ def test_image(
     assert ("reboot_pending" in kernel["unmeasured"]) is (matches is None)
     assert all(kernel["unmeasured"].values())
     if "image.build_id" in unmeasured:
-        assert "the host has no zstd to unpack it. Install zstd" in kernel["unmeasured"]["image.build_id"]
+        assert "this host has no zstd to unpack it. Install zstd" in kernel["unmeasured"]["image.build_id"]
 
 
 @pytest.mark.parametrize(

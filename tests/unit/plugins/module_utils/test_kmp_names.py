@@ -57,7 +57,12 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
     ],
 )
 def test_names_of_the_vendors(release: str, suse: str, kgraft: str, kpatch: str, amazon: str) -> None:
-    found = _kmp_names.suse(release), _kmp_names.kgraft(release), _kmp_names.kpatch(release), _kmp_names.amazon(release)
+    found = (
+        _kmp_names.format_suse_name(release),
+        _kmp_names.format_kgraft_name(release),
+        _kmp_names.format_kpatch_name(release),
+        _kmp_names.format_amazon_name(release),
+    )
     assert found == (suse, kgraft, kpatch, amazon)
 
 
@@ -84,8 +89,8 @@ KPATCH, AMAZON = "kpatch-patch-4_18_0-305", "kernel-livepatch-6.12.94-123.174"
     ],
 )
 def test_level(name: str, evr: str, expected: Any, initial: bool) -> None:
-    found = _kmp_names.level(name, evr)
-    assert (found, _kmp_names.fixes_nothing(name, found)) == (expected, initial)
+    found = _kmp_names.parse_level(name, evr)
+    assert (found, _kmp_names.is_initial(name, found)) == (expected, initial)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +104,7 @@ def test_level(name: str, evr: str, expected: Any, initial: bool) -> None:
     ],
 )
 def test_module_name(path: str, expected: str) -> None:
-    assert _kmp_names.module_name(path) == expected
+    assert _kmp_names.parse_module_name(path) == expected
 
 
 @pytest.mark.parametrize(
@@ -117,7 +122,7 @@ def test_module_name(path: str, expected: str) -> None:
     ],
 )
 def test_module_level(name: str, expected: Any) -> None:
-    assert _kmp_names.module_level(name) == expected
+    assert _kmp_names.parse_module_level(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -152,4 +157,4 @@ def test_is_module(path: str, expected: bool) -> None:
     ],
 )
 def test_cves(text: str, expected: Any) -> None:
-    assert _kmp_names.cves(text) == expected
+    assert _kmp_names.find_cves(text) == expected

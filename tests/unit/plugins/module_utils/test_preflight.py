@@ -16,7 +16,7 @@ _THREE = "3-150400.2.1"
 def _examine(machine: Any) -> Any:
     for path in ("/var/cache/", "/lib/modules/", "/boot/"):
         machine.put(path)
-    return _preflight.examine(machine, _POLICY, _host_facts.observe(machine, _POLICY))
+    return _preflight.run_checks(machine, _POLICY, _host_facts.gather_facts(machine, _POLICY))
 
 
 def _verdicts(found: Any) -> Any:
@@ -44,7 +44,7 @@ def test_nothing_speaks_against_it(machine: Any) -> None:
         ("/proc/sys/kernel/ftrace_enabled", "0", "ftrace", "fail", "sysctl kernel.ftrace_enabled=1"),
         ("/proc/sys/kernel/tainted", "128", "taint", "fail", "it has had an oops"),
         ("/proc/sys/kernel/tainted", "16", "taint", "fail", "machine check"),
-        ("/usr/bin/kcarectl", "", "agents", "fail", "KernelCare patches this kernel"),
+        ("/usr/bin/kcarectl", "", "agents", "fail", "KernelCare is installed and patches this kernel"),
         ("/snap/bin/canonical-livepatch", "", "agents", "fail", "Canonical Livepatch"),
         ("/var/lib/fleet.livepatch/journal.json", "{", "state", "fail", "journal"),
         (
@@ -52,10 +52,16 @@ def test_nothing_speaks_against_it(machine: Any) -> None:
             "none [integrity]",
             "signature",
             "warn",
-            "signed modules only",
+            "only signed modules",
         ),
-        ("/sys/kernel/debug/kprobes/list", "c015d71a  k  vfs_read+0x0", "probes", "warn", "1 functions are held"),
-        ("/sys/kernel/tracing/enabled_functions", "vfs_read (1) R I \ttramp: 0x1", "probes", "warn", "1 functions"),
+        ("/sys/kernel/debug/kprobes/list", "c015d71a  k  vfs_read+0x0", "tracers", "warn", "hold 1 functions"),
+        (
+            "/sys/kernel/tracing/enabled_functions",
+            "vfs_read (1) R I \ttramp: 0x1",
+            "tracers",
+            "warn",
+            "hold 1 functions",
+        ),
         ("/run/zypp.pid", "99", "package_lock", "warn", "held by process 99 (zypper)"),
     ],
 )
@@ -71,15 +77,15 @@ def test_speaks_against_it(machine: Any, path: str, text: str, name: str, verdic
 
 def test_tracer_of_a_function_that_is_not_redirected(machine: Any) -> None:
     machine.put("/sys/kernel/tracing/enabled_functions", "vfs_read (1) R   \ttramp: 0x1")
-    assert "probes" not in _verdicts(_examine(machine))
+    assert "tracers" not in _verdicts(_examine(machine))
 
 
-@pytest.mark.parametrize("function, verdicts", [("vfs_read", {"probes": "warn"}), ("vfs_write", {})])
+@pytest.mark.parametrize("function, verdicts", [("vfs_read", {"tracers": "warn"}), ("vfs_write", {})])
 def test_tracer_of_what_would_be_patched(machine: Any, function: str, verdicts: Any) -> None:
     machine.put("/sys/kernel/kexec_crash_loaded", "1")
     machine.have(_THREE)
     path = machine.file(_THREE)
-    machine.put(path, machine.read(path) + b"\0" + function.encode() + b"\0")
+    machine.put(path, machine.read_bytes(path) + b"\0" + function.encode() + b"\0")
     machine.put("/sys/kernel/debug/kprobes/list", "c015d71a  k  vfs_read+0x0")
     assert _verdicts(_examine(machine)) == verdicts
 
@@ -91,7 +97,7 @@ def test_transition_runs(machine: Any) -> None:
 
 
 def test_no_room(machine: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(machine, "free", lambda path: None if path == "/boot" else 1 << 20)
+    monkeypatch.setattr(machine, "get_free_space", lambda path: None if path == "/boot" else 1 << 20)
     found = _verdicts(_examine(machine))
     assert found == {"disk /var/cache": "fail", "disk /lib/modules": "fail", "disk /boot": "warn", "kdump": "warn"}
 

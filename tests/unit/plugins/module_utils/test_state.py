@@ -168,7 +168,7 @@ _OTHER = {"name": _NAME, "evr": "4-1", "code": "other_build", "reason": "built f
             [],
             False,
             "mismatch",
-            "the kernel that runs is " + _RELEASE,
+            "the running kernel is " + _RELEASE,
             id="for another release, not loaded",
         ),
         pytest.param(
@@ -397,19 +397,19 @@ _OTHER = {"name": _NAME, "evr": "4-1", "code": "other_build", "reason": "built f
             [_patch(3)],
             False,
             "patched",
-            "only its name says",
+            "only its name ties it",
             id="matched by name alone",
         ),
     ],
 )
 def test_judge(kernel: Any, kmp: Any, patches: Any, stalled: bool, state: str, words: str) -> None:
-    verdict = _state.judge(kernel, kmp, patches, stalled)
+    verdict = _state.assess_state(kernel, kmp, patches, stalled)
     assert verdict.state == state
     assert words in verdict.reason
 
 
 def test_evidence() -> None:
-    assert _state.evidence(_kernel(), _kmp(3, 3), [_patch(2), _patch(3)]) == {
+    assert _state.collect_evidence(_kernel(), _kmp(3, 3), [_patch(2), _patch(3)]) == {
         "build_id": "3b43",
         "match": "build_id",
         "image_matches_running": True,
@@ -430,16 +430,16 @@ def test_evidence() -> None:
 
 
 def test_evidence_of_nothing() -> None:
-    found = _state.evidence(_kernel(), _kmp(None, 3), [_patch(2)])
+    found = _state.collect_evidence(_kernel(), _kmp(None, 3), [_patch(2)])
     assert (found.pop("build_id"), found.pop("match")) == ("3b43", "build_id")
     assert found.pop("image_matches_running") is True
     assert set(found.values()) == {None}
 
 
 def test_a_crash_comes_before_all_that_it_may_have_damaged() -> None:
-    verdict = _state.judge(_kernel(), _kmp(3, 3), [_patch(3)], False, "the host went down")
+    verdict = _state.assess_state(_kernel(), _kmp(3, 3), [_patch(3)], False, "the host went down")
     assert verdict == ("crashed", "the host went down")
     damaged = _kmp(3, 3)
     damaged["unmeasured"] = {"installed": "the database is damaged"}
-    verdict = _state.judge(_kernel(), damaged, [], False, "the host went down")
-    assert verdict == ("crashed", "the host went down. Besides, the database is damaged")
+    verdict = _state.assess_state(_kernel(), damaged, [], False, "the host went down")
+    assert verdict == ("crashed", "the host went down. In addition, the database is damaged")

@@ -76,7 +76,7 @@ def test_livepatch_info_gathers(run: Any, gather: list, blocks: set, names: Any)
 
 def test_livepatch_info_tells_of_a_run_that_ends_while_the_host_is_looked_at(run: Any, monkeypatch: Any) -> None:
     asked = [None, {"failed": False, "changed": True}]
-    monkeypatch.setattr(_async_result, "wait", lambda *_arguments: asked.pop(0))
+    monkeypatch.setattr(_async_result, "wait_for_result", lambda *_arguments: asked.pop(0))
     _rc, printed = run("livepatch_info", run="the-run", wait=5)
     assert printed["livepatch"]["job"] == {"failed": False, "changed": True}
 
@@ -144,7 +144,7 @@ def test_wrong_option(run: Any) -> None:
     assert "on_stall" in printed["msg"]
 
 
-# Health and probes
+# Health and health checks
 
 
 def test_probes(run: Any, machine: Any, monkeypatch: Any) -> None:
@@ -153,16 +153,16 @@ def test_probes(run: Any, machine: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(
         machine, "run", _answering(machine.run, {"systemctl": (0, "active", ""), "look": (2, "", "ill")})
     )
-    rc, printed = run("livepatch_info", probes={"services": ["nginx"]})
+    rc, printed = run("livepatch_info", health_checks={"services": ["nginx"]})
     told = printed["livepatch"]
     assert (rc, told["health"]["verdict"]) == (0, "pass")
-    assert told["probes"] == [{"kind": "service", "name": "nginx", "passed": True, "text": "active"}]
+    assert told["health_checks"] == [{"kind": "service", "name": "nginx", "passed": True, "text": "active"}]
     for check_mode, verdict, passed in ((False, "fail", False), (True, "pass", None)):
-        rc, printed = run("livepatch_info", probes={"commands": ["look"]}, _ansible_check_mode=check_mode)
+        rc, printed = run("livepatch_info", health_checks={"commands": ["look"]}, _ansible_check_mode=check_mode)
         told = printed["livepatch"]
-        assert (rc, told["health"]["verdict"], told["probes"][0]["passed"]) == (0, verdict, passed)
-    rc, printed = run("livepatch_info", probes={"commands": ["look"]})
-    assert printed["livepatch"]["health"]["problems"] == [{"what": "probe", "text": "look: exit code 2: ill"}]
+        assert (rc, told["health"]["verdict"], told["health_checks"][0]["passed"]) == (0, verdict, passed)
+    rc, printed = run("livepatch_info", health_checks={"commands": ["look"]})
+    assert printed["livepatch"]["health"]["problems"] == [{"what": "health_check", "text": "look: exit code 2: ill"}]
 
 
 def _answering(otherwise: Any, answers: Any) -> Any:
@@ -177,14 +177,14 @@ def _answering(otherwise: Any, answers: Any) -> Any:
 
 def test_no_probes(run: Any) -> None:
     printed = run("livepatch_info")[1]
-    assert printed["livepatch"]["probes"] == []
+    assert printed["livepatch"]["health_checks"] == []
     assert printed["livepatch"]["health"]["verdict"] == "inconclusive"
 
 
 def test_bad_probe(run: Any) -> None:
-    rc, printed = run("livepatch_info", probes={"urls": ["ftp://x"]})
+    rc, printed = run("livepatch_info", health_checks={"urls": ["ftp://x"]})
     assert rc != 0
-    assert "is no URL of HTTP" in printed["msg"]
+    assert "is not an HTTP URL" in printed["msg"]
 
 
 def test_fenced(run: Any) -> None:

@@ -108,21 +108,21 @@ def test_find(host: Any, files: Any, links: Any, expected: Any) -> None:
     for path, text in files.items():
         host.put(path, text)
     for path, target in links.items():
-        os.makedirs(os.path.dirname(host.path(path)), exist_ok=True)
-        os.symlink(target, host.path(path))
-    assert boot.find(host) == expected
+        os.makedirs(os.path.dirname(host.resolve_path(path)), exist_ok=True)
+        os.symlink(target, host.resolve_path(path))
+    assert boot.find_next_boot(host) == expected
 
 
 def test_nothing_is_known(host: Any) -> None:
-    with pytest.raises(Unmeasured, match="no boot loader"):
-        boot.find(host)
+    with pytest.raises(Unmeasured, match="no known boot loader"):
+        boot.find_next_boot(host)
 
 
 def test_kexec(host: Any) -> None:
     host.put("/boot/vmlinuz-1", "")
     host.put("/sys/kernel/kexec_loaded", "1")
     with pytest.raises(Unmeasured, match="loaded for kexec"):
-        boot.find(host)
+        boot.find_next_boot(host)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_cannot_be_meant_is_not_guessed(host: Any, text: str) -> None:
     host.put("/boot/grub2/grub.cfg", _MENU if text.startswith("saved_entry=") else "menuentry 'x' {\n")
     host.put("/boot/grub2/grubenv", text)
     with pytest.raises(Unmeasured):
-        boot.find(host)
+        boot.find_next_boot(host)
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ _S390X = struct.pack(">III", 4, 20, 3) + b"GNU\0" + bytes.fromhex("64191809e7272
 def test_recorded(kernel: str, recorded_notes: Any) -> None:
     data, build_id = recorded_notes(kernel)
     assert build_id in ("3b43fad5034874490492495d552c0af6a5fab235", "7f76f39faf07f34cfa9fadd801e131bfa8cb6dc3")
-    assert elf_notes.build_id(data, "little") == build_id
+    assert elf_notes.parse_build_id(data, "little") == build_id
 
 
 @pytest.mark.parametrize("kernel, count", [("6.1", 19), ("6.12", 19)])
 def test_walk_recorded(kernel: str, count: int, recorded_notes: Any) -> None:
-    found = list(elf_notes.walk(recorded_notes(kernel)[0], "little"))
+    found = list(elf_notes.iterate_notes(recorded_notes(kernel)[0], "little"))
     assert {one.owner for one in found} == {b"Xen", b"GNU", b"Linux"}
     assert len(found) == count
     # Descriptions of 6 and 41 (21) bytes need padding; the release in the salt comes after a GNU note or before it
@@ -32,12 +32,12 @@ def test_walk_recorded(kernel: str, count: int, recorded_notes: Any) -> None:
 
 
 def test_big_endian() -> None:
-    assert elf_notes.build_id(_S390X, "big") == "64191809e7272da77af306133aa6c566be0be242"
+    assert elf_notes.parse_build_id(_S390X, "big") == "64191809e7272da77af306133aa6c566be0be242"
 
 
 def test_byte_order_of_another_machine() -> None:
     with pytest.raises(Unmeasured):
-        elf_notes.build_id(_S390X, "little")
+        elf_notes.parse_build_id(_S390X, "little")
 
 
 @pytest.mark.parametrize("kernel", ["6.1", "6.12"])
@@ -50,15 +50,15 @@ def test_cut_off_at_every_length(kernel: str, recorded_notes: Any) -> None:
 
 def _answer(data: bytes) -> Any:
     try:
-        return elf_notes.build_id(data, "little")
+        return elf_notes.parse_build_id(data, "little")
     except Unmeasured:
         return None
 
 
 @pytest.mark.parametrize("length", range(1, 36))
 def test_cut_off_says_so(length: int) -> None:
-    with pytest.raises(Unmeasured, match=f"cut off after {length} bytes"):
-        list(elf_notes.walk(_S390X[:length], "big"))
+    with pytest.raises(Unmeasured, match=f"truncated after {length} bytes"):
+        list(elf_notes.iterate_notes(_S390X[:length], "big"))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_cut_off_says_so(length: int) -> None:
 @pytest.mark.parametrize("byteorder", ["little", "big"])
 def test_table(records: Any, expected: str, byteorder: str, note: Any) -> None:
     data = b"".join(note(*record, order="<" if byteorder == "little" else ">") for record in records)
-    assert elf_notes.build_id(data, byteorder) == expected
+    assert elf_notes.parse_build_id(data, byteorder) == expected
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_table(records: Any, expected: str, byteorder: str, note: Any) -> None:
 )
 def test_no_build_id(records: Any, problem: str, note: Any) -> None:
     with pytest.raises(Unmeasured, match=problem):
-        elf_notes.build_id(b"".join(note(*record) for record in records), "little")
+        elf_notes.parse_build_id(b"".join(note(*record) for record in records), "little")
 
 
 @pytest.mark.parametrize("sizes", [(0xFFFFFFFF, 4), (4, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF)])
 def test_sizes_beyond_the_data(sizes: Any) -> None:
-    with pytest.raises(Unmeasured, match="cut off"):
-        elf_notes.build_id(struct.pack("<III", sizes[0], sizes[1], 3) + b"GNU\0" + _GNU, "little")
+    with pytest.raises(Unmeasured, match="truncated"):
+        elf_notes.parse_build_id(struct.pack("<III", sizes[0], sizes[1], 3) + b"GNU\0" + _GNU, "little")

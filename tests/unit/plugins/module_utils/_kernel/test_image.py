@@ -38,7 +38,7 @@ _SIZE = b"\x44\x88\x6e\x03"
 
 def _read(host: Any, data: bytes, expected: Any = None) -> str:
     host.put(_PATH, data)
-    return image.build_id(host, _PATH, expected)
+    return image.read_build_id(host, _PATH, expected)
 
 
 def _have(host: Any, name: str) -> Any:
@@ -78,9 +78,9 @@ def test_compressed(host: Any, kind: str, expected: Any) -> None:
 @pytest.mark.parametrize("kind", _BY_TOOL)
 def test_tool_is_missing(host: Any, kind: str) -> None:
     tool, compress, _skip = _BY_TOOL[kind]
-    with pytest.raises(Unmeasured, match=f"compressed with {kind}, and the host has no {tool} .*Install {tool}"):
+    with pytest.raises(Unmeasured, match=f"compressed with {kind}, and this host has no {tool} .*Install {tool}"):
         _read(host, factories.bzimage(compress(factories.vmlinux()) + _SIZE))
-    with pytest.raises(Unmeasured, match=f"the host has no {tool} "):
+    with pytest.raises(Unmeasured, match=f"this host has no {tool} "):
         _read(host, factories.bzimage(compress(factories.vmlinux()) + _SIZE, protocol=0x207))
 
 
@@ -173,14 +173,14 @@ def test_notes_across_pieces(host: Any, monkeypatch: Any, piece: int) -> None:
 @pytest.mark.parametrize(
     "data, problem",
     [
-        pytest.param(b"", "is not a kernel image that can be read", id="empty"),
-        pytest.param(b"<html>not found</html>", "stands beside", id="no image"),
+        pytest.param(b"", "is not a readable kernel image", id="empty"),
+        pytest.param(b"<html>not found</html>", "is beside a note", id="no image"),
         pytest.param(
             factories.vmlinux(notes=factories.note(b"Xen\0", 3, b"x" * 8)), "no GNU build ID", id="only Xen's"
         ),
         pytest.param(factories.vmlinux(notes=b""), "no GNU build ID", id="no notes"),
         pytest.param(factories.vmlinux(notes=_GNU + _CODE), "are a vDSO's", id="a vDSO's notes"),
-        pytest.param(factories.vmlinux(notes=_GNU[:-4]), "cut off", id="notes cut off"),
+        pytest.param(factories.vmlinux(notes=_GNU[:-4]), "truncated", id="notes cut off"),
         pytest.param(factories.vmlinux(notes=_GNU + _GNU.replace(b"\x3b", b"\x3c")), "several", id="two build IDs"),
         pytest.param(factories.vmlinux(notes=factories.note(b"GNU\0", 3, b"x" * 21)), "holds 21 bytes", id="too long"),
         pytest.param(
@@ -188,17 +188,21 @@ def test_notes_across_pieces(host: Any, monkeypatch: Any, piece: int) -> None:
         ),
         pytest.param(b"\x7fELF\x01" + factories.vmlinux()[5:], "not an ELF file of 64 bits", id="32 bits"),
         pytest.param(b"\x7fELF\x02\x07" + factories.vmlinux()[6:], "not an ELF file of 64 bits", id="no byte order"),
-        pytest.param(factories.vmlinux()[:200], "cut off", id="ELF cut off"),
+        pytest.param(factories.vmlinux()[:200], "truncated", id="ELF cut off"),
         pytest.param(
             factories.vmlinux()[:56] + b"\xff\xff" + factories.vmlinux()[58:], "program headers", id="many segments"
         ),
         pytest.param(factories.module(), "program headers", id="a module"),
-        pytest.param(gzip.compress(factories.vmlinux())[:-9], "gzip data are cut off", id="gzip cut off"),
+        pytest.param(gzip.compress(factories.vmlinux())[:-9], "gzip data are truncated", id="gzip cut off"),
         pytest.param(gzip.compress(factories.vmlinux())[:-8] + b"\1" * 8, "gzip data are damaged", id="checksum"),
-        pytest.param(lzma.compress(factories.vmlinux())[:-9], "xz data are cut off", id="xz cut off"),
-        pytest.param(gzip.compress(b"CONFIG_LIVEPATCH=y"), "stands beside", id="gzip of something else"),
-        pytest.param(factories.bzimage(b"\xde\xad" * 50), "stands beside", id="unknown compression"),
-        pytest.param(factories.bzimage(gzip.compress(factories.vmlinux()))[:0x24A], "can be read", id="header cut off"),
+        pytest.param(lzma.compress(factories.vmlinux())[:-9], "xz data are truncated", id="xz cut off"),
+        pytest.param(gzip.compress(b"CONFIG_LIVEPATCH=y"), "is beside a note", id="gzip of something else"),
+        pytest.param(factories.bzimage(b"\xde\xad" * 50), "is beside a note", id="unknown compression"),
+        pytest.param(
+            factories.bzimage(gzip.compress(factories.vmlinux()))[:0x24A],
+            "not a readable kernel image",
+            id="header cut off",
+        ),
     ],
 )
 def test_no_build_id(host: Any, data: bytes, problem: str) -> None:
@@ -208,7 +212,7 @@ def test_no_build_id(host: Any, data: bytes, problem: str) -> None:
 
 def test_no_file(host: Any) -> None:
     with pytest.raises(Unmeasured, match="No such file"):
-        image.build_id(host, _PATH)
+        image.read_build_id(host, _PATH)
 
 
 def test_what_is_expected_is_told_without_unpacking_the_rest(host: Any, monkeypatch: Any) -> None:
@@ -253,7 +257,7 @@ def test_program_headers_that_overlap(host: Any) -> None:
 
 def test_version(host: Any) -> None:
     host.put(_PATH, factories.bzimage(b""))
-    assert image.version(host, _PATH) == factories.VERSION
+    assert image.read_version(host, _PATH) == factories.VERSION
 
 
 @pytest.mark.parametrize(
@@ -271,7 +275,7 @@ def test_version(host: Any) -> None:
 def test_no_version(host: Any, data: bytes, problem: str) -> None:
     host.put(_PATH, data)
     with pytest.raises(Unmeasured, match=problem):
-        image.version(host, _PATH)
+        image.read_version(host, _PATH)
 
 
 _DEBIAN = "6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
@@ -306,4 +310,4 @@ _SUSE_PROC = (
     ],
 )
 def test_is_version(told: str, proc_version: str, same: bool) -> None:
-    assert image.is_version(told, proc_version) is same
+    assert image.is_same_version(told, proc_version) is same

@@ -110,21 +110,21 @@ _HARMLESS = [
 @pytest.mark.parametrize("kind, line", [(kind, line) for kind in _TROUBLE for line in _TROUBLE[kind]])
 def test_trouble(host: Any, kind: str, line: str) -> None:
     host.log = [f"4,612,5000000,-,caller=T54;{line}\n SUBSYSTEM=x\n"]
-    assert [log.trouble(one) for one in log.records(host)] == [kind]
+    assert [log.classify_record(one) for one in log.read_records(host)] == [kind]
 
 
 @pytest.mark.parametrize("line", _HARMLESS)
 def test_no_trouble(host: Any, line: str) -> None:
     host.log = [f"6,612,5000000,-;{line}\n DEVICE=BUG: kernel BUG at x\n"]
-    assert [log.trouble(one) for one in log.records(host)] == [None]
+    assert [log.classify_record(one) for one in log.read_records(host)] == [None]
 
 
 @pytest.mark.parametrize("priority, kind", [(0, "bug"), (4, "bug"), (12, None), (30, None)])
 def test_only_the_kernel_is_believed(host: Any, priority: int, kind: Any) -> None:
     host.log = [f"{priority},1,5000000,-;systemd[1]: BUG: kernel BUG at home\n"]
-    assert [log.trouble(one) for one in log.records(host)] == [kind]
+    assert [log.classify_record(one) for one in log.read_records(host)] == [kind]
 
 
 def test_records(host: Any) -> None:
     host.log = ["30,339,5140900,c,caller=T1;one; two\n KEY=value\n", "6,340,6000000,-;\n"]
-    assert log.records(host) == [log.Record(3, 339, 5.1409, "one; two"), log.Record(0, 340, 6.0, "")]
+    assert log.read_records(host) == [log.Record(3, 339, 5.1409, "one; two"), log.Record(0, 340, 6.0, "")]

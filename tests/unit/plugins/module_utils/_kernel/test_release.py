@@ -31,4 +31,4 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import rel
     ],
 )
 def test_parse(text: str, arch: str, version: str, flavor: Any) -> None:
-    assert release.parse(text, arch) == (text, version, flavor)
+    assert release.parse_release(text, arch) == (text, version, flavor)

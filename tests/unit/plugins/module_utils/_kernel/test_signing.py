@@ -40,16 +40,16 @@ def _kernel(enforced: Any = False, lockdown: Any = "none") -> Any:
 )
 def test_refusal(host: Any, kernel: Any, signed: bool, signer: Any, words: Any) -> None:
     host.put("/proc/keys", _KEYS)
-    found = signing.refusal(host, kernel, signed, signer)
+    found = signing.explain_refusal(host, kernel, signed, signer)
     assert (found is None) is (words is None)
     assert words is None or re.search(words, found)
 
 
 def test_certificates(host: Any) -> None:
     host.put("/proc/keys", _KEYS)
-    assert signing.certificates(host) == {_OURS}
+    assert signing.list_certificates(host) == {_OURS}
 
 
 def test_keyrings_cannot_be_seen(host: Any) -> None:
-    assert signing.certificates(host) is None
-    assert signing.refusal(host, _kernel(True), True, "A stranger") is None
+    assert signing.list_certificates(host) is None
+    assert signing.explain_refusal(host, _kernel(True), True, "A stranger") is None

@@ -31,4 +31,4 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import tai
     ],
 )
 def test_letters(value: int, expected: List[str]) -> None:
-    assert taint.letters(value) == expected
+    assert taint.list_letters(value) == expected

@@ -22,7 +22,7 @@ def _thread(
 
 
 def _find(host: Any, target: bool = True) -> Any:
-    return blockers.find(host, klp.Klp(host), target)
+    return blockers.find_blockers(host, klp.Klp(host), target)
 
 
 @pytest.mark.parametrize("target, expected", [(True, [11, 54]), (False, [10, 12])], ids=["to the patch", "from it"])
@@ -36,8 +36,8 @@ def test_target(host: Any, target: bool, expected: Any) -> None:
     host.put("/proc/sys/kernel/task/1/patch_state", "0")
     host.put("/proc/self/task/1/patch_state", "0")
     found = _find(host, target)
-    assert [one["tid"] for one in found.shown] == expected
-    assert found.left == len(expected)
+    assert [one["tid"] for one in found.first] == expected
+    assert found.total == len(expected)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_target(host: Any, target: bool, expected: Any) -> None:
 )
 def test_thread(host: Any, command: str, letter: str, flags: int, kernel_thread: bool, kind: str) -> None:
     _thread(host, 54, 55, "0", command, letter, flags)
-    (one,) = _find(host).shown
+    (one,) = _find(host).first
     assert one == {
         "tid": 55,
         "command": command,
@@ -92,7 +92,7 @@ def test_class(host: Any, command: str, letter: str, flags: int, top: str, cpu: 
     host.put(base + "/stack", _STACK.format(top) if top else "")
     host.put("/sys/devices/system/cpu/isolated", "2-3,6")
     host.put("/sys/devices/system/cpu/nohz_full", "(null)")
-    (one,) = _find(host).shown
+    (one,) = _find(host).first
     assert (one["class"], one["cpu"], one["stack"]) == (kind, cpu, top or None)
 
 
@@ -100,7 +100,7 @@ def test_thread_ends_while_it_is_read(host: Any) -> None:
     host.put("/proc/54/task/54/patch_state", "0")
     host.put("/proc/55/task/")
     host.put("/proc/56/")
-    (one,) = _find(host).shown
+    (one,) = _find(host).first
     assert (one["tid"], one["command"], one["state"], one["class"]) == (54, "", None, "sleeping")
 
 
@@ -108,8 +108,8 @@ def test_ten_at_most_and_all_are_counted(host: Any) -> None:
     for number in range(100, 125):
         _thread(host, 100, number, "0")
     found = _find(host)
-    assert [one["tid"] for one in found.shown] == list(range(100, 110))
-    assert found.left == 25
+    assert [one["tid"] for one in found.first] == list(range(100, 110))
+    assert found.total == 25
 
 
 def test_nothing(host: Any) -> None:
@@ -122,6 +122,6 @@ def test_not_root(host: Any, monkeypatch: Any) -> None:
     def denied(path: str) -> Any:
         raise Unmeasured(f"cannot read {path}: Permission denied")
 
-    monkeypatch.setattr(host, "glance", denied)
+    monkeypatch.setattr(host, "read_start", denied)
     with pytest.raises(Unmeasured, match="patch_state: Permission denied"):
         _find(host)

@@ -40,8 +40,8 @@ def _put(host: Any, enabled: str = "1", transition: str = "0", **more: str) -> N
 def test_recorded(host: Any, recorded_tree: Any, case: str, expected: Any) -> None:
     for path, content in recorded_tree("sysfs-" + case).items():
         host.put(path, content)
-    assert [(one.name, one.enabled, one.transition, one.replace) for one in klp.Klp(host).patches()] == expected
-    assert all(one.stack_order is None for one in klp.Klp(host).patches())
+    assert [(one.name, one.enabled, one.transition, one.replace) for one in klp.Klp(host).list_patches()] == expected
+    assert all(one.stack_order is None for one in klp.Klp(host).list_patches())
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_recorded(host: Any, recorded_tree: Any, case: str, expected: Any) -> No
 )
 def test_states(host: Any, enabled: str, transition: str) -> None:
     _put(host, enabled, transition)
-    (one,) = klp.Klp(host).patches()
+    (one,) = klp.Klp(host).list_patches()
     assert (one.enabled, one.transition) == (enabled == "1", transition == "1")
-    assert klp.Klp(host).in_transition(_NAME) is (transition == "1")
+    assert klp.Klp(host).is_in_transition(_NAME) is (transition == "1")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_states(host: Any, enabled: str, transition: str) -> None:
 )
 def test_attributes_that_a_kernel_may_lack(host: Any, more: Any, replace: Any, stack_order: Any) -> None:
     _put(host, **more)
-    (one,) = klp.Klp(host).patches()
+    (one,) = klp.Klp(host).list_patches()
     assert (one.replace, one.stack_order) == (replace, stack_order)
 
 
@@ -75,15 +75,15 @@ def test_functions(host: Any) -> None:
     host.put(_BASE + "/ext4/patched", "0")
     host.put(_BASE + "/ext4/ext4_f,1/")
     host.put(_BASE + "/empty/")
-    (one,) = klp.Klp(host).patches()
+    (one,) = klp.Klp(host).list_patches()
     assert one.functions == {"vmlinux": ["a", "cmdline_proc_show"], "ext4": ["ext4_f"], "empty": []}
 
 
 def test_build_id(host: Any, note: Any) -> None:
     _put(host)
-    assert klp.Klp(host).patches()[0].build_id is None
+    assert klp.Klp(host).list_patches()[0].build_id is None
     host.put(f"/sys/module/{_NAME}/notes/.note.gnu.build-id", note(b"GNU\0", 3, b"\xab" * 20))
-    assert klp.Klp(host).patches()[0].build_id == "ab" * 20
+    assert klp.Klp(host).list_patches()[0].build_id == "ab" * 20
 
 
 @pytest.mark.parametrize("last", ["/enabled", "/transition", "/replace", "/vmlinux", "/vmlinux/a,2"])
@@ -92,7 +92,7 @@ def test_vanishes_while_it_is_read(host: Any, monkeypatch: Any, last: str) -> No
     _put(host, replace="1")
     host.put("/sys/kernel/livepatch/other/enabled", "1")
     host.put("/sys/kernel/livepatch/other/transition", "0")
-    text, is_dir = host.text, host.is_dir
+    text, is_dir = host.read_text, host.is_dir
 
     def watched(read: Any) -> Any:
         def reading(path: str) -> Any:
@@ -102,9 +102,9 @@ def test_vanishes_while_it_is_read(host: Any, monkeypatch: Any, last: str) -> No
 
         return reading
 
-    monkeypatch.setattr(host, "text", watched(text))
+    monkeypatch.setattr(host, "read_text", watched(text))
     monkeypatch.setattr(host, "is_dir", watched(is_dir))
-    found = {one.name: one for one in klp.Klp(host).patches()}
+    found = {one.name: one for one in klp.Klp(host).list_patches()}
     assert "other" in found
     if last in ("/enabled", "/transition"):
         assert _NAME not in found
@@ -113,26 +113,26 @@ def test_vanishes_while_it_is_read(host: Any, monkeypatch: Any, last: str) -> No
 
 
 def test_gone(host: Any) -> None:
-    assert klp.Klp(host).patches() == []
-    assert klp.Klp(host).in_transition(_NAME) is None
-    assert klp.Klp(host).patch(_NAME) is None
-    assert klp.Klp(host).references(_NAME) is None
-    assert klp.Klp(host).loaded(_NAME) is False
+    assert klp.Klp(host).list_patches() == []
+    assert klp.Klp(host).is_in_transition(_NAME) is None
+    assert klp.Klp(host).read_patch(_NAME) is None
+    assert klp.Klp(host).count_references(_NAME) is None
+    assert klp.Klp(host).is_loaded(_NAME) is False
     with pytest.raises(Unmeasured, match="Is sysfs mounted"):
-        mechanisms.find(host)
+        mechanisms.find_mechanism(host)
     host.put("/sys/kernel/notes")
-    assert mechanisms.find(host) is None
+    assert mechanisms.find_mechanism(host) is None
     host.put("/sys/kernel/livepatch/")
-    assert isinstance(mechanisms.find(host), klp.Klp)
+    assert isinstance(mechanisms.find_mechanism(host), klp.Klp)
 
 
 def test_loaded_is_not_active(host: Any, recorded_tree: Any) -> None:
     for path, content in recorded_tree("sysfs-6.1-level321").items():
         host.put(path, content)
-    assert klp.Klp(host).loaded("livepatch_3_150400_2_1")
-    assert klp.Klp(host).references("livepatch_3_150400_2_1") == 0
-    assert klp.Klp(host).references("livepatch_1_150400_9_3_1") == 1
-    assert klp.Klp(host).in_transition("livepatch_3_150400_2_1") is None
+    assert klp.Klp(host).is_loaded("livepatch_3_150400_2_1")
+    assert klp.Klp(host).count_references("livepatch_3_150400_2_1") == 0
+    assert klp.Klp(host).count_references("livepatch_1_150400_9_3_1") == 1
+    assert klp.Klp(host).is_in_transition("livepatch_3_150400_2_1") is None
 
 
 def test_load(host: Any) -> None:
@@ -157,7 +157,7 @@ def test_load_refused(host: Any, monkeypatch: Any) -> None:
 
 def test_load_refused_without_words(host: Any) -> None:
     host.answers["insmod"] = Completed(3, "", "")
-    with pytest.raises(LoadRefused, match=r"refused /x.ko: insmod ended with 3\. "):
+    with pytest.raises(LoadRefused, match=r"refused /x.ko: insmod exited with 3\. "):
         klp.Klp(host).load("/x.ko")
 
 
@@ -172,11 +172,11 @@ def test_unload(host: Any, rc: int) -> None:
 def test_reverse(host: Any, now: str, written: str) -> None:
     _put(host, now, "1")
     klp.Klp(host).reverse(_NAME)
-    assert host.text(_BASE + "/enabled")[:1] == written
+    assert host.read_text(_BASE + "/enabled")[:1] == written
 
 
 def test_reverse_of_nothing(host: Any) -> None:
-    with pytest.raises(KernelRefused, match=_NAME + " went away before"):
+    with pytest.raises(KernelRefused, match=_NAME + " disappeared before"):
         klp.Klp(host).reverse(_NAME)
 
 
@@ -208,11 +208,11 @@ _END = "5,2,{},-;livepatch: 'x': patching complete\n"
 )
 def test_logged_seconds(host: Any, log: Any, expected: Any) -> None:
     host.log = log
-    began, finished = klp.Klp(host).logged("x")
+    began, finished = klp.Klp(host).read_log_times("x")
     assert (None if None in (began, finished) else round(finished - began, 3)) == expected
 
 
 def test_a_patch_without_transition_is_not_an_absent_one(host: Any) -> None:
     host.put(f"/sys/kernel/livepatch/{_NAME}/enabled", "1")
     with pytest.raises(Unmeasured, match=r"older than Linux 4\.12"):
-        klp.Klp(host).patch(_NAME)
+        klp.Klp(host).read_patch(_NAME)

@@ -21,7 +21,7 @@ class Kernel:
 
     def __init__(self, host: Any, variant: str, monkeypatch: Any) -> None:
         self.host = host
-        self.model = kernel_model.Model(host.path("/"), variant)
+        self.model = kernel_model.Model(host.resolve_path("/"), variant)
         # Seconds that a migration takes, None for ever
         self.seconds: Any = 1.5
         self._due: Any = None
@@ -39,7 +39,7 @@ class Kernel:
 
     @property
     def mechanism(self) -> Any:
-        return mechanisms.find(self.host)
+        return mechanisms.find_mechanism(self.host)
 
     def path(self, level: int) -> str:
         prefix = "kgraft-patch" if self.model.variant == kernel_model.KGRAFT else "livepatch"
@@ -67,10 +67,10 @@ class Kernel:
         self._start()
 
     def active(self) -> Any:
-        return [one.name for one in self.mechanism.patches() if one.enabled and not one.transition]
+        return [one.name for one in self.mechanism.list_patches() if one.enabled and not one.transition]
 
     def wait(self, level: int, seconds: float = 10) -> Any:
-        return transition.wait(self.host, self.mechanism, self.module(level), self.host.clock(), seconds)
+        return transition.wait_for_end(self.host, self.mechanism, self.module(level), self.host.clock(), seconds)
 
 
 @pytest.fixture(params=_VARIANTS)
@@ -80,18 +80,18 @@ def kernel(request: Any, host: Any, monkeypatch: Any) -> Any:
 
 def test_which_mechanism(kernel: Any) -> None:
     assert kernel.mechanism.name == ("kgraft" if kernel.model.variant == kernel_model.KGRAFT else "klp")
-    assert kernel.mechanism.patches() == []
+    assert kernel.mechanism.list_patches() == []
 
 
 def test_there(kernel: Any) -> None:
     kernel.mechanism.load(kernel.path(1))
-    (one,) = kernel.mechanism.patches()
+    (one,) = kernel.mechanism.list_patches()
     assert (one.name, one.enabled, one.transition) == (kernel.module(1), True, True)
     assert one.functions == {"vmlinux": ["cmdline_proc_show"]}
     assert kernel.active() == [], "enabled is where it is heading, not that it is there"
     assert kernel.wait(1).completed
     assert kernel.active() == [kernel.module(1)]
-    assert kernel.mechanism.references(kernel.module(1)) == 1
+    assert kernel.mechanism.count_references(kernel.module(1)) == 1
 
 
 def test_replaced(kernel: Any) -> None:
@@ -99,9 +99,9 @@ def test_replaced(kernel: Any) -> None:
         kernel.mechanism.load(kernel.path(level))
         assert kernel.wait(level).completed
     assert kernel.active() == [kernel.module(2)]
-    assert kernel.mechanism.loaded(kernel.module(1)), "the module stays"
+    assert kernel.mechanism.is_loaded(kernel.module(1)), "the module stays"
     assert kernel.mechanism.unload(kernel.module(1))
-    assert not kernel.mechanism.loaded(kernel.module(1))
+    assert not kernel.mechanism.is_loaded(kernel.module(1))
     assert not kernel.mechanism.unload(kernel.module(2)), "it is in use"
 
 
@@ -111,15 +111,15 @@ def test_another_transition_runs(kernel: Any) -> None:
     with pytest.raises(LoadRefused) as caught:
         kernel.mechanism.load(kernel.path(2))
     assert kernel.mechanism.is_busy(caught.value)
-    assert transition.running(kernel.mechanism) == kernel.module(1)
+    assert transition.find_running(kernel.mechanism) == kernel.module(1)
 
 
 def test_blockers(kernel: Any) -> None:
     kernel.seconds = None
     kernel.mechanism.load(kernel.path(1))
-    found = blockers.find(kernel.host, kernel.mechanism, True)
-    assert (found.left, [one["tid"] for one in found.shown]) == (1, [54])
-    assert found.shown[0]["command"] == "thread-54"
+    found = blockers.find_blockers(kernel.host, kernel.mechanism, True)
+    assert (found.total, [one["tid"] for one in found.first]) == (1, [54])
+    assert found.first[0]["command"] == "thread-54"
 
 
 def test_reversed(kernel: Any) -> None:
@@ -128,7 +128,7 @@ def test_reversed(kernel: Any) -> None:
     assert not kernel.wait(1, 5).completed
     kernel.seconds = 1.0
     if not kernel.mechanism.reversible:
-        with pytest.raises(KernelRefused, match="cannot turn the migration"):
+        with pytest.raises(KernelRefused, match="cannot reverse the migration"):
             kernel.mechanism.reverse(kernel.module(1))
         return
     kernel.mechanism.reverse(kernel.module(1))
@@ -141,7 +141,7 @@ def test_disabled(kernel: Any) -> None:
     kernel.mechanism.load(kernel.path(1))
     kernel.wait(1)
     kernel.mechanism.disable(kernel.module(1))
-    assert transition.running(kernel.mechanism) == kernel.module(1)
+    assert transition.find_running(kernel.mechanism) == kernel.module(1)
     assert kernel.wait(1).completed
     assert kernel.active() == []
     # Only before Linux 5.1 it can be had again without loading it anew.
@@ -175,7 +175,7 @@ def test_disabled_while_another_moves(kernel: Any) -> None:
 def test_kgrafts_patch_without_functions(host: Any, monkeypatch: Any) -> None:
     kernel = Kernel(host, kernel_model.KGRAFT, monkeypatch)
     kernel.model.load(kernel.path(1), functions=())
-    (one,) = kernel.mechanism.patches()
+    (one,) = kernel.mechanism.list_patches()
     assert (one.enabled, one.transition) == (True, True)
     kernel.model.complete()
     assert kernel.active() == [kernel.module(1)]
@@ -186,7 +186,7 @@ def test_kgrafts_patch_without_functions(host: Any, monkeypatch: Any) -> None:
 
 def test_kgraft_whose_patch_goes_away(host: Any, monkeypatch: Any) -> None:
     kernel = Kernel(host, kernel_model.KGRAFT, monkeypatch)
-    assert kernel.mechanism.patch("kgraft_patch_1_1") is None
-    assert kernel.mechanism.in_transition("kgraft_patch_1_1") is None
-    with pytest.raises(KernelRefused, match="went away"):
+    assert kernel.mechanism.read_patch("kgraft_patch_1_1") is None
+    assert kernel.mechanism.is_in_transition("kgraft_patch_1_1") is None
+    with pytest.raises(KernelRefused, match="disappeared"):
         kernel.mechanism.disable("kgraft_patch_1_1")

@@ -14,7 +14,7 @@ _NAME = "livepatch_3_150400_2_1"
 
 def test_completes_by_the_log(machine: Any) -> None:
     machine.start(_THREE)
-    answer = transition.wait(machine, klp.Klp(machine), _NAME, machine.clock(), 60)
+    answer = transition.wait_for_end(machine, klp.Klp(machine), _NAME, machine.clock(), 60)
     assert (answer.completed, answer.by) == (True, "kernel log")
     assert answer.seconds == pytest.approx(1.5, abs=0.11)
     # Noticed within 0.2 s
@@ -24,7 +24,7 @@ def test_completes_by_the_log(machine: Any) -> None:
 def test_completes_by_the_watch(machine: Any) -> None:
     machine.start(_THREE)
     machine.log = []
-    answer = transition.wait(machine, klp.Klp(machine), _NAME, machine.clock() - 2, 60)
+    answer = transition.wait_for_end(machine, klp.Klp(machine), _NAME, machine.clock() - 2, 60)
     assert (answer.completed, answer.by) == (True, "watch")
     assert answer.seconds == pytest.approx(3.5, abs=0.11)
 
@@ -33,7 +33,7 @@ def test_completes_by_the_watch(machine: Any) -> None:
 def test_does_not_complete(machine: Any, timeout: float) -> None:
     machine.offer(_THREE, seconds=None)
     machine.start(_THREE)
-    answer = transition.wait(machine, klp.Klp(machine), _NAME, machine.clock(), timeout)
+    answer = transition.wait_for_end(machine, klp.Klp(machine), _NAME, machine.clock(), timeout)
     assert (answer.completed, answer.by) == (False, "watch")
     assert timeout <= answer.seconds <= timeout + 0.2
     assert machine.slept <= timeout + 0.2
@@ -42,7 +42,7 @@ def test_does_not_complete(machine: Any, timeout: float) -> None:
 def test_time_before_counts(machine: Any) -> None:
     machine.offer(_THREE, seconds=None)
     machine.start(_THREE)
-    assert transition.wait(machine, klp.Klp(machine), _NAME, machine.clock() - 8, 10).completed is False
+    assert transition.wait_for_end(machine, klp.Klp(machine), _NAME, machine.clock() - 8, 10).completed is False
     assert machine.slept == pytest.approx(2, abs=0.2)
 
 
@@ -56,12 +56,12 @@ def test_vanishes(machine: Any, monkeypatch: Any) -> None:
         machine.drop("/sys/kernel/livepatch/" + _NAME)
 
     monkeypatch.setattr(machine, "sleep", slept)
-    assert transition.wait(machine, klp.Klp(machine), _NAME, machine.clock(), 60).completed is True
+    assert transition.wait_for_end(machine, klp.Klp(machine), _NAME, machine.clock(), 60).completed is True
     assert machine.slept == transition.INTERVAL
 
 
 def test_not_there(machine: Any) -> None:
-    assert transition.wait(machine, klp.Klp(machine), _NAME, machine.clock(), 60).completed is True
+    assert transition.wait_for_end(machine, klp.Klp(machine), _NAME, machine.clock(), 60).completed is True
     assert machine.slept == 0
 
 

@@ -48,7 +48,9 @@ def _parse(*updates: str, **more: Any) -> List[advisories.Advisory]:
     text = "<?xml version='1.0' encoding='UTF-8'?><updates>{}</updates>".format("".join(updates))
     data = text.encode()
     step = more.get("step", 1000)
-    return advisories.parse((data[at : at + step] for at in range(0, len(data), step)), more.get("wanted", {_NAME}))
+    return advisories.parse_updateinfo(
+        (data[at : at + step] for at in range(0, len(data), step)), more.get("wanted", {_NAME})
+    )
 
 
 @pytest.mark.parametrize("step", [1, 7, 100000])
@@ -147,7 +149,7 @@ def test_last_update_is_not_lost(length: int, step: int) -> None:
     "form", ["{}", "<updates>{}</updates>", "<updates xmlns='https://example.com/ns'>{}</updates>"]
 )
 def test_how_documents_begin(form: str) -> None:
-    assert len(advisories.parse(iter([form.format(_SUSE.format(_NAME)).encode()]), {_NAME})) == 1
+    assert len(advisories.parse_updateinfo(iter([form.format(_SUSE.format(_NAME)).encode()]), {_NAME})) == 1
 
 
 def test_shown_letters_only() -> None:
@@ -175,21 +177,21 @@ def test_read(host: Any, content: bytes) -> None:
     # What lies beside it from an earlier refresh does not count
     host.put(_FOLDER + "/repodata/0000-updateinfo.xml.gz", b"stale")
     _put(host, content)
-    (found,) = advisories.read(host, _REPOSITORY, {_NAME})
+    (found,) = advisories.read_advisories(host, _REPOSITORY, {_NAME})
     assert found.packages == ((_NAME, "7-150400.2.1"),)
 
 
 def test_no_advisories(host: Any) -> None:
-    assert advisories.read(host, _REPOSITORY, {_NAME}) == []
+    assert advisories.read_advisories(host, _REPOSITORY, {_NAME}) == []
     _put(host, b"", kind="filelists")
-    assert advisories.read(host, _REPOSITORY, {_NAME}) == []
+    assert advisories.read_advisories(host, _REPOSITORY, {_NAME}) == []
 
 
 def test_never_outside_of_its_folder(host: Any) -> None:
     host.put("/etc/secret", "<updates/>")
     _put(host, b"", file="../../../../../../etc/secret")
     with pytest.raises(Unmeasured, match="cannot read /var/cache/zypp/raw/updates/etc/secret"):
-        advisories.read(host, _REPOSITORY, {_NAME})
+        advisories.read_advisories(host, _REPOSITORY, {_NAME})
 
 
 @pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -198,7 +200,7 @@ def test_cut_off_anywhere(host: Any, packed: Any) -> None:
     for end in range(1, len(whole) - 1, 29):
         _put(host, whole[:end])
         with pytest.raises(Unmeasured, match=r"repository updates cannot be read.*refresh: always"):
-            advisories.read(host, _REPOSITORY, {_NAME})
+            advisories.read_advisories(host, _REPOSITORY, {_NAME})
 
 
 @pytest.mark.parametrize(
@@ -221,7 +223,7 @@ def test_cut_off_anywhere(host: Any, packed: Any) -> None:
 def test_hostile(host: Any, content: bytes) -> None:
     _put(host, content)
     with pytest.raises(Unmeasured, match="repository updates cannot be read"):
-        advisories.read(host, _REPOSITORY, {_NAME})
+        advisories.read_advisories(host, _REPOSITORY, {_NAME})
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ def test_endless(host: Any, filling: str) -> None:
     """What a megabyte can be unpacked to fills no memory."""
     _put(host, gzip.compress(f"<updates><update>{filling}".encode(), 1))
     with pytest.raises(Unmeasured, match="repository updates cannot be read: a part of it is larger than 16 MiB"):
-        advisories.read(host, _REPOSITORY, {_NAME})
+        advisories.read_advisories(host, _REPOSITORY, {_NAME})
 
 
 def test_large_in_all(monkeypatch: Any) -> None:
@@ -255,14 +257,14 @@ def test_large_in_all(monkeypatch: Any) -> None:
 def test_index_is_damaged(host: Any, index: str) -> None:
     host.put(_FOLDER + "/repodata/repomd.xml", index)
     with pytest.raises(Unmeasured, match="repository updates cannot be read"):
-        advisories.read(host, _REPOSITORY, {_NAME})
+        advisories.read_advisories(host, _REPOSITORY, {_NAME})
 
 
 def test_tool_is_missing(host: Any) -> None:
     """Refreshing is no way out of that."""
     _put(host, b"\x28\xb5\x2f\xfd and so on")
     with pytest.raises(Unmeasured, match=r"repository updates cannot be read: .*zstd.*\. Install zstd$"):
-        advisories.read(host, _REPOSITORY, {_NAME})
+        advisories.read_advisories(host, _REPOSITORY, {_NAME})
 
 
 def _put_both(host: Any, *there: str) -> None:
@@ -279,19 +281,19 @@ def _put_both(host: Any, *there: str) -> None:
 def test_zchunk(host: Any) -> None:
     """A dnf that knows zchunk fetches nothing else; one that does not, or zypper, the other file."""
     _put_both(host, "u.xml")
-    assert len(advisories.read(host, _REPOSITORY, {_NAME})) == 1
+    assert len(advisories.read_advisories(host, _REPOSITORY, {_NAME})) == 1
     host.remove(_FOLDER + "/repodata/u.xml")
     host.put(_FOLDER + "/repodata/u.xml.zck", b"\0ZCK1")
     with pytest.raises(Unmeasured, match=r"zchunk.* no unzck .*Install zchunk, or set zchunk=False"):
-        advisories.read(host, _REPOSITORY, {_NAME})
+        advisories.read_advisories(host, _REPOSITORY, {_NAME})
     host.have_filter("unzck", lambda _source: iter([_DOCUMENT[:99], _DOCUMENT[99:]]))
-    assert len(advisories.read(host, _REPOSITORY, {_NAME})) == 1
+    assert len(advisories.read_advisories(host, _REPOSITORY, {_NAME})) == 1
 
 
 def test_neither_was_fetched(host: Any) -> None:
     _put_both(host)
     with pytest.raises(Unmeasured, match=r"cannot read .*/u\.xml: No such file.*refresh: always"):
-        advisories.read(host, _REPOSITORY, {_NAME})
+        advisories.read_advisories(host, _REPOSITORY, {_NAME})
 
 
 def _advisory(name: str, version: str, *cves: str, retracted: bool = False) -> advisories.Advisory:
@@ -320,24 +322,24 @@ _ALL = [
     ],
 )
 def test_fixed_up_to(version: str, expected: Any) -> None:
-    assert advisories.fixed_up_to(_ALL, _NAME, version) == expected
+    assert advisories.list_fixed_up_to(_ALL, _NAME, version) == expected
 
 
 @pytest.mark.parametrize(
     "version, expected", [("5.14-9", ["CVE-2026-0002", "CVE-2026-0099"]), ("5.14-10", []), ("5.14-10.1", [])]
 )
 def test_fixed_after(version: str, expected: Any) -> None:
-    assert advisories.fixed_after(_ALL, _KERNEL, version) == expected
+    assert advisories.list_fixed_after(_ALL, _KERNEL, version) == expected
 
 
 def test_of() -> None:
-    found = advisories.of(_ALL, _NAME, "10-1")
+    found = advisories.find_advisory(_ALL, _NAME, "10-1")
     assert found is not None
     assert found.id == "A-10-1"
-    assert advisories.of(_ALL, _NAME, "10-2") is None
-    assert advisories.of(_ALL, _KERNEL, "10-1") is None
+    assert advisories.find_advisory(_ALL, _NAME, "10-2") is None
+    assert advisories.find_advisory(_ALL, _KERNEL, "10-1") is None
     both = [_advisory(_NAME, "3-1"), _advisory(_NAME, "3-1", retracted=True)]
-    taken_back = advisories.of(both, _NAME, "3-1")
+    taken_back = advisories.find_advisory(both, _NAME, "3-1")
     assert taken_back is not None
     assert taken_back.retracted, "one repository's word is enough"
 
@@ -347,4 +349,4 @@ def test_large(host: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(advisories, "_LARGEST_UPDATE", 1 << 20)
     text = "<updates>{}{}</updates>".format(_RED_HAT.format("bash") * 10000, _SUSE.format(_NAME))
     _put(host, gzip.compress(text.encode()))
-    assert len(advisories.read(host, _REPOSITORY, {_NAME})) == 1
+    assert len(advisories.read_advisories(host, _REPOSITORY, {_NAME})) == 1

@@ -34,7 +34,7 @@ def dnf(host: Any) -> Dnf:
 def test_offered(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-query")
     expected = [(_NAME, evr, "x86_64", "lab", False) for evr in ("0-0", "1-1", "1-2")]
-    assert dnf.offered(_RELEASE) == expected
+    assert dnf.list_offered(_RELEASE) == expected
     (asked,) = [call for call in host.calls if call[0] == "dnf"]
     assert "--cacheonly" in asked
     assert asked[-2:] == ["kpatch-patch-*", "kernel-livepatch-*"]
@@ -42,20 +42,20 @@ def test_offered(host: Any, dnf: Dnf, recorded: Any) -> None:
 
 def test_tags_come_with_the_same_answer(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-query")
-    dnf.offered(_RELEASE)
+    dnf.list_offered(_RELEASE)
     everything = {f"{_NAME}-{evr}" for evr in ("0-0", "1-1", "1-2")}
-    assert dnf.targeting(_ID) == everything
-    assert dnf.targeting(None) == everything
-    assert dnf.targeting("0" * 40) == set()
+    assert dnf.list_targeting(_ID) == everything
+    assert dnf.list_targeting(None) == everything
+    assert dnf.list_targeting("0" * 40) == set()
     assert len(host.ran("dnf")) == 1
-    assert Dnf(host, 42).targeting(_ID) == everything, "asks by itself where nobody has"
+    assert Dnf(host, 42).list_targeting(_ID) == everything, "asks by itself where nobody has"
 
 
 def test_held(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.put("/etc/dnf/dnf.conf", "[main]\nexcludepkgs=kpatch-patch-*-1-2\n")
     host.answers["dnf"] = recorded("dnf-kpatch-query-excluded")
     host.answers["dnf|--disableexcludes=all"] = recorded("dnf-kpatch-query")
-    assert [one.evr for one in dnf.offered(_RELEASE) if one.locked] == ["1-2"]
+    assert [one.evr for one in dnf.list_offered(_RELEASE) if one.locked] == ["1-2"]
 
 
 def test_installed_that_no_repository_offers(host: Any, dnf: Dnf, recorded: Any) -> None:
@@ -63,7 +63,7 @@ def test_installed_that_no_repository_offers(host: Any, dnf: Dnf, recorded: Any)
     name = "kernel-livepatch-6_1_0-56-cloud-amd64"
     record = recorded("rpm-6.1-level3").out.replace(name, _NAME).replace("3-150400.2.1", "1-3")
     host.answers["rpm|" + _NAME] = Completed(0, record, "")
-    assert dnf.offered(_RELEASE) == [(_NAME, "1-3", "x86_64", None, False)]
+    assert dnf.list_offered(_RELEASE) == [(_NAME, "1-3", "x86_64", None, False)]
 
 
 def test_epoch_and_hostile_words(host: Any, dnf: Dnf) -> None:
@@ -71,15 +71,15 @@ def test_epoch_and_hostile_words(host: Any, dnf: Dnf) -> None:
     host.answers["dnf"] = Completed(
         0, record + "\x1e\n" + record.replace("kernel-livepatch-6", "kernel-livepatch-x"), ""
     )
-    assert dnf.offered(_RELEASE) == [("kernel-livepatch-6.1.0-56", "1:1.0-2", "x86_64", "lab", False)]
+    assert dnf.list_offered(_RELEASE) == [("kernel-livepatch-6.1.0-56", "1:1.0-2", "x86_64", "lab", False)]
     host.answers["dnf"] = Completed(0, "Last metadata expiration check\x1e", "")
     with pytest.raises(Unmeasured, match="not a package"):
-        dnf.offered(_RELEASE)
+        dnf.list_offered(_RELEASE)
 
 
 def test_names(dnf: Dnf) -> None:
-    assert dnf.kmp_names(_RELEASE) == [_NAME, "kernel-livepatch-6.1.0-56"]
-    assert dnf.kmp_names("6.12.94-123.174.amzn2023.x86_64")[0] == "kernel-livepatch-6.12.94-123.174"
+    assert dnf.list_kmp_names(_RELEASE) == [_NAME, "kernel-livepatch-6.1.0-56"]
+    assert dnf.list_kmp_names("6.12.94-123.174.amzn2023.x86_64")[0] == "kernel-livepatch-6.12.94-123.174"
 
 
 def test_preview(host: Any, dnf: Dnf, recorded: Any) -> None:
@@ -144,8 +144,8 @@ def test_download(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["rpm"] = recorded("rpm-6.1-check-good")
     host.put(f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm", "x")
     assert dnf.download(_NAME, "1-2", "x86_64") == f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm"
-    assert dnf.cached(_NAME, "5:1-2", "x86_64") is not None
-    assert dnf.cached(_NAME, "1-2", "s390x") is None
+    assert dnf.find_cached(_NAME, "5:1-2", "x86_64") is not None
+    assert dnf.find_cached(_NAME, "1-2", "s390x") is None
     assert "--downloadonly" in host.calls[0]
 
 
@@ -155,7 +155,7 @@ def test_download_that_is_cut_off(host: Any, dnf: Dnf, recorded: Any, monkeypatc
     def run(argv: Any, environment: Any = None, seconds: Any = None) -> Any:
         if argv[0] == "rpm":
             return recorded("rpm-6.1-check-damaged")
-        assert host.read(file) is None, "what was cut off before is out of its way"
+        assert host.read_bytes(file) is None, "what was cut off before is out of its way"
         host.put(file, "pack")
         return Completed(1, "", "Curl error (23): Failed writing received data to disk/application")
 
@@ -163,7 +163,7 @@ def test_download_that_is_cut_off(host: Any, dnf: Dnf, recorded: Any, monkeypatc
     host.put(file, "pa")
     with pytest.raises(RepositoryDown, match=r"cannot be fetched: Curl error .23.: Failed writing"):
         dnf.download(_NAME, "1-2", "x86_64")
-    assert host.read(file) is None
+    assert host.read_bytes(file) is None
 
 
 @pytest.mark.parametrize("case", ["refresh-down"])
@@ -177,7 +177,7 @@ def test_repository_down(host: Any, dnf: Dnf, recorded: Any, case: str) -> None:
 def test_no_cache(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-query-no-cache")
     with pytest.raises(RepositoryDown, match=r"no cache for 'lab'.*refresh: always"):
-        dnf.offered(_RELEASE)
+        dnf.list_offered(_RELEASE)
 
 
 def test_install(host: Any, dnf: Dnf) -> None:
@@ -215,7 +215,7 @@ def _repository(host: Any, name: str, age: Any, enabled: str = "enabled=1", fold
         for file, older in (("repomd.xml", 5000), ("abc-primary.xml.gz", 0)):
             path = f"/var/cache/dnf/{name}-{folder}/repodata/{file}"
             host.put(path)
-            os.utime(host.path(path), (host.wall_clock() - age - older, host.wall_clock() - age - older))
+            os.utime(host.resolve_path(path), (host.wall_clock() - age - older, host.wall_clock() - age - older))
 
 
 @pytest.mark.parametrize(
@@ -237,16 +237,16 @@ def _repository(host: Any, name: str, age: Any, enabled: str = "enabled=1", fold
 def test_metadata(host: Any, dnf: Dnf, repositories: Any, expected: Any, without: Any) -> None:
     for repository in repositories:
         _repository(host, *repository)
-    assert dnf.metadata_age() == expected
-    assert dnf.without_metadata() == without
+    assert dnf.compute_metadata_age() == expected
+    assert dnf.list_without_metadata() == without
 
 
 def test_where_metadata_are(host: Any, dnf: Dnf) -> None:
     host.put("/etc/dnf/dnf.conf", "[main]\ncachedir=/srv/dnf\n")
     _repository(host, "a", None)
-    assert dnf.metadata() == []
+    assert dnf.list_metadata() == []
     host.put("/srv/dnf/a-0123456789abcdef/repodata/repomd.xml")
-    assert dnf.metadata() == [("a", "/srv/dnf/a-0123456789abcdef")]
+    assert dnf.list_metadata() == [("a", "/srv/dnf/a-0123456789abcdef")]
 
 
 def test_no_secret_of_an_address_is_told(host: Any, dnf: Dnf) -> None:
@@ -259,29 +259,29 @@ def test_no_secret_of_an_address_is_told(host: Any, dnf: Dnf) -> None:
 def test_broken_file(host: Any, dnf: Dnf) -> None:
     host.put("/etc/yum.repos.d/x.repo", "no section\n")
     with pytest.raises(Unmeasured, match=r"/etc/yum.repos.d/x.repo cannot be read"):
-        dnf.metadata_age()
+        dnf.compute_metadata_age()
 
 
 def _tool(host: Any, name: str) -> None:
     host.put("/usr/bin/" + name)
-    os.chmod(host.path("/usr/bin/" + name), 0o755)
+    os.chmod(host.resolve_path("/usr/bin/" + name), 0o755)
 
 
 def test_found_where_it_is(host: Any) -> None:
     policy = Policy("never", 600, 60)
     _tool(host, "dnf-3")
-    os.symlink("dnf-3", host.path("/usr/bin/dnf"))
-    assert isinstance(managers.find(host, policy), Dnf)
+    os.symlink("dnf-3", host.resolve_path("/usr/bin/dnf"))
+    assert isinstance(managers.find_manager(host, policy), Dnf)
     host.put("/run/ostree-booted")
     with pytest.raises(PackageManagerMissing, match="image-based system"):
-        managers.find(host, policy)
+        managers.find_manager(host, policy)
 
 
 def test_dnf5_is_another_one(host: Any) -> None:
     _tool(host, "dnf5")
-    os.symlink("dnf5", host.path("/usr/bin/dnf"))
+    os.symlink("dnf5", host.resolve_path("/usr/bin/dnf"))
     with pytest.raises(PackageManagerMissing, match="dnf 5"):
-        managers.find(host, Policy("never", 600, 60))
+        managers.find_manager(host, Policy("never", 600, 60))
 
 
 def test_older_and_removal(host: Any, dnf: Dnf) -> None:
@@ -319,6 +319,6 @@ def test_what_dnf_refuses(host: Any, dnf: Dnf, verb: str) -> None:
 
 
 def test_locked_names(host: Any, dnf: Dnf) -> None:
-    assert dnf.locked() == set()
+    assert dnf.list_locked() == set()
     host.put("/etc/dnf/plugins/versionlock.list", "# its own\nkernel-core-0:5.14.0-1.el9.*\n!vim-2-1\nbash-5.1-1.el9.*")
-    assert dnf.locked() == {"kernel-core", "bash"}
+    assert dnf.list_locked() == {"kernel-core", "bash"}

@@ -12,7 +12,7 @@ from tests.support import factories
 
 
 def _trace(machine: Any) -> kernel_provenance.Origin:
-    return kernel_provenance.trace(machine, _kernel_facts.gather_kernel(machine), machine.keys)
+    return kernel_provenance.trace_kernel(machine, _kernel_facts.gather_kernel(machine), machine.keys)
 
 
 def test_traced(machine: Any) -> None:
@@ -33,7 +33,7 @@ def test_traced(machine: Any) -> None:
         (lambda one: one.remove("/boot/vmlinuz-" + one.release), "is not installed"),
         (
             lambda one: one.put("/boot/vmlinuz-" + one.release, factories.vmlinux("7f" * 20)),
-            "is not the kernel that runs",
+            "is not the running kernel",
         ),
         (lambda one: one.put("/boot/vmlinuz-" + one.release, b"MZ nothing"), "is the running kernel is unknown"),
         (lambda one: setattr(one, "package", None), "no RPM package owns /boot/vmlinuz"),

@@ -20,7 +20,7 @@ def _policy(refresh: str = "never", max_age: int = 600, by_name: bool = False) -
 
 def _block(machine: Any, policy: Policy) -> Any:
     kernel = _kernel_facts.gather_kernel(machine)
-    return kmp.block(machine, kernel, kmp.ask(machine, kernel, policy), policy)
+    return kmp.build_block(machine, kernel, kmp.query_offer(machine, kernel, policy), policy)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_metadata_of_a_clock_that_was_ahead_and_no_refresh(machine: Any) -> None
     machine.now -= 10**8
     block = _block(machine, _policy("never"))
     assert (block["metadata_age"], block["selected"]) == (None, None)
-    assert "not on this host: lab. " in block["unmeasured"]["candidates"]
-    assert "dated in the future counts as not there" in block["unmeasured"]["candidates"]
+    assert "no metadata of these repositories: lab. " in block["unmeasured"]["candidates"]
+    assert "dated in the future count as missing" in block["unmeasured"]["candidates"]
     assert "dated in the future" in block["unmeasured"]["metadata_age"]
     assert not machine.ran("refresh")
 
@@ -67,7 +67,7 @@ def test_never_refreshed(machine: Any) -> None:
     machine.drop("/var/cache/zypp")
     block = _block(machine, _policy("never"))
     assert (block["selected"], block["metadata_age"]) == (None, None)
-    assert "not on this host: lab. " in block["unmeasured"]["candidates"]
+    assert "no metadata of these repositories: lab. " in block["unmeasured"]["candidates"]
     assert not machine.ran("search")
 
 
@@ -145,7 +145,7 @@ def test_package_without_its_one_module(machine: Any, files: str, count: int, mo
     record[6] = files
     monkeypatch.setattr(machine, "_record", lambda evr: "\x1f".join(record))
     with pytest.raises(Unmeasured, match=f"holds {count} livepatch modules"):
-        kmp.installed(machine, machine.kmp)
+        kmp.list_installed(machine, machine.kmp)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_nothing_on_offer(machine: Any) -> None:
 def test_installed_and_offered_by_no_repository(machine: Any, monkeypatch: Any) -> None:
     machine.have(_THREE)
     policy = _policy()
-    offer = kmp.ask(machine, _kernel_facts.gather_kernel(machine), policy)
+    offer = kmp.query_offer(machine, _kernel_facts.gather_kernel(machine), policy)
     alone = [one._replace(repository=None) for one in offer.candidates if one.evr == _THREE]
-    block = kmp.block(machine, _kernel_facts.gather_kernel(machine), offer._replace(candidates=alone), policy)
+    block = kmp.build_block(machine, _kernel_facts.gather_kernel(machine), offer._replace(candidates=alone), policy)
     assert block["selected"] is None
     assert "whether there is a newer level is unknown" in block["unmeasured"]["candidates"]

@@ -28,7 +28,7 @@ _FILE = "/usr/share/lifecycle/data/sle-module-live-patching.lifecycle"
 )
 def test_until(host: Any, line: str, expected: str) -> None:
     host.put(_FILE, line)
-    assert lifecycle.until(host, _NAME, "3-150400.2.1") == expected
+    assert lifecycle.find_last_day(host, _NAME, "3-150400.2.1") == expected
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_until(host: Any, line: str, expected: str) -> None:
 def test_dates(host: Any, date: str, expected: Any) -> None:
     host.put(_FILE, f"{_NAME}, *, {date}")
     if expected is None:
-        with pytest.raises(Unmeasured, match=f"{date!r} of .* no date"):
-            lifecycle.until(host, _NAME, "3-150400.2.1")
+        with pytest.raises(Unmeasured, match=f"{date!r} for .* not a date"):
+            lifecycle.find_last_day(host, _NAME, "3-150400.2.1")
     else:
-        assert lifecycle.until(host, _NAME, "3-150400.2.1") == expected
+        assert lifecycle.find_last_day(host, _NAME, "3-150400.2.1") == expected
 
 
 @pytest.mark.parametrize(
@@ -70,17 +70,17 @@ def test_dates(host: Any, date: str, expected: Any) -> None:
     [
         (None, "no lifecycle-data package"),
         ("#\n  # a comment, with, commas", "no lifecycle-data package"),
-        ("bash, *, 2026-12-31", "say nothing of " + _NAME),
-        ("kernel.livepatch*, *, 2026-12-31", "say nothing"),
-        (_NAME + ", 2*, 2026-12-31", "say nothing"),
-        (_NAME + ", , 2026-12-31", "say nothing"),
-        ("/((/, *, 2026-12-31", "say nothing"),
+        ("bash, *, 2026-12-31", "do not name " + _NAME),
+        ("kernel.livepatch*, *, 2026-12-31", "do not name"),
+        (_NAME + ", 2*, 2026-12-31", "do not name"),
+        (_NAME + ", , 2026-12-31", "do not name"),
+        ("/((/, *, 2026-12-31", "do not name"),
         # A successor instead of a date: the line that counts tells none
-        (_NAME + ", *, 2026-12-31\n" + _NAME + ", *, , successor", "say nothing"),
+        (_NAME + ", *, 2026-12-31\n" + _NAME + ", *, , successor", "do not name"),
         ("bash, *, 2026-12-31\n" + _NAME + ", *", "sle-module-live-patching.lifecycle is damaged.* line 2. Reinstall"),
-        ('"' + _NAME + ", *, 2026-12-31", "damaged or cut off in line 1"),
-        (_NAME + ', *, "2026-12-31', "damaged or cut off in line 1"),
-        (_NAME + ", *, " + "9" * 200000, "damaged or cut off in line 1"),
+        ('"' + _NAME + ", *, 2026-12-31", "damaged or truncated in line 1"),
+        (_NAME + ', *, "2026-12-31', "damaged or truncated in line 1"),
+        (_NAME + ", *, " + "9" * 200000, "damaged or truncated in line 1"),
     ],
 )
 def test_not_told(host: Any, line: Any, words: str) -> None:
@@ -88,12 +88,12 @@ def test_not_told(host: Any, line: Any, words: str) -> None:
         host.put(_FILE, line)
     host.put("/usr/share/lifecycle/data/README", _NAME + ", *, 2026-12-31")
     with pytest.raises(Unmeasured, match=words):
-        lifecycle.until(host, _NAME, "3-150400.2.1")
+        lifecycle.find_last_day(host, _NAME, "3-150400.2.1")
 
 
 def test_the_last_line_counts(host: Any) -> None:
     """zypper-lifecycle reads /var first, and /usr/share last."""
     host.put("/var/lib/lifecycle/data/sle-live-patching.lifecycle", _NAME + ", *, 2027-12-31")
-    assert lifecycle.until(host, _NAME, "3-150400.2.1") == "2027-12-31"
+    assert lifecycle.find_last_day(host, _NAME, "3-150400.2.1") == "2027-12-31"
     host.put(_FILE, _NAME + ", *, 2026-12-31")
-    assert lifecycle.until(host, _NAME, "3-150400.2.1") == "2026-12-31"
+    assert lifecycle.find_last_day(host, _NAME, "3-150400.2.1") == "2026-12-31"

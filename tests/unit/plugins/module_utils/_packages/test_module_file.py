@@ -19,7 +19,7 @@ _RELEASE = "6.1.0-56-cloud-amd64"
 
 def _read(host: Any, data: bytes) -> module_file.ModuleFile:
     host.put(_PATH, data)
-    return module_file.read(host, _PATH)
+    return module_file.read_module(host, _PATH)
 
 
 def _target(host: Any, data: bytes) -> Any:
@@ -135,4 +135,4 @@ def test_no_vermagic(host: Any, elf: Any) -> None:
 
 def test_no_file(host: Any) -> None:
     with pytest.raises(Unmeasured, match="is not there"):
-        module_file.read(host, _PATH)
+        module_file.read_module(host, _PATH)

@@ -14,10 +14,10 @@ _THREE = "3-150400.2.1"
 _KEYS = {"b1d712c8": "the lab's key"}
 
 
-def _look(machine: Any, evr: str = _THREE, arch: str = "x86_64") -> package_contents.Inside:
+def _look(machine: Any, evr: str = _THREE, arch: str = "x86_64") -> package_contents.PackageContents:
     path = f"/var/cache/zypp/packages/lab/{machine.kmp}-{_THREE}.x86_64.rpm"
     package = rpm.Package(machine.kmp, evr, arch)
-    return package_contents.of_file(machine, path, package, _kernel_facts.gather_kernel(machine), _KEYS)
+    return package_contents.read_file(machine, path, package, _kernel_facts.gather_kernel(machine), _KEYS)
 
 
 def test_of_file(machine: Any) -> None:

@@ -23,7 +23,7 @@ _FILES = {
 
 def _unpack(host: Any, archive: bytes, step: int = 4096) -> Any:
     host.have_filter("rpm2cpio", lambda _data: (archive[at : at + step] for at in range(0, len(archive), step)))
-    return payload.files(host, "/x.rpm", _kmp_names.is_module)
+    return payload.extract_files(host, "/x.rpm", _kmp_names.is_module)
 
 
 @pytest.mark.parametrize("step", [1, 3, 110, 4096, 10**6])
@@ -41,14 +41,14 @@ def test_cut_off_anywhere(host: Any) -> None:
     archive = factories.cpio(_FILES)
     # What follows the last header is filling
     for end in range(0, len(archive) - 16, 37):
-        with pytest.raises(Unmeasured, match="cut off"):
+        with pytest.raises(Unmeasured, match="truncated"):
             _unpack(host, archive[:end])
 
 
 @pytest.mark.parametrize(
     "archive, words",
     [
-        (b"", "cut off"),
+        (b"", "truncated"),
         (b"07070X" + b"0" * 200, "unknown archive format"),
         (b"<html>404</html>" * 20, "unknown archive format"),
         (factories.cpio(_FILES)[:54] + b"zzzzzzzz" + factories.cpio(_FILES)[62:], "invalid literal"),
@@ -67,4 +67,4 @@ def test_damaged(host: Any, archive: bytes, words: str) -> None:
 
 def test_no_rpm(host: Any) -> None:
     with pytest.raises((Unmeasured, KeyError)):
-        payload.files(host, "/x.rpm", _kmp_names.is_module)
+        payload.extract_files(host, "/x.rpm", _kmp_names.is_module)

@@ -17,9 +17,9 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import p
         ("https://updates.example.com?s3cr3t", "https://updates.example.com?..."),
         ("http://host/a and b@example.com? file:///srv/repo", "http://host/a and b@example.com? file:///srv/repo"),
         (" two\n  lines ", "two lines"),
-        ("\n", "it said nothing"),
+        ("\n", "no output"),
         ("x" * 290 + " https://me:secret@host/path?token", "x" * 290 + " https://h"),
     ],
 )
 def test_brief(said: str, told: str) -> None:
-    assert port.brief(said) == told
+    assert port.shorten_output(said) == told

@@ -42,7 +42,7 @@ _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
 )
 def test_installed(host: Any, recorded: Any, kernel: str, level: int, package: Any, path: str, fixes: int) -> None:
     host.answers["rpm"] = recorded(f"rpm-{kernel}-level{level}")
-    (found,) = rpm.installed(host, package[0])
+    (found,) = rpm.list_installed(host, package[0])
     assert found.package == package
     assert found.signature is not None
     assert found.signature.startswith("RSA/SHA512, ")
@@ -60,7 +60,7 @@ def test_side_by_side(host: Any, recorded: Any) -> None:
     # In the order in which rpm told them on a lab host
     records = "".join(recorded(f"rpm-6.1-level{level}").out for level in (2, 3, 1))
     host.answers["rpm"] = Completed(0, records, "")
-    found = rpm.installed(host, _NAME)
+    found = rpm.list_installed(host, _NAME)
     assert [one.package.evr for one in found] == ["2-150400.2.1", "3-150400.2.1", "1-150400.9.3.1"]
     assert [one.changelog.count("CVE-") for one in found] == [1, 2, 0]
 
@@ -68,37 +68,37 @@ def test_side_by_side(host: Any, recorded: Any) -> None:
 @pytest.mark.parametrize("kernel", ["6.1", "6.12"])
 def test_not_installed(host: Any, recorded: Any, kernel: str) -> None:
     host.answers["rpm"] = recorded(f"rpm-{kernel}-none")
-    assert rpm.installed(host, _NAME) == []
+    assert rpm.list_installed(host, _NAME) == []
 
 
 def test_database_cannot_be_opened(host: Any, recorded: Any) -> None:
     host.answers["rpm"] = recorded("rpm-6.1-no-database")
     with pytest.raises(Unmeasured):
-        rpm.installed(host, _NAME)
+        rpm.list_installed(host, _NAME)
 
 
 def test_fails_otherwise(host: Any) -> None:
     host.answers["rpm"] = Completed(1, "", "error: rpmdb: BDB0113 Thread/process 1 failed\n")
     with pytest.raises(Unmeasured, match=r"BDB0113.*verifydb"):
-        rpm.installed(host, _NAME)
+        rpm.list_installed(host, _NAME)
 
 
 def test_no_rpm(host: Any) -> None:
     with pytest.raises(Unmeasured, match="cannot run rpm"):
-        rpm.installed(host, _NAME)
+        rpm.list_installed(host, _NAME)
 
 
 def test_not_a_record(host: Any) -> None:
     host.answers["rpm"] = Completed(0, "warning\x1e", "")
     with pytest.raises(Unmeasured, match="not a package"):
-        rpm.installed(host, _NAME)
+        rpm.list_installed(host, _NAME)
 
 
 def test_unsigned_and_epoch(host: Any, recorded: Any) -> None:
     fields = recorded("rpm-6.1-level3").out.split("\x1f")
     fields[1], fields[4] = "1:3-150400.2.1", "(none)"
     host.answers["rpm"] = Completed(0, "\x1f".join(fields), "")
-    (found,) = rpm.installed(host, _NAME)
+    (found,) = rpm.list_installed(host, _NAME)
     assert (found.package.evr, found.signature) == ("1:3-150400.2.1", None)
 
 
@@ -106,7 +106,7 @@ def test_epoch_that_is_zero(host: Any, recorded: Any) -> None:
     host.answers["rpm"] = recorded("rpm-6.1-level3")._replace(
         out=recorded("rpm-6.1-level3").out.replace("\x1f3-150400.2.1\x1f", "\x1f0:3-150400.2.1\x1f")
     )
-    assert rpm.installed(host, _NAME)[0].package.evr == "3-150400.2.1"
+    assert rpm.list_installed(host, _NAME)[0].package.evr == "3-150400.2.1"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_epoch_that_is_zero(host: Any, recorded: Any) -> None:
 )
 def test_kernel(host: Any, recorded: Any, kernel: str, image: str, evr: str, digest: Any) -> None:
     host.answers["rpm"] = recorded(f"rpm-{kernel}-kernel")
-    found = rpm.kernel(host, "/boot/" + image)
+    found = rpm.find_kernel_package(host, "/boot/" + image)
     assert found is not None
     assert (found.package, found.vendor) == (("kernel-cloud-amd64", evr, "x86_64"), "fleet.livepatch lab")
     assert ("kernel-cloud-amd64", "=", evr.rpartition(".")[0]) in found.provides
@@ -127,16 +127,16 @@ def test_kernel(host: Any, recorded: Any, kernel: str, image: str, evr: str, dig
     assert found.digest is not None
     assert len(found.digest) == 64
     assert digest is None or found.digest.startswith(digest)
-    assert rpm.key_id(found.signature) == "d5db9429"
+    assert rpm.parse_key_id(found.signature) == "d5db9429"
     host.answers["rpm"] = recorded(f"rpm-{kernel}-kernel")
-    missing = rpm.kernel(host, "/boot/other")
+    missing = rpm.find_kernel_package(host, "/boot/other")
     assert missing is not None
     assert missing.digest is None
 
 
 def test_kernel_of_no_package(host: Any, recorded: Any) -> None:
     host.answers["rpm"] = recorded("rpm-6.1-unowned")
-    assert rpm.kernel(host, "/boot/vmlinuz") is None
+    assert rpm.find_kernel_package(host, "/boot/vmlinuz") is None
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_is_unchanged(host: Any, algorithm: str, content: bytes, expected: Any) 
 @pytest.mark.parametrize("case, expected", [("good", "good"), ("unsigned", "unsigned"), ("missigned", "unknown_key")])
 def test_check(host: Any, recorded: Any, case: str, expected: str) -> None:
     host.answers["rpm"] = recorded("rpm-6.1-check-" + case)
-    assert rpm.check(host, "/x.rpm") == expected
+    assert rpm.check_signature(host, "/x.rpm") == expected
 
 
 @pytest.mark.parametrize(
@@ -187,18 +187,18 @@ def test_check(host: Any, recorded: Any, case: str, expected: str) -> None:
 )
 def test_check_of_other_rpms(host: Any, recorded: Any, rc: int, out: Any, expected: str) -> None:
     host.answers["rpm"] = recorded("rpm-6.1-check-damaged") if out is None else Completed(rc, out, "")
-    assert rpm.check(host, "/x.rpm") == expected
+    assert rpm.check_signature(host, "/x.rpm") == expected
 
 
 @pytest.mark.parametrize("kernel", ["6.1", "6.12"])
 def test_keys(host: Any, recorded: Any, kernel: str) -> None:
     host.answers["rpm"] = recorded(f"rpm-{kernel}-keys")
-    assert rpm.keys(host) == {"d5db9429": "fleet.livepatch lab"}
+    assert rpm.list_keys(host) == {"d5db9429": "fleet.livepatch lab"}
 
 
 def test_no_keys(host: Any) -> None:
     host.answers["rpm"] = Completed(1, "package gpg-pubkey is not installed\n", "")
-    assert rpm.keys(host) == {}
+    assert rpm.list_keys(host) == {}
 
 
 @pytest.mark.parametrize(
@@ -211,13 +211,13 @@ def test_no_keys(host: Any) -> None:
     ],
 )
 def test_key_id(signature: Any, expected: Any) -> None:
-    assert rpm.key_id(signature) == expected
+    assert rpm.parse_key_id(signature) == expected
 
 
 @pytest.mark.parametrize("kernel", ["6.1", "6.12"])
 def test_in_file(host: Any, recorded: Any, kernel: str) -> None:
     host.answers["rpm"] = recorded(f"rpm-{kernel}-file")
-    found = rpm.in_file(host, "/x.rpm")
+    found = rpm.read_package_file(host, "/x.rpm")
     assert found.package.evr == "2-150400.2.1"
     assert len(found.files) == 2
     assert "CVE-2099-0002" in found.changelog
@@ -225,14 +225,14 @@ def test_in_file(host: Any, recorded: Any, kernel: str) -> None:
 
 def test_in_file_that_is_none(host: Any) -> None:
     host.answers["rpm"] = Completed(1, "", "error: open of /x.rpm failed: No such file or directory\n")
-    with pytest.raises(Unmeasured, match="not a package that can be read: error: open of"):
-        rpm.in_file(host, "/x.rpm")
+    with pytest.raises(Unmeasured, match="not a readable package: error: open of"):
+        rpm.read_package_file(host, "/x.rpm")
 
 
 def test_owner(host: Any) -> None:
     # As rpm 4.18 prints the lab's package
     host.answers["rpm"] = Completed(0, "kernel-cloud-amd64\x1f6.12.117-deb12.1\x1fx86_64\x1e", "")
-    assert rpm.owner(host, "/boot/vmlinuz") == ("kernel-cloud-amd64", "6.12.117-deb12.1", "x86_64")
+    assert rpm.find_owner(host, "/boot/vmlinuz") == ("kernel-cloud-amd64", "6.12.117-deb12.1", "x86_64")
     assert host.calls[0][:2] == ["rpm", "-qf"]
     assert host.calls[0][-1] == "/boot/vmlinuz"
 
@@ -240,4 +240,4 @@ def test_owner(host: Any) -> None:
 @pytest.mark.parametrize("answer", ["rpm-6.1-unowned", "rpm-6.1-missing"])
 def test_no_owner(host: Any, recorded: Any, answer: str) -> None:
     host.answers["rpm"] = recorded(answer)
-    assert rpm.owner(host, "/etc/fstab") is None
+    assert rpm.find_owner(host, "/etc/fstab") is None

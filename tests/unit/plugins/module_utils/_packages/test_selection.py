@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import selection
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.kernel_provenance import Origin
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.module_file import ModuleFile
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.package_contents import Inside
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.package_contents import PackageContents
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Content, Dependency, Package
@@ -26,22 +26,22 @@ _UNTRACED = Origin("no RPM package owns the image", [], "the lab")
 _TODAY = datetime.date(2026, 11, 24)
 
 
-def _known(evr: str, tag: Any = "this", **more: Any) -> selection.Known:
+def _known(evr: str, tag: Any = "this", **more: Any) -> selection.KnownCandidate:
     candidate = Candidate(_NAME, evr, "x86_64", more.pop("repository", "lab"), more.pop("locked", False))
-    return selection.Known(candidate, tag, **more)
+    return selection.KnownCandidate(candidate, tag, **more)
 
 
-def _inside(**more: Any) -> Inside:
+def _inside(**more: Any) -> PackageContents:
     content = Content(Package(_NAME, _THREE, "x86_64"), "the lab", "RSA", more.pop("requires", []), [], "")
     module = ModuleFile(None, _RELEASE, _RELEASE, True)
-    return Inside(content, "good", more.pop("signer", "the lab's key"), "/x.ko", module)
+    return PackageContents(content, "good", more.pop("signer", "the lab's key"), "/x.ko", module)
 
 
 def _select(
-    offered: List[selection.Known], origin: Origin = _TRACED, installed: Any = None, **policy: Any
+    offered: List[selection.KnownCandidate], origin: Origin = _TRACED, installed: Any = None, **policy: Any
 ) -> selection.Selection:
     kernel = selection.Kernel(_RELEASE, "cloud-amd64", "x86_64", _ID, [_NAME], origin)
-    return selection.select(kernel, offered, Policy("never", 600, 60, **policy), _TODAY, installed)
+    return selection.select_kmp(kernel, offered, Policy("never", 600, 60, **policy), _TODAY, installed)
 
 
 def _codes(chosen: selection.Selection) -> Dict[str, str]:
@@ -72,14 +72,14 @@ def test_which_repository_does_not_depend_on_hashes() -> None:
 
 def test_match_by_tag() -> None:
     kernel = selection.Kernel(_RELEASE, "cloud-amd64", "x86_64", _ID, [_NAME], _UNTRACED)
-    found = selection.match(kernel, _known(_TWO))
+    found = selection.describe_match(kernel, _known(_TWO))
     assert found.basis == "build_id"
     assert found.witnesses == [
         "name carries the running release 6.1.0-56-cloud-amd64",
         "package is tagged for the running build ID " + _ID,
     ]
     assert len(found.pending) == 1
-    seen = selection.match(kernel, _known(_TWO, inside=_inside()))
+    seen = selection.describe_match(kernel, _known(_TWO, contents=_inside()))
     assert "module was built for 6.1.0-56-cloud-amd64" in seen.witnesses
     assert seen.pending == []
 
@@ -91,13 +91,13 @@ def test_match_by_tag() -> None:
 )
 def test_match_without_a_tag(origin: Origin, inside: Any, basis: str) -> None:
     kernel = selection.Kernel(_RELEASE, "cloud-amd64", "x86_64", _ID, [_NAME], origin)
-    found = selection.match(kernel, _known(_TWO, None, inside=inside))
+    found = selection.describe_match(kernel, _known(_TWO, None, contents=inside))
     assert found.basis == basis
     assert ("the image is the kernel's" in found.witnesses) is (basis == "signed_image")
 
 
 def test_who_signs_it_must_be_who_signs_the_kernel() -> None:
-    chosen = _select([_known(_THREE, None, inside=_inside(signer="somebody else"))])
+    chosen = _select([_known(_THREE, None, contents=_inside(signer="somebody else"))])
     assert _codes(chosen) == {_THREE: "name_only"}
     assert "signed by somebody else, the kernel's package by the lab's key" in chosen.rejected[0]["reason"]
 
@@ -122,7 +122,7 @@ def test_who_signs_it_must_be_who_signs_the_kernel() -> None:
 def test_requires(requires: Any, provides: Any, code: Any) -> None:
     origin = _TRACED._replace(provides=[Dependency(*one) for one in provides])
     inside = _inside(requires=[Dependency(*one) for one in requires])
-    assert _codes(_select([_known(_THREE, inside=inside)], origin)).get(_THREE) == code
+    assert _codes(_select([_known(_THREE, contents=inside)], origin)).get(_THREE) == code
 
 
 def test_newest_whatever_the_policy() -> None:

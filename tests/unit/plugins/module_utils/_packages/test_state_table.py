@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _host_facts, _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, Quarantined
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, QuarantineEntry
 from tests.support import factories
 
 _ONE, _TWO, _THREE, _FOURTEEN = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1", "14-150400.2.1"
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 
 def _nothing(machine: Any) -> None:
-    """As the machine is: unpatched, with levels 1, 2 and 3 on offer, tagged for the kernel that runs."""
+    """As the machine is: unpatched, with levels 1, 2 and 3 on offer, tagged for the running kernel."""
 
 
 def _all(**what: Any) -> Callable[[Any], None]:
@@ -314,7 +314,7 @@ ROWS = (
     ),
     Row("another vendor, allowed", _third(vendor="Us"), _THREE, "build_id", _OLD, {"vendors": ("Us",)}, (_THREE,)),
     Row(
-        "kernel takes signed modules only",
+        "kernel takes only signed modules",
         _both(_third(), lambda machine: machine.put("/sys/module/module/parameters/sig_enforce", "Y")),
         _TWO,
         "build_id",
@@ -383,7 +383,7 @@ ROWS = (
         _TWO,
         "build_id",
         {_THREE: "quarantined", _ONE: "older"},
-        {"quarantine": (Quarantined(_THREE, "web1 crashed"),)},
+        {"quarantine": (QuarantineEntry(_THREE, "web1 crashed"),)},
     ),
     Row("excluded", _nothing, _TWO, "build_id", {_THREE: "excluded", _ONE: "older"}, {"exclude": ("3-*",)}),
     Row(
@@ -480,7 +480,7 @@ ROWS = (
         None,
         {},
         state="unknown",
-        unknown="metadata of these repositories are not on this host: lab",
+        unknown="this host has no metadata of these repositories: lab",
     ),
     Row(
         "package manager is locked",
@@ -535,10 +535,10 @@ def _judge(machine: Any, row: Row) -> Tuple[Any, Any]:
         machine._download(f"{machine.levels[evr]['name']}={evr}")
     policy = Policy("never", 600, 60, **row.policy)
     kernel = _kernel_facts.gather_kernel(machine)
-    offer = kmp.ask(machine, kernel, policy)
+    offer = kmp.query_offer(machine, kernel, policy)
     if row.examined:
-        offer = kmp.examine(machine, kernel, offer, policy)
-    return kmp.block(machine, kernel, offer, policy), _host_facts.conclude(machine, kernel, offer, policy)
+        offer = kmp.examine_selected(machine, kernel, offer, policy)
+    return kmp.build_block(machine, kernel, offer, policy), _host_facts.assess_host(machine, kernel, offer, policy)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

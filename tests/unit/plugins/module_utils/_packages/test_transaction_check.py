@@ -26,7 +26,7 @@ _KMP = Step("install", _NAME, _EVR, "x86_64")
     ids=["alone", "in place of an older one", "SUSE's tools", "Red Hat's tools", "allowed"],
 )
 def test_allowed(steps: Any, dependencies: Any) -> None:
-    transaction_check.check(steps, _NAME, _EVR, dependencies)
+    transaction_check.check_installation(steps, _NAME, _EVR, dependencies)
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,16 @@ def test_allowed(steps: Any, dependencies: Any) -> None:
 )
 def test_refused(steps: Any, words: str) -> None:
     with pytest.raises(TransactionRefused, match=words) as caught:
-        transaction_check.check(steps, _NAME, _EVR, ("our-*",))
-    assert caught.value.result["transaction"] == transaction_check.describe(steps)
+        transaction_check.check_installation(steps, _NAME, _EVR, ("our-*",))
+    assert caught.value.result["transaction"] == transaction_check.describe_steps(steps)
 
 
 def test_downgrade_that_is_asked_for() -> None:
-    transaction_check.check([_KMP._replace(action="downgrade")], _NAME, _EVR, (), older=True)
-    transaction_check.check([_KMP], _NAME, _EVR, (), older=True)
-    transaction_check.check([_KMP, Step("remove", _NAME, "4-1", "x86_64")], _NAME, _EVR, (), older=True)
+    transaction_check.check_installation([_KMP._replace(action="downgrade")], _NAME, _EVR, (), older=True)
+    transaction_check.check_installation([_KMP], _NAME, _EVR, (), older=True)
+    transaction_check.check_installation([_KMP, Step("remove", _NAME, "4-1", "x86_64")], _NAME, _EVR, (), older=True)
     with pytest.raises(TransactionRefused, match="upgrade"):
-        transaction_check.check([_KMP._replace(action="upgrade")], _NAME, _EVR, (), older=True)
+        transaction_check.check_installation([_KMP._replace(action="upgrade")], _NAME, _EVR, (), older=True)
 
 
 def test_removal() -> None:

@@ -169,7 +169,7 @@ def test_who_is_as_it_was_has_nothing_to_go_back_from(before, after, phase, appl
 
 
 def test_who_was_thought_to_be_in_flight_and_was_never_begun_is_left_for_the_next_plan():
-    not_begun = {"failed": True, "not_begun": True, "msg": "the rollout has begun nothing on this host"}
+    not_begun = {"failed": True, "not_begun": True, "msg": "the rollout has not begun to change this host"}
     told = judge(APPLIED, verified("unpatched", False, job=not_begun))
     assert (told.outcome, told.applied) == ("skipped", False)
 

@@ -27,7 +27,9 @@ def test_probes_may_differ_from_host_to_host() -> None:
     validation.insist(
         {"web1": {"livepatch_health_checks": good}, "web2": {}, "web3": {"livepatch_health_checks": {}}}, 0
     )
-    with pytest.raises(PlanError, match=r"livepatch_health_checks of web3: probes\.urls: 'ftp://x' is no URL"):
+    with pytest.raises(
+        PlanError, match=r"livepatch_health_checks of web3: health_checks\.urls: 'ftp://x' is not an HTTP URL"
+    ):
         validation.insist(
             {"web1": {"livepatch_health_checks": good}, "web3": {"livepatch_health_checks": {"urls": ["ftp://x"]}}}, 0
         )
@@ -48,8 +50,12 @@ def test_probes_may_differ_from_host_to_host() -> None:
             "livepatch_health_checks of web1: livepatch_health_checks.comands",
         ),
         ("livepatch_health_checks", ["true"], "livepatch_health_checks of web1: "),
-        ("livepatch_health_checks", {"commands": ["echo '"]}, "livepatch_health_checks of web1: probes.commands: "),
-        ("livepatch_health_checks", {"timeout": 0}, "livepatch_health_checks of web1: probes.timeout is 0"),
+        (
+            "livepatch_health_checks",
+            {"commands": ["echo '"]},
+            "livepatch_health_checks of web1: health_checks.commands: ",
+        ),
+        ("livepatch_health_checks", {"timeout": 0}, "livepatch_health_checks of web1: health_checks.timeout is 0"),
         ("livepatch_approval", ["canaries"], "livepatch_approval: 'canaries' is neither all nor the number of a wave"),
         ("livepatch_approval", "1, All", "livepatch_approval: 'All' is neither"),
         ("livepatch_webhooks", [{}], "livepatch_webhooks: each one needs a url"),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role controller, with the real modules of awx.awx against a stand-in for the API that keeps objects."""
+"""The role awx, with the real modules of awx.awx against a stand-in for the API that keeps objects."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ _CHECKOUT = Path(__file__).parents[2]
 _GUIDE = _CHECKOUT / "docs/awx/README.md"
 _NAME = "Live patching"
 _DESCRIPTION: dict[str, t.Any] = {
-    "controller_inventory": "Servers",
-    "controller_credentials": ["ssh"],
-    "controller_project_url": "https://git.example.com/livepatch.git",
-    "controller_image": "registry.example.com/livepatch-ee:1",
-    "controller_variables": {
+    "awx_inventory": "Servers",
+    "awx_credentials": ["ssh"],
+    "awx_scm_url": "https://git.example.com/livepatch.git",
+    "awx_image": "registry.example.com/livepatch-ee:1",
+    "awx_variables": {
         "livepatch_coordinator": "store1",
         "livepatch_approval": [1],
         "livepatch_gates": [{"name": "errors", "type": "http", "url": "https://gate.example.com"}],
     },
-    "controller_secrets": {"prometheus_username": "reader", "prometheus_password": "hush", "webhook_secret": "psst"},
-    "controller_schedules": {
+    "awx_secrets": {"prometheus_username": "reader", "prometheus_password": "hush", "webhook_secret": "psst"},
+    "awx_schedules": {
         "reconcile": "DTSTART;TZID=Europe/Berlin:20261201T220000 RRULE:FREQ=DAILY;INTERVAL=1 "
         "EXRULE:FREQ=WEEKLY;INTERVAL=1;BYDAY=FR",
         "status": "DTSTART:20261201T060000Z RRULE:FREQ=DAILY;INTERVAL=1",
     },
-    "controller_approvers": ["Operators"],
-    "controller_notifications": [
+    "awx_approvers": ["Operators"],
+    "awx_notifications": [
         {
             "name": "chat",
             "type": "webhook",
@@ -85,11 +85,11 @@ class World:
 
     def run(self, *arguments: str, **changed: t.Any) -> Run:
         """The role, as it is described but for what is changed."""
-        own = {"roles": ["fleet.livepatch.controller"], "vars": {**_DESCRIPTION, **changed}}
+        own = {"roles": ["fleet.livepatch.awx"], "vars": {**_DESCRIPTION, **changed}}
         return self.play({"hosts": "localhost", "gather_facts": False, **own}, *arguments)
 
     def play(self, play: t.Mapping[str, t.Any], *arguments: str) -> Run:
-        playbook = self.controller.folder / "controller.yml"
+        playbook = self.controller.folder / "awx.yml"
         playbook.write_text(json.dumps([play]))
         self.awx.changes.clear()
         with web.served(self.awx.answer) as url:
@@ -117,21 +117,21 @@ def world(controller: Controller) -> Iterator[World]:
 def test_all_is_made_then_nothing_changes_then_nothing_is_left(world: World) -> None:
     made = world.run()
     assert made.rc == 0, made.output
-    _insist_on_what_was_described(world)
+    _check_what_was_described(world)
     there = copy.deepcopy(world.awx.objects)
 
     again = world.run()
     assert (again.rc, again.changed, world.awx.changes) == (0, 0, []), again.output
     assert world.awx.objects == there
 
-    gone = world.run(controller_state="absent")
+    gone = world.run(awx_state="absent")
     assert gone.rc == 0, gone.output
     assert world.awx.objects == world.before
-    more = world.run(controller_state="absent")
+    more = world.run(awx_state="absent")
     assert (more.rc, more.changed, world.awx.changes) == (0, 0, []), more.output
 
 
-def _insist_on_what_was_described(world: World) -> None:
+def _check_what_was_described(world: World) -> None:
     awx = world.awx
     templates = awx.named("job_templates")
     playbooks = {path.name for path in PROJECT.glob("*.yml")}
@@ -139,7 +139,7 @@ def _insist_on_what_was_described(world: World) -> None:
     reconcile = world.template("reconcile")
     assert reconcile["playbook"] == "rollout.yml" and not reconcile["allow_simultaneous"]
     assert [name for name, one in templates.items() if one["use_fact_cache"]] == [f"{_NAME}: status"]
-    assert json.loads(reconcile["extra_vars"]) == _DESCRIPTION["controller_variables"]
+    assert json.loads(reconcile["extra_vars"]) == _DESCRIPTION["awx_variables"]
     assert awx.linked("job_templates", reconcile["name"], "credentials") == [_NAME, "ssh"]
     assert awx.linked("job_templates", reconcile["name"], "notification_templates_error") == [f"{_NAME}: chat"]
     assert awx.linked("job_templates", reconcile["name"], "notification_templates_success") == [f"{_NAME}: log"]
@@ -148,9 +148,9 @@ def _insist_on_what_was_described(world: World) -> None:
     injected = type_["injectors"]["extra_vars"]
     assert injected["livepatch_prometheus_password"] == "{{ prometheus_password }}"
     assert {text.strip("{} ") for text in injected.values()} == {one["id"] for one in type_["inputs"]["fields"]}
-    assert awx.named("credentials")[_NAME]["inputs"] == _DESCRIPTION["controller_secrets"]
+    assert awx.named("credentials")[_NAME]["inputs"] == _DESCRIPTION["awx_secrets"]
     schedules = {name: one["rrule"] for name, one in awx.named("schedules").items()}
-    assert schedules == {f"{_NAME}: {name}": rule for name, rule in _DESCRIPTION["controller_schedules"].items()}
+    assert schedules == {f"{_NAME}: {name}": rule for name, rule in _DESCRIPTION["awx_schedules"].items()}
     following = {
         name: [
             awx.linked("workflow_job_template_nodes", name, f"{edge}_nodes")
@@ -167,7 +167,7 @@ def _insist_on_what_was_described(world: World) -> None:
     assert awx.named("workflow_approval_templates")[f"{_NAME}: approval"]["timeout"] == 86400
     assert awx.may("workflow_job_templates", _NAME, "approval_role") == ["Operators"]
     may = {name for name in templates if awx.may("job_templates", name, "execute_role")}
-    assert may == {f"{_NAME}: approve", f"{_NAME}: halt"}
+    assert may == {f"{_NAME}: {name}" for name in ("approve", "reject", "halt", "resume", "abort")}
     secrets = [
         question["type"]
         for name in templates
@@ -180,9 +180,9 @@ def _insist_on_what_was_described(world: World) -> None:
 def test_what_is_changed_is_changed(world: World) -> None:
     assert world.run().rc == 0
     less = world.run(
-        controller_schedules={"status": "DTSTART:20261201T060000Z RRULE:FREQ=HOURLY;INTERVAL=2"},
-        controller_secrets={},
-        controller_variables={"livepatch_coordinator": "store2"},
+        awx_schedules={"status": "DTSTART:20261201T060000Z RRULE:FREQ=HOURLY;INTERVAL=2"},
+        awx_secrets={},
+        awx_variables={"livepatch_coordinator": "store2"},
     )
     assert less.rc == 0, less.output
     assert [one["rrule"][-10:] for one in world.awx.named("schedules").values()] == ["INTERVAL=2"]
@@ -193,19 +193,19 @@ def test_what_is_changed_is_changed(world: World) -> None:
 
 def test_secrets_are_written_when_that_is_asked_for(world: World) -> None:
     assert world.run().rc == 0
-    other = {**_DESCRIPTION["controller_secrets"], "webhook_secret": "swordtail"}
-    assert world.run(controller_secrets=other).rc == 0
+    other = {**_DESCRIPTION["awx_secrets"], "webhook_secret": "swordtail"}
+    assert world.run(awx_secrets=other).rc == 0
     assert world.awx.named("credentials")[_NAME]["inputs"]["webhook_secret"] == "psst", (
         "nobody can tell that it differs"
     )
-    told = world.run(controller_secrets=other, controller_update_secrets=True)
+    told = world.run(awx_secrets=other, awx_update_secrets=True)
     assert world.awx.named("credentials")[_NAME]["inputs"]["webhook_secret"] == "swordtail", told.output
     assert not any(secret in told.output for secret in ("swordtail", "hush", "swordfish"))
 
 
 def test_check_mode_changes_nothing(world: World) -> None:
     assert world.run().rc == 0
-    checked = world.run("--check", controller_timeout=60)
+    checked = world.run("--check", awx_timeout=60)
     assert (checked.rc, world.awx.changes) == (0, []), checked.output
     assert checked.changed > 0
 
@@ -213,14 +213,14 @@ def test_check_mode_changes_nothing(world: World) -> None:
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        ({"controller_inventory": "Serbers"}, "Serbers"),
+        ({"awx_inventory": "Serbers"}, "Serbers"),
         (
-            {"controller_schedules": {"reconcile": "DTSTART:20261201T220000Z RRULE:FREQ=DAILY"}},
+            {"awx_schedules": {"reconcile": "DTSTART:20261201T220000Z RRULE:FREQ=DAILY"}},
             "INTERVAL required in rrule",
         ),
-        ({"controller_schedules": {"recon": "DTSTART:20261201T220000Z RRULE:FREQ=DAILY;INTERVAL=1"}}, "recon"),
-        ({"controller_variables": {}}, "livepatch_coordinator"),
-        ({"controller_secrets": {"prometheus_pasword": "hush"}}, "prometheus_pasword"),
+        ({"awx_schedules": {"recon": "DTSTART:20261201T220000Z RRULE:FREQ=DAILY;INTERVAL=1"}}, "recon"),
+        ({"awx_variables": {}}, "livepatch_coordinator"),
+        ({"awx_secrets": {"prometheus_pasword": "hush"}}, "prometheus_pasword"),
     ],
 )
 def test_what_is_wrong_is_told(world: World, changed: dict[str, t.Any], problem: str) -> None:
@@ -231,7 +231,7 @@ def test_what_is_wrong_is_told(world: World, changed: dict[str, t.Any], problem:
 
 
 def test_the_example(world: World) -> None:
-    (play,) = examples.of_role("controller")
+    (play,) = examples.of_role("awx")
     run = world.play(play)
     assert run.rc == 0, run.output
     assert len(world.awx.objects["schedules"]) == 2
@@ -278,12 +278,12 @@ def test_the_guide(world: World, tmp_path: Path) -> None:
     world.awx.playbooks = {path.name for path in (tmp_path / "project").glob("*.yml")}
     with web.served(world.awx.answer) as url:
         objects = objects.replace("https://awx.example.com", url)
-        (folder / "controller.yml").write_text(yaml.safe_dump(described))
+        (folder / "awx.yml").write_text(yaml.safe_dump(described))
         typed(objects)
         assert set(world.awx.named("schedules")) == {f"{_NAME}: status"}
         for added, kinds in ((changed, ("status", "reconcile")), (sliced, ("reconcile", "wave"))):
             described[0]["tasks"][0]["vars"].update(added)
-            (folder / "controller.yml").write_text(yaml.safe_dump(described))
+            (folder / "awx.yml").write_text(yaml.safe_dump(described))
             # In the same terminal
             typed("\n".join([*re.findall("^export .*", objects, re.MULTILINE), again]))
             assert set(world.awx.named("schedules")) == {f"{_NAME}: {kind}" for kind in kinds}

@@ -53,15 +53,15 @@ class _Memory(Host):
     def __init__(self, data: bytes, byteorder: str) -> None:
         super().__init__()
         self._data = data
-        self.byteorder = byteorder
+        self.byteorder = byteorder  # type: ignore[assignment]
 
-    def read(self, path: str) -> bytes:
+    def read_bytes(self, path: str) -> bytes:
         return self._data
 
-    def pieces(self, path: str, start: int = 0, size: Optional[int] = None) -> Iterator[bytes]:
+    def read_pieces(self, path: str, start: int = 0, size: Optional[int] = None) -> Iterator[bytes]:
         yield self._data[start:] if size is None else self._data[start : max(start, start + size)]
 
-    def which(self, tool: str) -> None:
+    def find_tool(self, tool: str) -> None:
         return None
 
 
@@ -69,7 +69,11 @@ def _notes(kernel: str) -> Case:
     recorded = recordings.load("notes-" + kernel)
     data = base64.b64decode(recorded["notes"])
     return Case(
-        "notes of " + kernel, data, lambda damaged: elf_notes.build_id(damaged, "little"), recorded["build_id"], "<"
+        "notes of " + kernel,
+        data,
+        lambda damaged: elf_notes.parse_build_id(damaged, "little"),
+        recorded["build_id"],
+        "<",
     )
 
 
@@ -77,14 +81,14 @@ def _image(name: str, data: bytes, byteorder: str = "little", checked: bool = Tr
     def read(damaged: bytes) -> str:
         host = _Memory(damaged, byteorder)
         try:
-            told = image.version(host, "/image")
+            told = image.read_version(host, "/image")
         except Unmeasured:
             pass
         else:
-            assert told == factories.VERSION or not image.is_version(told, factories.PROC_VERSION), (
+            assert told == factories.VERSION or not image.is_same_version(told, factories.PROC_VERSION), (
                 "a wrong version is no witness"
             )
-        return image.build_id(host, "/image")
+        return image.read_build_id(host, "/image")
 
     order = "<" if byteorder == "little" else ">"
     return Case(name, data, read, factories.BUILD_ID, None if checked else order)
@@ -92,7 +96,7 @@ def _image(name: str, data: bytes, byteorder: str = "little", checked: bool = Tr
 
 def _module(name: str, data: bytes, byteorder: str = "little", checked: bool = True) -> Case:
     def read(damaged: bytes) -> Optional[str]:
-        return module_file.read(_Memory(damaged, byteorder), "/module").build_id
+        return module_file.read_module(_Memory(damaged, byteorder), "/module").build_id
 
     order = "<" if byteorder == "little" else ">"
     return Case(name, data, read, _MODULE_ID, None if checked else order)
@@ -172,16 +176,16 @@ class _Tool(_Memory):
         super().__init__(data, "little")
         self._answer = Completed(rc, data.decode("utf-8", "replace"), "")
 
-    def run(self, argv: Any, environment: Any = None) -> Completed:
+    def run(self, argv: Any, environment: Any = None, seconds: Any = None) -> Completed:
         return self._answer
 
     def pipe(self, argv: Any, source: Any, seconds: float) -> Any:
         yield self._data
 
-    def names(self, path: str) -> List[str]:
+    def list_names(self, path: str) -> List[str]:
         return ["file.lifecycle", "file.conf", "vmlinuz-6.1"]
 
-    def link(self, path: str) -> None:
+    def read_link(self, path: str) -> None:
         return None
 
 
@@ -213,40 +217,42 @@ def texts() -> List[Text]:
     index = b"<repomd><data type='updateinfo'><checksum/><location href='repodata/u.xml.gz'/></data></repomd>"
     line = b"kernel-livepatch-*, 3-*, 2026-12-31\n/^k.*$/, *, 31 Dec 2026\n"
     return [
-        _zypper("zypper-6.1-offered-level321", lambda zypper: zypper.offered(factories.RELEASE)),
-        _zypper("zypper-6.1-targeting", lambda zypper: zypper.targeting(factories.BUILD_ID)),
+        _zypper("zypper-6.1-offered-level321", lambda zypper: zypper.list_offered(factories.RELEASE)),
+        _zypper("zypper-6.1-targeting", lambda zypper: zypper.list_targeting(factories.BUILD_ID)),
         _zypper("zypper-6.1-preview-removes", lambda zypper: zypper.preview("kmp", "4-1")),
         _zypper("zypper-6.1-download", lambda zypper: zypper.download("kmp", "4-1", "x86_64")),
-        _zypper("zypper-6.1-locks", lambda zypper: zypper.offered(factories.RELEASE)),
+        _zypper("zypper-6.1-locks", lambda zypper: zypper.list_offered(factories.RELEASE)),
         _zypper("zypper-6.1-refresh-down", lambda zypper: zypper.refresh()),
-        Text("dnf repoquery", record.encode() * 3, lambda damaged: Dnf(_Tool(damaged), 1).targeting(None)),
+        Text("dnf repoquery", record.encode() * 3, lambda damaged: Dnf(_Tool(damaged), 1).list_targeting(None)),
         Text("dnf install", table.encode(), lambda damaged: Dnf(_Tool(damaged, 1), 1).preview("kmp", "1-2")),
-        _rpm("rpm-6.1-level3", lambda host: rpm.installed(host, "kmp")),
-        _rpm("rpm-6.1-kernel", lambda host: rpm.kernel(host, "/boot/vmlinuz")),
-        _rpm("rpm-6.1-keys", rpm.keys),
-        _rpm("rpm-6.1-check-damaged", lambda host: rpm.check(host, "/x.rpm")),
+        _rpm("rpm-6.1-level3", lambda host: rpm.list_installed(host, "kmp")),
+        _rpm("rpm-6.1-kernel", lambda host: rpm.find_kernel_package(host, "/boot/vmlinuz")),
+        _rpm("rpm-6.1-keys", rpm.list_keys),
+        _rpm("rpm-6.1-check-damaged", lambda host: rpm.check_signature(host, "/x.rpm")),
         Text("updateinfo", update.encode(), lambda damaged: _advisories(_Tool(damaged))),
         Text("repomd", index, lambda damaged: _repository(_Tool(damaged))),
         Text("payload", factories.cpio({"/a/livepatch/b.ko": b"b" * 99}), lambda damaged: _payload(_Tool(damaged))),
-        Text("boot loader", menu.encode() * 2, lambda damaged: boot.find(_Tool(damaged))),
-        Text("lifecycle", line * 3, lambda damaged: lifecycle.until(_Tool(damaged), "kernel-livepatch-1", "3-1")),
+        Text("boot loader", menu.encode() * 2, lambda damaged: boot.find_next_boot(_Tool(damaged))),
+        Text(
+            "lifecycle", line * 3, lambda damaged: lifecycle.find_last_day(_Tool(damaged), "kernel-livepatch-1", "3-1")
+        ),
     ]
 
 
 def _advisories(host: Host) -> Any:
     try:
-        return advisories.parse(host.pieces("/updateinfo.xml"), {"kmp"})
+        return advisories.parse_updateinfo(host.read_pieces("/updateinfo.xml"), {"kmp"})
     except (ValueError, LookupError, OverflowError, expat.ExpatError):
         # As they are told, with the repository's name
         return _repository(host)
 
 
 def _repository(host: Host) -> Any:
-    return advisories.read(host, [port.Metadata("lab", "/")], {"kmp"})
+    return advisories.read_advisories(host, [port.Metadata("lab", "/")], {"kmp"})
 
 
 def _payload(host: Host) -> Any:
-    return payload.files(host, "/x.rpm", _kmp_names.is_module)
+    return payload.extract_files(host, "/x.rpm", _kmp_names.is_module)
 
 
 def run_texts(count: int, seed: int) -> Dict[str, Any]:
