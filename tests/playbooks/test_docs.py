@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The commands of the guides do what the guides say; the hosts are pretended."""
+"""The commands of the guides do what the guides say, over fake hosts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AWX = _CHECKOUT / "docs/awx/README.md"
 _INVENTORY = _CHECKOUT / "docs/inventory"
 _GUIDES = [_CHECKOUT / "README.md", *sorted((_CHECKOUT / "docs").glob("*.md")), _AWX, _INVENTORY / "README.md"]
 _NAMES = [str(path.relative_to(_CHECKOUT)) for path in _GUIDES]
-# What ends badly since it has to, over hosts that are well
+# Errors that these commands must have over healthy hosts
 _BAD = ("there is nothing to roll back", "none of these hosts has a patch of that rollout")
 
 
@@ -94,8 +94,8 @@ def _variables(told: t.Any) -> t.Iterator[str]:
 
 
 @pytest.mark.parametrize("guide", _GUIDES, ids=_NAMES)
-def test_variables_are_those_of_the_readme(guide: Path) -> None:
-    known = set(re.findall(r"`(livepatch_[a-z_]+)`", (_CHECKOUT / "README.md").read_text()))
+def test_variables_are_settings(guide: Path) -> None:
+    known = set(re.findall(r"^\| `(livepatch_[a-z_]+)` ", (_CHECKOUT / "docs/settings.md").read_text(), re.MULTILINE))
     for block in blocks(guide, "yaml"):
         used = {name for name in _variables(yaml.safe_load(block)) if name.startswith("livepatch_")}
         assert used <= known, block

@@ -88,14 +88,14 @@ CASES = {
     "the only canary is lost": Case(
         {"a1"},
         2,
-        ("Gate after canaries: fail (0 of 1 well", "2 hosts: 1 lost, 1 pending"),
+        ("Gate after canaries: fail (0 of 1 healthy", "2 hosts: 1 lost, 1 pending"),
         {"a1": DIES},
         hosts={"a1", "a2"},
     ),
     "all canaries are lost": Case(
         CANARIES,
         2,
-        ("Gate after canaries: fail (0 of 2 well", "4 hosts: 2 lost, 2 pending"),
+        ("Gate after canaries: fail (0 of 2 healthy", "4 hosts: 2 lost, 2 pending"),
         dict.fromkeys(CANARIES, DIES),
     ),
     "a host fails, budget 0": _later(
@@ -144,15 +144,20 @@ CASES = {
         {"a1", "b1", "b2"}, 2, ("4 hosts: 1 skipped, 3 done", "  a2: skipped: "), {"a2": NOT_TAGGED}
     ),
     "another KMP than planned": _later(
-        NEWER_KMP, 0, 2, "Gate after wave 1: fail (0 of 1 well", "4 hosts: 1 failed, 1 pending, 2 done"
+        NEWER_KMP, 0, 2, "Gate after wave 1: fail (0 of 1 healthy", "4 hosts: 1 failed, 1 pending, 2 done"
     ),
     "another build than planned": _later(
-        OTHER_BUILD, 0, 2, "Gate after wave 1: fail (0 of 1 well", "4 hosts: 1 failed, 1 pending, 2 done"
+        OTHER_BUILD, 0, 2, "Gate after wave 1: fail (0 of 1 healthy", "4 hosts: 1 failed, 1 pending, 2 done"
     ),
     "check mode": Case(
         NONE,
         0,
-        (PASSED, "Gate after wave 1: pass (1 of 1 well", "Gate after wave 2: pass (1 of 1 well", "4 hosts: 4 pending"),
+        (
+            PASSED,
+            "Gate after wave 1: pass (1 of 1 healthy",
+            "Gate after wave 2: pass (1 of 1 healthy",
+            "4 hosts: 4 pending",
+        ),
         arguments=("--check",),
     ),
 }

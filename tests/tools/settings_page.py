@@ -1,0 +1,84 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Prints docs/settings.md, made from the argument specification of the role rollout.
+
+usage: settings_page.py > docs/settings.md   (from the root of the checkout)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+
+SPECIFICATION = Path(__file__).parents[2] / "roles/rollout/meta/argument_specs.yml"
+_HEAD = """# Settings
+
+<!-- Generated from roles/rollout/meta/argument_specs.yml by tests/tools/settings_page.py: do not edit. -->
+
+All settings of the playbooks are variables that start with `livepatch_`. `ansible-doc -t role fleet.livepatch.rollout`
+shows the same. The [README](../README.md) explains how they work together.
+
+A *run* setting has one value for the whole run: set it for all hosts of the inventory, or with `-e`. A *host* setting
+may differ between hosts. A blank value (`''` or null) means the default. Unknown names and wrong types are refused
+before any host is contacted; `livepatch_names_allowed` lists variables of your own that start with `livepatch_`.
+
+| setting | for | type | default | description |
+|---|---|---|---|---|
+"""
+_SCOPE = re.compile(r"(?P<scope>Run|Host) setting\.\s*")
+# Markup of Ansible's documentation: V(value), O(option=value), C(code), P(plugin#type), M(module)
+_MARKUP = re.compile(r"\b(?P<kind>[VOCPM])\((?P<text>[^()]*(?:\([^()]*\)[^()]*)*)\)")
+
+
+def render(specification: str) -> str:
+    """:param specification: the file's text."""
+    options = yaml.safe_load(specification)["argument_specs"]["main"]["options"]
+    rows = [line for name, option in options.items() for line in _format_rows(name, option)]
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+def _format_rows(name: str, option: dict[str, t.Any]) -> t.Iterator[str]:
+    """The row of a setting, and those of its keys."""
+    first, *rest = _to_list(option["description"])
+    match = _SCOPE.match(first)
+    if match is None:
+        raise ValueError(f"{name}: its description does not begin with 'Run setting.' or 'Host setting.'")
+    # What follows the scope, such as that the value is secret, comes last.
+    yield _format_row(f"`{name}`", match["scope"].lower(), option, " ".join(rest), first[match.end() :])
+    for key, suboption in option.get("options", {}).items():
+        yield _format_row(f"`{name}.{key}`", "", suboption, " ".join(_to_list(suboption["description"])))
+
+
+def _format_row(label: str, scope: str, option: dict[str, t.Any], text: str, note: str = "") -> str:
+    kind = option["type"] + (f" of {option['elements']}" if "elements" in option else "")
+    default = option.get("default")
+    value = "" if default in (None, "") else f"`{default if isinstance(default, str) else json.dumps(default)}`"
+    if option.get("choices"):
+        text = f"{text} Choices: {', '.join(f'`{choice}`' for choice in option['choices'])}."
+    text = " ".join(filter(None, (text, note)))
+    cells = (label, scope, kind, value, _to_markdown(text))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _to_list(description: str | list[str]) -> list[str]:
+    return [description] if isinstance(description, str) else description
+
+
+def _to_markdown(text: str) -> str:
+    def replace(match: re.Match[str]) -> str:
+        name = match["text"].partition("#")[0] if match["kind"] in "PM" else match["text"].rpartition("#")[2]
+        name = name.rpartition("module:")[2]
+        return f"`{name}`"
+
+    return _MARKUP.sub(replace, text)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render(SPECIFICATION.read_text(encoding="utf-8")))
