@@ -40,4 +40,4 @@ def search_data(expression: t.Any, data: t.Any, subject: str) -> t.Any:
     try:
         return expression.search(data)
     except ValueError as exc:  # the base class of jmespath's errors
-        raise PlanError(f"{subject}: {exc}") from exc
+        raise PlanError(f"{subject} ({exc}): correct the expression") from exc

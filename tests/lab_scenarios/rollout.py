@@ -141,7 +141,7 @@ _CASES = {
     "install": Case("slow", "failed: zypper could not install", before=_cannot_take_it),
     "module refused": Case("refused", "failed: the kernel refused"),
     "panics": Case(
-        "crashing", "failed: it has rebooted since", settings={"livepatch_unreachable_timeout": 240}, lives=False
+        "crashing", "failed: the host has rebooted since", settings={"livepatch_unreachable_timeout": 240}, lives=False
     ),
     "stalls": Case("stalling", "failed: the migration to", settings={"livepatch_timeout": 15}),
     "verify": Case("slow", "failed: ", meanwhile=_loses_it),

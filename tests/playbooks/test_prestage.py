@@ -36,7 +36,7 @@ def test_who_cannot_download_is_left_out_before_its_wave(fake_fleet: FakeFleet) 
 
     run = fake_fleet.again(ROLLOUT)
     assert set(fake_fleet.touched()) == {"a1", "a3"}, run.output
-    assert "  a2: skipped: left out: livepatch_prestaged is set, and its KMP has not been downloaded" in run.output
+    assert "  a2: skipped: left out: livepatch_prestaged is set, and its KMP is not downloaded" in run.output
     assert "4 hosts: 2 skipped, 2 done" in run.output
     assert run.rc == 2
 

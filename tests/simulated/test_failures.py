@@ -68,7 +68,7 @@ _PHASES: dict[str, tuple[Callable[[Host], None], str, bool]] = {
     "verify": (_verify, "failed: ", True),
     "probe": (_probe, "rolled_back: during the soak: probe: ", True),
     "lost": (_lost, "lost: unreachable", True),
-    "crash": (_crash, "failed: it has rebooted since", True),
+    "crash": (_crash, "failed: the host has rebooted since", True),
 }
 
 

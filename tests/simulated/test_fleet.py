@@ -74,7 +74,7 @@ def _disabled_after(host: Host) -> None:
         (_stalls, "failed: the migration to", [_THREE]),
         (_disabled_after, "failed: ", [_THREE]),
         (_lost, "lost: unreachable", [_THREE]),
-        (_crashes, "failed: it has rebooted since the rollout began", [_THREE]),
+        (_crashes, "failed: the host has rebooted since the rollout began", [_THREE]),
     ],
 )
 def test_canaries_halt(

@@ -17,13 +17,14 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath, _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.schema import SETTINGS
 
 if t.TYPE_CHECKING:
     # Needed only where ranges are set, see settings
     from packaging.specifiers import SpecifierSet
 
 # Where the operator sets none: hosts that go first and hosts that go last are both marked.
-DEFAULT_CRITICALITY = 0.5
+DEFAULT_CRITICALITY: float = SETTINGS["livepatch_criticality"].default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +115,7 @@ def parse_host(
         "canary": _parse_canary_mark(name, variables),
         "criticality": _parse_criticality(name, variables),
         "domains": tuple(f"{key}={variables[key]}" for key in selection.domain_keys if variables.get(key) is not None),
-        "groups": _parse_groups(variables.get("livepatch_service_group")),
+        "groups": _parse_groups(name, variables),
     }
     if result is None or "livepatch" not in result:
         problem = (result or {}).get("problem") or _task_errors.describe_error(result, variables)
@@ -142,8 +143,14 @@ def parse_host(
     )
 
 
+def _get_variable(variables: t.Mapping[str, t.Any], name: str, default: t.Any) -> t.Any:
+    """A host's variable; blank and null mean the default."""
+    value = variables.get(name)
+    return default if value is None or value == "" else value
+
+
 def _parse_canary_mark(name: str, variables: t.Mapping[str, t.Any]) -> bool:
-    value = variables.get("livepatch_canary", False)
+    value = _get_variable(variables, "livepatch_canary", False)
     try:
         return bool(boolean(value))
     except TypeError as exc:
@@ -151,9 +158,10 @@ def _parse_canary_mark(name: str, variables: t.Mapping[str, t.Any]) -> bool:
 
 
 def _parse_criticality(name: str, variables: t.Mapping[str, t.Any]) -> float:
-    value = variables.get("livepatch_criticality", DEFAULT_CRITICALITY)
+    value = _get_variable(variables, "livepatch_criticality", DEFAULT_CRITICALITY)
     try:
-        criticality = float(value)
+        # An unquoted `on` or `yes` of YAML 1.1 would be 1
+        criticality = -1.0 if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         criticality = -1.0
     if not 0 <= criticality <= 1:
@@ -163,10 +171,12 @@ def _parse_criticality(name: str, variables: t.Mapping[str, t.Any]) -> float:
     return criticality
 
 
-def _parse_groups(value: t.Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(str(group) for group in value)
+def _parse_groups(name: str, variables: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    value = _get_variable(variables, "livepatch_service_group", [])
+    groups = [value] if isinstance(value, str) else value
+    if not isinstance(groups, (list, tuple)) or not all(isinstance(group, str) for group in groups):
+        raise PlanError(f"livepatch_service_group of host {name} is {value!r}: set a name or a list of names")
+    return tuple(group for group in groups if group)
 
 
 def _search_facts(expression: t.Any, name: str, result: t.Mapping[str, t.Any], setting: str) -> t.Any:
@@ -177,7 +187,11 @@ def _search_facts(expression: t.Any, name: str, result: t.Mapping[str, t.Any], s
 def _compute_key(name: str, result: t.Mapping[str, t.Any], selection: HostSelection) -> str | None:
     if selection.cohort_key is None:
         return None
-    return json.dumps(_search_facts(selection.cohort_key, name, result, "livepatch_cohort_key"), sort_keys=True)
+    key = _search_facts(selection.cohort_key, name, result, "livepatch_cohort_key")
+    try:
+        return json.dumps(key, sort_keys=True)
+    except TypeError as exc:  # JMESPath's references to expressions
+        raise PlanError(f"livepatch_cohort_key gives no value for host {name}: set an expression that does") from exc
 
 
 def _explain_left_out(name: str, result: t.Mapping[str, t.Any], selection: HostSelection) -> str | None:

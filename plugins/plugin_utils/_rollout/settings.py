@@ -13,36 +13,26 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import HostSelection
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.schema import SETTINGS
 
 if t.TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
-HALT_SCOPES = ("rollout", "kmp", "cohort")
 BUDGETS = ("batch", "wave", "cohort", "rollout", "lost", "unreachable")
-# The budgets that are 0 where the operator sets none
-_ZERO_BUDGETS = ("wave", "lost")
 _CAPS = ("max_per_wave", "max_per_domain", "max_per_group")
 # Options that select and group hosts, as a plan's document shows them
 _SELECTION_OPTIONS = ("domain_keys", "cohort_key", "filter", "kernel_versions", "levels")
-
-# The options that make a plan, as Ansible's argument specification has them
-OPTIONS: dict[str, t.Any] = {
-    "waves": {"type": "list", "elements": "str", "default": ["1%", "5%", "25%"]},
-    "seed": {"type": "str", "default": ""},
-    "max_in_flight": {"type": "int", "default": 100},
-    "canaries": {"type": "str", "default": "1"},
-    "max_per_wave": {"type": "str"},
-    "max_per_domain": {"type": "str"},
-    "max_per_group": {"type": "str"},
-    "domain_keys": {"type": "list", "elements": "str", "default": []},
-    "cohort_key": {"type": "str"},
-    "filter": {"type": "str"},
-    "kernel_versions": {"type": "str"},
-    "levels": {"type": "str"},
-    "prestaged": {"type": "bool", "default": False},
-    "halt_scope": {"type": "str", "choices": list(HALT_SCOPES), "default": "rollout"},
-    **{f"budget_{kind}": {"type": "str", "default": "0" if kind in _ZERO_BUDGETS else None} for kind in BUDGETS},
+# The setting of each option that makes a plan
+_SETTING_NAMES = {
+    **{
+        option: f"livepatch_{option}"
+        for option in ("waves", "seed", "max_in_flight", "canaries", "halt_scope", "prestaged")
+    },
+    **{option: f"livepatch_{option}" for option in (*_CAPS, *_SELECTION_OPTIONS)},
+    **{f"budget_{kind}": "livepatch_budget" if kind == "wave" else f"livepatch_budget_{kind}" for kind in BUDGETS},
 }
+# These options, as Ansible's argument specification has them
+OPTIONS: dict[str, t.Any] = {option: dict(SETTINGS[name].spec) for option, name in _SETTING_NAMES.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,10 +87,10 @@ class Settings:
         for cap, value in caps.items():
             if value is not None and not int(value.rstrip("%")):
                 raise PlanError(f"livepatch_{cap} is {value}, which admits no host to any wave: set it to 1 or more")
+        # A blank budget must not lift the limit.
         budgets = {
-            kind: host_counts.parse_count(
-                "livepatch_budget" if kind == "wave" else f"livepatch_budget_{kind}", options[f"budget_{kind}"]
-            )
+            kind: host_counts.parse_count(_SETTING_NAMES[f"budget_{kind}"], options[f"budget_{kind}"])
+            or SETTINGS[_SETTING_NAMES[f"budget_{kind}"]].default
             for kind in BUDGETS
         }
         selection = HostSelection(

@@ -21,6 +21,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import Pla
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import Fetch, RequestFailed
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import verdict
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import GateContext
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.options import parse_flag
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import Measurement
 
 OPTIONS = {"url", "matchers", "label", "allow", "only_new"}
@@ -46,6 +47,9 @@ class Alertmanager:
         """:raises PlanError: an option cannot be understood."""
         if not options.get("url"):
             raise PlanError(f"gate {name} has no url: set it")
+        for key in ("matchers", "allow"):
+            if not isinstance(options.get(key, []), (list, tuple)):
+                raise PlanError(f"gate {name}: {key} is {options[key]!r}: set a list")
         matchers = tuple(str(matcher) for matcher in options.get("matchers") or ())
         for matcher in matchers:
             if not re.fullmatch(r'\s*[A-Za-z_][A-Za-z0-9_]*\s*(=|!=|=~|!~)\s*".*"\s*', matcher):
@@ -55,7 +59,7 @@ class Alertmanager:
             matchers,
             options.get("label"),
             tuple(str(alert) for alert in options.get("allow") or ()),
-            bool(options.get("only_new", False)),
+            parse_flag(name, options, "only_new", False),
             request_options,
         )
 

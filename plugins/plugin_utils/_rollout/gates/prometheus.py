@@ -24,6 +24,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.con
     GateContext,
     build_hosts_pattern,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.options import parse_number
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import Measurement
 
 OPTIONS = {"url", "query", "pass_if", "max_ratio", "on_empty"}
@@ -60,17 +61,14 @@ class Prometheus:
                 raise PlanError(f"gate {name} has no {key}: set it")
         if ("pass_if" in options) == ("max_ratio" in options):
             raise PlanError(f"gate {name}: set either pass_if, such as '< 0.05', or max_ratio, such as 1.2")
-        if "max_ratio" in options and "$hosts" not in options["query"]:
+        if "max_ratio" in options and "$hosts" not in str(options["query"]):
             raise PlanError(f"gate {name} has a max_ratio, which compares hosts: its query must contain $hosts")
         on_empty = options.get("on_empty", verdict.INCONCLUSIVE)
         if on_empty not in (verdict.INCONCLUSIVE, verdict.FAIL):
             raise PlanError(
                 f"gate {name}: on_empty is {on_empty!r}: set inconclusive or fail (a gate without data cannot pass)"
             )
-        try:
-            ratio = float(options.get("max_ratio", 0))
-        except (TypeError, ValueError) as exc:
-            raise PlanError(f"gate {name}: max_ratio is {options['max_ratio']!r}: set a number") from exc
+        ratio = parse_number(name, options, "max_ratio") if "max_ratio" in options else 0.0
         pass_if = parse_comparison(name, options["pass_if"]) if "pass_if" in options else None
         return cls(str(options["url"]), str(options["query"]), pass_if, ratio, on_empty, request_options)
 

@@ -19,6 +19,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates imp
     verdict,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import GateContext
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.options import parse_flag, parse_number
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.verdict import (
     GateResult,
     Limits,
@@ -153,21 +154,35 @@ def _validate_names(names: list[str]) -> None:
         raise PlanError(f"a gate is named {HEALTH}, as the gate of the hosts' own health is: give it another name")
 
 
-def _parse_gate(number: int, options: t.Mapping[str, t.Any], skip: t.Mapping[str, t.Any]) -> Gate:
+def _parse_gate(number: int, given: t.Mapping[str, t.Any], skip: t.Mapping[str, t.Any]) -> Gate:
+    # Blank and null mean the default
+    options = {key: value for key, value in given.items() if value is not None and value != ""}
     name = str(options.get("name") or "")
     if not name:
         raise PlanError(f"gate {number} has no name: set it")
-    if options.get("type") not in _TYPES:
+    if str(options.get("type")) not in _TYPES:
         raise PlanError(f"gate {name} is of type {options.get('type')!r}: set one of {', '.join(sorted(_TYPES))}")
-    parse, own = _TYPES[options["type"]]
+    parse, own = _TYPES[str(options["type"])]
     known = own | _LIMITS | REQUEST_OPTIONS | {"name", "type", "dry_run"}
-    unknown = sorted(set(options) - known)
+    unknown = sorted(set(given) - known)
     if unknown:
-        raise PlanError(f"gate {name}: {', '.join(unknown)} is not known; known are {', '.join(sorted(known))}")
+        raise PlanError(f"gate {name}: {', '.join(unknown)} is unknown; valid options are {', '.join(sorted(known))}")
     limits = _parse_limits(name, options)
-    request_options = {key: options[key] for key in REQUEST_OPTIONS & set(options)}
+    request_options = _parse_request_options(name, options)
     reason = str(skip[name]).strip() if name in skip else None
-    return Gate(name, parse(name, options, request_options), limits, not options.get("dry_run", False), reason)
+    critical = not parse_flag(name, options, "dry_run", False)
+    return Gate(name, parse(name, options, request_options), limits, critical, reason)
+
+
+def _parse_request_options(name: str, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    values = {key: options[key] for key in REQUEST_OPTIONS & set(options)}
+    if "validate_certs" in values:
+        values["validate_certs"] = parse_flag(name, values, "validate_certs", True)
+    if "timeout" in values:
+        values["timeout"] = parse_number(name, values, "timeout")
+    if not isinstance(values.get("headers", {}), t.Mapping):
+        raise PlanError(f"gate {name}: headers is {values['headers']!r}: set names and values")
+    return values
 
 
 def _parse_limits(name: str, options: t.Mapping[str, t.Any]) -> Limits:
@@ -175,10 +190,7 @@ def _parse_limits(name: str, options: t.Mapping[str, t.Any]) -> Limits:
     for key in _LIMITS & set(options):
         convert = float if key in ("initial_delay", "interval") else int
         least = 1 if key == "count" else 0
-        try:
-            values[key] = convert(options[key])
-        except (TypeError, ValueError) as exc:
-            raise PlanError(f"gate {name}: {key} is {options[key]!r}: set a number") from exc
-        if not values[key] >= least:
+        values[key] = convert(parse_number(name, options, key))
+        if values[key] < least:
             raise PlanError(f"gate {name}: {key} is {options[key]}: set {least} or more")
     return Limits(**values)

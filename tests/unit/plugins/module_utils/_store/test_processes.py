@@ -109,12 +109,13 @@ def test_eight_at_once_take_turns_and_lose_nothing(path: str) -> None:
         assert held >= ended, "nobody holds the lease while another does"
 
 
-def test_killed_in_the_middle_it_stays_whole(path: str) -> None:
+@pytest.mark.parametrize("times", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_in_the_middle_it_stays_whole(path: str, times: int) -> None:
     """What was said to be written is there, and somebody else goes on at once."""
     chosen = random.Random(5)
     said: List[str] = []
     last = 0
-    for number in range(20):
+    for number in range(times):
         worker = _worker(path, f"k{number}", 100000)
         said.append(json.loads(worker.stdout.readline())[0])
         time.sleep(chosen.random() * 0.03)

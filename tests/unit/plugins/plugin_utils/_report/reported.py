@@ -78,7 +78,7 @@ def rollout() -> dict[str, t.Any]:
         "ended": MADE,
         "events": [{"at": MADE - 600 + 60 * wave, "wave": wave, "what": "begin", "hosts": 1} for wave in (0, 1)],
         "gates": [
-            {"at": MADE - 550, "wave": 0, "of": "hosts", "verdict": "pass", "text": "1 of 1 well"},
+            {"at": MADE - 550, "wave": 0, "of": "hosts", "verdict": "pass", "text": "1 of 1 healthy"},
             {
                 "at": MADE - 549,
                 "wave": 0,

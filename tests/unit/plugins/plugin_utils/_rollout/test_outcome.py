@@ -39,8 +39,8 @@ def verified(
     }
 
 
-def judge(install=None, verify=None, found=None, rollout=None, check_mode=False) -> outcome.Outcome:
-    return outcome.determine_outcome(HOST, {}, outcome.TaskResults(install, verify, found), rollout, check_mode)
+def determine(install=None, verify=None, recheck=None, rollout=None, check_mode=False) -> outcome.Outcome:
+    return outcome.determine_outcome(HOST, {}, outcome.TaskResults(install, verify, recheck), rollout, check_mode)
 
 
 LOST = {"unreachable": True, "msg": "Connection reset by peer"}
@@ -78,17 +78,17 @@ REFUSED = {
     ],
 )
 def test_of_a_planned_host(install, verify, expected):
-    assert judge(install, verify).outcome == expected
+    assert determine(install, verify).outcome == expected
 
 
 def test_a_refused_module_is_told_with_the_state_that_it_left():
-    told = judge(REFUSED)
-    assert (told.state, told.reason) == ("installed", "the kernel refused it")
+    result = determine(REFUSED)
+    assert (result.state, result.reason) == ("installed", "the kernel refused it")
 
 
 def test_a_reboot_in_the_middle_is_told():
-    told = judge(APPLIED, verified(boot_id="boot-2"))
-    assert ("rebooted" in told.reason, told.crashed) == (True, True)
+    result = determine(APPLIED, verified(boot_id="boot-2"))
+    assert ("rebooted" in result.reason, result.crashed) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -116,39 +116,39 @@ def test_why_a_host_is_in_no_wave_is_said_by_itself_where_it_cannot_be_patched()
 
 
 def test_in_check_mode_nothing_is_verified():
-    assert judge(APPLIED, None, check_mode=True).outcome == "pending"
-    assert judge(REFUSED, None, check_mode=True).outcome == "failed"
+    assert determine(APPLIED, None, check_mode=True).outcome == "pending"
+    assert determine(REFUSED, None, check_mode=True).outcome == "failed"
 
 
 def test_what_went_wrong_in_a_detached_run_is_told():
-    told = judge(APPLIED, verified("outdated", False, job={"failed": True, "msg": "refused"}))
-    assert (told.reason, told.state) == ("refused", "outdated")
+    result = determine(APPLIED, verified("outdated", False, job={"failed": True, "msg": "refused"}))
+    assert (result.reason, result.state) == ("refused", "outdated")
 
 
 def test_seconds_of_the_migration():
-    assert judge(APPLIED, verified()).seconds == 1.2
+    assert determine(APPLIED, verified()).seconds == 1.2
 
 
 def test_a_canary_whose_next_boot_is_not_in_order():
     confirm = {"failed": True, "msg": "dracut could not make it", "kernel": {}}
-    told = outcome.apply_confirmation(judge(APPLIED, verified()), confirm, {})
-    assert told.outcome == "failed"
-    assert told.reason.endswith("not confirmed for the next boot: dracut could not make it")
-    assert outcome.apply_confirmation(judge(APPLIED, verified()), None, {}).outcome == "done"
+    result = outcome.apply_confirmation(determine(APPLIED, verified()), confirm, {})
+    assert result.outcome == "failed"
+    assert result.reason.endswith("not confirmed for the next boot: dracut could not make it")
+    assert outcome.apply_confirmation(determine(APPLIED, verified()), None, {}).outcome == "done"
 
 
 def test_a_halt_before_a_canary_was_confirmed_is_no_failure_of_it():
     halted = {"failed": True, "halted": True, "msg": "not started: rollouts are halted"}
-    assert outcome.apply_confirmation(judge(APPLIED, verified()), halted, {}).outcome == "done"
-    assert judge(halted).halted is True
-    assert judge(APPLIED, verified()).halted is False
+    assert outcome.apply_confirmation(determine(APPLIED, verified()), halted, {}).outcome == "done"
+    assert determine(halted).halted is True
+    assert determine(APPLIED, verified()).halted is False
 
 
 def test_who_was_started_and_cannot_be_verified_has_something_to_go_back_from():
-    told = judge(APPLIED, {"failed": True, "msg": "sudo wants a password"})
-    assert (told.outcome, told.applied) == ("failed", True)
-    assert judge(APPLIED, LOST).applied is False, "nobody reaches it"
-    assert judge(APPLIED, verified(evr="4")).applied is True, "whatever it has got"
+    result = determine(APPLIED, {"failed": True, "msg": "sudo wants a password"})
+    assert (result.outcome, result.applied) == ("failed", True)
+    assert determine(APPLIED, LOST).applied is False, "nobody reaches it"
+    assert determine(APPLIED, verified(evr="4")).applied is True, "whatever it has got"
 
 
 @pytest.mark.parametrize(
@@ -164,14 +164,14 @@ def test_who_was_started_and_cannot_be_verified_has_something_to_go_back_from():
 )
 def test_who_is_as_it_was_has_nothing_to_go_back_from(before, after, phase, applied):
     refused = {"failed": True, "changed": False, "msg": "the kernel refused it", "before": before, "after": after}
-    told = judge(APPLIED, verified("outdated", False, job=refused, journal={**MINE, "phase": phase}), rollout="p")
-    assert (told.outcome, told.applied) == ("failed", applied)
+    result = determine(APPLIED, verified("outdated", False, job=refused, journal={**MINE, "phase": phase}), rollout="p")
+    assert (result.outcome, result.applied) == ("failed", applied)
 
 
 def test_who_was_thought_to_be_in_flight_and_was_never_begun_is_left_for_the_next_plan():
     not_begun = {"failed": True, "not_begun": True, "msg": "the rollout has not begun to change this host"}
-    told = judge(APPLIED, verified("unpatched", False, job=not_begun))
-    assert (told.outcome, told.applied) == ("skipped", False)
+    result = determine(APPLIED, verified("unpatched", False, job=not_begun))
+    assert (result.outcome, result.applied) == ("skipped", False)
 
 
 #
@@ -198,13 +198,13 @@ MINE = {"run": "r", "rollout": "p"}
     ],
 )
 def test_of_a_host_that_was_lost(install, found, expected):
-    assert judge(install, LOST, found).outcome == expected
+    assert determine(install, LOST, found).outcome == expected
 
 
 def test_who_was_lost_and_was_patched_by_the_run_before_is_no_other():
     found = verified(job=None, journal={"run": "before", "rollout": "p"})
-    assert judge({**LOST, "run": "r"}, LOST, found, rollout="p").outcome == "done"
-    assert judge({**LOST, "run": "r"}, LOST, found, rollout="q").outcome == "skipped"
+    assert determine({**LOST, "run": "r"}, LOST, found, rollout="p").outcome == "done"
+    assert determine({**LOST, "run": "r"}, LOST, found, rollout="q").outcome == "skipped"
 
 
 #
@@ -214,27 +214,29 @@ def test_who_was_lost_and_was_patched_by_the_run_before_is_no_other():
 
 def test_what_an_earlier_run_of_the_rollout_has_done_is_done():
     unchanged = verified(job={"failed": False, "changed": False}, journal=MINE)
-    assert judge(APPLIED, unchanged, rollout="p").outcome == "done"
-    assert judge(APPLIED, unchanged, rollout="q").outcome == "unchanged", "another rollout's"
-    assert judge(APPLIED, verified(job=None, journal=MINE), rollout="p").outcome == "done"
-    assert judge(APPLIED, verified("outdated", False, job=None, journal=MINE), rollout="p").outcome == "failed"
+    assert determine(APPLIED, unchanged, rollout="p").outcome == "done"
+    assert determine(APPLIED, unchanged, rollout="q").outcome == "unchanged", "another rollout's"
+    assert determine(APPLIED, verified(job=None, journal=MINE), rollout="p").outcome == "done"
+    assert determine(APPLIED, verified("outdated", False, job=None, journal=MINE), rollout="p").outcome == "failed"
 
 
 #
 # Health, and the soak
 #
 
-ILL = {"verdict": "fail", "problems": [{"what": "log", "text": "BUG: unable to handle page fault"}]}
+KERNEL_OOPS = {"verdict": "fail", "problems": [{"what": "log", "text": "BUG: unable to handle page fault"}]}
 
 
 def test_a_kernel_that_is_not_well_since_is_a_failure_and_has_something_to_go_back_from():
-    told = judge(APPLIED, verified(health=ILL))
-    assert (told.outcome, told.applied) == ("failed", True)
-    assert "page fault" in told.reason
+    result = determine(APPLIED, verified(health=KERNEL_OOPS))
+    assert (result.outcome, result.applied) == ("failed", True)
+    assert "page fault" in result.reason
 
 
 def test_of_a_host_that_was_not_changed_the_health_is_not_ours():
-    assert judge(APPLIED, verified(health=ILL, job={"failed": False, "changed": False})).outcome == "unchanged"
+    assert (
+        determine(APPLIED, verified(health=KERNEL_OOPS, job={"failed": False, "changed": False})).outcome == "unchanged"
+    )
 
 
 @pytest.mark.parametrize(
@@ -243,7 +245,7 @@ def test_of_a_host_that_was_not_changed_the_health_is_not_ours():
         (verified(), "done"),
         (verified(health={"verdict": "pass", "problems": []}), "done"),
         (verified(health={"verdict": "inconclusive", "problems": []}), "done"),
-        (verified(health=ILL), "failed"),
+        (verified(health=KERNEL_OOPS), "failed"),
         # A newer one has come out; somebody has put in another one
         (verified("outdated", False), "done"),
         (verified(evr="4"), "failed"),
@@ -255,14 +257,14 @@ def test_of_a_host_that_was_not_changed_the_health_is_not_ours():
     ],
 )
 def test_a_probe(result, expected):
-    told = outcome.apply_probe(judge(APPLIED, verified()), result, {})
-    assert told.outcome == expected
-    assert told.applied is True, "what was lost or fails may have to go back"
+    result = outcome.apply_probe(determine(APPLIED, verified()), result, {})
+    assert result.outcome == expected
+    assert result.applied is True, "what was lost or fails may have to go back"
 
 
 def test_who_goes_down_in_the_soak_has_nothing_to_go_back_from():
-    told = outcome.apply_probe(judge(APPLIED, verified()), verified("crashed", None, boot_id="boot-2"), {})
-    assert (told.outcome, told.crashed, told.applied) == ("failed", True, False)
+    result = outcome.apply_probe(determine(APPLIED, verified()), verified("crashed", None, boot_id="boot-2"), {})
+    assert (result.outcome, result.crashed, result.applied) == ("failed", True, False)
 
 
 #
@@ -289,14 +291,14 @@ def test_who_goes_down_in_the_soak_has_nothing_to_go_back_from():
     ],
 )
 def test_of_the_way_back(result, expected, applied):
-    told = outcome.apply_rollback(judge(APPLIED, verified(health=ILL)), result, {})
-    assert (told.outcome, told.applied) == (expected, applied)
-    assert "page fault" in told.reason, "why it had to go back stays"
+    result = outcome.apply_rollback(determine(APPLIED, verified(health=KERNEL_OOPS)), result, {})
+    assert (result.outcome, result.applied) == (expected, applied)
+    assert "page fault" in result.reason, "why it had to go back stays"
 
 
 def test_what_the_store_says():
     row = {"outcome": "done", "reason": "r", "state": "patched", "level": 3, "wave": 1, "at": 5.0}
-    told = outcome.load_outcome("web1", row, "c")
-    assert (told.outcome, told.level, told.cohort) == ("done", 3, "c")
+    result = outcome.load_outcome("web1", row, "c")
+    assert (result.outcome, result.level, result.cohort) == ("done", 3, "c")
     assert outcome.load_outcome("web1", {"outcome": "begun"}, "c").outcome == "pending"
     assert outcome.load_outcome("web1", None, "c", HOST).state == "unpatched"

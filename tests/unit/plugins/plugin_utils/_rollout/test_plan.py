@@ -143,6 +143,7 @@ def test_caps() -> None:
         ({"budget_wave": "some"}, "livepatch_budget is 'some'"),
         ({"budget_lost": "x"}, "livepatch_budget_lost"),
         ({"max_per_domain": "0"}, "livepatch_max_per_domain is 0"),
+        ({"max_per_group": "00%"}, "livepatch_max_per_group is 00%"),
         ({"cohort_key": "[["}, "livepatch_cohort_key.*not JMESPath"),
         ({"kernel_versions": "new ones"}, "livepatch_kernel_versions.*range"),
     ],
@@ -239,6 +240,25 @@ def test_a_cohort_key_divides() -> None:
     assert len(make(fleet).cohorts) == 2
 
 
+@pytest.mark.parametrize("blank", ["", None])
+def test_blank_variables_of_a_host_mean_the_default(blank: t.Any) -> None:
+    names = ("livepatch_canary", "livepatch_criticality", "livepatch_service_group")
+    assert parse_host("a", dict.fromkeys(names, blank), None) == parse_host("a", {}, None)
+
+
+@pytest.mark.parametrize("blank", ["", None])
+def test_blank_budgets_lift_no_limit(blank: t.Any) -> None:
+    blanks = settings(**{name: blank for name in OPTIONS if name.startswith("budget_")})
+    assert blanks.budgets == settings().budgets
+    assert (blanks.budgets["wave"], blanks.budgets["lost"]) == ("0", "0")
+
+
+def test_a_cohort_key_without_a_value_is_refused_by_the_hosts_name() -> None:
+    selection = settings(cohort_key="&kernel.machine").selection
+    with pytest.raises(PlanError, match="livepatch_cohort_key gives no value for host web1"):
+        parse_host("web1", {}, _result(), selection)
+
+
 @pytest.mark.parametrize(
     ("mark", "canary"), [("false", False), ("no", False), (False, False), ("yes", True), (1, True)]
 )
@@ -252,6 +272,10 @@ def test_the_mark_is_a_word_in_an_ini_inventory(mark: t.Any, canary: bool) -> No
         ({"livepatch_canary": "perhaps"}, "livepatch_canary of host a"),
         ({"livepatch_criticality": "very"}, "livepatch_criticality of host a is 'very'"),
         ({"livepatch_criticality": 1.5}, "livepatch_criticality of host a is 1.5"),
+        ({"livepatch_criticality": True}, "livepatch_criticality of host a is True"),
+        ({"livepatch_criticality": "nan"}, "livepatch_criticality of host a is 'nan'"),
+        ({"livepatch_service_group": 5}, "livepatch_service_group of host a is 5"),
+        ({"livepatch_service_group": {"db": 1}}, "livepatch_service_group of host a is {'db': 1}"),
     ],
 )
 def test_a_variable_that_cannot_be_understood_is_refused(variables: dict, words: str) -> None:
@@ -315,9 +339,7 @@ _OPTIONS = st.fixed_dictionaries(
 )
 
 
-@hypothesis.settings(max_examples=1000, deadline=None)
-@hypothesis.given(_FLEET, _OPTIONS, st.randoms(use_true_random=False))
-def test_any_fleet(fleet: list[Host], options: dict, chance: random.Random) -> None:
+def _check_any_fleet(fleet: list[Host], options: dict[str, t.Any], chance: random.Random) -> None:
     given = settings(**options)
     made = plan.build_plan(fleet, given)
     names = {one.name: one for one in fleet}
@@ -346,6 +368,22 @@ def test_any_fleet(fleet: list[Host], options: dict, chance: random.Random) -> N
     shuffled = list(fleet)
     chance.shuffle(shuffled)
     assert plan.build_plan(shuffled, given).as_document() == made.as_document()
+
+
+_any_fleet = hypothesis.given(_FLEET, _OPTIONS, st.randoms(use_true_random=False))
+
+
+@hypothesis.settings(max_examples=150, deadline=None)
+@_any_fleet
+def test_any_fleet(fleet: list[Host], options: dict[str, t.Any], chance: random.Random) -> None:
+    _check_any_fleet(fleet, options, chance)
+
+
+@pytest.mark.slow
+@hypothesis.settings(max_examples=1000, deadline=None)
+@_any_fleet
+def test_any_of_a_thousand_fleets(fleet: list[Host], options: dict[str, t.Any], chance: random.Random) -> None:
+    _check_any_fleet(fleet, options, chance)
 
 
 def _most(cap: str | None, of: int) -> float:

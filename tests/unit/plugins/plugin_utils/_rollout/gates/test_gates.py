@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import typing as t
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import RequestFailed, redact_url
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import REQUEST_OPTIONS, RequestFailed, redact_url
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner, verdict
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import (
     GateContext,
@@ -238,7 +242,7 @@ def test_a_gate_is_skipped_by_its_name_and_for_a_reason_that_is_kept() -> None:
     [
         ({"type": "http"}, "gate 1 has no name"),
         ({"name": "x", "type": "email"}, "of type 'email'"),
-        ({**HTTP, "urll": "x"}, "urll is not known"),
+        ({**HTTP, "urll": "x"}, "urll is unknown; valid options are .*url"),
         ({"name": "x", "type": "http"}, "has no url"),
         ({**HTTP, "method": "DELETE"}, "GET or POST"),
         (PROM, "either pass_if"),
@@ -249,12 +253,73 @@ def test_a_gate_is_skipped_by_its_name_and_for_a_reason_that_is_kept() -> None:
         ({**BELOW, "on_empty": "pass"}, "cannot pass"),
         ({**BELOW, "count": 0}, "set 1 or more"),
         ({**BELOW, "interval": "soon"}, "set a number"),
+        ({**BELOW, "interval": "nan"}, "set a number"),
+        ({**BELOW, "error_limit": "inf"}, "set a number"),
+        ({**RATIO, "max_ratio": "inf"}, "set a number"),
+        ({**HTTP, "timeout": "soon"}, "timeout is 'soon': set a number"),
+        ({**HTTP, "headers": "X: y"}, "headers is 'X: y'"),
+        ({**HTTP, "dry_run": "maybe"}, "dry_run is 'maybe': set true or false"),
+        ({**ALERTS, "allow": "Down"}, "allow is 'Down': set a list"),
         ({**ALERTS, "matchers": ["severity=critical"]}, "not a matcher"),
     ],
 )
 def test_what_cannot_be_understood_is_refused_before_anything_is_asked(gate: dict[str, t.Any], words: str) -> None:
     with pytest.raises(PlanError, match="^livepatch_gates: .*" + words):
         runner.parse_gates([gate], {})
+
+
+@pytest.mark.parametrize("blank", ["", None])
+@pytest.mark.parametrize(
+    ("gate", "keys"),
+    [
+        (BELOW, [field.name for field in dataclasses.fields(verdict.Limits)]),
+        (BELOW, [*REQUEST_OPTIONS, "dry_run", "on_empty", "max_ratio"]),
+        (ALERTS, ["matchers", "label", "allow", "only_new"]),
+        (HTTP, ["method"]),
+    ],
+)
+def test_blank_options_mean_the_default(gate: dict[str, t.Any], keys: list[str], blank: t.Any) -> None:
+    assert runner.parse_gates([{**gate, **dict.fromkeys(keys, blank)}], {}) == runner.parse_gates([gate], {})
+
+
+@pytest.mark.parametrize(("word", "critical"), [("false", True), ("no", True), (0, True), ("true", False), (1, False)])
+def test_words_are_read_as_ansible_reads_booleans(word: t.Any, critical: bool) -> None:
+    (gate,) = runner.parse_gates([{**HTTP, "dry_run": word}], {})
+    assert gate.critical is critical
+    old = alert(started="1970-01-01T00:16:39Z")
+    expected = "fail" if critical else "pass"
+    assert ask({**ALERTS, "only_new": word}, (200, json.dumps([old])))[0].verdict == expected
+
+
+_KEYS = (*HTTP, *ALERTS, *BELOW, "max_ratio", "on_empty", "matchers", "allow", "only_new", "label", "method", "dry_run")
+_KEYS = (*_KEYS, *REQUEST_OPTIONS, *(field.name for field in dataclasses.fields(verdict.Limits)))
+_VALUE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 3),
+    st.floats(),
+    st.sampled_from(["", " ", "x", "5", "nan", "inf", "-1", "on", "< 1", "up", "$hosts", "http", "prometheus"]),
+    st.lists(st.sampled_from(["a", 'severity="x"', 5, None]), max_size=2),
+    st.dictionaries(st.sampled_from(["X", "Y"]), st.sampled_from(["a", 5, None]), max_size=1),
+)
+
+
+@hypothesis.settings(max_examples=400, deadline=None)
+@hypothesis.given(st.sampled_from([HTTP, ALERTS, BELOW, RATIO]), st.dictionaries(st.sampled_from(_KEYS), _VALUE))
+def test_whatever_a_gate_is_given_is_taken_or_refused_by_its_name(
+    gate: dict[str, t.Any], changes: dict[str, t.Any]
+) -> None:
+    try:
+        (parsed,) = runner.parse_gates([{**gate, **changes}], {})
+    except PlanError as exc:
+        assert str(exc).startswith("livepatch_gates: ")
+        return
+    limits = parsed.limits
+    assert limits.count >= 1
+    assert all(0 <= getattr(limits, field.name) < math.inf for field in dataclasses.fields(limits))
+    # Nothing that was taken ends in an exception later, and silence is never a pass.
+    net = Net(RequestFailed("does not answer"))
+    assert parsed.source.measure(CONTEXT, net.fetch).verdict == "error"
 
 
 def test_two_of_the_same_name_are_refused() -> None:
