@@ -136,7 +136,7 @@ CASES = {
     "targets in the inventory": Case(NONE, 2, ("livepatch_targets",), variables={"livepatch_targets": "a"}),
     "a budget on one host": Case(NONE, 2, ("livepatch_budget",), of_one={"a2": {"livepatch_budget": 5}}),
     "a budget on a canary": Case(NONE, 2, ("livepatch_budget",), of_one={"a1": {"livepatch_budget": 5}}),
-    "a word as budget": Case(NONE, 2, ("livepatch_budget: 'some'",), arguments=("-e", "livepatch_budget=some")),
+    "a word as budget": Case(NONE, 2, ("livepatch_budget is 'some'",), arguments=("-e", "livepatch_budget=some")),
     "another strategy, a canary is lost": _halted("lost", DIES, **HOSTILE),
     "another strategy, a canary fails": _halted("failed", REFUSES, **HOSTILE),
     "another strategy, all is well": Case(ALL, 0, (PASSED, "4 hosts: 4 done"), settings=HOSTILE),
