@@ -12,7 +12,7 @@ import uuid
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _async_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt
 
@@ -25,13 +25,18 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         # Here and not on the host: of a detached run's bad options nobody would hear before it is collected.
-        _options.parse_options(self, _argspec.LIVEPATCH)
+        options = _options.parse_options(self, _argspec.LIVEPATCH)
         arguments = dict(self._task.args)
         arguments["run"] = arguments.get("run") or uuid.uuid4().hex
         # The last thing before it starts: a task of its own would be asked of all hosts before any of them starts.
         halted = None if self._goes_back(arguments) or self._task.check_mode else halt.get_halt_reason(self, task_vars)
         if halted is not None:
             return {"changed": False, "failed": True, "halted": True, "msg": f"not started: {halted}"}
+        # It may have to wait for the run before it, which may take as long.
+        max_seconds = 2 * round(_async_result.longest(options["timeout"], options["lock_timeout"]))
+        if self._task.async_val:
+            # What Ansible kills it after is above that by what the task says.
+            self._task.async_val += max_seconds
         try:
             result = self._execute_module(
                 module_name="fleet.livepatch.livepatch",
@@ -42,7 +47,7 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure as exc:
             # It may have started: whoever hears of the host again has to know by which name.
             result = {"unreachable": True, "msg": str(exc)}
-        return {**result, "run": arguments["run"]}
+        return {**result, "run": arguments["run"], "max_seconds": max_seconds}
 
     def _goes_back(self, arguments: dict[str, t.Any]) -> bool:
         """A halt stops what is new on a host, and not what puts it in order."""

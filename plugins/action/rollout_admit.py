@@ -14,14 +14,22 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission, budgets, hostvars, webhooks
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    admission,
+    budgets,
+    common_options,
+    hostvars,
+    timeouts,
+    webhooks,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _OPTIONS: dict[str, t.Any] = {
+    **common_options.STEP_OPTIONS,
     "approval": {"type": "list", "elements": "str", "default": []},
     "windows": {"type": "list", "elements": "dict", "default": []},
     "blackouts": {"type": "list", "elements": "dict", "default": []},
-    "needs": {"type": "int"},
+    "min_remaining": {"type": "int"},
     "soak": {"type": "int", "default": 0},
     "slices": {"type": "int", "default": 0},
     **webhooks.OPTIONS,
@@ -35,22 +43,23 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         options = _options.parse_options(self, _OPTIONS)
-        rollout = hostvars.current(task_vars)
-        batch = hostvars.batch_of(rollout, task_vars)
+        rollout = options["rollout"]
         try:
+            batch = hostvars.find_batch(rollout, task_vars)
             store = StoreClient(self, task_vars, rollout)
             notices = webhooks.create_notifier(self, options, store.scope, rollout)
-            if options["needs"] is None:
-                options["needs"] = hostvars.reserve(hostvars.variables_of(batch["starts"], task_vars), options["soak"])
-            told = admission.of(store, rollout, batch, options, self._task.check_mode)
+            if options["min_remaining"] is None:
+                variables = hostvars.get_variables(batch["starts"], task_vars)
+                options["min_remaining"] = timeouts.compute_window_seconds(variables, options["soak"])
+            admitted = admission.admit_batch(store, rollout, batch, options, self._task.check_mode)
         except PlanError as exc:
-            raise AnsibleActionFail(str(exc)) from exc
-        if told["start"]:
-            name = budgets.format_wave_name(rollout["document"], told["wave"])
-            count = format_count(told["start"], "host starts", "hosts start")
-            notices.notify("wave_start", f"{name}: {count}", wave=told["wave"], hosts=told["start"])
-        if not told["go"]:
-            if told["detail"].get("for") == "approval":
-                notices.notify("approval", told["detail"]["text"], wave=told["wave"])
-            self._display.display(f"No further host is started: {told['detail']['text']}")
-        return {"changed": False, **told}
+            raise AnsibleActionFail(str(exc)) from None
+        if admitted["start"]:
+            name = budgets.format_wave_name(rollout["document"], admitted["wave"])
+            count = format_count(admitted["start"], "host starts", "hosts start")
+            notices.notify("wave_start", f"{name}: {count}", wave=admitted["wave"], hosts=admitted["start"])
+        if not admitted["go"]:
+            if admitted["detail"].get("for") == "approval":
+                notices.notify("approval", admitted["detail"]["text"], wave=admitted["wave"])
+            self._display.display(f"No further host is started: {admitted['detail']['text']}")
+        return {"changed": False, **admitted}

@@ -2,45 +2,39 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Judges a batch, its wave, and what was brought back: the controller's part of the module of the same name."""
+"""Assesses a batch, its wave, and what was rolled back: the controller's part of the module of the same name."""
 
 from __future__ import annotations
 
-import collections
 import typing as t
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hostvars, webhooks
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.assess import Gatekeeper
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    assess,
+    common_options,
+    hostvars,
+    webhooks,
+)
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
+# What each step needs of the steps before it
+_STEP_INPUTS = {"batch": "admission", "probe": "assessment", "wave": "assessment", "rollback": "hosts"}
 _OPTIONS: dict[str, t.Any] = {
-    "of": {"type": "str", "choices": ["batch", "probe", "wave", "rollback"], "required": True},
+    **common_options.STEP_OPTIONS,
+    "step": {"type": "str", "choices": list(_STEP_INPUTS), "required": True},
+    "admission": {"type": "dict"},
+    "assessment": {"type": "dict"},
+    "hosts": {"type": "list", "elements": "str"},
     "soak": {"type": "int", "default": 0},
-    "run_limit": {"type": "int", "default": 3600},
+    "max_runtime": {"type": "int", "default": 3600},
     "gates": {"type": "list", "elements": "dict", "default": []},
     "skip_gates": {"type": "dict", "default": {}},
     **webhooks.OPTIONS,
-}
-# What tasks after a step that could not judge go by: nothing more is done to anybody.
-_NOTHING: dict[str, t.Any] = {
-    "passed": False,
-    "go": False,
-    "last": False,
-    "held": None,
-    "soak": {"probes": [], "until": None},
-    "rows": [],
-    "barred": [],
-    "halted": None,
-    "confirm": [],
-    "kmps": {},
-    "rollback": [],
-    "shares": {},
-    "elsewhere": [],
 }
 
 
@@ -51,31 +45,48 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         options = _options.parse_options(self, _OPTIONS)
+        step, rollout = options["step"], options["rollout"]
+        if options[_STEP_INPUTS[step]] is None:
+            raise AnsibleActionFail(f"step={step} needs the option {_STEP_INPUTS[step]}, and it is not given")
         try:
-            rollout = hostvars.current(task_vars)
             store = StoreClient(self, task_vars, rollout)
-            keeper = Gatekeeper(store, rollout, task_vars, options, self._task.check_mode)
             notices = webhooks.create_notifier(self, options, store.scope, rollout)
-            told = getattr(keeper, options["of"])()
-            _tell(notices, options["of"], told)
-        except Exception as exc:  # whatever it is, a gate that cannot judge must not end the run without its report
-            said = str(exc) if isinstance(exc, (AnsibleError, PlanError)) else f"{exc!r}: report it as a bug"
+            assessment = self._assess(store, options, task_vars)
+            _notify(notices, step, assessment)
+        except Exception as exc:  # whatever it is, a gate that cannot assess must not end the run without its report
+            error = str(exc) if isinstance(exc, (AnsibleError, PlanError)) else f"{exc!r}: report it as a bug"
             verdict = (
-                f"Gate: error: {said}. What became of this batch is not recorded, and no further host is patched: run "
-                "the playbook again when that is mended, and the hosts are asked"
+                f"Gate: error: {error}. What became of this batch is not recorded, and no further host is patched: fix "
+                "that, then run the playbook again, and the hosts are asked"
             )
-            told = {**_NOTHING, "verdict": verdict, "error": said}
-        if options["of"] == "wave" or "error" in told:
-            self._display.display(told["verdict"])
-        return {"changed": False, **told}
+            assessment = {**assess.NO_ASSESSMENT, "verdict": verdict, "error": error}
+        if step == "wave" or "error" in assessment:
+            self._display.display(assessment["verdict"])
+        return {"changed": False, **assessment}
+
+    def _assess(
+        self, store: StoreClient, options: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]
+    ) -> dict[str, t.Any]:
+        step, rollout = options["step"], options["rollout"]
+        if step == "rollback":
+            gate = GateInput(store, rollout, {}, self._task.check_mode)
+            present = set(task_vars["ansible_play_batch"])
+            return assess.assess_rollback(gate, [name for name in options["hosts"] if name in present], task_vars)
+        gate = GateInput(store, rollout, hostvars.find_batch(rollout, task_vars), self._task.check_mode)
+        if step == "batch":
+            run_ends = rollout["began"] + options["max_runtime"]
+            return assess.assess_batch(gate, options["admission"], task_vars, options["soak"], run_ends)
+        if step == "probe":
+            return assess.assess_probe(gate, options["assessment"], task_vars)
+        return assess.assess_wave(gate, options["assessment"], options["gates"], options["skip_gates"])
 
 
-def _tell(notices: webhooks.Notifier, of: str, told: t.Mapping[str, t.Any]) -> None:
-    """What is told of a step. A batch that is not its wave's last is nobody's news, unless the rollout stops there."""
-    counts = dict(collections.Counter(row["outcome"] for row in told.get("rows", ())))
-    if of == "rollback" and told["rows"]:
-        notices.notify("rollback", told["verdict"], hosts=[row["host"] for row in told["rows"]], counts=counts)
-    elif of == "batch" and (told["last"] or not told["passed"]):
-        notices.notify("wave_end", told["verdict"], wave=told["wave"], counts=counts)
-    elif of == "wave" and (told["last"] or not told["go"]):
-        notices.notify("gate", told["verdict"], wave=told["wave"], status=told["status"], go=told["go"])
+def _notify(notices: webhooks.Notifier, step: str, assessment: t.Mapping[str, t.Any]) -> None:
+    """Posts the events of a step. A batch that is not its wave's last is none, unless the rollout stops there."""
+    verdict, counts = assessment["verdict"], assessment.get("counts")
+    if step == "rollback" and assessment["hosts"]:
+        notices.notify("rollback", verdict, hosts=assessment["hosts"], counts=counts)
+    elif step == "batch" and (assessment["last"] or not assessment["passed"]):
+        notices.notify("wave_end", verdict, wave=assessment["wave"], counts=counts)
+    elif step == "wave" and (assessment["last"] or not assessment["go"]):
+        notices.notify("gate", verdict, wave=assessment["wave"], status=assessment["status"], go=assessment["go"])

@@ -12,11 +12,12 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt, hostvars
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options, halt
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 # Seconds between two looks at the halt, and between two signs of life for the lease
-_LOOK, _RENEW = 2.0, 60.0
+_CHECK_INTERVAL, _RENEW_INTERVAL = 2.0, 60.0
+_OPTIONS: dict[str, t.Any] = {**common_options.STEP_OPTIONS, "until": {"type": "float", "required": True}}
 
 
 class ActionModule(ActionBase):
@@ -25,13 +26,13 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        options = _options.parse_options(self, {"until": {"type": "float", "required": True}})
-        store = StoreClient(self, task_vars, hostvars.current(task_vars))
-        renewed, why = time.monotonic(), None
-        while why is None and time.time() < options["until"]:
-            time.sleep(max(0.0, min(_LOOK, options["until"] - time.time())))
-            why = halt.get_halt_reason(self, task_vars)
-            if time.monotonic() - renewed > _RENEW:
+        options = _options.parse_options(self, _OPTIONS)
+        store = StoreClient(self, task_vars, options["rollout"])
+        renewed, halted = time.monotonic(), None
+        while halted is None and time.time() < options["until"]:
+            time.sleep(max(0.0, min(_CHECK_INTERVAL, options["until"] - time.time())))
+            halted = halt.get_halt_reason(self, task_vars)
+            if time.monotonic() - renewed > _RENEW_INTERVAL:
                 store.send_fenced("renew_lease")
                 renewed = time.monotonic()
-        return {"changed": False, "halted": why}
+        return {"changed": False, "halted": halted}

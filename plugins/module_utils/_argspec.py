@@ -78,6 +78,18 @@ HEALTH_CHECKS: Dict[str, Any] = {
         "timeout": {"type": "int", "default": 10},
     },
 }
+BLOCKS = ("livepatch", "kernel", "kmp")
+LIVEPATCH_INFO: Dict[str, Dict[str, Any]] = dict(
+    POLICY,
+    gather={"type": "list", "elements": "str", "choices": [*BLOCKS, "functions"], "default": list(BLOCKS)},
+    run={"type": "str"},
+    wait={"type": "int", "default": 0},
+    results_file={"type": "path"},
+    health_checks=HEALTH_CHECKS,
+    # What the control node does about a host that gives no answer; the host itself takes no notice.
+    on_unreachable={"type": "str", "choices": ["fail", "report"], "default": "fail"},
+    unreachable_timeout={"type": "int", "default": 0},
+)
 
 
 def build_policy(params: Dict[str, Any], host: Host) -> policies.Policy:

@@ -184,6 +184,18 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+run:
+  description: The ID of this run, under which the host's journal records it.
+  returned: always
+  type: str
+  sample: 6f1c3f6a5c0b4b0f8f4f0c8a2c1d9e7b
+max_seconds:
+  description:
+    - How many seconds the run may take at the most by O(timeout) and O(lock_timeout), with its reversal, and after
+      another run that it has to wait for.
+  returned: unless a halt kept it from starting
+  type: int
+  sample: 2640
 msg:
   description: Why it failed, or why O(state=previous) changed nothing.
   returned: on failure, and where O(state=previous) leaves the host as it is

@@ -38,6 +38,18 @@ options:
   results_file:
     description: Where Ansible keeps the result of O(run), for a run that ended before it could record anything.
     type: path
+  on_unreachable:
+    description:
+      - What becomes of a host that cannot be reached, or that cannot answer. V(fail) fails, as any module does.
+      - V(report) returns RV(problem) instead, so that a fleet can be assessed as a whole, the hosts that do not answer
+        included.
+    type: str
+    choices: [fail, report]
+    default: fail
+  unreachable_timeout:
+    description: How many seconds a host that cannot be reached is tried again, every ten seconds.
+    type: int
+    default: 0
   health_checks:
     description:
       - Checks of the host that RV(livepatch.health) includes. One that fails makes its verdict V(fail).
@@ -100,6 +112,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+problem:
+  description: What is wrong and what to do, in one line. There is nothing else then.
+  returned: with O(on_unreachable=report), when the host gave no answer
+  type: str
+  sample: "unreachable: nothing listens at 192.0.2.7 port 22; check ansible_host and ansible_port, and that sshd runs"
 livepatch:
   description: The state of the host's live patch.
   returned: if O(gather) has V(livepatch) or V(functions)
@@ -309,24 +326,10 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import (
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 
-_BLOCKS = ("livepatch", "kernel", "kmp")
-
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=dict(
-            _argspec.POLICY,
-            gather={
-                "type": "list",
-                "elements": "str",
-                "choices": [*_BLOCKS, "functions"],
-                "default": list(_BLOCKS),
-            },
-            run={"type": "str"},
-            wait={"type": "int", "default": 0},
-            results_file={"type": "path"},
-            health_checks=_argspec.HEALTH_CHECKS,
-        ),
+        argument_spec=_argspec.LIVEPATCH_INFO,
         supports_check_mode=True,
     )
 

@@ -5,23 +5,22 @@
 
 DOCUMENTATION = r"""
 module: rollout_admit
-short_description: Ask whether a batch of a rollout may start, and record that it does
+short_description: Decide whether a batch of a rollout may start
 description:
+  - This module is for this collection's playbooks only.
   - Asks for a halt, for the quarantine, for the approval of the wave and for the change window, and records in the
-    store of the rollouts which hosts start, before they do. It runs on the controller, once for the batch
-    (C(run_once)), delegated
-    to the coordinator (C(livepatch_coordinator)).
-  - The rollout is the one that M(fleet.livepatch.livepatch_plan) has begun, kept as C(__livepatch_rollout) of
-    localhost.
+    store of the rollouts which hosts start, before they do. It runs on the control node, once for the batch
+    (C(run_once)), delegated to the coordinator (C(livepatch_coordinator)).
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
   - fleet.livepatch.webhooks
+  - fleet.livepatch.rollout_step
+  - fleet.livepatch.rollout_step.group
 options:
   approval:
-    description: The numbers of the waves that somebody has to approve (P(fleet.livepatch.rollback#role) needs none),
-      or V(all).
+    description: The numbers of the waves that an operator has to approve, or V(all). A rollback needs no approval.
     type: list
     elements: str
     default: []
@@ -36,9 +35,9 @@ options:
     type: list
     elements: dict
     default: []
-  needs:
+  min_remaining:
     description:
-      - How many seconds of a window have to be left, for the wave and for bringing it back. By default what the slowest
+      - How many seconds of a window have to be left, for the wave and for its rollback. By default what the slowest
         of its hosts needs by its C(livepatch_timeout) and C(livepatch_lock_timeout), O(soak), and five minutes.
     type: int
   soak:
@@ -48,25 +47,25 @@ options:
   slices:
     description:
       - Into how many jobs a wave is cut. One that has more hosts than may be in flight at once is left to them
-        (M(fleet.livepatch.livepatch_slice)) before any of its hosts is started. Canaries, and hosts that are the only
-        one of their kind, never are. With less than 2 no wave is.
+        (O(fleet.livepatch.rollout_begin#module:mode=slice)) before any of its hosts is started. Canaries, and hosts
+        that are the only one of their cohort, never are. With less than 2 no wave is.
     type: int
     default: 0
 seealso:
-  - module: fleet.livepatch.livepatch_plan
+  - module: fleet.livepatch.rollout_begin
   - module: fleet.livepatch.rollout_assess
-  - module: fleet.livepatch.livepatch_slice
 """
 
 EXAMPLES = r"""
-- name: See whether this batch may start
+- name: Check whether this batch may start
   fleet.livepatch.rollout_admit:
+    rollout: "{{ __livepatch_begun.rollout }}"
     approval: [1]
   run_once: true
   delegate_to: localhost
   register: __livepatch_admission
 
-- name: Leave the rest to the next run
+- name: End the play where it may not
   ansible.builtin.meta: end_play
   when: not __livepatch_admission.go
 """

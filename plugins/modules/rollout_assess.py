@@ -5,66 +5,91 @@
 
 DOCUMENTATION = r"""
 module: rollout_assess
-short_description: Judge a batch or a wave of a rollout
+short_description: Assess a batch or a wave of a rollout
 description:
-  - Judges hosts by what the roles P(fleet.livepatch.install#role) and P(fleet.livepatch.verify#role) left of each of
-    them, and by what they say later. It runs on the controller, once for the batch (C(run_once)), delegated to the
-    coordinator (C(livepatch_coordinator)), and records what it finds in the store of the rollouts before anything is
-    done about it.
+  - This module is for this collection's playbooks only.
+  - Assesses hosts by what they answered, and records what became of them in the store of the rollouts before anything
+    is done about it. It runs on the control node, once for the batch (C(run_once)), delegated to the coordinator
+    (C(livepatch_coordinator)).
+  - Of each host it reads the variables C(__livepatch_host), C(__livepatch_install), C(__livepatch_verify) and
+    C(__livepatch_reached) for O(step=batch), C(__livepatch_soak_probe) for O(step=probe), and
+    C(__livepatch_install_end) for O(step=rollback). The tasks of the roles P(fleet.livepatch.rollout#role),
+    P(fleet.livepatch.install#role) and P(fleet.livepatch.verify#role) register them.
   - A host that failed, that was lost, or of which nothing is known is bad. The one rule is to stop when more are bad
     than a budget has; canaries, and hosts that are the only one of their cohort, have none.
+  - If a step cannot assess, it does not fail. It returns RV(error), and nothing more is done to any host.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
   - fleet.livepatch.webhooks
+  - fleet.livepatch.rollout_step
+  - fleet.livepatch.rollout_step.group
 options:
-  of:
+  step:
     description:
-      - V(batch) judges hosts that have just been patched, V(probe) those of a wave that soaks, V(wave) says whether
-        the rollout goes on, and asks the gates that look elsewhere than at the hosts. V(rollback) records what was
-        brought back.
+      - V(batch) assesses hosts that have just been patched, V(probe) those of a wave that soaks, V(wave) decides
+        whether the rollout goes on, and asks the gates that look elsewhere than at the hosts. V(rollback) records what
+        was rolled back.
     type: str
     choices: [batch, probe, wave, rollback]
     required: true
+  admission:
+    description: What M(fleet.livepatch.rollout_admit) returned for the batch. O(step=batch) requires it.
+    type: dict
+  assessment:
+    description:
+      - What the step before returned, which is O(step=batch) or the last O(step=probe). O(step=probe) and O(step=wave)
+        require it.
+    type: dict
+  hosts:
+    description:
+      - The hosts that were rolled back. Those that are not in the play's batch are left out. O(step=rollback) requires
+        it.
+    type: list
+    elements: str
   soak:
-    description: How many seconds a wave has to stay healthy before its gate can pass, for O(of=batch).
+    description: How many seconds a wave has to stay healthy before its gate can pass, for O(step=batch).
     type: int
     default: 0
-  run_limit:
+  max_runtime:
     description: After how many seconds the run does not wait for a soak any more, and leaves it to the next one.
     type: int
     default: 3600
   gates:
-    description: The gates that look elsewhere, each with C(name), C(type) and what that type needs, for O(of=wave).
+    description: The gates that look elsewhere, each with C(name), C(type) and what that type needs, for O(step=wave).
     type: list
     elements: dict
     default: []
   skip_gates:
-    description: Names of gates that are passed over, each with the reason, which is recorded.
+    description: Names of gates that are skipped, each with the reason, which is recorded.
     type: dict
     default: {}
 seealso:
-  - module: fleet.livepatch.livepatch_plan
+  - module: fleet.livepatch.rollout_begin
   - module: fleet.livepatch.rollout_admit
 """
 
 EXAMPLES = r"""
-- name: Judge the hosts
+- name: Assess the hosts of the batch
   fleet.livepatch.rollout_assess:
-    of: batch
+    rollout: "{{ __livepatch_begun.rollout }}"
+    step: batch
+    admission: "{{ __livepatch_admission }}"
   run_once: true
   delegate_to: localhost
   register: __livepatch_batch
 
-- name: Judge the wave
+- name: Assess the wave
   fleet.livepatch.rollout_assess:
-    of: wave
+    rollout: "{{ __livepatch_begun.rollout }}"
+    step: wave
+    assessment: "{{ __livepatch_batch }}"
   run_once: true
   delegate_to: localhost
   register: __livepatch_assessment
 
-- name: Stop here if it is not well
+- name: End the play where the rollout does not go on
   ansible.builtin.meta: end_play
   when: not __livepatch_assessment.go
 """
@@ -82,58 +107,69 @@ wave:
   sample: 0
 passed:
   description: Whether no budget is used up.
-  returned: for O(of=batch) and O(of=probe)
+  returned: for O(step=batch) and O(step=probe)
   type: bool
   sample: true
 soak:
   description: The times of the C(probes) that this run does, and C(until) when the wave soaks if the next run has to
     see to it.
-  returned: for O(of=batch) and O(of=probe)
+  returned: for O(step=batch) and O(step=probe)
   type: dict
   sample: {probes: [], until: null}
-rows:
-  description: What became of the hosts.
-  returned: success
+counts:
+  description: How many hosts have come to which outcome, of the wave so far, or of those that were rolled back.
+  returned: for all but O(step=wave)
+  type: dict
+  sample: {done: 3, failed: 1}
+error:
+  description: Why the step could not assess.
+  returned: when it could not
+  type: str
+  sample: "the store of the rollouts: database is locked"
+hosts:
+  description: The hosts that were rolled back, or were to be.
+  returned: for O(step=rollback)
   type: list
-  elements: dict
-  sample:
-    - {host: web1, outcome: done, reason: patched, state: patched, level: 3, seconds: 1.2}
+  elements: str
+  sample: [web1]
 go:
   description: Whether the rollout goes on.
-  returned: for O(of=wave)
+  returned: for O(step=wave)
   type: bool
   sample: true
 status:
   description: As what it ends where it does not, V(failed), V(soaking) or V(waiting).
-  returned: for O(of=wave)
+  returned: for O(step=wave)
   type: str
   sample: running
 confirm:
   description: Hosts whose next boot may have the patch from now on.
-  returned: for O(of=wave)
+  returned: for O(step=wave)
   type: list
   elements: str
   sample: [web1]
 kmps:
   description: The version and release of the KMP that was planned, for each host of RV(confirm).
-  returned: for O(of=wave)
+  returned: for O(step=wave)
   type: dict
   sample: {web1: 3-150400.2.1}
 rollback:
-  description: Hosts that have to go back to what they had before.
-  returned: for O(of=wave)
+  description: Hosts that have to be rolled back.
+  returned: for O(step=wave)
   type: list
   elements: str
   sample: []
 elsewhere:
   description: Those of RV(rollback) that are not in this batch.
-  returned: for O(of=wave)
+  returned: for O(step=wave)
   type: list
   elements: str
   sample: []
 shares:
-  description: Which hosts of the wave each host of the batch asks. A wave may be larger than a batch.
-  returned: for all but O(of=rollback)
+  description:
+    - Which hosts of the wave each host of the batch asks, in the soak or for their next boot. A wave may be larger than
+      a batch.
+  returned: for all but O(step=rollback)
   type: dict
   sample: {web1: [web1]}
 """

@@ -80,7 +80,7 @@ def test_jobs_that_remember_nothing(
     assert _asked(planned, "livepatch") == []
     idle = jobs.run("rollout", **settings)
     assert (idle.status, idle.artifacts["livepatch_status"]) == ("successful", "nothing"), idle.output
-    assert len(_asked(idle, "livepatch_survey")) == 6, "one round trip for each host"
+    assert len(_asked(idle, "livepatch_info")) == 6, "one round trip for each host"
     assert _asked(idle, "livepatch") == []
 
     # The canary of one kernel fails: its wave goes back, the KMP is barred, the report says so.

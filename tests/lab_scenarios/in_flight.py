@@ -29,7 +29,7 @@ def _rollout(lab: Lab, controller: Controller, *arguments: str) -> tuple[float, 
     )
     assert run.rc == 0, run.output
     ended = run.ended("livepatch_info")
-    (planned,) = run.ended("livepatch_plan").values()
+    (planned,) = run.ended("rollout_begin").values()
     _canaries, wave = (one["hosts"] for one in planned.result["plan"]["waves"])
     assert len(wave) == HOSTS
     begun = run.started("livepatch")

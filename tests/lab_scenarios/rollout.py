@@ -54,8 +54,8 @@ def test_a_full_rollout(eight: Lab, controller: Controller, figures: dict[str, o
     assert (second.rc, second.changed) == (0, 0), second.output
     assert "8 hosts: 8 unchanged" in second.output
     asked = [(event.host, event.action) for event in second.events if event.kind == "start" and event.host in started]
-    trips = [action for _host, action in asked if action.endswith(("_survey", "livepatch", "_info"))]
-    assert trips == ["fleet.livepatch.livepatch_survey"] * 8, "one round trip for each host"
+    trips = [action for _host, action in asked if action.endswith(("livepatch", "_info"))]
+    assert trips == ["fleet.livepatch.livepatch_info"] * 8, "one round trip for each host"
     figures.update({"hosts": 8, "kernels": 3, "canaries": len(canaries), "round trips of the second run": len(trips)})
 
 
@@ -217,7 +217,7 @@ def test_a_canary(eight: Lab, controller: Controller, name: str, figures: dict[s
 
 def _planned(run: Run) -> list[str]:
     """The canary wave of the run's plan."""
-    (planned,) = run.ended("livepatch_plan").values()
+    (planned,) = run.ended("rollout_begin").values()
     wave = planned.result["plan"]["waves"][0]
     assert wave["kind"] == "canaries"
     return list(wave["hosts"])

@@ -29,7 +29,7 @@ def test_build_ids_are_those_of_the_unpacked_images(fleet: Lab, first: Run) -> N
     for kernel in fleet.kernels:
         notes = subprocess.run(["readelf", "-n", kernel.vmlinux], check=True, capture_output=True, text=True).stdout
         expected[kernel.release] = notes.partition("Build ID: ")[2].split()[0]
-    told = {name: event.result["kernel"] for name, event in first.ended("livepatch_survey").items()}
+    told = {name: event.result["kernel"] for name, event in first.gathered().items()}
     assert {name: kernel["build_id"] for name, kernel in told.items()} == {
         host.name: expected[host.kernel] for host in fleet.hosts
     }
@@ -39,7 +39,7 @@ def test_build_ids_are_those_of_the_unpacked_images(fleet: Lab, first: Run) -> N
 
 def test_the_rollout_patches_all_hosts(fleet: Lab, first: Run) -> None:
     assert first.rc == 0, first.output
-    asked = {name: event.result["kernel"]["boot_id"] for name, event in first.ended("livepatch_survey").items()}
+    asked = {name: event.result["kernel"]["boot_id"] for name, event in first.gathered().items()}
     assert {host.name: host.ssh("cat /proc/sys/kernel/random/boot_id").strip() for host in fleet.hosts} == asked
     assert {name for name, job in first.jobs().items() if job["changed"]} == HOSTS
     verified = {name: event.result["livepatch"] for name, event in first.ended("livepatch_info").items()}

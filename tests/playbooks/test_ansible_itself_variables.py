@@ -44,7 +44,7 @@ ALWAYS = planned(["b2", "a1"], [1], tags="always")
 
 # tasks/plan.yml insists on an extra variable for that.
 CHOSEN = play(say("who", "{{ mine }}"), hosts="{{ mine | default('a2') }}")
-# playbooks/_targets.yml
+# playbooks/_validate.yml
 EVEN_LOCALHOST = play(
     say("once", "{{ ansible_play_hosts_all }}", run_once=True),
     say("known", "{{ query('ansible.builtin.inventory_hostnames', 'all') }}"),
@@ -395,7 +395,7 @@ VARIABLES = {
         4,
         "a1 unreachable=1",
     ),
-    # What waits for a lost host is livepatch_survey.
+    # What waits for a lost host is the action plugin of livepatch_info.
     "until does not wait for a host that is lost": Case(
         "a1? a2!",
         [

@@ -94,7 +94,8 @@ def test_the_workflow_runs_what_was_approved_or_nothing(fake_fleet: FakeFleet, j
 def test_a_job_that_is_cancelled_is_taken_up(fake_fleet: FakeFleet, jobs: Jobs) -> None:
     def starts(event: Event) -> bool:
         data = event["event_data"]
-        return event["event"] == "runner_on_start" and data.get("task_action") == "fleet.livepatch.livepatch_info"
+        verifies = data.get("task_action") == "fleet.livepatch.livepatch_info" and "verify" in data.get("role", "")
+        return event["event"] == "runner_on_start" and verifies
 
     cancelled = jobs.run("rollout", until=starts)
     assert (cancelled.status, cancelled.artifacts) == ("canceled", {}), cancelled.output

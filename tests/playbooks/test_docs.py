@@ -26,7 +26,7 @@ _INVENTORY = _CHECKOUT / "docs/inventory"
 _GUIDES = [_CHECKOUT / "README.md", *sorted((_CHECKOUT / "docs").glob("*.md")), _AWX, _INVENTORY / "README.md"]
 _NAMES = [str(path.relative_to(_CHECKOUT)) for path in _GUIDES]
 # Errors that these commands must have over healthy hosts
-_BAD = ("nothing to bring hosts back from", "none of these hosts has a patch of that rollout")
+_BAD = ("there is nothing to roll back", "none of these hosts has a patch of that rollout")
 
 
 def _commands(block: str) -> list[list[str]]:

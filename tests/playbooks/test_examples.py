@@ -19,9 +19,13 @@ from tests.support import cores, examples
 from tests.support.controller import Run
 from tests.support.fake_fleet import FakeFleet, FakeHost
 
-_ALONE = ("rollout_info", "rollout_store", "livepatch_survey")
+_ALONE = ("rollout_info", "rollout_store")
 # Steps of a rollout: what one leaves in variables the next one takes.
-_STEPS = ("livepatch_plan", "rollout_admit", "rollout_wait", "rollout_assess", "livepatch_close")
+_STEPS = ("rollout_begin", "rollout_admit", "rollout_wait", "rollout_assess", "rollout_finish")
+_GATHER = {
+    "fleet.livepatch.livepatch_info": {"on_unreachable": "report", "refresh": "never"},
+    "register": "__livepatch_host",
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,31 +49,71 @@ def test_alone(fake_fleet: FakeFleet, tmp_path: Path, name: str) -> None:
     assert run.rc == 0, run.output
 
 
-def test_steps_of_a_rollout(fake_fleet: FakeFleet, tmp_path: Path) -> None:
-    plan, turn, wait, gate, close = map(examples.of_module, _STEPS)
-    kept = {
-        "ansible.builtin.set_fact": {"__livepatch_rollout": "{{ planned.rollout }}"},
-        "run_once": True,
-        "delegate_to": "localhost",
-        "delegate_facts": True,
-    }
-    plays = [_play(*examples.of_module("livepatch_survey"), *plan, kept), _play(*turn, *wait, *gate), _play(*close)]
-    run = _run(fake_fleet, tmp_path, *plays)
+def test_status(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    run = _run(fake_fleet, tmp_path, _play(_GATHER, *examples.of_module("livepatch_report")))
     assert run.rc == 0, run.output
-    assert "Gate after canaries: fail (0 of 1 healthy, budget 0)" in run.output, "nobody was patched here"
-    (closed,) = run.ended("livepatch_close").values()
-    assert closed.result["status"] == "failed"
+    assert "2 hosts: 2 unpatched" in run.output
 
 
-def test_steps_need_a_plan(fake_fleet: FakeFleet, tmp_path: Path) -> None:
-    run = _run(fake_fleet, tmp_path, _play(*examples.of_module("rollout_wait")))
+def test_steps_of_a_rollout(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    begin, admit, wait, assess, finish = map(examples.of_module, _STEPS)
+    run = _run(fake_fleet, tmp_path, _play(_GATHER, *begin), _play(*admit, *wait, *assess), _play(*finish))
+    assert run.rc == 2, run.output
+    assert "Gate after canaries: fail (0 of 1 healthy, budget 0)" in run.output, "no host was patched here"
+    (finished,) = run.ended("rollout_finish").values()
+    assert finished.result["status"] == "failed"
+
+
+def _rename(tasks: t.Any, old: str, new: str) -> t.Any:
+    return json.loads(json.dumps(tasks).replace(old, new))
+
+
+def test_steps_work_with_other_register_names(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    steps = [examples.of_module(name) for name in _STEPS]
+    for number, name in enumerate(("begun", "admission", "batch", "assessment", "finished")):
+        steps = [_rename(tasks, f"__livepatch_{name}", f"mine{number}") for tasks in steps]
+    begin, admit, wait, assess, finish = steps
+    run = _run(fake_fleet, tmp_path, _play(_GATHER, *begin), _play(*admit, *wait, *assess), _play(*finish))
+    assert "Gate after canaries: fail (0 of 1 healthy, budget 0)" in run.output
+    (finished,) = run.ended("rollout_finish").values()
+    assert finished.result["status"] == "failed"
+
+
+@pytest.mark.parametrize("name", _STEPS[1:])
+def test_a_step_without_the_rollout_fails(fake_fleet: FakeFleet, tmp_path: Path, name: str) -> None:
+    (task, *_others) = examples.of_module(name)
+    options = task[f"fleet.livepatch.{name}"]
+    task[f"fleet.livepatch.{name}"] = {key: value for key, value in options.items() if "{{" not in str(value)}
+    run = _run(fake_fleet, tmp_path, _play(task))
     assert run.rc == 2
-    assert "nothing was planned in this run: fleet.livepatch.livepatch_plan comes first" in run.output
+    assert "missing required arguments: rollout" in run.output
 
 
-def test_what_needs_a_rollout_that_was(fake_fleet: FakeFleet, tmp_path: Path) -> None:
-    run = _run(fake_fleet, tmp_path, _play(*examples.of_module("livepatch_back")))
-    assert "nothing to bring hosts back from" in run.output
+@pytest.mark.parametrize(
+    ("step", "option"),
+    [("batch", "admission"), ("probe", "assessment"), ("wave", "assessment"), ("rollback", "hosts")],
+)
+def test_a_step_without_the_result_before_it_fails(
+    fake_fleet: FakeFleet, tmp_path: Path, step: str, option: str
+) -> None:
+    task = {"fleet.livepatch.rollout_assess": {"step": step, "rollout": {}}, "run_once": True}
+    run = _run(fake_fleet, tmp_path, _play(task))
+    assert run.rc == 2
+    assert f"step={step} needs the option {option}, and it is not given" in run.output
+
+
+def test_answers_registered_by_another_name_are_missed(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    gather = {**_GATHER, "register": "asked"}
+    for name in ("rollout_begin", "livepatch_report"):
+        run = _run(fake_fleet, tmp_path, _play(gather, *examples.of_module(name)))
+        assert run.rc == 2, run.output
+        assert "no host of the play has the variable __livepatch_host" in run.output
+
+
+def test_a_rollback_needs_a_rollout_that_was(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    task = {"fleet.livepatch.rollout_begin": {"mode": "rollback", "reason": "slow"}, "run_once": True}
+    run = _run(fake_fleet, tmp_path, _play(task))
+    assert "there is nothing to roll back" in run.output
 
 
 def test_what_is_not_there_is_not_cleared(fake_fleet: FakeFleet, tmp_path: Path) -> None:

@@ -263,6 +263,6 @@ def test_what_an_ini_inventory_calls_false_is_no_canary(fake_fleet: FakeFleet) -
         for name, host in _fleet(ALL, {}).items()
     }
     run = fake_fleet.run(hosts, ["fleet.livepatch.rollout"], {}, common={}, ini=True)
-    (planned,) = run.ended("livepatch_plan").values()
+    (planned,) = run.ended("rollout_begin").values()
     assert set(planned.result["plan"]["waves"][0]["hosts"]) == marked, run.output
     assert run.rc == 0, run.output

@@ -72,7 +72,7 @@ def test_the_second_run_asks_each_host_once_and_changes_nothing(fake_fleet: Fake
     assert "4 hosts: 4 unchanged" in again.output
     assert again.changed == 0
     asked = [
-        event for event in again.events if event.kind == "start" and event.action == "fleet.livepatch.livepatch_survey"
+        event for event in again.events if event.kind == "start" and event.action == "fleet.livepatch.livepatch_info"
     ]
     assert len(asked) == 4
     assert again.started("livepatch") == {}
@@ -121,7 +121,7 @@ def test_a_soak_is_seen_out_though_the_first_of_the_batch_has_failed(each: FakeF
     """Whoever comes first answers for tasks that run once."""
     hosts = fleet(5, "a")
     planned = each.run(hosts, ["fleet.livepatch.plan"], {}, common={**COMMON, "livepatch_waves": [2]})
-    (told,) = planned.ended("livepatch_plan").values()
+    (told,) = planned.ended("rollout_begin").values()
     first, second = told.result["plan"]["waves"][1]["hosts"]
     wrong = {
         first: {"refusal": "the kernel refused it"},
@@ -500,7 +500,7 @@ def test_a_probe_of_an_earlier_batch_brings_all_canaries_back(older: FakeFleet) 
     sick = {"from": {"verify": {"from": {"ask": {"problems": ILL}}}}}
     hosts = fleet(cohorts="abcde", **{f"{cohort}1": {} for cohort in "abcd"}, e1={})
     first = run(older, hosts, "--check")
-    (planned,) = first.ended("livepatch_plan").values()
+    (planned,) = first.ended("rollout_begin").values()
     early = planned.result["rollout"]["document"]["waves"][0]["hosts"][0]
     hosts[early] = FakeHost({**hosts[early].facts, **sick}, hosts[early].variables)
     ended = run(older, hosts, livepatch_max_in_flight=2, livepatch_soak=1, livepatch_waves=[])
@@ -535,7 +535,7 @@ def test_hosts_are_brought_back_by_an_operator(fake_fleet: FakeFleet, tmp_path: 
     assert (without.rc, "the reason is missing" in without.output) == (2, True), without.output
     one = fake_fleet.again(["fleet.livepatch.rollback", *extra(livepatch_targets="a2", livepatch_reason="it is slow")])
     assert one.rc == 0, one.output
-    assert ": 1 host to bring back" in one.output
+    assert ": 1 host to roll back" in one.output
     assert "1 host: 1 rolled_back" in one.output
     reports = {"livepatch_report_dir": str(tmp_path)}
     rest = fake_fleet.again(["fleet.livepatch.rollback", *extra(livepatch_reason="it is slow", **reports)])

@@ -28,7 +28,7 @@ def fake_fleet(tmp_path_factory: pytest.TempPathFactory) -> FakeFleet:
 def test_what_was_planned_and_tried_is_what_hosts_get(fake_fleet: FakeFleet) -> None:
     """A newer KMP comes out between the plan and the run: neither its canary nor anybody after it gets that."""
     planned = fake_fleet.run(fleet(), ["fleet.livepatch.plan"], {}, common=COMMON)
-    (told,) = planned.ended("livepatch_plan").values()
+    (told,) = planned.ended("rollout_begin").values()
     fake_fleet.change("a1", kmp="4-1")
     fake_fleet.change("b2", kmp="4-1")
     ended = fake_fleet.again([ROLLOUT, *extra(livepatch_plan_hash=told.result["plan"]["hash"])])

@@ -177,6 +177,18 @@ def test_where_no_host_matches_nothing_is_done(fake_fleet: FakeFleet) -> None:
     assert "No host of the inventory matches livepatch_targets (nosuch) and --limit" in run.output
 
 
+@pytest.mark.parametrize("version", cores.EACH)
+@pytest.mark.parametrize("blank", ["", None], ids=["empty", "null"])
+def test_blank_is_the_default(make: Make, version: str, blank: t.Any) -> None:
+    fake_fleet = make(version)
+    run = _run(fake_fleet, "rollout", dict.fromkeys(schema.SETTINGS, blank))
+    _assert_taken(run)
+    assert run.rc == 0, run.output
+    assert "3 hosts: 3 done" in run.output
+    again = fake_fleet.again(["fleet.livepatch.quarantine", "-e", json.dumps(dict.fromkeys(schema.SETTINGS, blank))])
+    assert again.rc == 0, again.output
+
+
 @pytest.fixture(scope="module")
 def artifacts(make: Make) -> dict[str, dict[str, t.Any]]:
     """What each playbook that puts something out hands to AWX."""

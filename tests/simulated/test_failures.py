@@ -78,7 +78,7 @@ def waves(tmp_path_factory: pytest.TempPathFactory, controller: Controller) -> l
     with Fleet(tmp_path_factory.mktemp("fleet"), _HOSTS) as fleet:
         controller.settings = fleet.environment
         run = controller.run(command(fleet, "--check", "-e", json.dumps(_SETTINGS)))
-        (planned,) = run.ended("livepatch_plan").values()
+        (planned,) = run.ended("rollout_begin").values()
         assert fleet.touched() == {}
     found = [list(wave["hosts"]) for wave in planned.result["plan"]["waves"]]
     assert [len(wave) for wave in found] == [1, 2, 3]

@@ -73,7 +73,16 @@ class Run:
 
     def jobs(self) -> dict[str, Mapping[str, t.Any]]:
         """What became of the detached runs of livepatch, by host."""
-        return {host: event.result["livepatch"]["job"] for host, event in self.ended("livepatch_info").items()}
+        blocks = {host: event.result.get("livepatch") for host, event in self.ended("livepatch_info").items()}
+        return {host: block["job"] for host, block in blocks.items() if block and block["job"] is not None}
+
+    def gathered(self) -> dict[str, Event]:
+        """The results of livepatch_info before anything is done, by host."""
+        first: dict[str, Event] = {}
+        for event in self.events:
+            if event.kind == "end" and event.action == "fleet.livepatch.livepatch_info":
+                first.setdefault(event.host, event)
+        return first
 
     def started(self, action: str) -> dict[str, float]:
         """When a module was first started, by host."""

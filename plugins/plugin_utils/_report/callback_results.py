@@ -16,11 +16,13 @@ def to_result(kind: str, result: t.Any) -> Result:
     """:param kind: ok, failed, unreachable or retry, as the callback's method is called."""
     # ansible-core 2.19 and later offer these without the underscore.
     host, task, data = result._host, result._task, result._result
-    return Result(host.get_name(), task.action, task.args.get("of"), data, kind, host.get_vars())
+    return Result(host.get_name(), task.action, task.args.get("step"), data, kind, host.get_vars())
 
 
 def describe_failure(kind: str, result: t.Any) -> str:
     """A failed task, in one line."""
     host, task, data = result._host, result._task, result._result
+    # Without the name of its role, which is the same for all
     prefix = "" if task.run_once else f"{host.get_name()}: "
-    return f"{prefix}{task.get_name()}: {_task_errors.describe_error(dict(data, **{kind: True}), host.get_vars())}"
+    problem = _task_errors.describe_error(dict(data, **{kind: True}), host.get_vars())
+    return f"{prefix}{task.name or task.get_name()}: {problem}"

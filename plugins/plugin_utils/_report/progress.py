@@ -79,14 +79,11 @@ class Progress:
         """Whether a failure of this host was shown already in this batch."""
         return host in self._failed
 
-    def _handle_livepatch_plan(self, result: Result) -> list[str]:
+    def _handle_rollout_begin(self, result: Result) -> list[str]:
         if result.kind == "ok" and "rollout" in result.data:
             self._document = result.data["rollout"]["document"]
             self._batches_left = len(result.data["rollout"]["batches"])
         return []
-
-    # A slice begins with this
-    _handle_livepatch_slice = _handle_livepatch_plan
 
     def _handle_rollout_admit(self, result: Result) -> list[str]:
         if result.kind != "ok" or not result.data["go"]:
@@ -108,7 +105,7 @@ class Progress:
 
     def _handle_livepatch_info(self, result: Result) -> list[str]:
         """The state of the detached run was read."""
-        if result.host not in self._running:
+        if result.host not in self._running or "problem" in result.data:
             return []
         if result.kind == "retry":
             return self._record_migration(result)

@@ -112,7 +112,7 @@ def build_rows(variables: hostvars.Variables, selection: hosts.HostSelection, no
     """The rows of the hosts, from the latest answer of each."""
     rows, today = [], to_day(now)
     for name, host_variables in variables.items():
-        result = hostvars.latest(host_variables)
+        result = hostvars.get_latest_answer(host_variables)
         try:
             host = hosts.parse_host(name, host_variables, result, selection)
             rows.append(build_row(host, host_variables, result, today))

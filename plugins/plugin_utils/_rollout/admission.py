@@ -22,7 +22,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
-def of(
+def admit_batch(
     store: StoreClient,
     rollout: t.Mapping[str, t.Any],
     batch: t.Mapping[str, t.Any],
@@ -36,14 +36,14 @@ def of(
     :raises StoreError: the store cannot be used, or the lease was lost.
     """
     planned = rollout["document"]["hosts"]
-    turn = {
+    admission = {
         "go": True,
         "wave": batch["wave"],
         "start": batch["starts"],
         "rollout": rollout["id"],
         "fence": rollout["fence"],
         "plan": rollout["hash"],
-        # Of the first of their kind nobody knows yet whether they will be up in an hour: the next boot is kept without.
+        # Whether the first of their kind will be up in an hour is not known yet: the next boot is kept without.
         "confirm": rollout["document"]["waves"][batch["wave"]]["kind"] not in budgets.ZERO_BUDGET_KINDS,
         # Just that, whatever the host might get by now.
         "expect": {
@@ -58,16 +58,16 @@ def of(
         },
     }
     if read_only:
-        return turn
+        return admission
     barred: dict[str, str] = {}
-    # Who is in flight finishes, and has to be looked at, whatever was said since.
+    # A host in flight finishes, and has to be looked at, whatever has been barred since.
     if not batch["in_flight"]:
-        barred = _left_out(store, rollout["document"], batch)
+        barred = _find_barred(store, rollout["document"], batch)
     starts = [name for name in batch["starts"] if name not in barred]
     if starts and not batch["in_flight"]:
-        waits = _waits(store, rollout, batch, options)
+        waits = _find_wait(store, rollout, batch, options)
         if waits is not None:
-            return {**turn, **_stopped(store, rollout, "waiting", waits)}
+            return {**admission, **_stop(store, rollout, "waiting", waits)}
     left_out = {**barred, **{name: why for name, why in rollout["changed"].items() if name in planned}}
     if left_out:
         store.send_fenced(
@@ -76,57 +76,59 @@ def of(
     begun = store.send_fenced("begin_hosts", wave=batch["wave"], hosts=starts)
     if not begun["go"]:
         text = halt.describe_halt(begun["halt"]) if begun["halt"] else begun["why"]
-        return {**turn, **_stopped(store, rollout, "halted", {"wave": batch["wave"], "text": text})}
-    return {**turn, "start": starts}
+        return {**admission, **_stop(store, rollout, "halted", {"wave": batch["wave"], "text": text})}
+    return {**admission, "start": starts}
 
 
-def _left_out(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Who of a batch gets nothing any more, and why."""
+def _find_barred(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """The hosts of a batch that are not started, and why."""
     planned = document["hosts"]
     quarantine = store.send("list_quarantine")
-    targets = {one["id"]: one["target"] for one in document["cohorts"]}
-    untried = _untried(store, document, batch)
-    found = {}
+    targets = {planned_cohort["id"]: planned_cohort["target"] for planned_cohort in document["cohorts"]}
+    untried = _find_untried_cohorts(store, document, batch)
+    barred = {}
     for name in batch["starts"]:
         cohort = planned[name]["cohort"]
-        why = _barred(name, planned[name]["kmp"], targets[cohort], quarantine)
+        why = _explain_bar(name, planned[name]["kmp"], targets[cohort], quarantine)
         if why is None and cohort in untried:
             why = "no canary of its cohort was patched: it is left for the next plan"
         if why is not None:
-            found[name] = why
-    return found
+            barred[name] = why
+    return barred
 
 
-def _untried(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> set[str]:
+def _find_untried_cohorts(
+    store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]
+) -> set[str]:
     """Cohorts whose canaries were all left out: the KMP was tried on none of them."""
     if document["waves"][batch["wave"]]["kind"] in budgets.ZERO_BUDGET_KINDS:
         return set()
     canaries = [name for wave in document["waves"] if wave["kind"] == "canaries" for name in wave["hosts"]]
-    told = store.send_fenced("list_attempted", hosts=canaries)
+    tried = store.send_fenced("list_attempted", hosts=canaries)
     return {document["hosts"][name]["cohort"] for name in canaries} - {
-        document["hosts"][name]["cohort"] for name in told
+        document["hosts"][name]["cohort"] for name in tried
     }
 
 
-def _waits(
+def _find_wait(
     store: StoreClient, rollout: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]
 ) -> dict[str, t.Any] | None:
     """What this wave still waits for, as planned; None where it may start."""
     now, hash_, wave = time.time(), rollout["hash"], batch["wave"]
-    opened = change_windows.check_windows(options["windows"], options["blackouts"], now, options["needs"])
+    opened = change_windows.check_windows(options["windows"], options["blackouts"], now, options["min_remaining"])
     if not opened.open:
         return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
-    if {"all", str(wave)} & {one.strip() for one in options["approval"]}:
+    if {"all", str(wave)} & {approved.strip() for approved in options["approval"]}:
         found = approvals.check_approval(store.send("list_approvals", plan_hash=hash_), hash_, wave, now)
         if found.verdict != "pass":
             return {"for": "approval", "wave": wave, "text": found.text, "refused": found.verdict == "fail"}
-    if _for_slices(rollout["document"], batch, options["slices"]):
+    if _is_left_to_slices(rollout["document"], batch, options["slices"]):
         text = f"wave {wave} is left to {options['slices']} slices (playbook wave): run the rollout again after them"
         return {"for": SLICES, "wave": wave, "text": text}
     return None
 
 
-def _for_slices(document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], slices: int) -> bool:
+def _is_left_to_slices(document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], slices: int) -> bool:
     """Whether several jobs at once do better: there is more to do than this one may have in flight. What they have left
     of a wave, for whatever reason, this run does itself.
     """
@@ -135,17 +137,17 @@ def _for_slices(document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any], s
     return slices > 1 and larger and batch["untouched"] and wave["kind"] not in budgets.ZERO_BUDGET_KINDS
 
 
-def _stopped(
+def _stop(
     store: StoreClient, rollout: t.Mapping[str, t.Any], status: str, detail: dict[str, t.Any]
 ) -> dict[str, t.Any]:
-    # As what the rollout ends is not a slice's to say.
+    # A slice does not end the rollout.
     if rollout.get("member") is None:
         store.send_fenced("set_status", status=status, detail=detail)
     return {"go": False, "start": [], "status": status, "detail": detail}
 
 
-def _barred(name: str, kmp: str, target: str, quarantine: t.Iterable[t.Mapping[str, t.Any]]) -> str | None:
-    """Why a planned host gets nothing any more."""
+def _explain_bar(name: str, kmp: str, target: str, quarantine: t.Iterable[t.Mapping[str, t.Any]]) -> str | None:
+    """Why a planned host is not started any more."""
     for entry in quarantine:
         of_kmp = entry.get("kmp") == kmp and entry.get("cohort") in (None, target)
         if entry.get("host") == name or of_kmp:

@@ -16,13 +16,13 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import ho
 _FIELDS = ("state", "release", "build_id", "level", "kmp", "up_to_date")
 
 
-def build_facts(name: str, result: t.Mapping[str, t.Any], now: float) -> dict[str, t.Any]:
-    """The facts of a host.
+def build_fact(name: str, result: t.Mapping[str, t.Any], now: float) -> dict[str, t.Any]:
+    """The value of the host's fact ``livepatch_recorded``.
 
-    :param result: of livepatch_info.
+    :param result: of livepatch_info with ``on_unreachable: report``.
     """
     host = hosts.parse_host(name, {}, result)
     # Without a build ID it is not known which hosts it is like.
     cohort = plan.compute_cohort_id(host) if host.build_id else None
     fields = {field: getattr(host, field) for field in _FIELDS}
-    return {"livepatch_recorded": {"at": int(now), **fields, "cohort": cohort}}
+    return {"at": int(now), **fields, "cohort": cohort}

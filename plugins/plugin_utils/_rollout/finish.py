@@ -12,113 +12,128 @@ import typing as t
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, hostvars, outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
-# A run that ended with one of these is taken up again by the next one.
+# A run that ended with one of these is resumed by the next one.
 OPEN = ("soaking", "waiting", "halted")
 
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """``status`` is one of nothing, planned (in check mode), done, failed, soaking, waiting, halted; ``detail`` says
-    why. ``shown`` is the rollout as the store has it, without what became of each host; None where none was begun.
-    """
-
+    # nothing, planned (in check mode), done, failed, soaking, waiting, halted
     status: str
+    # Why, and until when
     detail: dict[str, t.Any]
     outcomes: tuple[outcome.Outcome, ...]
-    shown: dict[str, t.Any] | None = None
+    # The rollout as the store has it, without what became of each host; None where none was begun
+    stored: dict[str, t.Any] | None = None
 
 
-def end(store: StoreClient, rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any], read_only: bool) -> Ended:
-    """Closes the rollout if nothing is left to do in it, and gives the lease back.
+def finish_run(
+    store: StoreClient, rollout: t.Mapping[str, t.Any], variables_by_host: hostvars.Variables, read_only: bool
+) -> Ended:
+    """Ends the run, by the ``mode`` that it was begun with, and gives the lease back.
 
+    :param variables_by_host: of the play's hosts.
     :raises StoreError: the store cannot be used, or the lease was lost.
     """
-    variables = hostvars.variables_of(hostvars.everybody(task_vars), task_vars)
+    if rollout["mode"] == "slice":
+        return _finish_slice(store, rollout, variables_by_host, read_only)
+    if rollout["mode"] == "rollback":
+        return _finish_rollback(store, rollout, read_only)
+    return _finish_rollout(store, rollout, variables_by_host, read_only)
+
+
+def _finish_rollout(
+    store: StoreClient, rollout: t.Mapping[str, t.Any], variables_by_host: hostvars.Variables, read_only: bool
+) -> Ended:
+    """Ends the rollout if nothing is left to do in it."""
     planned = rollout["document"]["hosts"]
-    fleet = {host.name: host for host in hostvars.fleet(variables)}
+    fleet = {host.name: host for host in hostvars.parse_fleet(variables_by_host)}
     left_out = rollout["document"]["left_out"]
-    outcomes = [
+    unplanned = [
         outcome.build_unplanned_outcome(host, left_out.get(name)) for name, host in fleet.items() if name not in planned
     ]
     if rollout["id"] is None:
-        outcomes += hostvars.judged([name for name in planned if name in variables], rollout, variables, read_only)
-        return Ended("planned" if planned else "nothing", {}, tuple(outcomes))
-    shown = store.send("show", scope=store.scope)["rollout"]
-    outcomes += [
-        outcome.load_outcome(name, shown["outcomes"].get(name), row["cohort"], fleet.get(name))
+        names = [name for name in planned if name in variables_by_host]
+        outcomes = hostvars.determine_outcomes(names, rollout, variables_by_host, read_only)
+        return Ended("planned" if planned else "nothing", {}, (*unplanned, *outcomes))
+    stored = store.send("show", scope=store.scope)["rollout"]
+    confirmations = hostvars.get_member_results(variables_by_host, hostvars.CONFIRMATION)
+    outcomes = [
+        outcome.apply_confirmation(
+            outcome.load_outcome(name, stored["outcomes"].get(name), row["cohort"], fleet.get(name)),
+            confirmations.get(name),
+            variables_by_host.get(name, {}),
+        )
         for name, row in planned.items()
     ]
-    status, detail = shown["status"], shown["detail"] or {}
+    status, detail = _decide_status(rollout, stored, confirmations)
+    # Of pending hosts nothing is recorded: the next run starts them.
+    changed = [
+        row
+        for host_outcome in outcomes
+        if host_outcome.outcome != "pending"
+        and not _is_stored(row := dataclasses.asdict(host_outcome), stored["outcomes"].get(host_outcome.host))
+    ]
+    if changed:
+        store.send_fenced("record_outcomes", outcomes=changed)
+    store.send_fenced("set_status", status=status, detail=detail)
+    store.send("release_lease", scope=store.scope, fence=rollout["fence"])
+    stored = store.send("show", scope=store.scope)["rollout"]
+    stored = {key: value for key, value in stored.items() if key != "outcomes"}
+    return Ended(status, detail, (*unplanned, *outcomes), stored)
+
+
+def _decide_status(
+    rollout: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any], confirmations: t.Mapping[str, t.Any]
+) -> tuple[str, dict[str, t.Any]]:
+    status, detail = stored["status"], stored["detail"] or {}
     if "ends" in rollout:
         status, detail = rollout["ends"]["status"], rollout["ends"]["detail"]
     elif status == "running":
-        left = set(range(len(rollout["document"]["waves"]))) - batches.passed(shown["gates"])
+        left = set(range(len(rollout["document"]["waves"]))) - batches.passed(stored["gates"])
         status = "halted" if left else "done"
         detail = {"text": "the run ended before its end: run the rollout again"} if left else {}
-    heard = _heard(variables)
-    if status == "done" and any(result.get("halted") for result in heard.values()):
-        status, detail = (
-            "halted",
-            {"text": "a halt kept canaries' next boots from having the patch: run the rollout again"},
-        )
-    outcomes = [outcome.apply_confirmation(one, heard.get(one.host), variables.get(one.host, {})) for one in outcomes]
-    # Of the others nothing is recorded: the next run starts them.
-    known = [one for one in outcomes if one.host in planned and one.outcome != "pending"]
-    store.send_fenced("record_outcomes", outcomes=[dataclasses.asdict(one) for one in known])
-    store.send_fenced("set_status", status=status, detail=detail)
-    store.send("release_lease", scope=store.scope, fence=rollout["fence"])
-    shown = store.send("show", scope=store.scope)["rollout"]
-    shown = {key: value for key, value in shown.items() if key != "outcomes"}
-    return Ended(status, detail, tuple(outcomes), shown)
+    if status == "done" and any(result.get("halted") for result in confirmations.values()):
+        status = "halted"
+        detail = {"text": "a halt kept canaries' next boots from having the patch: run the rollout again"}
+    return status, detail
 
 
-def end_share(
-    store: StoreClient, rollout: t.Mapping[str, t.Any], variables: hostvars.Variables, read_only: bool
+def _is_stored(row: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any] | None) -> bool:
+    return stored is not None and all(key in stored and stored[key] == value for key, value in row.items())
+
+
+def _finish_slice(
+    store: StoreClient, rollout: t.Mapping[str, t.Any], variables_by_host: hostvars.Variables, read_only: bool
 ) -> Ended:
-    """The same for a slice, which ends its own part of the wave only.
-
-    :param variables: of its hosts.
-    :raises StoreError: the store cannot be used, or the lease was lost.
-    """
-    document = rollout["document"]
-    fleet = {host.name: host for host in hostvars.fleet(variables)}
+    """A slice ends its own part of the wave only."""
     if read_only:
-        return Ended("planned", {}, tuple(hostvars.judged(rollout["hosts"], rollout, variables, read_only)))
-    shown = store.send("show", scope=store.scope)["rollout"]
-    outcomes = tuple(
-        outcome.load_outcome(name, shown["outcomes"].get(name), document["hosts"][name]["cohort"], host)
-        for name, host in fleet.items()
+        outcomes = hostvars.determine_outcomes(rollout["hosts"], rollout, variables_by_host, read_only)
+        return Ended("planned", {}, tuple(outcomes))
+    planned = rollout["document"]["hosts"]
+    stored = store.send("show", scope=store.scope)["rollout"]
+    loaded = tuple(
+        outcome.load_outcome(host.name, stored["outcomes"].get(host.name), planned[host.name]["cohort"], host)
+        for host in hostvars.parse_fleet(variables_by_host)
     )
     store.send("leave_wave", scope=store.scope, fence=rollout["fence"], member=rollout["member"])
-    if shown["status"] == "halted":
-        return Ended("halted", shown["detail"], outcomes)
-    turns = (of_host.get(hostvars.TURN) or {} for of_host in variables.values())
-    stopped = next((turn for turn in turns if not turn.get("go", True)), None)
-    return Ended(stopped["status"], stopped["detail"], outcomes) if stopped else Ended("done", {}, outcomes)
+    if stored["status"] == "halted":
+        return Ended("halted", stored["detail"], loaded)
+    refused = hostvars.find_refused_admission(variables_by_host)
+    return Ended(refused["status"], refused["detail"], loaded) if refused else Ended("done", {}, loaded)
 
 
-def end_back(store: StoreClient, rollout: t.Mapping[str, t.Any], read_only: bool) -> Ended:
-    """The same after hosts were brought back; the rollout is over then.
-
-    :raises StoreError: the store cannot be used, or the lease was lost.
-    """
-    shown = store.send("show", scope=store.scope)["rollout"]
+def _finish_rollback(store: StoreClient, rollout: t.Mapping[str, t.Any], read_only: bool) -> Ended:
+    """After hosts were rolled back the rollout is over."""
+    stored = store.send("show", scope=store.scope)["rollout"]
     planned = rollout["document"]["hosts"]
     outcomes = tuple(
-        outcome.load_outcome(name, shown["outcomes"].get(name), planned[name]["cohort"]) for name in rollout["hosts"]
+        outcome.load_outcome(name, stored["outcomes"].get(name), planned[name]["cohort"]) for name in rollout["hosts"]
     )
     if read_only:
         return Ended("planned", {}, outcomes)
-    detail = {"text": "hosts were brought back (playbook rollback)"}
+    detail = {"text": "hosts were rolled back (playbook rollback)"}
     store.send_fenced("set_status", status="failed", detail=detail)
     store.send("release_lease", scope=store.scope, fence=rollout["fence"])
-    return Ended("failed", detail, outcomes)
-
-
-def _heard(variables: hostvars.Variables) -> dict[str, t.Any]:
-    """What hosts told when the next boot of canaries was to have the patch."""
-    heard = {}
-    for of_host in variables.values():
-        for result in (of_host.get(hostvars.CONFIRMED) or {}).get("results", ()):
-            heard[result["__livepatch_member"]] = result
-    return heard
+    stored = store.send("show", scope=store.scope)["rollout"]
+    return Ended("failed", detail, outcomes, stored)

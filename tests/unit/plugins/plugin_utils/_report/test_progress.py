@@ -24,7 +24,7 @@ class Told:
         self.now = 0.0
         self._progress = Progress(lambda: self.now, redraws)
         waves = [{"kind": "canaries", "hosts": ["web1"]}, {"kind": "wave", "hosts": [f"web{n}" for n in range(2, 14)]}]
-        self.of("livepatch_plan", rollout={"document": {"waves": waves}, "batches": [{}, {}]})
+        self.of("rollout_begin", rollout={"document": {"waves": waves}, "batches": [{}, {}]})
 
     def of(
         self, action: str, host: str = "web1", step: str | None = None, kind: str = "ok", **data: t.Any
@@ -140,7 +140,7 @@ def test_a_soak_is_told_with_its_times(told: Told) -> None:
 
 
 def test_other_tasks_are_nothing_to_tell(told: Told) -> None:
-    assert told.of("livepatch_survey", livepatch={}) == []
+    assert told.of("livepatch_info", problem="unreachable") == []
     assert told.of("livepatch_info", "web9", livepatch={"state": "patched", "job": None}) == []
     assert told.of("rollout_admit", go=False) == []
     assert told.of("rollout_assess", kind="failed", step="wave", msg="no") == []

@@ -23,7 +23,7 @@ OLD, NEW = ({"name": KMP, "evr": f"{level}-1", "level": level, "issued": f"2026-
 
 
 def surveyed(state: str = "patched", **told: t.Any) -> dict[str, t.Any]:
-    """What livepatch_survey tells of a host, as far as it is looked at here."""
+    """What livepatch_info returns for a host, as far as it is looked at here."""
     up_to_date = told.pop("up_to_date", state == "patched")
     return {
         "kernel": {

@@ -12,12 +12,12 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission
 
-OPTIONS = {"approval": [], "windows": [], "blackouts": [], "needs": 0, "slices": 0}
+OPTIONS = {"approval": [], "windows": [], "blackouts": [], "min_remaining": 0, "slices": 0}
 KMP = "kernel-livepatch-6_4-3-1.2"
 
 
-class Recorded:
-    """A store that knows these, and what was written to it."""
+class FakeStore:
+    """A store with these rows, and what was written to it."""
 
     def __init__(self, quarantine: t.Sequence[dict[str, t.Any]] = (), tried: t.Sequence[str] = ("a1", "b1")) -> None:
         self._answers = {"list_quarantine": list(quarantine), "list_approvals": [], "list_attempted": list(tried)}
@@ -33,8 +33,8 @@ class Recorded:
         )
 
 
-def of(
-    records: Recorded, *starts: str, in_flight: bool = False, read_only: bool = False, **options: t.Any
+def admit(
+    store: FakeStore, *starts: str, in_flight: bool = False, read_only: bool = False, **options: t.Any
 ) -> dict[str, t.Any]:
     document = {
         "settings": {"max_in_flight": 9},
@@ -44,37 +44,37 @@ def of(
     }
     rollout = {"id": "r", "fence": 1, "hash": "h", "document": document, "changed": {}}
     batch = {"wave": 1, "starts": list(starts), "in_flight": in_flight, "untouched": False}
-    return admission.of(t.cast(t.Any, records), rollout, batch, {**OPTIONS, **options}, read_only)
+    return admission.admit_batch(t.cast(t.Any, store), rollout, batch, {**OPTIONS, **options}, read_only)
 
 
 def test_each_host_gets_what_was_planned_for_it() -> None:
-    told = of(Recorded(), "a2", "b2")
-    assert (told["go"], told["start"]) == (True, ["a2", "b2"])
-    assert told["expect"]["a2"] == {"build_id": "aa", "kmp": "3-1.2", "begun": False}
+    admitted = admit(FakeStore(), "a2", "b2")
+    assert (admitted["go"], admitted["start"]) == (True, ["a2", "b2"])
+    assert admitted["expect"]["a2"] == {"build_id": "aa", "kmp": "3-1.2", "begun": False}
 
 
 def test_where_no_canary_of_its_cohort_was_patched_a_host_waits_for_the_next_plan() -> None:
-    records = Recorded(tried=["b1"])
-    assert of(records, "a2", "b2")["start"] == ["b2"]
-    (left,) = records.written["record_outcomes"]["outcomes"]
+    store = FakeStore(tried=["b1"])
+    assert admit(store, "a2", "b2")["start"] == ["b2"]
+    (left,) = store.written["record_outcomes"]["outcomes"]
     assert (left["host"], left["outcome"]) == ("a2", "skipped")
     assert "no canary of its cohort was patched" in left["reason"]
 
 
 @pytest.mark.parametrize("entry", [{"kmp": KMP, "cohort": "t-a"}, {"kmp": KMP}, {"host": "a2"}])
-def test_who_is_in_flight_finishes_whatever_was_said_since(entry: dict[str, t.Any]) -> None:
+def test_a_host_in_flight_finishes_whatever_has_been_barred_since(entry: dict[str, t.Any]) -> None:
     barred = [{"reason": "it oopsed", **entry}]
-    assert "a2" not in of(Recorded(barred), "a2", "b2")["start"]
-    told = of(Recorded(barred, tried=[]), "a2", in_flight=True, approval=["all"])
-    assert (told["go"], told["start"]) == (True, ["a2"])
-    assert told["expect"]["a2"]["begun"] is True, "and nothing new is begun"
-    told = of(Recorded(), "a2", in_flight=True, read_only=True)
-    assert told["expect"]["a2"]["begun"] is False, "check mode tells what would be done"
+    assert "a2" not in admit(FakeStore(barred), "a2", "b2")["start"]
+    admitted = admit(FakeStore(barred, tried=[]), "a2", in_flight=True, approval=["all"])
+    assert (admitted["go"], admitted["start"]) == (True, ["a2"])
+    assert admitted["expect"]["a2"]["begun"] is True, "and nothing new is begun"
+    admitted = admit(FakeStore(), "a2", in_flight=True, read_only=True)
+    assert admitted["expect"]["a2"]["begun"] is False, "check mode tells what would be done"
 
 
 @pytest.mark.parametrize("approval", [["all"], ["1"], ["0", " 1"]])
-def test_without_an_approval_nobody_starts(approval: list[str]) -> None:
-    records = Recorded()
-    told = of(records, "a2", approval=approval)
-    assert (told["go"], told["detail"]["for"]) == (False, "approval")
-    assert "begin_hosts" not in records.written
+def test_without_an_approval_no_host_starts(approval: list[str]) -> None:
+    store = FakeStore()
+    admitted = admit(store, "a2", approval=approval)
+    assert (admitted["go"], admitted["detail"]["for"]) == (False, "approval")
+    assert "begin_hosts" not in store.written

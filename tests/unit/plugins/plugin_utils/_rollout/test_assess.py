@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the gate of a wave hands over to the tasks after it, and who goes back."""
+"""What the assessment of a wave hands over to the tasks after it, and which hosts are rolled back."""
 
 from __future__ import annotations
 
@@ -14,35 +14,38 @@ import jinja2
 import pytest
 import yaml
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.assess import Gatekeeper
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import assess
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
 
-_CONFIRM = Path(__file__).parents[5] / "playbooks" / "tasks" / "confirm.yml"
+_CONFIRM = Path(__file__).parents[5] / "roles/rollout/tasks/confirm.yml"
 # By host: what was planned for it
 PLANNED = {"a1": "kernel-livepatch-6_4-3-1.2", "b1": "kernel-livepatch-6_4_1-default-2-1.1"}
 
 
-class Recorded:
-    """A store to which anything may be written."""
+class FakeStore:
+    """A store that has these outcomes, and to which anything may be written."""
 
     scope = "default"
 
-    def send(self, _command: str, **_arguments: t.Any) -> None:
-        pass
+    def __init__(self, rows: t.Sequence[Outcome]) -> None:
+        self._outcomes = {row.host: dataclasses.asdict(row) for row in rows}
+
+    def send(self, command: str, **_arguments: t.Any) -> t.Any:
+        return {"show": {"rollout": {"outcomes": self._outcomes}}}.get(command)
 
     def send_fenced(self, command: str, **_arguments: t.Any) -> t.Any:
         return {"record_outcomes": {}}.get(command)
 
 
-def judge_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "cohort") -> dict[str, t.Any]:
-    """The gate of the canaries in their last batch; where some have failed it does not pass."""
+def assess_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "cohort") -> dict[str, t.Any]:
+    """The assessment of the canaries in their last batch; where some have failed it does not pass."""
     rows = [
         Outcome(name, "failed" if name in failed else "done", "", "patched", kmp=kmp, applied=True, cohort=name)
         for name, kmp in PLANNED.items()
     ]
-    judged: dict[str, t.Any] = {"wave": 0, "passed": not failed, "last": True, "verdict": "pass"}
-    judged.update(held=None, halted=None, barred=list(failed))
-    judged.update(soak={"probes": [], "until": None}, rows=[dataclasses.asdict(row) for row in rows])
+    assessment: dict[str, t.Any] = {"wave": 0, "passed": not failed, "last": True, "verdict": "pass"}
+    assessment.update(held=None, halted=None, barred=list(failed), soak={"probes": [], "until": None})
     document = {
         "settings": {"halt_scope": scope, "budgets": {"wave": 0}},
         "cohorts": [{"id": name, "kmp": kmp, "target": name} for name, kmp in PLANNED.items()],
@@ -50,34 +53,39 @@ def judge_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "coho
         "waves": [{"kind": "canaries", "hosts": list(PLANNED)}],
     }
     rollout = {"id": "r", "hash": "h", "fence": 1, "started": 0.0, "document": document}
-    rollout["batches"] = [{"wave": 0, "hosts": list(batch)}]
-    variables = {"__livepatch_batch": judged, "ansible_play_batch": list(batch)}
-    options = {"gates": [], "skip_gates": {}}
-    return Gatekeeper(t.cast(t.Any, Recorded()), rollout, variables, options, False).wave()
+    gate = GateInput(t.cast(t.Any, FakeStore(rows)), rollout, {"wave": 0, "hosts": list(batch)}, False)
+    return assess.assess_wave(gate, assessment, [], {})
 
 
 def test_the_next_boot_of_a_canary_gets_what_was_planned_for_it() -> None:
     """Also one of an earlier batch, and by its own policy, though that asks for any build of a version."""
-    gate = judge_canaries("b1")
+    gate = assess_canaries("b1")
     assert (gate["confirm"], gate["shares"]) == (["a1", "b1"], {"b1": ["b1", "a1"]})
     (task,) = yaml.safe_load(_CONFIRM.read_text())[0]["block"]
     environment = jinja2.Environment()
     environment.filters["combine"] = lambda one, other: {**one, **other}
     policy = environment.compile_expression(task["fleet.livepatch.livepatch"]["policy"].strip("{} "))
-    told = {
+    variables: dict[str, t.Any] = {
         "__livepatch_assessment": gate,
         "hostvars": {"a1": {"livepatch_policy": {"kmp_version": "3", "min_age": 7}}, "b1": {}},
+        # The role's default
+        "livepatch_policy": {},
     }
-    assert policy(__livepatch_member="a1", inventory_hostname="b1", **told) == {"kmp_version": "3-1.2", "min_age": 7}
-    assert policy(__livepatch_member="b1", inventory_hostname="b1", **told) == {"kmp_version": "2-1.1"}
-    told["livepatch_policy"] = {"severity": "low"}
-    # What was given for a whole playbook is no host's; else it is the asker's own.
-    everybodys = {"kmp_version": "2-1.1", "severity": "low"}
-    assert policy(__livepatch_member="b1", inventory_hostname="b1", **told) == everybodys
-    assert policy(__livepatch_member="b1", inventory_hostname="a1", **told) == {"kmp_version": "2-1.1"}
+    assert policy(__livepatch_member="a1", inventory_hostname="b1", **variables) == {
+        "kmp_version": "3-1.2",
+        "min_age": 7,
+    }
+    assert policy(__livepatch_member="b1", inventory_hostname="b1", **variables) == {"kmp_version": "2-1.1"}
+    variables["livepatch_policy"] = {"severity": "low"}
+    # What was given for a whole playbook is no host's; else it is that of the host that asks.
+    common = {"kmp_version": "2-1.1", "severity": "low"}
+    assert policy(__livepatch_member="b1", inventory_hostname="b1", **variables) == common
+    assert policy(__livepatch_member="b1", inventory_hostname="a1", **variables) == {"kmp_version": "2-1.1"}
 
 
 @pytest.mark.parametrize(("scope", "back"), [("rollout", ["a1", "b1"]), ("kmp", ["a1"]), ("cohort", ["a1"])])
-def test_where_it_does_not_pass_those_canaries_go_back_that_the_failure_reaches(scope: str, back: list[str]) -> None:
-    gate = judge_canaries("a1", "b1", failed=["a1"], scope=scope)
+def test_where_it_does_not_pass_those_canaries_are_rolled_back_that_the_failure_reaches(
+    scope: str, back: list[str]
+) -> None:
+    gate = assess_canaries("a1", "b1", failed=["a1"], scope=scope)
     assert (gate["go"], gate["confirm"], gate["rollback"]) == (False, [], back)

@@ -4,22 +4,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 DOCUMENTATION = r"""
-module: livepatch_plan
-short_description: Plan a rollout over the play's hosts, or take up the open one
+module: rollout_begin
+short_description: Begin a run of a rollout
 description:
-  - Plans who is patched when, from what M(fleet.livepatch.livepatch_survey) has told of each host of the play,
-    registered as C(__livepatch_host). It runs on the controller, once for all hosts (C(run_once)), delegated to the
-    host that keeps
-    the store of the rollouts (C(livepatch_coordinator)).
-  - Hosts that behave alike form a cohort, which is running build, level that is active and KMP to install. Canaries of
-    each cohort are the first wave. Cohorts of one host have nobody that could be their canary. They share the last
-    wave.
-  - A host is made its cohort's canary by a true variable C(livepatch_canary). Otherwise the lowest
+  - This module is for this collection's playbooks only.
+  - Plans which host is patched when, from what M(fleet.livepatch.livepatch_info) with
+    O(fleet.livepatch.livepatch_info#module:on_unreachable=report) returned for each host of the play, registered as
+    C(__livepatch_host). It runs on the control node, once for all hosts (C(run_once)), delegated to the coordinator
+    (C(livepatch_coordinator)), which has the store of the rollouts.
+  - Hosts that behave alike form a cohort. They have the same running build, active level and KMP to install. Canaries
+    of each cohort are the first wave. A host that is the only one of its cohort has no canary; such hosts share the
+    last wave.
+  - A host with a true variable C(livepatch_canary) is a canary of its cohort. Otherwise the lowest
     C(livepatch_criticality) (0 to 1) goes first, and O(seed) chooses among equals.
   - Where a rollout of the scope (C(livepatch_scope)) is open, its plan is followed, and what is left of it is worked
-    out from what is recorded and from what the hosts say now. Where there is something to do the lease of the scope
+    out from what is recorded and from what the hosts answer now. Where there is something to do the lease of the scope
     is taken, so that no other run does it as well. Without a sign of life from this run another one may take it over,
-    after the time that the longest step may take.
+    after the time that the longest step may take by the hosts' C(livepatch_timeout), C(livepatch_lock_timeout) and
+    C(livepatch_unreachable_timeout).
   - In check mode nothing is recorded, and no lease is taken.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
@@ -27,18 +29,34 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes.controller
   - fleet.livepatch.report_files
   - fleet.livepatch.webhooks
+  - fleet.livepatch.rollout_step.group
 
+notes:
+  - The store of the rollouts is on the host that the variable C(livepatch_coordinator) names, by default the control
+    node. Delegate the task to it. C(livepatch_store_path) is its file, and C(livepatch_scope) the scope.
 options:
+  mode:
+    description:
+      - V(plan) keeps a plan in the store, and begins nothing. V(prestage) is the same for hosts that are to download
+        what is planned; it writes no report.
+      - V(rollout) plans, or resumes the open rollout.
+      - V(slice) joins the other jobs (slices) that do the same wave with other hosts, where the open rollout has left
+        one to them. All of them hold the lease of the scope together, and count into the same budgets.
+      - V(rollback) selects the hosts of the play that the last rollout of the scope has patched, canaries first, and
+        puts the KMP that they have into quarantine.
+    type: str
+    choices: [plan, prestage, rollout, slice, rollback]
+    required: true
   waves:
     description:
       - How large the waves after the canaries are, each a number of hosts or a share of all planned hosts such as
         V(25%).
-      - Whoever is left after them is in one more wave, or in as many as the caps make of it.
+      - The hosts that are left after them are in one more wave, or in as many as the caps make of it.
     type: list
     elements: str
-    required: true
+    default: [1%, 5%, 25%]
   seed:
-    description: Another seed chooses other canaries; the same one chooses the same.
+    description: Another seed chooses other canaries; the same one chooses the same ones.
     type: str
     default: ''
   max_in_flight:
@@ -115,47 +133,50 @@ options:
   budget_unreachable:
     description: How many hosts may be out of reach before anything is done to them. By default they are just left out.
     type: str
-  only:
-    description: Keep the plan in the store, and begin nothing.
-    type: bool
-    default: false
   plan_hash:
     description: The hash of the plan that is to be followed. Another one is refused.
     type: str
     default: ''
-  gates:
-    description: The gates of O(plan_hash)'s waves that look elsewhere, as M(fleet.livepatch.rollout_assess) takes
-      them; they are checked here.
-    type: list
-    elements: dict
-    default: []
-  skip_gates:
-    description: Names of gates that are passed over, each with the reason; they are checked here.
-    type: dict
-    default: {}
+  slices:
+    description: How many jobs share what may be in flight at once (C(livepatch_max_in_flight)), for O(mode=slice).
+    type: int
+    default: 1
+  wave:
+    description: Only hosts of this wave, for O(mode=rollback).
+    type: int
+  cohort:
+    description: Only hosts of this cohort, by its ID, for O(mode=rollback).
+    type: str
+  reason:
+    description: Why, for the quarantine. O(mode=rollback) requires it.
+    type: str
+    default: ''
   format:
     description: What is printed. V(text) is a table for people, V(json) the plan itself.
     type: str
     choices: [text, json]
     default: text
 seealso:
+  - module: fleet.livepatch.livepatch_info
   - module: fleet.livepatch.rollout_admit
   - module: fleet.livepatch.rollout_assess
+  - module: fleet.livepatch.rollout_finish
 """
 
 EXAMPLES = r"""
 - name: Plan the rollout
-  fleet.livepatch.livepatch_plan:
+  fleet.livepatch.rollout_begin:
+    mode: rollout
     waves: [1, 25%]
   run_once: true
   delegate_to: localhost
-  register: planned
+  register: __livepatch_begun
 """
 
 RETURN = r"""
 files:
   description: The files that were written, the one for people first.
-  returned: success
+  returned: unless O(mode) is V(slice) or V(rollback)
   type: list
   elements: str
   sample: [/var/lib/reports/livepatch-plan-default-20261125T220000Z.html]
@@ -163,9 +184,8 @@ plan:
   description:
     - The plan, with C(schema), C(settings), the C(cohorts), the C(waves), each with its C(kind) (V(canaries), V(wave)
       or V(singles)) and C(hosts), what was planned for each of the C(hosts), C(left_out), which says why a host is in
-      no
-      wave, and the C(hash) of all that.
-  returned: success
+      no wave, and the C(hash) of all that.
+  returned: unless O(mode) is V(slice) or V(rollback)
   type: dict
   sample:
     schema: 1
@@ -174,10 +194,10 @@ plan:
     left_out: {web3: "patched: kernel-livepatch-6_1_0-56-cloud-amd64-3-150400.2.1 is active"}
 rollout:
   description:
-    - What the steps of this run work by. That is the C(id) of the rollout and the C(fence), the number of this run
-      (null where nothing was begun), C(document), the plan, and what is left of it as C(batches), C(hosts) and
-      C(sizes). With O(only=true) C(before) has the C(hash) of the plan before, when it was C(saved), and the C(changes)
-      since.
+    - What the steps of this run work by, as their option C(rollout). That is the C(mode), the C(id) of the rollout and
+      the C(fence), the number of this run (null where nothing was begun), C(document), the plan, and what is left of it
+      as C(batches), C(hosts) and C(sizes). With O(mode=plan), C(before) has the C(hash) of the plan before, when it was
+      C(saved), and the C(changes) since.
   returned: success
   type: dict
   sample: {id: 0d1c5f0c2b6e4f7a9f0e3f1b2c4d5e6f, fence: 1795593600, resumed: false, hosts: [web1, web2], sizes: [1, 1]}

@@ -1,0 +1,165 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ends a run of a rollout, and reports it: the controller's part of the module of the same name."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
+    FORMATS,
+    abbreviate,
+    build_printer,
+    format_response,
+)
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
+    document,
+    files,
+    from_store,
+    publish,
+    status,
+    text,
+)
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    budgets,
+    common_options,
+    finish,
+    hosts,
+    hostvars,
+    webhooks,
+)
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+
+_OPTIONS: dict[str, t.Any] = {
+    **common_options.STEP_OPTIONS,
+    **webhooks.OPTIONS,
+    **publish.OPTIONS,
+    "metrics_dir": {"type": "str", "default": ""},
+    "format": {"type": "str", "choices": list(FORMATS), "default": "text"},
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        options = _options.parse_options(self, _OPTIONS)
+        rollout = options["rollout"]
+        store = StoreClient(self, task_vars, rollout)
+        variables = hostvars.get_variables(hostvars.get_play_hosts(task_vars), task_vars)
+        try:
+            ended = finish.finish_run(store, rollout, variables, self._task.check_mode)
+            fleet = [] if rollout["mode"] == "rollback" else hostvars.parse_fleet(variables)
+            problems = [_describe_problem(rollout, fleet, ended)]
+            self._notify(options, store, rollout, ended)
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc)) from None
+        result = {
+            "outcomes": [dataclasses.asdict(outcome) for outcome in ended.outcomes],
+            "status": ended.status,
+            "detail": ended.detail,
+        }
+        lines = text.format_outcomes(fleet, ended.outcomes, ended.status, ended.detail)
+        self._display.display(format_response(lines, _as_json(result), options["format"]))
+        paths: list[str] = []
+        try:
+            build_report = _select_report(store, rollout, variables, ended, problems[0])
+            if build_report is not None and not (rollout["mode"] == "rollback" and self._task.check_mode):
+                show = build_printer(self._display.display, options["format"])
+                metrics_dir = options["metrics_dir"] if rollout["mode"] == "rollout" else ""
+                paths = _deliver(options, metrics_dir, functools.lru_cache(maxsize=None)(build_report), show)
+        except PlanError as exc:
+            # What became of the hosts is shown all the same.
+            problems.append(str(exc))
+        return {
+            "changed": False,
+            **result,
+            "files": paths,
+            "problem": "; ".join(filter(None, problems)) or None,
+            **self._hand_over(rollout, ended),
+        }
+
+    @staticmethod
+    def _hand_over(rollout: t.Mapping[str, t.Any], ended: finish.Ended) -> dict[str, t.Any]:
+        if rollout["mode"] != "rollout":
+            return {}
+        stats = common_options.build_stats(
+            livepatch_status=ended.status, livepatch_rollout_id=rollout["id"], livepatch_plan_hash=rollout["hash"]
+        )
+        return {"ansible_stats": stats}
+
+    def _notify(
+        self, options: t.Mapping[str, t.Any], store: StoreClient, rollout: t.Mapping[str, t.Any], ended: finish.Ended
+    ) -> None:
+        if rollout["mode"] != "rollout" or ended.status not in webhooks.END_EVENTS:
+            return
+        counts = budgets.count_by_outcome(ended.outcomes)
+        message = ended.detail.get("text") or ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        notices = webhooks.create_notifier(self, options, store.scope, rollout)
+        notices.notify(webhooks.END_EVENTS[ended.status], message, status=ended.status, counts=counts)
+
+
+def _as_json(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What is printed for programs."""
+    return {"hosts": result["outcomes"], "status": result["status"], "detail": result["detail"]}
+
+
+def _describe_problem(rollout: t.Mapping[str, t.Any], fleet: t.Sequence[hosts.Host], ended: finish.Ended) -> str | None:
+    """Why the run must not exit with 0; None where it may."""
+    if rollout["mode"] != "rollback":
+        return text.describe_problem(fleet, ended.outcomes, ended.status, ended.detail)
+    stuck = [outcome.host for outcome in ended.outcomes if outcome.outcome != "rolled_back"]
+    if not stuck or ended.status == "planned":
+        return None
+    return f"{len(stuck)} of {len(ended.outcomes)} hosts were not rolled back ({abbreviate(stuck)})"
+
+
+def _select_report(
+    store: StoreClient,
+    rollout: t.Mapping[str, t.Any],
+    variables: hostvars.Variables,
+    ended: finish.Ended,
+    problem: str | None,
+) -> t.Callable[[], dict[str, t.Any]] | None:
+    """What builds the report's document; None where a slice, which has a part of the hosts only, reports nothing."""
+    now = time.time()
+    if rollout["mode"] == "slice":
+        return None
+    if rollout["mode"] == "rollback":
+        recorded = from_store.load_rollout(store, ended.stored)
+        return None if recorded is None else functools.partial(recorded.build_document, now, store.scope)
+
+    def build_report() -> dict[str, t.Any]:
+        plan = rollout["document"]
+        selection = hosts.HostSelection(tuple(plan["settings"]["domain_keys"]))
+        rows = status.build_rows(variables, selection, now)
+        if ended.stored is None:
+            return document.build_status(rows, now, store.scope, problem)
+        recorded = document.StoredRollout(plan, ended.stored, list(ended.outcomes))
+        return document.build_rollout(rows, recorded, now, store.scope, problem)
+
+    return build_report
+
+
+def _deliver(
+    options: t.Mapping[str, t.Any],
+    metrics_dir: str,
+    build_report: t.Callable[[], dict[str, t.Any]],
+    show: t.Callable[[str], t.Any],
+) -> list[str]:
+    paths = publish.deliver_report(options, build_report, show)
+    if metrics_dir and build_report()["rollout"]:
+        paths.append(files.write_metrics(metrics_dir, build_report()))
+    return paths

@@ -1,0 +1,75 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long steps of a rollout may take."""
+
+from __future__ import annotations
+
+import types
+import typing as t
+from pathlib import Path
+
+import jinja2
+import pytest
+import yaml
+
+from ansible_collections.fleet.livepatch.plugins.action import livepatch
+from ansible_collections.fleet.livepatch.plugins.module_utils import _async_result
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import timeouts
+
+_ROLES = Path(__file__).parents[5] / "roles"
+
+
+def test_the_longest_step_is_that_of_the_slowest_host() -> None:
+    usual = timeouts.compute_lease_seconds({"web1": {}, "web2": {"livepatch_timeout": "60"}})
+    assert usual == 900 + 1200 + 1200 + 300
+    slow = {"livepatch_timeout": 600, "livepatch_unreachable_timeout": 400}
+    assert timeouts.compute_lease_seconds({"web1": {}, "db1": slow}) == usual + 20 * 540 + 100
+    with pytest.raises(PlanError, match="livepatch_timeout of web1 is 'soon': it is a number of seconds"):
+        timeouts.compute_lease_seconds({"web1": {"livepatch_timeout": "soon"}})
+
+
+@pytest.mark.parametrize(("timeout", "lock_timeout"), [(60, 60), (5, 5), (86400, 0)])
+def test_a_run_has_time_to_wait_for_the_one_before_and_for_itself(
+    monkeypatch: pytest.MonkeyPatch, timeout: int, lock_timeout: int
+) -> None:
+    twice = 2 * _async_result.longest(timeout, lock_timeout)
+
+    def read_keyword(role: str, file: str, keyword: str, **variables: t.Any) -> t.Any:
+        tasks = yaml.safe_load((_ROLES / role / "tasks" / file).read_text())
+        (text,) = (task[keyword] for task in tasks if keyword in task)
+        return jinja2.Environment().compile_expression(text.strip("{} "))(**variables)
+
+    margin = read_keyword("install", "start.yml", "async", ansible_check_mode=False)
+    task = types.SimpleNamespace(
+        args={"timeout": timeout, "lock_timeout": lock_timeout}, async_val=margin, check_mode=False
+    )
+    action = object.__new__(livepatch.ActionModule)
+    action._task = task
+    monkeypatch.setattr(livepatch.ActionBase, "run", lambda *_arguments: {})
+    monkeypatch.setattr(livepatch.halt, "get_halt_reason", lambda *_arguments: None)
+    monkeypatch.setattr(action, "_execute_module", lambda **_options: {}, raising=False)
+    result = action.run(None, {})
+    assert task.async_val == twice + 3600, "Ansible's own limit is far above it"
+    assert result["max_seconds"] == twice
+    # Each attempt waits for 30 s on the host.
+    assert read_keyword("install", "main.yml", "retries", __livepatch_install=result) * 30 == pytest.approx(
+        twice, abs=30
+    )
+    retries = read_keyword("verify", "main.yml", "retries", verify_max_seconds=result["max_seconds"])
+    assert retries * 30 == pytest.approx(twice, abs=30)
+    limits = {"livepatch_timeout": timeout, "livepatch_lock_timeout": lock_timeout}
+    assert timeouts.compute_lease_seconds({"web1": limits}) >= twice + 300
+
+
+def test_a_window_has_room_for_the_slowest_host() -> None:
+    usual = timeouts.compute_window_seconds({"web1": {}, "web2": {"livepatch_timeout": "60"}}, 0)
+    assert usual == 300 + 240 + 120
+    assert (
+        timeouts.compute_window_seconds({"web1": {}, "db1": {"livepatch_timeout": 600}}, 3600) == usual + 4 * 540 + 3600
+    )
+    assert timeouts.compute_window_seconds({}, 0) == usual
+    with pytest.raises(PlanError, match="livepatch_lock_timeout of web1 is 'soon': it is a number of seconds"):
+        timeouts.compute_window_seconds({"web1": {"livepatch_lock_timeout": "soon"}}, 0)
