@@ -386,7 +386,7 @@ VARIABLES = {
         "a1 a2",
         [
             play(
-                raw("ask", 'touch "$PRETENDED_HOST/gone"', delegate_to="a2", when="inventory_hostname == 'a1'"),
+                raw("ask", 'touch "$FAKE_HOST/gone"', delegate_to="a2", when="inventory_hostname == 'a1'"),
                 raw("then", when="inventory_hostname == 'a1'"),
             ),
             REPORT,

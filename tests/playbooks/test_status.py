@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What status shows, and what makes it end badly; the hosts are pretended."""
+"""What status shows, and what makes it end badly; the hosts are fake."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.controller import Run
 from tests.support.fake_fleet import FakeFleet, FakeHost
 
 STATUS = "fleet.livepatch.status"
-PATCHED = {"state": "patched", "level": 3, "installed": "3-1"}
+PATCHED = {"active": "3-1"}
 SCHEMA = Path(__file__).parents[2] / "docs/report.schema.json"
 ALL_PATCHED = "length(hosts[?state != 'patched']) == `0`"
 
