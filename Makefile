@@ -139,6 +139,10 @@ simulated: stage ## rollouts over simulated hosts: real modules in mount namespa
 slow: stage ## what `make test` leaves out: fake hosts, with each ansible-core; more damaged input
 	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal -m slow tests/unit tests/playbooks
 
+.PHONY: mutations
+mutations: stage ## breaks one decision after the other: which test notices (tests/tools/mutations.py); some of them: WORDS=lease
+	@$(PY) -m tests.tools.mutations $(WORDS)
+
 .PHONY: acceptance
 acceptance: stage $(if $(SCENARIO),,slow) ## the above, then the long scenarios on the lab; one of them: SCENARIO=name (tests/lab_scenarios/name.py)
 	@$(PY) -m pytest $(if $(SCENARIO),tests/lab_scenarios/$(SCENARIO).py,\

@@ -30,10 +30,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     slices,
     start,
     timeouts,
-    validation,
     webhooks,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -42,8 +40,6 @@ _OPTIONS: dict[str, t.Any] = {
     "mode": {"type": "str", "choices": list(_MODES), "required": True},
     **OPTIONS,
     "plan_hash": {"type": "str", "default": ""},
-    "gates": {"type": "list", "elements": "dict", "default": []},
-    "skip_gates": {"type": "dict", "default": {}},
     "slices": {"type": "int", "default": 1},
     "wave": {"type": "int"},
     "cohort": {"type": "str"},
@@ -79,10 +75,6 @@ class ActionModule(ActionBase):
         """Plans, and begins or resumes the rollout unless only a plan is wanted."""
         mode = options["mode"]
         hostvars.require_gathered(variables)
-        common_options.validate_common_settings(variables)
-        # What is wrong with what only later steps take is found before any host is touched.
-        runner.parse_gates(options["gates"], options["skip_gates"])
-        validation.insist(variables, time.time())
         # Hosts that are to download it have not done so yet.
         prestaged = options["prestaged"] and mode != "prestage"
         quarantine = store.send("list_quarantine")
@@ -131,7 +123,6 @@ class ActionModule(ActionBase):
         if options["slices"] < 1:
             raise PlanError(f"livepatch_slices is {options['slices']}: give the number of jobs that a wave is cut into")
         hostvars.require_gathered(variables)
-        common_options.validate_common_settings(variables)
         fleet, seconds = hostvars.parse_fleet(variables), timeouts.compute_lease_seconds(variables)
         rollout = slices.join_wave(store, fleet, options["slices"], seconds, self._task.check_mode)
         if isinstance(rollout, str):
@@ -148,8 +139,6 @@ class ActionModule(ActionBase):
         """Selects the hosts that are rolled back."""
         if not options["reason"].strip():
             raise PlanError("the reason is missing (livepatch_reason): the quarantine and the report keep it")
-        # Webhooks get what was rolled back: else that would fail when it has been done.
-        validation.insist(dict(list(variables.items())[:1]), time.time())
         rollout = rollback.begin_rollback(
             store,
             list(variables),

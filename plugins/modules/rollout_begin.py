@@ -137,16 +137,6 @@ options:
     description: The hash of the plan that is to be followed. Another one is refused.
     type: str
     default: ''
-  gates:
-    description: The gates of O(plan_hash)'s waves that look elsewhere, as M(fleet.livepatch.rollout_assess) takes
-      them; they are checked here.
-    type: list
-    elements: dict
-    default: []
-  skip_gates:
-    description: Names of gates that are passed over, each with the reason; they are checked here.
-    type: dict
-    default: {}
   slices:
     description: How many jobs share what may be in flight at once (C(livepatch_max_in_flight)), for O(mode=slice).
     type: int

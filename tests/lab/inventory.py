@@ -31,5 +31,5 @@ def render(hosts: Iterable[Host], keys: Keys) -> str:
     for host in hosts:
         lines.append(f"    {host.name}:")
         lines.append(f"      ansible_port: {host.port}")
-        lines.append(f"      livepatch_failure_domain: {host.domain}")
+        lines.append(f"      failure_domain: {host.domain}")
     return "\n".join(lines) + "\n"

@@ -132,7 +132,7 @@ NAIVE = {
                 {
                     "name": "mend",
                     "ansible.builtin.file": {
-                        "path": "{{ lookup('ansible.builtin.env', 'PRETENDED_HOSTS') }}/a1/gone",
+                        "path": "{{ lookup('ansible.builtin.env', 'FAKE_HOSTS') }}/a1/gone",
                         "state": "absent",
                     },
                     "delegate_to": "localhost",
@@ -312,7 +312,7 @@ def test_what_the_rollout_rests_on(stages: Callable[[str], Stage], version: str,
 @pytest.mark.parametrize("version", [*cores.VERSIONS, cores.NEWEST])
 def test_a_run_that_is_ended_rescues_nothing(stages: Callable[[str], Stage], version: str) -> None:
     """As a job of AWX that is cancelled: so what is begun is recorded before, never after."""
-    start = raw("start", 'touch "$PRETENDED_HOST/started"; sleep 2')
+    start = raw("start", 'touch "$FAKE_HOST/started"; sleep 2')
     caught = {"block": [start], "rescue": [say("rescue")], "always": [say("always")]}
     trace = stages(version).run(Case("a1", [play(caught), REPORT], {}), interrupted=True)
     assert [event.task for event in trace.events if event.kind == "start"] == ["start"], trace.output

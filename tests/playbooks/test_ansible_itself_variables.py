@@ -44,7 +44,7 @@ ALWAYS = planned(["b2", "a1"], [1], tags="always")
 
 # tasks/plan.yml insists on an extra variable for that.
 CHOSEN = play(say("who", "{{ mine }}"), hosts="{{ mine | default('a2') }}")
-# playbooks/_targets.yml
+# playbooks/_validate.yml
 EVEN_LOCALHOST = play(
     say("once", "{{ ansible_play_hosts_all }}", run_once=True),
     say("known", "{{ query('ansible.builtin.inventory_hostnames', 'all') }}"),
@@ -386,7 +386,7 @@ VARIABLES = {
         "a1 a2",
         [
             play(
-                raw("ask", 'touch "$PRETENDED_HOST/gone"', delegate_to="a2", when="inventory_hostname == 'a1'"),
+                raw("ask", 'touch "$FAKE_HOST/gone"', delegate_to="a2", when="inventory_hostname == 'a1'"),
                 raw("then", when="inventory_hostname == 'a1'"),
             ),
             REPORT,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What AWX needs: a project, an execution environment, and jobs that remember nothing; the hosts are pretended."""
+"""What AWX needs: a project, an execution environment, and jobs that remember nothing; the hosts are fake."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fake_fleet(tmp_path_factory: pytest.TempPathFactory) -> FakeFleet:
 @pytest.fixture
 def jobs(fake_fleet: FakeFleet, tmp_path: Path) -> Jobs:
     hosts = {name: FakeHost() for name in ("a1", "a2", "b1", "b2")}
-    coordinator = FakeHost({"state": "patched", "level": 3, "installed": "3-1"})
+    coordinator = FakeHost({"active": "3-1"})
     there = {"livepatch_coordinator": "c1", "livepatch_store_path": str(tmp_path / "rollouts.sqlite3")}
     fake_fleet.make({**hosts, "c1": coordinator}, {}, common={**there, "livepatch_waves": []})
     return Jobs(tmp_path / "jobs", fake_fleet.inventory, fake_fleet.environment())

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What who watches a rollout sees; the hosts are pretended."""
+"""What who watches a rollout sees; the hosts are fake."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import pty
+import re
 import struct
 import termios
 
@@ -19,7 +20,8 @@ from tests.support import cores
 from tests.support.fake_fleet import FakeFleet, FakeHost
 
 ROLLOUT = ["fleet.livepatch.rollout", "-e", "livepatch_halt_scope=cohort"]
-REFUSED = "the kernel refused it"
+REFUSED = "Invalid parameters"
+PATCHED = r": patched, migrated in \d+(?:\.\d+)? s"
 
 
 @pytest.fixture(scope="module", params=cores.EACH)
@@ -29,16 +31,16 @@ def fake_fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def _run(fake_fleet: FakeFleet, arguments: tuple[str, ...], **settings: str) -> str:
     hosts = {name: FakeHost() for name in ("a1", "a2", "a3")}
-    hosts["b1"] = FakeHost({"build_id": "bbbb", "refusal": REFUSED})
+    hosts["b1"] = FakeHost({"build": "b", "refusal": REFUSED})
     hosts["c1"] = FakeHost({"gone": True})
     settings = {f"ANSIBLE_{name.upper()}": value for name, value in settings.items()}
     return fake_fleet.run(hosts, [*ROLLOUT, *arguments], settings, common={}).output
 
 
 def _insist_on_events(output: str) -> None:
-    assert output.count(f" Single-host cohorts: b1: {REFUSED}\n") == 1, output
+    assert len(re.findall(f" Single-host cohorts: b1: .*{REFUSED}", output)) == 1, output
     assert " Canaries: starting 1 host: " in output, output
-    assert output.count(": patched, migrated in 0.1 s") == 3, output
+    assert len(re.findall(PATCHED, output)) == 3, output
 
 
 def test_a_rollout_is_told_wave_by_wave(fake_fleet: FakeFleet) -> None:
@@ -97,7 +99,7 @@ class Screen:
 
 
 def test_in_a_terminal_what_runs_is_drawn_anew(fake_fleet: FakeFleet) -> None:
-    hosts = {"a1": FakeHost({"slow": 2}), "b1": FakeHost({"build_id": "bbbb", "refusal": REFUSED})}
+    hosts = {"a1": FakeHost({"slow": 2}), "b1": FakeHost({"build": "b", "refusal": REFUSED})}
     settings = {"ANSIBLE_STDOUT_CALLBACK": "fleet.livepatch.progress", "TERM": "xterm"}
     fake_fleet.make(hosts, settings, common={})
     screen = Screen(fake_fleet, ROLLOUT)
@@ -107,8 +109,8 @@ def test_in_a_terminal_what_runs_is_drawn_anew(fake_fleet: FakeFleet) -> None:
     assert drawn, screen.seen[-1]
     for state in drawn:
         assert sum(line.startswith(held) for line in state) == 1, "it is drawn over, not written again"
-        assert state[-1].startswith(held) and state[-1].endswith("blocked by oom_reaper (kernel_thread)")
+        assert state[-1].startswith(held) and state[-1].endswith("blocked by kworker/1:2+events (kernel_thread)")
     left = "\n".join(screen.lines())
     assert "still migrating" not in left and "running" not in left, "nothing of it is left"
-    assert "patched, migrated in 0.1 s" in left
+    assert re.search(PATCHED, left)
     assert "Gate after" in left

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the documentation of the controller's modules shows can be typed; the hosts are pretended.
+"""What the documentation of the controller's modules shows can be typed; the hosts are fake.
 
 Those of the modules that run on hosts are in tests/simulated/test_examples.py.
 """

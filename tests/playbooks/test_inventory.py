@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Inventories that group hosts by what status has recorded in Ansible's fact cache; the hosts are pretended."""
+"""Inventories that group hosts by what status has recorded in Ansible's fact cache; the hosts are fake."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support import cores
 from tests.support.fake_fleet import FakeFleet, FakeHost
 
 _CONSTRUCTED = Path(__file__).parents[2] / "docs/inventory/livepatch.constructed.yml"
-_PATCHED = FakeHost({"state": "patched", "level": 3, "installed": "3-1"})
-_OUTDATED = FakeHost({"state": "outdated", "level": 2, "installed": "2-1"})
+_PATCHED = FakeHost({"active": "3-1"})
+_OUTDATED = FakeHost({"active": "2-1"})
 _FLEET = {"a1": _PATCHED, "a2": _OUTDATED, "a3": _OUTDATED, "b1": FakeHost({"gone": True})}
 
 

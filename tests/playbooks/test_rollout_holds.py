@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
-from tests.playbooks.test_rollout_goes_on import COMMON, ILL, ROLLOUT, extra, fleet, run, shown
+from tests.playbooks.test_rollout_goes_on import COMMON, KERNEL_OOPS, ROLLOUT, extra, fleet, run, shown
 from tests.support import cores, web
 from tests.support.fake_fleet import FakeFleet
 
@@ -29,8 +29,8 @@ def test_what_was_planned_and_tried_is_what_hosts_get(fake_fleet: FakeFleet) -> 
     """A newer KMP comes out between the plan and the run: neither its canary nor anybody after it gets that."""
     planned = fake_fleet.run(fleet(), ["fleet.livepatch.plan"], {}, common=COMMON)
     (told,) = planned.ended("rollout_begin").values()
-    fake_fleet.change("a1", kmp="4-1")
-    fake_fleet.change("b2", kmp="4-1")
+    fake_fleet.change("a1", newest="4-1")
+    fake_fleet.change("b2", newest="4-1")
     ended = fake_fleet.again([ROLLOUT, *extra(livepatch_plan_hash=told.result["plan"]["hash"])])
     assert ended.rc == 2, ended.output
     assert fake_fleet.touched() == {"b1": ["3-1"]}, ended.output
@@ -49,8 +49,8 @@ def test_who_has_its_gate_before_it_cannot_be_left_out(fake_fleet: FakeFleet) ->
 
 
 def test_who_was_not_brought_back_is_in_the_next_run_and_nothing_else_is_done(fake_fleet: FakeFleet) -> None:
-    wrong = {"a1": {"stuck": "zypper is busy", "from": {"verify": {"problems": ILL}}}}
-    first = run(fake_fleet, fleet(**wrong))
+    wrong = {"a1": {"busy": True, "from": {"verify": KERNEL_OOPS}}}
+    first = run(fake_fleet, fleet(**wrong), livepatch_lock_timeout=1)
     assert "a1: rollback_pending: " in first.output, first.output
     assert shown(fake_fleet)["rollout"]["status"] == "failed"
     again = fake_fleet.again([ROLLOUT])
@@ -59,7 +59,7 @@ def test_who_was_not_brought_back_is_in_the_next_run_and_nothing_else_is_done(fa
     told = fake_fleet.again([ROLLOUT, "--check"])
     assert "1 host of the last rollout still to be rolled back (a1)" in told.output, told.output
     assert "would be patched" not in told.output, told.output
-    fake_fleet.change("a1", stuck="", problems=[])
+    fake_fleet.change("a1", busy=False)
     back = fake_fleet.again([ROLLOUT])
     assert (back.rc, "a1: rolled_back: " in back.output) == (2, True), back.output
     assert shown(fake_fleet)["rollout"]["status"] == "failed"

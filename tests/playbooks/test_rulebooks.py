@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Event-Driven Ansible: the real ansible-rulebook brakes a rollout, and plans; the hosts are pretended."""
+"""Event-Driven Ansible: the real ansible-rulebook brakes a rollout, and plans; the hosts are fake."""
 
 from __future__ import annotations
 

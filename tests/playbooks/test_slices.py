@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A wave that several of AWX' jobs do, each with a part of the inventory; the hosts are pretended."""
+"""A wave that several of AWX' jobs do, each with a part of the inventory; the hosts are fake."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ class Fleet:
     """Seven hosts of one kind, the first of them its canary, and a coordinator that one of two slices has."""
 
     def __init__(self, fake_fleet: FakeFleet, folder: Path) -> None:
-        self._pretence, self._folder = fake_fleet, folder
+        self._fake_fleet, self._folder = fake_fleet, folder
         self.store = folder / "rollouts.sqlite3"
 
     def jobs(self, facts: t.Mapping[str, t.Any] | None = None, **settings: t.Any) -> Jobs:
         hosts = {name: FakeHost((facts or {}).get(name, {}), {"livepatch_canary": name == "a1"}) for name in _HOSTS}
-        hosts["c1"] = FakeHost({"state": "patched", "level": 3, "installed": "3-1"})
+        hosts["c1"] = FakeHost({"active": "3-1"})
         there = {"livepatch_coordinator": "c1", "livepatch_store_path": str(self.store)}
-        self._pretence.make(hosts, {}, common={**_SETTINGS, **there, **settings})
-        return Jobs(self._folder / "jobs", self._pretence.inventory, self._pretence.environment())
+        self._fake_fleet.make(hosts, {}, common={**_SETTINGS, **there, **settings})
+        return Jobs(self._folder / "jobs", self._fake_fleet.inventory, self._fake_fleet.environment())
 
     def change(self, name: str, **facts: t.Any) -> None:
-        self._pretence.change(name, **facts)
+        self._fake_fleet.change(name, **facts)
 
     def touched(self) -> set[str]:
-        return set(self._pretence.touched())
+        return set(self._fake_fleet.touched())
 
     def again(self, *arguments: str) -> t.Any:
-        return self._pretence.again(list(arguments))
+        return self._fake_fleet.again(list(arguments))
 
     def shown(self) -> dict[str, t.Any]:
         return Store(str(self.store), time.time).show("default")

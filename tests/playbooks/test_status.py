@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What status shows, and what makes it end badly; the hosts are pretended."""
+"""What status shows, and what makes it end badly; the hosts are fake."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.controller import Run
 from tests.support.fake_fleet import FakeFleet, FakeHost
 
 STATUS = "fleet.livepatch.status"
-PATCHED = {"state": "patched", "level": 3, "installed": "3-1"}
+PATCHED = {"active": "3-1"}
 SCHEMA = Path(__file__).parents[2] / "docs/report.schema.json"
 ALL_PATCHED = "length(hosts[?state != 'patched']) == `0`"
 
@@ -45,11 +45,11 @@ def test_hosts_alike_are_one_row(fake_fleet: FakeFleet) -> None:
     assert "6 hosts: 1 unpatched, 5 patched" in table
 
 
-def test_what_makes_no_sense_of_one_host_is_told_and_the_others_are_shown(fake_fleet: FakeFleet) -> None:
+def test_what_makes_no_sense_of_one_host_is_refused_by_its_name(fake_fleet: FakeFleet) -> None:
     run = _status(fake_fleet, {**_fleet(), "b1": FakeHost(PATCHED, {"livepatch_criticality": "high"})})
-    assert run.rc == 0, run.output
-    assert "unknown: livepatch_criticality of host b1" in run.output
-    assert "6 hosts: 1 unknown, 5 patched" in run.output
+    assert run.rc == 2, run.output
+    assert "livepatch_criticality of b1: is 'high': give a number. No host was touched" in run.output
+    assert fake_fleet.connections() == []
 
 
 @pytest.mark.parametrize("required", [ALL_PATCHED, [ALL_PATCHED, "counts.unknown == `0`"]])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import gzip
 import hashlib
 import json
 import os
@@ -85,19 +84,13 @@ class Host(Machine):
         # What zypper says when it is to install something; nothing: it does it
         self.install_fails = ""
         super().__init__(str(folder / "root"))
-        self._become(release)
+        self._prepare()
         self.kernel = Kernel(str(folder / "root"), factories.kernel_notes(self.build_id), self._module_id)
         self._booted()
 
-    def _become(self, release: str) -> None:
+    def _prepare(self) -> None:
         """A kernel of its own: the same release is the same build on all hosts."""
-        self.build_id = hashlib.sha1(release.encode()).hexdigest()
-        image = factories.bzimage(
-            gzip.compress(factories.vmlinux(self.build_id)), factories.VERSION.replace(factories.RELEASE, release)
-        )
-        self.put("/boot/vmlinuz-" + release, image)
-        self.package["digest"] = hashlib.sha256(image).hexdigest()
-        self.put("/proc/version", factories.PROC_VERSION.replace(factories.RELEASE, release))
+        self.become(self.release, hashlib.sha1(self.release.encode()).hexdigest())
         self.put("/proc/sys/kernel/random/boot_id", str(uuid.uuid4()))
         self.put("/proc/sys/kernel/ftrace_enabled", "1")
         for evr in list(self.levels):
@@ -162,9 +155,6 @@ class Host(Machine):
 
     def wall_clock(self) -> float:
         return time.time()
-
-    def _say(self, text: str) -> None:
-        self.log.append(f"5,{100 + len(self.log)},{int(self.clock() * 1e6)},-;{text}\n")
 
     # The kernel
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -19,8 +20,12 @@ import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from tests.support.locks import locked
+
 _CHECKOUT = Path(__file__).parent.parent.parent
 _STAGE = _CHECKOUT / ".cache/stage/ansible_collections/fleet/livepatch"
+# The files of the stage, with what is in them
+_LISTED = _CHECKOUT / ".cache/stage.list"
 _CALLBACKS = Path(__file__).parent / "callbacks"
 _BIN = Path(sys.executable).parent
 
@@ -146,10 +151,24 @@ class Controller:
         # Settings of Ansible's that a test wants, as environment variables
         self.settings: dict[str, str] = {}
         (folder / "ansible.cfg").write_text(_CONFIG)
-        artifact = folder / "artifact"
-        self._galaxy("build", str(_STAGE), "--output-path", str(artifact))
-        (packed,) = artifact.glob("fleet-livepatch-*.tar.gz")
-        self._galaxy("install", str(packed), "--offline", "-p", str(folder / "collections"))
+        shutil.copytree(self._installed(), folder, dirs_exist_ok=True)
+
+    def _installed(self) -> Path:
+        """The artifact and what was installed from it: made once for all tests of this collection and this Ansible."""
+        made_of = hashlib.sha256(_LISTED.read_bytes() + str(self._bin.resolve()).encode()).hexdigest()
+        folder = _CHECKOUT / ".cache/installed" / made_of[:16]
+        with locked(folder.with_suffix(".lock")):
+            if not folder.exists():
+                making = folder.with_suffix(".new")
+                shutil.rmtree(making, ignore_errors=True)
+                self._galaxy("build", str(_STAGE), "--output-path", str(making / "artifact"))
+                (packed,) = (making / "artifact").glob("fleet-livepatch-*.tar.gz")
+                self._galaxy("install", str(packed), "--offline", "-p", str(making / "collections"))
+                making.rename(folder)
+                for other in folder.parent.iterdir():
+                    if other.is_dir() and other.stat().st_mtime < time.time() - 3600:
+                        shutil.rmtree(other, ignore_errors=True)
+        return folder
 
     def _galaxy(self, *arguments: str) -> None:
         command = [str(self._bin / "ansible-galaxy"), "collection", *arguments]

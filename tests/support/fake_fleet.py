@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hosts that are pretended: real playbooks, gate and report, over ssh and modules that only answer from files."""
+"""Fake hosts: real playbooks, steps, modules and report; only ssh and what the hosts are is fake."""
 
 from __future__ import annotations
 
@@ -16,50 +16,35 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.support.controller import Controller, Run
+from tests.support.fake_machine import FakeMachine
 
 _FAKES = Path(__file__).parent / "fakes"
-# What is true of a host unless a test says otherwise. The state is what livepatch_info would conclude.
-_WELL: dict[str, t.Any] = {
-    "release": "6.4.0-150600.23.7-default",
-    "build_id": "aaaa",
-    "arch": "x86_64",
-    "flavor": "default",
-    "boot_id": "first",
-    "state": "unpatched",
-    "level": None,
-    "installed": None,
-    "kmp": "3-1",
-    "rejected": [],
-    "problems": [],  # of its health: {what, text}
-    "downloaded": False,  # the KMP's file is on the host
-    "unfetched": "",  # why it cannot be downloaded
-    "blind": None,  # why its health cannot be told
-    "refusal": "",  # what the kernel says when the module is applied
-    "stays": "",  # why the host does not go back to what it had before
-    "stuck": "",  # the same, and it may be tried again
-    "rollout": "",  # the one by which something was last begun on it
-    "slow": 0,  # how often it is still migrating when it is asked what became of its run
-    "gone": False,  # the host does not answer any more
-    "from": {},  # what becomes true when it is asked, applied to or verified: facts by "ask", "apply", "verify"
-}
+_CHECKOUT = Path(__file__).parents[2]
+# What is true of a host unless a test says otherwise, see FakeMachine.set_up
+_WELL: dict[str, t.Any] = {"build": "a", "offers": ["1-1", "2-1", "3-1"]}
+_MODULES = ("livepatch", "livepatch_info")
 
 
 @dataclasses.dataclass(frozen=True)
 class FakeHost:
-    """One host: what differs from one that is well, and its variables of the inventory."""
+    """One host: what differs from one that is well (`FakeMachine.set_up`), and its variables of the inventory."""
 
-    facts: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    conditions: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     variables: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
 
 class FakeFleet:
-    """A control node whose hosts are pretended."""
+    """A control node whose hosts are fake."""
 
     def __init__(self, folder: Path, bin_: Path) -> None:
         self._controller = Controller(folder, bin_)
         self._bin = bin_
-        modules = folder / "collections/ansible_collections/fleet/livepatch/plugins/modules"
-        for name in ("livepatch", "livepatch_info"):
+        self._plugins = folder / "collections/ansible_collections/fleet/livepatch/plugins"
+        modules = self._plugins / "modules"
+        self._modules = folder / "modules"
+        self._modules.mkdir()
+        for name in _MODULES:
+            shutil.move(modules / f"{name}.py", self._modules)
             shutil.copy(_FAKES / "module.py", modules / f"{name}.py")
         self._hosts = folder / "hosts"
         self._inventory = folder
@@ -99,22 +84,30 @@ class FakeFleet:
         for name, host in hosts.items():
             folder = self._hosts / name
             folder.mkdir(parents=True)
-            (folder / "facts.json").write_text(json.dumps({**_WELL, **host.facts}))
+            conditions = {**_WELL, **host.conditions}
+            machine = FakeMachine(folder)
+            machine.set_conditions(conditions)
+            machine.set_up(conditions)
+            if conditions.get("gone"):
+                (folder / "gone").touch()
         connection = {
             "ansible_ssh_executable": str(_FAKES / "ssh"),
             "ansible_become": False,
             "ansible_async_dir": str(self._controller.folder / "async"),
             # Discovery would find the shims of version managers, and the environment's own path may contain blanks
             "ansible_python_interpreter": str((self._bin / "python").resolve()),
-            # Others are tried first, which pretended hosts do not have
+            # Others are tried first, which fake hosts do not have
             "ansible_ssh_transfer_method": "piped",
         }
         self._inventory = self._controller.folder / ("inventory.ini" if ini else "inventory.yml")
         self._inventory.write_text((_ini if ini else _yaml)(hosts, {**connection, **common}))
         installed = next((self._bin.parent / "lib").glob("python3*/site-packages"))
         self._controller.settings = {
-            "PRETENDED_HOSTS": str(self._hosts),
-            "PRETENDED_PYTHONPATH": f"{_FAKES / 'site'}:{installed}",
+            "FAKE_HOSTS": str(self._hosts),
+            "FAKE_MODULES": str(self._modules),
+            "FAKE_PLUGINS": str(self._plugins),
+            "FAKE_PYTHONPATH": ":".join(map(str, (_FAKES / "site", _CHECKOUT, installed))),
+            "FAKE_PYCACHE": str(_CHECKOUT / ".cache/pycache"),
             **settings,
         }
 
@@ -158,18 +151,24 @@ class FakeFleet:
     def finish(self, process: subprocess.Popen[str]) -> Run:
         return self._controller.finish(process)
 
-    def change(self, name: str, **facts: t.Any) -> None:
+    def change(self, name: str, **conditions: t.Any) -> None:
         """Something else becomes true of a host."""
-        path = self._hosts / name / "facts.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+        machine = FakeMachine(self._hosts / name)
+        machine.set_conditions({**machine.conditions(), **conditions})
+        machine.set_up(conditions)
         (self._hosts / name / "gone").unlink(missing_ok=True)
 
     def folder(self, name: str) -> Path:
-        """Where a host's facts and marks are."""
+        """Where a host is kept, and its marks are."""
         return self._hosts / name
 
+    def connections(self) -> list[str]:
+        """The hosts that were connected to since they were made, once for each connection."""
+        log = self._hosts / "connections"
+        return log.read_text().split() if log.exists() else []
+
     def touched(self) -> dict[str, list[str]]:
-        """The KMPs that were applied in the last run, successfully or not, by host."""
+        """The KMPs whose modules the kernels were given, taken or not, by host; what hosts went back to is left out."""
         return {mark.parent.name: mark.read_text().split() for mark in self._hosts.glob("*/touched")}
 
 

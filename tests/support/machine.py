@@ -6,13 +6,14 @@
 
 import base64
 import errno
+import functools
 import gzip
 import hashlib
 import os
 import shutil
 import zlib
+from html import escape
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
@@ -25,6 +26,16 @@ _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
 _SIGNATURE = "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8"
 # What is in a package's file as long as it is not all there
 _CUT_OFF = "pack"
+
+
+def quoteattr(text: str) -> str:
+    """An attribute of XML. xml.sax has it, and imports half of the library for it."""
+    return f'"{escape(text)}"'
+
+
+@functools.lru_cache(maxsize=None)
+def _image(build_id: str, version: str) -> bytes:
+    return factories.bzimage(gzip.compress(factories.vmlinux(build_id)), version)
 
 
 class Directory(Host):
@@ -144,14 +155,12 @@ class Machine(Directory):
         self.scripts_make_initrd = False
         # What the kernel says when it refuses a module
         self.says = ""
-        image = factories.bzimage(gzip.compress(factories.vmlinux(self.build_id)))
-        self.put("/boot/vmlinuz-" + self.release, image)
         # The kernel's package, None where no package owns its image
         self.package = {
             "evr": "6.1.0-56.1",
             "vendor": "the lab",
             "signature": _SIGNATURE,
-            "digest": hashlib.sha256(image).hexdigest(),
+            "digest": "",
             "provides": "kernel\x1d=\x1d6.1.0-56\nkernel-cloud-amd64\x1d=\x1d6.1.0-56\n",
         }  # type: Any
         self.keys = {"b1d712c8": "the lab's key"}
@@ -159,6 +168,20 @@ class Machine(Directory):
         os.chmod(self.resolve_path("/usr/bin/zypper"), 0o755)
         self.put("/etc/zypp/repos.d/lab.repo", "[lab]\nname=lab\nenabled=1\nbaseurl=http://192.0.2.1/main")
         self._refresh()
+        self._put_image(factories.VERSION)
+
+    def become(self, release: str, build_id: str) -> None:
+        """It runs another kernel."""
+        self.release, self.build_id = release, build_id
+        self.put("/proc/sys/kernel/osrelease", release)
+        self.put("/sys/kernel/notes", factories.kernel_notes(build_id))
+        self.put("/proc/version", factories.PROC_VERSION.replace(factories.RELEASE, release))
+        self._put_image(factories.VERSION.replace(factories.RELEASE, release))
+
+    def _put_image(self, version: str) -> None:
+        image = _image(self.build_id, version)
+        self.put("/boot/vmlinuz-" + self.release, image)
+        self.package["digest"] = hashlib.sha256(image).hexdigest()
 
     def offer(self, evr: str, **what: Any) -> None:
         self.levels[evr] = dict(
@@ -230,7 +253,7 @@ class Machine(Directory):
     def start(self, evr: str) -> None:
         """Its migration begins now."""
         self._appear(evr)
-        self.moving = [evr, True, self.levels[evr]["seconds"], self.now]
+        self.moving = [evr, True, self.levels[evr]["seconds"], self.clock()]
         self._states("0")
         self._say(f"livepatch: enabling patch '{self.module(evr)}'")
         self._say(f"livepatch: '{self.module(evr)}': starting patching transition")
@@ -238,7 +261,7 @@ class Machine(Directory):
     # The kernel
 
     def _say(self, text: str) -> None:
-        self.log.append(f"5,{100 + len(self.log)},{int(self.now * 1e6)},-;{text}\n")
+        self.log.append(f"5,{100 + len(self.log)},{int(self.clock() * 1e6)},-;{text}\n")
 
     def _appear(self, evr: str) -> None:
         base = "/sys/kernel/livepatch/" + self.module(evr)
@@ -267,7 +290,7 @@ class Machine(Directory):
         assert path.split("/")[-2] == self.module(evr)
         assert text == ("0" if forward else "1"), "EINVAL: the value that it has"
         self.put(path, text)
-        self.moving = [evr, not forward, self.levels[evr]["back" if forward else "seconds"], self.now]
+        self.moving = [evr, not forward, self.levels[evr]["back" if forward else "seconds"], self.clock()]
         self._states("0" if not forward else "1")
         self._say(f"livepatch: '{self.module(evr)}': starting unpatching transition")
 
@@ -279,16 +302,20 @@ class Machine(Directory):
         evr = next(one for one in self.levels if self.module(one) == module)
         self.put(path, "0")
         self.put(f"/sys/kernel/livepatch/{module}/transition", "1")
-        self.moving = [evr, False, self.levels[evr]["back"], self.now]
+        self.moving = [evr, False, self.levels[evr]["back"], self.clock()]
         self._states("1")
         self._say(f"livepatch: '{module}': starting unpatching transition")
 
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)
+        self.advance()
+
+    def advance(self) -> None:
+        """The transition ends if its time has come."""
         if self.moving is None:
             return
         evr, forward, needs, started = self.moving
-        if needs is None or self.now - started < needs:
+        if needs is None or self.clock() - started < needs:
             return
         self.moving = None
         self._states("-1")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Small plays, without the collection, over hosts that are pretended; and in short what ran where.
+"""Small plays, without the collection, over fake hosts; and in short what ran where.
 
 Hosts are written by their names, with what becomes of them behind: ``a1 a2! a3?`` are one that is well, one on which
 what it is to do fails, and one that does not answer any more from then on. Results are written in the same way, with
@@ -29,7 +29,7 @@ from tests.support import cores
 from tests.support.controller import Event
 
 _HERE = Path(__file__).parent
-_DOES = {"!": "exit 3", "?": 'touch "$PRETENDED_HOST/gone"'}
+_DOES = {"!": "exit 3", "?": 'touch "$FAKE_HOST/gone"'}
 _ENDS = {"ok": "", "failed": "!", "unreachable": "?", "skipped": "-"}
 _COUNTS = ("unreachable", "failures", "rescued", "ignored")
 
@@ -186,11 +186,11 @@ class Stage:
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORKS": "10",
             "ANSIBLE_PIPELINING": "true",
-            "ANSIBLE_SSH_TRANSFER_METHOD": "piped",  # the pretended ssh is no sftp
+            "ANSIBLE_SSH_TRANSFER_METHOD": "piped",  # the fake ssh is no sftp
             "ANSIBLE_CALLBACK_PLUGINS": str(_HERE / "callbacks"),
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
             "RECORDER_FILE": str(folder / "events.jsonl"),
-            "PRETENDED_HOSTS": str(folder / "hosts"),
+            "FAKE_HOSTS": str(folder / "hosts"),
             **case.settings,
         }
         with (folder / "output.txt").open("w") as output:

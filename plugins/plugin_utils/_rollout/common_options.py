@@ -2,9 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What steps of a rollout have in common: options, settings that hold for the whole run, what they hand over. PRIVATE
-to the collection. Pure.
-"""
+"""What steps of a rollout have in common: options, and what they hand over. PRIVATE to the collection. Pure."""
 
 from __future__ import annotations
 
@@ -14,71 +12,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import Pla
 
 # Of each step but the first: what rollout_begin returned
 STEP_OPTIONS: dict[str, t.Any] = {"rollout": {"type": "dict", "required": True}}
-
-# Where reports go
-REPORT_SETTINGS = ("livepatch_report_dir", "livepatch_report_url", "livepatch_report_request")
-# Settings that hold for the rollout as a whole, and so must be the same for all of its hosts
-COMMON_SETTINGS = (
-    "livepatch_targets",
-    "livepatch_scope",
-    "livepatch_coordinator",
-    "livepatch_coordinator_address",
-    "livepatch_store_path",
-    "livepatch_waves",
-    "livepatch_seed",
-    "livepatch_canaries",
-    "livepatch_max_in_flight",
-    "livepatch_slices",
-    "livepatch_max_per_wave",
-    "livepatch_max_per_domain",
-    "livepatch_max_per_group",
-    "livepatch_domain_keys",
-    "livepatch_cohort_key",
-    "livepatch_filter",
-    "livepatch_kernel_versions",
-    "livepatch_levels",
-    "livepatch_prestaged",
-    "livepatch_budget",
-    "livepatch_budget_batch",
-    "livepatch_budget_cohort",
-    "livepatch_budget_rollout",
-    "livepatch_budget_lost",
-    "livepatch_budget_unreachable",
-    "livepatch_halt_scope",
-    "livepatch_plan_hash",
-    "livepatch_soak",
-    "livepatch_max_runtime",
-    "livepatch_gates",
-    "livepatch_skip_gates",
-    "livepatch_approval",
-    "livepatch_windows",
-    "livepatch_window_min_remaining",
-    "livepatch_blackouts",
-    "livepatch_output",
-    *REPORT_SETTINGS,
-    "livepatch_webhooks",
-    "livepatch_metrics_dir",
-)
-# Of those, what may hold passwords: it is not shown
-_SECRET_SETTINGS = ("livepatch_gates", "livepatch_webhooks", "livepatch_report_request")
-
-
-def validate_common_settings(
-    variables_by_host: t.Mapping[str, t.Mapping[str, t.Any]], settings: t.Iterable[str] = COMMON_SETTINGS
-) -> None:
-    """:raises PlanError: one of these settings, which hold for all hosts, differs between two of them."""
-    first: dict[str, tuple[str, t.Any]] = {}
-    for host, variables in variables_by_host.items():
-        for setting in settings:
-            value = variables.get(setting)
-            other, other_value = first.setdefault(setting, (host, value))
-            if value != other_value:
-                secret = setting in _SECRET_SETTINGS
-                values = ("one thing", "another") if secret else (repr(other_value), repr(value))
-                raise PlanError(
-                    f"{setting} is {values[0]} on {other} and {values[1]} on {host}: it holds for the whole run. "
-                    "Set it for all hosts, best as an extra variable (-e)"
-                )
 
 
 def validate_whole_inventory(task_vars: t.Mapping[str, t.Any]) -> None:

@@ -63,7 +63,7 @@ class Setting:
         if result.error_messages:
             detail = "its value is not shown" if self.secret else result.error_messages[0]
             raise PlanError(f"{self.name} is not valid: {detail}")
-        return result.validated_parameters[self.name]
+        return _drop_missing(result.validated_parameters[self.name])
 
     @functools.cached_property
     def _validator(self) -> ArgumentSpecValidator:
@@ -83,6 +83,13 @@ def find_nearest(name: str) -> str | None:
     # What all names begin with makes none of them likely.
     nearest = difflib.get_close_matches(name[len(PREFIX) :], [known[len(PREFIX) :] for known in SETTINGS], 1)
     return PREFIX + nearest[0] if nearest else None
+
+
+def _drop_missing(value: t.Any) -> t.Any:
+    """The value without the keys that were not given, which the validation adds as None."""
+    if isinstance(value, dict):
+        return {key: _drop_missing(part) for key, part in value.items() if part is not None}
+    return [_drop_missing(part) for part in value] if isinstance(value, list) else value
 
 
 def _load() -> dict[str, Setting]:

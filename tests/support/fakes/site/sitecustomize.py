@@ -4,7 +4,7 @@
 
 """Loads at once what each of Ansible's modules loads, as it was compiled when it was installed.
 
-From its own archive a module would compile it anew each time, which took a fifth of what a rollout over pretended hosts
+From its own archive a module would compile it anew each time, which took a fifth of what a rollout over fake hosts
 cost.
 """
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options, schema
 
 _TASKS = Path(__file__).parents[5] / "roles/rollout/tasks"
 # Of each host; where one task for all of them looks at it, any host's does.
@@ -36,18 +36,9 @@ def test_what_one_task_reads_for_all_hosts_has_to_be_the_same_for_all() -> None:
     names = ("prepare", "begin", "begin_slice", "batch", "soak", "finish", "report_prestage")
     found = {name for file in names for name in _find_settings(yaml.safe_load((_TASKS / f"{file}.yml").read_text()))}
     modules = {name for name in found if name in ("livepatch_report",)}
-    assert found - _OF_A_HOST - modules <= set(common_options.COMMON_SETTINGS)
+    of_run = {name for name, setting in schema.SETTINGS.items() if setting.scope == "run"}
+    assert found - _OF_A_HOST - modules <= of_run
     assert len(found) > 30
-
-
-@pytest.mark.parametrize("name", common_options.COMMON_SETTINGS)
-def test_what_differs_is_refused(name: str) -> None:
-    secret = name in ("livepatch_gates", "livepatch_webhooks", "livepatch_report_request")
-    values = ("one thing", "another") if secret else ("'a'", "None")
-    with pytest.raises(
-        PlanError, match=f"{name} is {values[0]} on web1 and {values[1]} on web2: it holds for the whole"
-    ):
-        common_options.validate_common_settings({"web1": {name: "a"}, "web2": {}})
 
 
 def test_canaries_and_gates_are_no_slices() -> None:

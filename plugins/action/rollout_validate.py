@@ -1,0 +1,86 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Validates the settings of a run: the controller's part of the module of the same name."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import lookup_loader
+from ansible.utils.vars import load_extra_vars
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _formatting, _options
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.validation import Validator
+
+_OPTIONS: dict[str, t.Any] = {"check_hosts": {"type": "bool", "default": True}}
+_TARGETS = "livepatch_targets"
+# Ansible's types of text that is encrypted in the inventory; up to ansible-core 2.18 it is no str.
+_ENCRYPTED = ("AnsibleVaultEncryptedUnicode", "EncryptedString")
+
+
+class ActionModule(ActionBase):
+    # No host is touched, not even connected to.
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        check_hosts = _options.parse_options(self, _OPTIONS)["check_hosts"]
+        lines = self._validate(task_vars, self._list_targets(task_vars) if check_hosts else ["localhost"])
+        if not lines:
+            return {"changed": False}
+        message = lines[0]
+        if len(lines) > 1:
+            self._display.display("\n".join(lines))
+            names = list(dict.fromkeys(line.partition(":")[0] for line in lines))
+            message = f"{len(lines)} settings are not valid, see above: {_formatting.abbreviate(names)}"
+        return {"changed": False, "failed": True, "msg": f"{message}. No host was touched"}
+
+    def _validate(self, task_vars: dict[str, t.Any], names: t.Iterable[str]) -> list[str]:
+        hostvars = task_vars["hostvars"]
+        # Variables that an earlier playbook of the same run has registered are as the collection made them.
+        manager = hostvars._variable_manager
+        validator = Validator(load_extra_vars(self._loader), self._render_for(hostvars), time.time())
+        for name in names:
+            variables = {
+                variable: str(value) if type(value).__name__ in _ENCRYPTED else value
+                for variable, value in hostvars.raw_get(name).items()
+                if variable.startswith((schema.PREFIX, schema.INTERNAL_PREFIX))
+            }
+            registered = {*manager._nonpersistent_fact_cache.get(name, ()), *manager._vars_cache.get(name, ())}
+            validator.check_host(name, variables, registered)
+        return validator.describe_problems()
+
+    def _render_for(self, hostvars: t.Any) -> t.Callable[[str, t.Any], t.Any]:
+        def render(host: str, value: t.Any) -> t.Any:
+            # As the later steps render it, which take it from hostvars; there a template cannot use hostvars itself.
+            try:
+                return self._templar.copy_with_new_env(available_variables=hostvars.raw_get(host)).template(value)
+            except AnsibleError as exc:
+                raise PlanError(str(exc)) from exc
+
+        return render
+
+    def _list_targets(self, task_vars: dict[str, t.Any]) -> list[str]:
+        """The hosts of the pattern that --limit has left.
+
+        :raises AnsibleActionFail: there are none. Ansible would do nothing, and exit with 0.
+        """
+        pattern = schema.read({_TARGETS: self._templar.template(task_vars.get(_TARGETS))}, _TARGETS)
+        lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
+        play_hosts = set(task_vars["ansible_play_hosts_all"])
+        names = [name for name in lookup.run([pattern], variables=task_vars) if name in play_hosts]
+        if not names:
+            raise AnsibleActionFail(
+                f"No host of the inventory matches {_TARGETS} ({pattern}) and --limit. Correct the pattern, or the "
+                "inventory (-i)"
+            )
+        return names

@@ -1,0 +1,487 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Breaks one decision of the plugins at a time, and reports whether the tests of `make test` notice (make mutations).
+
+usage: python -m tests.tools.mutations [WORD]...   (from the root of the checkout; words select by mutations' names)
+
+Each mutation replaces a text that stands once in one file of a copy of the checkout. It is killed if one of the tests
+that it names fails then; `make test` runs these tests, too. The last line is `N killed, N survived`, and the exit code
+is 1 if any survived.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.tools import stage
+
+CHECKOUT = Path(__file__).parents[2]
+BELOW = "ansible_collections/fleet/livepatch"
+HOST = "tests/unit/plugins/module_utils"
+ROLLOUT = "tests/unit/plugins/plugin_utils/_rollout"
+PLAYBOOKS = "tests/playbooks"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutation:
+    """A decision, as what it is broken, and where that has to be noticed."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def apply(self, source: str) -> str:
+        """:raises ValueError: what is to be replaced does not stand there just once."""
+        count = source.count(self.old)
+        if count != 1:
+            raise ValueError(f"{self.name}: {self.file} has {self.old!r} {count} times: bring the mutation up to date")
+        return source.replace(self.old, self.new)
+
+
+STATE = "plugins/module_utils/_state.py"
+SELECTION = "plugins/module_utils/_packages/selection.py"
+PRECONDITIONS = "plugins/module_utils/_preconditions.py"
+JOURNAL = "plugins/module_utils/_journal.py"
+STORE = "plugins/module_utils/_store"
+LOGIC = "plugins/plugin_utils/_rollout"
+
+MUTATIONS = (
+    Mutation(
+        "state: a kernel without live patching is taken for one with it",
+        STATE,
+        'if not kernel["livepatch_supported"]:',
+        'if kernel["livepatch_supported"] is None:',
+        (f"{HOST}/test_state.py",),
+    ),
+    Mutation(
+        "state: a crash that the journal names is passed over",
+        STATE,
+        "if crash is not None:",
+        "if crash is None and crash:",
+        (f"{HOST}/test_state.py",),
+    ),
+    Mutation(
+        "state: an unknown build ID is taken for a known one",
+        STATE,
+        'if kernel["build_id"] is None:',
+        'if kernel["build_id"] == "":',
+        (f"{HOST}/test_state.py",),
+    ),
+    Mutation(
+        "state: a foreign patch is no conflict",
+        STATE,
+        "if installed is not None and foreign and moving is None:",
+        "if installed is None and foreign and moving is None:",
+        (f"{HOST}/test_state.py",),
+    ),
+    Mutation(
+        "state: an older level is patched",
+        STATE,
+        'if newest["evr"] != installed["evr"]:',
+        'if newest["evr"] == "":',
+        (f"{HOST}/test_state.py",),
+    ),
+    Mutation(
+        "state: an image that does not run is no mismatch",
+        STATE,
+        'if image["matches_running"] is False:',
+        'if image["matches_running"] == 0.5:',
+        (f"{HOST}/test_state.py",),
+    ),
+    Mutation(
+        "state: the first level counts as a fix",
+        STATE,
+        'if _kmp_names.is_initial(installed["name"], installed["level"]):',
+        'if installed["level"] == 0:',
+        (f"{HOST}/test_state.py",),
+    ),
+    Mutation(
+        "selection: the oldest KMP is selected",
+        SELECTION,
+        "key=lambda entry: _evr.sort_key(entry.candidate.evr), reverse=True):",
+        "key=lambda entry: _evr.sort_key(entry.candidate.evr), reverse=False):",
+        (f"{HOST}/_packages/test_selection.py",),
+    ),
+    Mutation(
+        "selection: a KMP that is tagged for another build fits",
+        SELECTION,
+        'if known.tag == "other":',
+        'if known.tag == "none":',
+        (f"{HOST}/_packages/test_kmp.py",),
+    ),
+    Mutation(
+        "selection: an unsigned package is selected",
+        SELECTION,
+        'if contents.signature == "unsigned" and not',
+        'if contents.signature == "none" and not',
+        (f"{HOST}/_packages",),
+    ),
+    Mutation(
+        "selection: a level goes back without leave",
+        SELECTION,
+        "and _evr.compare(candidate.evr, installed) < 0",
+        "and _evr.compare(candidate.evr, installed) > 9",
+        (f"{HOST}/_packages",),
+    ),
+    Mutation(
+        "selection: a KMP of another vendor is selected",
+        SELECTION,
+        "if vendor != kernel.origin.vendor and vendor not in policy.vendors:",
+        'if vendor == "" and vendor not in policy.vendors:',
+        (f"{HOST}/_packages",),
+    ),
+    Mutation(
+        "selection: a KMP that only its name ties to the kernel is selected",
+        SELECTION,
+        "if untied is not None and not policy.allow_name_match:",
+        "if untied is not None and policy.allow_name_match:",
+        (f"{HOST}/_packages/test_selection.py",),
+    ),
+    Mutation(
+        "selection: a module that was built for another release is selected",
+        SELECTION,
+        "if contents.module.target_release != kernel.release:",
+        'if contents.module.target_release == "":',
+        (f"{HOST}/_packages",),
+    ),
+    Mutation(
+        "selection: a retracted advisory is passed over",
+        SELECTION,
+        "if known.retracted is not None:",
+        'if known.retracted == "":',
+        (f"{HOST}/_packages",),
+    ),
+    Mutation(
+        "policy: an excluded KMP is selected",
+        SELECTION,
+        "if policies.matches_any(policy.exclude, name, own):",
+        "if policies.matches_any((), name, own):",
+        (f"{HOST}/_packages",),
+    ),
+    Mutation(
+        "fence: an older run is let in",
+        PRECONDITIONS,
+        "if newest is not None and request.fence < newest:",
+        "if newest is not None and request.fence > newest:",
+        (f"{HOST}/test_change_lifecycle.py",),
+    ),
+    Mutation(
+        "expect: another build than planned is patched",
+        PRECONDITIONS,
+        'if expect.get("build_id", kernel["build_id"]) != kernel["build_id"]:',
+        'if expect.get("build_id", "") is None:',
+        (f"{HOST}/test_ensure.py",),
+    ),
+    Mutation(
+        "ensure: the vendor's support is lost without leave",
+        "plugins/module_utils/_ensure.py",
+        "if context.loses_support and not request.allow_unsupported and",
+        "if context.loses_support and request.allow_unsupported and",
+        (f"{HOST}/test_change_lifecycle.py",),
+    ),
+    Mutation(
+        "expect: a failed change is tried again in the rollout's name",
+        PRECONDITIONS,
+        'if entry["phase"] == _journal.FAILED:',
+        'if entry["phase"] == "":',
+        (f"{HOST}/test_change_lifecycle.py",),
+    ),
+    Mutation(
+        "journal: a crash during the soak is none",
+        JOURNAL,
+        '    if entry["phase"] not in (*UNFINISHED, SOAKING):\n        return None\n',
+        '    if entry["phase"] not in UNFINISHED:\n        return None\n',
+        (f"{HOST}/test_change_lifecycle.py",),
+    ),
+    Mutation(
+        "journal: the same boot is a crash",
+        JOURNAL,
+        'if entry is None or boot_id is None or entry["boot_id"] == boot_id:',
+        "if entry is None or boot_id is None:",
+        (f"{HOST}/test_ensure.py",),
+    ),
+    Mutation(
+        "lease: a living holder is taken over from",
+        f"{STORE}/lease.py",
+        'if takeover == lease["fence"] or until < now:',
+        'if takeover == lease["fence"] or until > now:',
+        (f"{HOST}/_store",),
+    ),
+    Mutation(
+        "lease: an old number still writes",
+        f"{STORE}/lease.py",
+        'if lease is None or lease["owner"] is None or lease["fence"] != fence:',
+        'if lease is None or lease["owner"] is None:',
+        (f"{HOST}/_store",),
+    ),
+    Mutation(
+        "lease: its number goes back with the clock",
+        f"{STORE}/lease.py",
+        "return max(highest + 1, int(transaction.now))",
+        "return int(transaction.now)",
+        (f"{HOST}/_store",),
+    ),
+    Mutation(
+        "halt: hosts begin all the same",
+        f"{STORE}/rollouts.py",
+        "if halt is not None:",
+        "if halt is None and halt:",
+        (f"{HOST}/_store",),
+    ),
+    Mutation(
+        "halt: that of all scopes holds nowhere",
+        f"{STORE}/rows.py",
+        "(scope, ALL_SCOPES)",
+        '(scope, "")',
+        (f"{HOST}/_store",),
+    ),
+    Mutation(
+        "quarantine: a cleared entry bars on",
+        f"{STORE}/rows.py",
+        'where = "" if cleared else "WHERE cleared IS NULL"',
+        'where = ""',
+        (f"{HOST}/_store",),
+    ),
+    Mutation(
+        "budgets: one host more than budgeted may fail",
+        f"{LOGIC}/budgets.py",
+        "if budget is not None and bad > budget:",
+        "if budget is not None and bad > budget + 1:",
+        (f"{ROLLOUT}/test_budgets.py",),
+    ),
+    Mutation(
+        "budgets: canaries have one",
+        f"{LOGIC}/budgets.py",
+        'return 0 if planned["kind"] in ZERO_BUDGET_KINDS else',
+        'return 1 if planned["kind"] in ZERO_BUDGET_KINDS else',
+        (f"{ROLLOUT}/test_budgets.py",),
+    ),
+    Mutation(
+        "budgets: hosts of which nothing is known are healthy",
+        f"{LOGIC}/budgets.py",
+        "count_bad(totals.wave) + unknown, budget)",
+        "count_bad(totals.wave), budget)",
+        (f"{ROLLOUT}/test_budgets.py",),
+    ),
+    Mutation(
+        "gates: one failure too many is borne",
+        f"{LOGIC}/gates/verdict.py",
+        "if verdicts.count(FAIL) > limits.failure_limit:",
+        "if verdicts.count(FAIL) > limits.failure_limit + 1:",
+        (f"{ROLLOUT}/gates",),
+    ),
+    Mutation(
+        "gates: no answer passes",
+        f"{LOGIC}/gates/verdict.py",
+        "verdicts = [gate.verdict for gate in gates if gate.critical]",
+        "verdicts = [gate.verdict for gate in gates if gate.critical and gate.verdict != ERROR]",
+        (f"{ROLLOUT}/gates",),
+    ),
+    Mutation(
+        "approvals: an expired one holds",
+        f"{LOGIC}/approvals.py",
+        "return self.expires is not None and now >= self.expires",
+        "return self.expires is not None and now < 0",
+        (f"{ROLLOUT}/test_approvals.py",),
+    ),
+    Mutation(
+        "approvals: a rejection after an approval is passed over",
+        f"{LOGIC}/approvals.py",
+        "last = current[-1]",
+        "last = current[0]",
+        (f"{ROLLOUT}/test_approvals.py",),
+    ),
+    Mutation(
+        "windows: one that is too short opens",
+        f"{LOGIC}/change_windows.py",
+        "if begin + needed <= span.end:",
+        "if begin <= span.end:",
+        (f"{ROLLOUT}/test_change_windows.py",),
+    ),
+    Mutation(
+        "windows: a wave runs into a blackout",
+        f"{LOGIC}/change_windows.py",
+        "blackout.start >= begin + needed:",
+        "blackout.start >= begin:",
+        (f"{ROLLOUT}/test_change_windows.py",),
+    ),
+    Mutation(
+        "plan: the quarantine bars nothing",
+        f"{LOGIC}/plan.py",
+        "reason = _explain_left_out(host) or quarantine.explain(host)",
+        "reason = _explain_left_out(host)",
+        (f"{ROLLOUT}/test_plan.py",),
+    ),
+    Mutation(
+        "batches: a host whose part has ended begins again",
+        f"{LOGIC}/batches.py",
+        "if outcome in _FINAL or host is None:",
+        "if host is None:",
+        (f"{ROLLOUT}/test_batches.py",),
+    ),
+    Mutation(
+        "batches: another boot than planned is patched",
+        f"{LOGIC}/batches.py",
+        'for key, what in (("build_id", "build"), ("boot_id", "boot")):',
+        'for key, what in (("build_id", "build"),):',
+        (f"{ROLLOUT}/test_batches.py",),
+    ),
+    Mutation(
+        "outcome: a host that does not answer has failed, and is not lost",
+        f"{LOGIC}/outcome.py",
+        'outcome="lost" if install.get("unreachable") else "failed",',
+        'outcome="failed",',
+        (f"{ROLLOUT}/test_outcome.py",),
+    ),
+    Mutation(
+        "outcome: an unhealthy host is done",
+        f"{LOGIC}/outcome.py",
+        "problems = _format_health_problems(livepatch) if changed else None",
+        "problems = None",
+        (f"{ROLLOUT}/test_outcome.py",),
+    ),
+    Mutation(
+        "outcome: another boot is no crash",
+        f"{LOGIC}/outcome.py",
+        'if kernel["boot_id"] != host.boot_id:',
+        'if kernel["boot_id"] == "":',
+        (f"{ROLLOUT}/test_outcome.py",),
+    ),
+    Mutation(
+        "outcome: a host that is not up to date is done",
+        f"{LOGIC}/outcome.py",
+        'if not livepatch["compliance"]["up_to_date"]:',
+        'if livepatch["compliance"]["up_to_date"] == "":',
+        (f"{ROLLOUT}/test_outcome.py",),
+    ),
+    Mutation(
+        "admission: a quarantine since the plan is passed over",
+        f"{LOGIC}/admission.py",
+        'if entry.get("host") == name or of_kmp:',
+        'if entry.get("host") == name and of_kmp:',
+        (f"{ROLLOUT}/test_admission.py",),
+    ),
+    Mutation(
+        "admission: hosts start though no canary was patched",
+        f"{LOGIC}/admission.py",
+        "if why is None and cohort in untried:",
+        "if why is None and cohort in ():",
+        (f"{ROLLOUT}/test_admission.py",),
+    ),
+    Mutation(
+        "assess: healthy canaries of a failed wave keep their patch",
+        f"{LOGIC}/assess.py",
+        'whole_wave = end["status"] == "failed" and',
+        'whole_wave = end["status"] == "" and',
+        (f"{ROLLOUT}/test_assess.py",),
+    ),
+    Mutation(
+        "start: another plan than asked for goes on",
+        f"{LOGIC}/start.py",
+        'if wanted not in ("", current["plan_hash"]):',
+        'if wanted == "-":',
+        (ROLLOUT,),
+    ),
+    Mutation(
+        "halt: a store that cannot be reached does not halt",
+        f"{LOGIC}/halt.py",
+        'return f"cannot check whether rollouts are halted: {exc}"',
+        'return None if exc else ""',
+        (f"{ROLLOUT}/test_halt.py",),
+    ),
+    Mutation(
+        "lease: a run that lives counts as dead",
+        f"{LOGIC}/lease.py",
+        'return same_place and owner.get("started") != here["started"]',
+        "return same_place",
+        (f"{ROLLOUT}/test_lease.py",),
+    ),
+)
+
+
+def copy_checkout(folder: Path) -> Path:
+    """A copy of the checkout in which tests can run, with the collection where Ansible wants it."""
+    for name in stage.project_files():
+        for target in (folder / name, folder / ".cache/stage" / BELOW / name):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(CHECKOUT / name, target)
+    return folder
+
+
+def run_tests(folder: Path, tests: str) -> str | None:
+    """The first test that fails, None where all pass.
+
+    :raises RuntimeError: the tests did not run.
+    """
+    tree = str(folder / ".cache/stage")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": tree,
+        "ANSIBLE_COLLECTIONS_PATH": tree,
+        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+        "ANSIBLE_HOME": str(folder / ".cache/ansible-home"),
+        # The same second and the same size: bytecode of the text before would be taken for current
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    environment.pop("PYTHONPYCACHEPREFIX", None)
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", *tests.split()],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode == 0:
+        return None
+    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if run.returncode != 1 or not failed:
+        raise RuntimeError(f"{tests}: pytest ended with {run.returncode}:\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+    return failed[0].split(" - ")[0]
+
+
+def check(mutation: Mutation, folder: Path) -> str | None:
+    """The test that kills a mutation, None where it survives."""
+    file = folder / ".cache/stage" / BELOW / mutation.file
+    source = file.read_text(encoding="utf-8")
+    file.write_text(mutation.apply(source), encoding="utf-8")
+    try:
+        return next((killer for tests in mutation.tests if (killer := run_tests(folder, tests))), None)
+    finally:
+        file.write_text(source, encoding="utf-8")
+
+
+def main() -> int:
+    words = sys.argv[1:]
+    chosen = [mutation for mutation in MUTATIONS if not words or any(word in mutation.name for word in words)]
+    survived = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = copy_checkout(Path(name))
+        for tests in sorted({tests for mutation in chosen for tests in mutation.tests}):
+            killer = run_tests(folder, tests)
+            if killer:
+                raise RuntimeError(f"nothing is broken yet, and a test fails: {killer}")
+        for mutation in chosen:
+            began = time.monotonic()
+            killer = check(mutation, folder)
+            survived += killer is None
+            verdict = f"killed by {killer}" if killer else "SURVIVED"
+            print(f"{mutation.name}: {verdict} ({time.monotonic() - began:.0f} s)", flush=True)
+    print(f"{len(chosen) - survived} killed, {survived} survived")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
