@@ -333,8 +333,8 @@ MUTATIONS = (
     Mutation(
         "batches: another boot than planned is patched",
         f"{LOGIC}/batches.py",
-        'for key, what in (("build_id", "build"), ("boot_id", "boot")):',
-        'for key, what in (("build_id", "build"),):',
+        'for key, label in (("build_id", "build"), ("boot_id", "boot")):',
+        'for key, label in (("build_id", "build"),):',
         (f"{ROLLOUT}/test_batches.py",),
     ),
     Mutation(
