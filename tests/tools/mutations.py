@@ -387,13 +387,6 @@ MUTATIONS = (
         (f"{ROLLOUT}/test_assess.py",),
     ),
     Mutation(
-        "start: another plan than asked for goes on",
-        f"{LOGIC}/start.py",
-        'if wanted not in ("", current["plan_hash"]):',
-        'if wanted == "-":',
-        (ROLLOUT,),
-    ),
-    Mutation(
         "halt: a store that cannot be reached does not halt",
         f"{LOGIC}/halt.py",
         'return f"cannot check whether rollouts are halted: {exc}"',
