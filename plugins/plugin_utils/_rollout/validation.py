@@ -166,18 +166,18 @@ class Validator:
     def _compare(self, name: str) -> t.Any:
         """What all hosts have, None where they differ."""
         setting, by_value = schema.SETTINGS[name], dict(self._run_values[name])
-        given = {host for _checked, some in by_value.values() for host in some}
+        given = {host for _checked, hosts in by_value.values() for host in hosts}
         refused = {host for problem in self._problems.values() if problem.name == name for host in problem.hosts}
         without = [host for host in self._hosts if host not in given and host not in refused]
         if without:
             default = setting.convert(None)
-            checked, some = by_value.get(repr(default), (_Checked(default), []))
-            by_value[repr(default)] = (checked, [*some, *without])
+            checked, hosts = by_value.get(repr(default), (_Checked(default), []))
+            by_value[repr(default)] = (checked, [*hosts, *without])
         if len(by_value) == 1:
             return next(iter(by_value.values()))[0].value
         parts = [
-            f"{'one value' if setting.secret else shown} on {_formatting.abbreviate(some, _MAX_HOSTS)}"
-            for shown, (_checked, some) in list(by_value.items())[:3]
+            f"{'one value' if setting.secret else text} on {_formatting.abbreviate(hosts, _MAX_HOSTS)}"
+            for text, (_checked, hosts) in list(by_value.items())[:3]
         ]
         if setting.secret:
             parts[1:] = [part.replace("one value", "another", 1) for part in parts[1:]]
@@ -254,16 +254,16 @@ def _find_text_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> 
 
 
 def _find_number_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> _TypeProblem:
-    whole = spec["type"] == "int"
+    is_int = spec["type"] == "int"
     if isinstance(value, str):
         number = float(value) if re.fullmatch(r"\s*[+-]?\d+(\.\d+)?\s*", value) else None
-        number = None if whole and "." in value else number
+        number = None if is_int and "." in value else number
     else:
         number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-    what = "a whole number" if whole else "a number"
-    if number is None or (whole and number != int(number)):
-        return path, f"is {value!r}: give {what}"
-    return (path, f"is {value}: give {what} that is not below 0") if number < 0 else None
+    wanted = "a whole number" if is_int else "a number"
+    if number is None or (is_int and number != int(number)):
+        return path, f"is {value!r}: give {wanted}"
+    return (path, f"is {value}: give {wanted} that is not below 0") if number < 0 else None
 
 
 def _find_list_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> _TypeProblem:
