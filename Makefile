@@ -69,7 +69,7 @@ lint: stage ## all linters
 	@$(CHECKS) $(LINTERS)
 
 # The quick ones first
-LINTERS := lint-ruff lint-format lint-yaml lint-changelog lint-licences lint-types lint-docs lint-ansible
+LINTERS := lint-ruff lint-words lint-format lint-yaml lint-changelog lint-licences lint-types lint-docs lint-ansible
 .PHONY: $(LINTERS)
 lint-ruff: stage
 	@$(STEP) "lint: ruff check" --only '*.py' --only pyproject.toml -- ruff check .
