@@ -24,7 +24,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        # Here and not on the host: of a detached run's bad options nobody would hear before it is collected.
+        # Here and not on the host: of a detached run's bad options nothing would be seen before it is collected.
         options = _options.parse_options(self, _argspec.LIVEPATCH)
         arguments = dict(self._task.args)
         arguments["run"] = arguments.get("run") or uuid.uuid4().hex
@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
                 wrap_async=bool(self._task.async_val),
             )
         except AnsibleConnectionFailure as exc:
-            # It may have started: whoever hears of the host again has to know by which name.
+            # It may have started: the task that reaches the host again has to know by which name.
             result = {"unreachable": True, "msg": str(exc)}
         return {**result, "run": arguments["run"], "max_seconds": max_seconds}
 

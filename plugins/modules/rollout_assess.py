@@ -102,7 +102,7 @@ verdict:
   sample: "Gate after canaries: pass (2 of 2 healthy, budget 0)"
 wave:
   description: The number of the wave, 0 for the first.
-  returned: when it could be told
+  returned: unless RV(error) is returned
   type: int
   sample: 0
 passed:

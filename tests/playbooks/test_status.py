@@ -130,4 +130,5 @@ def test_what_is_required_of_some_hosts_only_is_refused(fake_fleet: FakeFleet) -
     hosts = {**_fleet(), "b1": FakeHost(PATCHED, {"livepatch_assertions": ALL_PATCHED})}
     run = fake_fleet.run(hosts, [STATUS], {}, common={})
     assert run.rc == 2
-    assert "livepatch_assertions is None on a0 and" in run.output
+    assert "livepatch_assertions: " in run.output
+    assert " on b1, [] on a0, a1, a2 and 2 more. It holds for the whole run" in run.output

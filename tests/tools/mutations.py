@@ -333,8 +333,8 @@ MUTATIONS = (
     Mutation(
         "batches: another boot than planned is patched",
         f"{LOGIC}/batches.py",
-        'for key, what in (("build_id", "build"), ("boot_id", "boot")):',
-        'for key, what in (("build_id", "build"),):',
+        'for key, label in (("build_id", "build"), ("boot_id", "boot")):',
+        'for key, label in (("build_id", "build"),):',
         (f"{ROLLOUT}/test_batches.py",),
     ),
     Mutation(
@@ -385,13 +385,6 @@ MUTATIONS = (
         'whole_wave = end["status"] == "failed" and',
         'whole_wave = end["status"] == "" and',
         (f"{ROLLOUT}/test_assess.py",),
-    ),
-    Mutation(
-        "start: another plan than asked for goes on",
-        f"{LOGIC}/start.py",
-        'if wanted not in ("", current["plan_hash"]):',
-        'if wanted == "-":',
-        (ROLLOUT,),
     ),
     Mutation(
         "halt: a store that cannot be reached does not halt",

@@ -71,7 +71,7 @@ def admit_batch(
     left_out = {**barred, **{name: why for name, why in rollout["changed"].items() if name in planned}}
     if left_out:
         store.send_fenced(
-            "record_outcomes", wave=batch["wave"], outcomes=batches.skipped(rollout["document"], left_out)
+            "record_outcomes", wave=batch["wave"], outcomes=batches.build_skipped_rows(rollout["document"], left_out)
         )
     begun = store.send_fenced("begin_hosts", wave=batch["wave"], hosts=starts)
     if not begun["go"]:
@@ -119,9 +119,9 @@ def _find_wait(
     if not opened.open:
         return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
     if {"all", str(wave)} & {approved.strip() for approved in options["approval"]}:
-        found = approvals.check_approval(store.send("list_approvals", plan_hash=hash_), hash_, wave, now)
-        if found.verdict != "pass":
-            return {"for": "approval", "wave": wave, "text": found.text, "refused": found.verdict == "fail"}
+        approval = approvals.check_approval(store.send("list_approvals", plan_hash=hash_), hash_, wave, now)
+        if approval.verdict != "pass":
+            return {"for": "approval", "wave": wave, "text": approval.text, "refused": approval.verdict == "fail"}
     if _is_left_to_slices(rollout["document"], batch, options["slices"]):
         text = f"wave {wave} is left to {options['slices']} slices (playbook wave): run the rollout again after them"
         return {"for": SLICES, "wave": wave, "text": text}

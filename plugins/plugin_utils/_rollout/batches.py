@@ -25,16 +25,17 @@ _FINAL = ("done", "unchanged", "failed", "lost", "skipped", "rolled_back", "roll
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Hosts that go at once. ``last``: the wave's gate comes after them. ``starts``: those that are to be patched.
-    ``untouched``: nothing was done yet to any host of the wave. ``in_flight``: they were begun by a run that has died,
-    and finish whatever is said since: others are in batches of their own.
-    """
+    """Hosts that are in flight at once."""
 
     wave: int
     hosts: tuple[str, ...]
+    # Those that are to be patched
     starts: tuple[str, ...]
+    # The wave's gate comes after them
     last: bool
+    # Nothing was done yet to any host of the wave
     untouched: bool = False
+    # A run that has died has begun them. They finish whatever has been barred since; no others are in the batch.
     in_flight: bool = False
 
     def as_result(self) -> dict[str, t.Any]:
@@ -43,13 +44,14 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class Agenda:
-    """``changed`` says of hosts that are not what was planned any more why they are left for the next plan."""
+    """What a run does."""
 
     batches: tuple[Batch, ...]
+    # Hosts that are not what was planned any more, and why they are left for the next plan
     changed: dict[str, str]
 
 
-def make(
+def build_agenda(
     document: t.Mapping[str, t.Any],
     fleet: t.Mapping[str, Host],
     recorded: t.Mapping[str, t.Mapping[str, t.Any]],
@@ -60,22 +62,22 @@ def make(
     """What is left to do of a plan.
 
     :param fleet: the hosts as they are now, those of the plan and others.
-    :param recorded: what the store says of hosts, with the key ``outcome``.
+    :param recorded: what the store has of hosts, with the key ``outcome``.
     :param passed: waves whose gate has passed.
-    :param stopped: waves in which too much went wrong already: who was in flight is verified, and nobody else started.
+    :param stopped: waves in which too many hosts failed already: those in flight are verified, and no other is started.
     :param rollout: the open one, None where it is only beginning.
     """
     changed: dict[str, str] = {}
     batches: list[Batch] = []
     for number, wave in enumerate(document["waves"]):
-        if number in passed and not _unconfirmed(wave, fleet, recorded):
+        if number in passed and not _has_unconfirmed(wave, fleet, recorded):
             continue
-        in_flight, starts = _left(document, wave["hosts"], fleet, recorded, changed, rollout)
-        most = document["settings"]["max_in_flight"]
-        cut = [(group, True) for group in _cut(in_flight, most)]
+        in_flight, starts = _select_hosts(document, wave["hosts"], fleet, recorded, changed, rollout)
+        limit = document["settings"]["max_in_flight"]
+        cut = [(group, True) for group in _split(in_flight, limit)]
         if number not in stopped:
-            cut += [(group, False) for group in _cut(starts, most)]
-        # Nothing is left to start, and the gate has not passed: somebody has to come to it.
+            cut += [(group, False) for group in _split(starts, limit)]
+        # Nothing is left to start, and the gate has not passed: a batch has to come to it.
         groups = cut or [(tuple(name for name in wave["hosts"] if name in fleet), False)]
         untouched = not any(name in recorded for name in wave["hosts"])
         batches += [
@@ -85,7 +87,7 @@ def make(
     return Agenda(tuple(batches), changed)
 
 
-def share(
+def build_slice_agenda(
     document: t.Mapping[str, t.Any],
     number: int,
     fleet: t.Mapping[str, Host],
@@ -99,15 +101,15 @@ def share(
     :param rollout: the open one, None where nothing was begun.
     """
     changed: dict[str, str] = {}
-    ours = [name for name in document["waves"][number]["hosts"] if name in fleet]
-    in_flight, starts = _left(document, ours, fleet, recorded, changed, rollout)
-    most = max(1, document["settings"]["max_in_flight"] // slices)
-    batches = [Batch(number, group, group, False, in_flight=True) for group in _cut(in_flight, most)]
-    batches += [Batch(number, group, group, False) for group in _cut(starts, most)]
+    names = [name for name in document["waves"][number]["hosts"] if name in fleet]
+    in_flight, starts = _select_hosts(document, names, fleet, recorded, changed, rollout)
+    limit = max(1, document["settings"]["max_in_flight"] // slices)
+    batches = [Batch(number, group, group, False, in_flight=True) for group in _split(in_flight, limit)]
+    batches += [Batch(number, group, group, False) for group in _split(starts, limit)]
     return Agenda(tuple(batches), changed)
 
 
-def skipped(document: t.Mapping[str, t.Any], left_out: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
+def build_skipped_rows(document: t.Mapping[str, t.Any], left_out: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
     """The records of planned hosts to which nothing is done, for these reasons."""
     planned = document["hosts"]
     return [
@@ -116,7 +118,7 @@ def skipped(document: t.Mapping[str, t.Any], left_out: t.Mapping[str, str]) -> l
     ]
 
 
-def _left(
+def _select_hosts(
     document: t.Mapping[str, t.Any],
     names: t.Iterable[str],
     fleet: t.Mapping[str, Host],
@@ -130,12 +132,12 @@ def _left(
         outcome, host = recorded.get(name, {}).get("outcome"), fleet.get(name)
         if outcome in _FINAL or host is None:
             continue
-        # A whole batch is recorded before the first of it is started. Who has answered, and tells of nothing that was
-        # done to it by this rollout, was never started.
+        # A whole batch is recorded before the first of it is started. A host that answers, and
+        # whose journal has nothing of this rollout, was never started.
         if outcome == BEGUN and (host.build_id is None or host.rollout == rollout):
             in_flight.append(name)
             continue
-        problem = _replanned(document["hosts"][name], host)
+        problem = _explain_change(document["hosts"][name], host)
         if problem is None:
             starts.append(name)
         else:
@@ -143,11 +145,11 @@ def _left(
     return in_flight, starts
 
 
-def _cut(starts: t.Sequence[str], most: int) -> list[tuple[str, ...]]:
-    return [tuple(starts[at : at + most]) for at in range(0, len(starts), most)]
+def _split(starts: t.Sequence[str], limit: int) -> list[tuple[str, ...]]:
+    return [tuple(starts[at : at + limit]) for at in range(0, len(starts), limit)]
 
 
-def _unconfirmed(
+def _has_unconfirmed(
     wave: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], recorded: t.Mapping[str, t.Mapping[str, t.Any]]
 ) -> bool:
     """Whether the run that passed the wave died before it had let the next boot of all its hosts have the patch."""
@@ -157,24 +159,24 @@ def _unconfirmed(
     )
 
 
-def _replanned(row: t.Mapping[str, t.Any], host: Host) -> str | None:
+def _explain_change(row: t.Mapping[str, t.Any], host: Host) -> str | None:
     """Why nothing is begun on a host: it is not what the plan was made for any more, or gives no answer."""
     if host.build_id is None:
         return f"{host.state}: {host.reason}"
-    for key, what in (("build_id", "build"), ("boot_id", "boot")):
+    for key, label in (("build_id", "build"), ("boot_id", "boot")):
         if getattr(host, key) != row[key]:
-            return f"it runs another {what} than when it was planned: it is left for the next plan"
+            return f"it runs another {label} than when it was planned: it is left for the next plan"
     if host.kmp != row["kmp"]:
         now = host.kmp or f"none ({host.state}: {host.reason})"
         return f"{row['kmp']} was planned, and it would get {now} by now: it is left for the next plan"
     return None
 
 
-def passed(records: t.Iterable[t.Mapping[str, t.Any]]) -> set[int]:
+def list_passed_waves(records: t.Iterable[t.Mapping[str, t.Any]]) -> set[int]:
     """The waves whose gate has passed, by the store's records of gates."""
     return {record["wave"] for record in records if record.get("of") == WAVE and record["verdict"] == "pass"}
 
 
-def soaking_since(records: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, float]:
+def get_soak_starts(records: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, float]:
     """When the last host of a wave was done, by the wave's number as text (JSON has no other keys)."""
     return {str(record["wave"]): record["at"] for record in records if record.get("of") == HOSTS}

@@ -90,7 +90,7 @@ def _decide_status(
     if "ends" in rollout:
         status, detail = rollout["ends"]["status"], rollout["ends"]["detail"]
     elif status == "running":
-        left = set(range(len(rollout["document"]["waves"]))) - batches.passed(stored["gates"])
+        left = set(range(len(rollout["document"]["waves"]))) - batches.list_passed_waves(stored["gates"])
         status = "halted" if left else "done"
         detail = {"text": "the run ended before its end: run the rollout again"} if left else {}
     if status == "done" and any(result.get("halted") for result in confirmations.values()):

@@ -32,7 +32,7 @@ def join_wave(
         return f"no wave is left to slices ({joined['why']})"
     document, wave = session.load_plan(store, rollout["plan_hash"]), rollout["detail"]["wave"]
     fleet_by_name = {host.name: host for host in fleet}
-    left = batches.share(document, wave, fleet_by_name, rollout["outcomes"], slices, rollout["id"])
+    left = batches.build_slice_agenda(document, wave, fleet_by_name, rollout["outcomes"], slices, rollout["id"])
     if left.changed and not read_only:
         store.send(
             "record_outcomes",
@@ -40,7 +40,7 @@ def join_wave(
             fence=joined["fence"],
             rollout=rollout["id"],
             wave=wave,
-            outcomes=batches.skipped(document, left.changed),
+            outcomes=batches.build_skipped_rows(document, left.changed),
         )
     if not left.batches:
         if not read_only:

@@ -86,7 +86,7 @@ def _build_run(
     outcomes = current["outcomes"] if current else {}
     gates = current["gates"] if current else []
     stopped, rollout_id = (_find_stopped_waves(document, current), current["id"]) if current else (set(), None)
-    left = batches.make(document, fleet, outcomes, batches.passed(gates), stopped, rollout_id)
+    left = batches.build_agenda(document, fleet, outcomes, batches.list_passed_waves(gates), stopped, rollout_id)
     return {
         **held,
         "mode": "rollout",
@@ -97,7 +97,7 @@ def _build_run(
         "hash": document["hash"],
         "document": document,
         **session.build_todo(left),
-        "soaking": batches.soaking_since(gates),
+        "soaking": batches.get_soak_starts(gates),
         "pending": sorted(name for name, row in outcomes.items() if row["outcome"] == "rollback_pending"),
     }
 
@@ -172,7 +172,7 @@ def _require_planned_hosts(
     something before them, be it their wave's gate.
     """
     outcomes, gates = (rollout["outcomes"], rollout["gates"]) if rollout else ({}, [])
-    passed = batches.passed(gates)
+    passed = batches.list_passed_waves(gates)
     missing: list[str] = []
     for number, wave in enumerate(document["waves"]):
         unfinished: tuple[str, ...] = (BEGUN, "pending")

@@ -28,7 +28,7 @@ def left(
     recorded: dict[str, str] | None = None, passed: t.Collection[int] = (), **fleet: Host
 ) -> tuple[list[tuple[int, tuple[str, ...], tuple[str, ...], bool]], dict[str, str]]:
     rows = {name: {"outcome": kind} for name, kind in (recorded or {}).items()}
-    made = batches.make(DOCUMENT, {**FLEET, **fleet}, rows, passed, rollout="r")
+    made = batches.build_agenda(DOCUMENT, {**FLEET, **fleet}, rows, passed, rollout="r")
     return [(one.wave, one.hosts, one.starts, one.last) for one in made.batches], made.changed
 
 
@@ -56,20 +56,20 @@ def test_who_was_recorded_and_never_started_is_not_in_flight() -> None:
     """The run died after it had recorded its batch: the host tells of nothing that was done by this rollout."""
     begun = {"a2": {"outcome": "begun"}, "b2": {"outcome": "begun"}}
     fleet = {**FLEET, "b2": BEGUN["b2"]}
-    made = batches.make(DOCUMENT, fleet, begun, {0}, rollout="r").batches
+    made = batches.build_agenda(DOCUMENT, fleet, begun, {0}, rollout="r").batches
     assert [(one.hosts, one.in_flight) for one in made if one.wave == 1] == [(("b2",), True), (("a2", "a3"), False)]
-    stopped = batches.make(DOCUMENT, fleet, begun, {0}, {1}, "r").batches
+    stopped = batches.build_agenda(DOCUMENT, fleet, begun, {0}, {1}, "r").batches
     assert [one.starts for one in stopped if one.wave == 1] == [("b2",)]
-    share = batches.share(DOCUMENT, 1, fleet, begun, 1, "r").batches
+    share = batches.build_slice_agenda(DOCUMENT, 1, fleet, begun, 1, "r").batches
     assert [(one.hosts, one.in_flight) for one in share] == [(("b2",), True), (("a2", "a3"), False)]
     away = Host("a2", "unknown", "unreachable: it does not answer")
-    made = batches.make(DOCUMENT, {**FLEET, "a2": away}, begun, {0}, rollout="r").batches
+    made = batches.build_agenda(DOCUMENT, {**FLEET, "a2": away}, begun, {0}, rollout="r").batches
     assert (made[0].hosts, made[0].in_flight) == (("a2",), True), "nobody knows"
 
 
 def test_what_another_rollout_of_the_same_plan_has_begun_is_not_in_flight() -> None:
     begun = {"a2": {"outcome": "begun"}}
-    made = batches.make(DOCUMENT, {**FLEET, "a2": BEGUN["a2"]}, begun, {0}, rollout="s").batches
+    made = batches.build_agenda(DOCUMENT, {**FLEET, "a2": BEGUN["a2"]}, begun, {0}, rollout="s").batches
     assert not any(one.in_flight for one in made)
 
 
@@ -114,49 +114,49 @@ def test_only_the_rollouts_own_records_pass_a_wave() -> None:
         {"of": "hosts", "wave": 1, "verdict": "pass", "at": 6.0},
         {"name": "wave", "wave": 2, "verdict": "pass", "at": 9.0},
     ]
-    assert batches.passed(records) == {0}
-    assert batches.soaking_since(records) == {"1": 6.0}
+    assert batches.list_passed_waves(records) == {0}
+    assert batches.get_soak_starts(records) == {"1": 6.0}
 
 
 def test_a_wave_is_untouched_until_something_of_any_of_its_hosts_is_recorded() -> None:
     rows = {"a1": {"outcome": "done"}, "a3": {"outcome": "begun"}}
-    made = batches.make(DOCUMENT, {**FLEET, "a3": BEGUN["a3"]}, rows, (), rollout="r").batches
+    made = batches.build_agenda(DOCUMENT, {**FLEET, "a3": BEGUN["a3"]}, rows, (), rollout="r").batches
     assert [(one.wave, one.untouched) for one in made] == [(0, False), (1, False), (1, False), (2, True)]
 
 
 def test_in_a_wave_that_was_stopped_who_was_in_flight_is_verified_and_nobody_started() -> None:
     rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "begun"}}
-    made = batches.make(DOCUMENT, {**FLEET, "b2": BEGUN["b2"]}, rows, {0}, {1}, "r").batches
+    made = batches.build_agenda(DOCUMENT, {**FLEET, "b2": BEGUN["b2"]}, rows, {0}, {1}, "r").batches
     assert [(one.wave, one.starts, one.last) for one in made] == [(1, ("b2",), True), (2, ("b3",), True)]
     # It was to go, and the halt came before
     rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "pending"}}
-    made = batches.make(DOCUMENT, FLEET, rows, {0}, {1}, "r").batches
+    made = batches.build_agenda(DOCUMENT, FLEET, rows, {0}, {1}, "r").batches
     assert (made[0].starts, made[0].last) == ((), True)
 
 
 def test_a_slice_has_its_hosts_of_the_wave_and_never_the_gate() -> None:
     ours = {name: FLEET[name] for name in ("a1", "a2", "a3", "b3")}
-    made = batches.share(DOCUMENT, 1, {**ours, "a3": BEGUN["a3"]}, {"a3": {"outcome": "begun"}}, 2, "r")
+    made = batches.build_slice_agenda(DOCUMENT, 1, {**ours, "a3": BEGUN["a3"]}, {"a3": {"outcome": "begun"}}, 2, "r")
     assert [(one.hosts, one.starts, one.last) for one in made.batches] == [
         (("a3",), ("a3",), False),
         (("a2",), ("a2",), False),
     ]
-    assert batches.share(DOCUMENT, 1, {"b3": FLEET["b3"]}, {}, 2, None).batches == ()
+    assert batches.build_slice_agenda(DOCUMENT, 1, {"b3": FLEET["b3"]}, {}, 2, None).batches == ()
 
 
 def test_slices_share_what_may_be_in_flight() -> None:
     document = {**DOCUMENT, "settings": {"max_in_flight": 5}}
-    made = {slices: batches.share(document, 1, FLEET, {}, slices, None).batches for slices in (1, 2, 9)}
+    made = {slices: batches.build_slice_agenda(document, 1, FLEET, {}, slices, None).batches for slices in (1, 2, 9)}
     sizes = {slices: [len(one.hosts) for one in some] for slices, some in made.items()}
     assert sizes == {1: [3], 2: [2, 1], 9: [1, 1, 1]}
 
 
 def test_a_slice_leaves_a_host_that_is_another_one_by_now() -> None:
     rebooted = Host("a2", "unpatched", "", build_id="aa", boot_id="2")
-    made = batches.share(DOCUMENT, 1, {**FLEET, "a2": rebooted}, {}, 1, None)
+    made = batches.build_slice_agenda(DOCUMENT, 1, {**FLEET, "a2": rebooted}, {}, 1, None)
     assert list(made.changed) == ["a2"]
     assert [one.hosts for one in made.batches] == [("b2", "a3")]
     document = {"hosts": {"a2": {"cohort": "c"}}}
-    (skipped,) = batches.skipped(document, made.changed)
+    (skipped,) = batches.build_skipped_rows(document, made.changed)
     assert (skipped["host"], skipped["outcome"], skipped["cohort"]) == ("a2", "skipped", "c")
     assert "another boot" in skipped["reason"]
