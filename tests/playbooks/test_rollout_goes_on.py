@@ -19,6 +19,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import we
 from tests.support import cores, web
 from tests.support.controller import Run
 from tests.support.fake_fleet import FakeFleet, FakeHost
+from tests.support.monitoring import free_port
 
 ROLLOUT = "fleet.livepatch.rollout"
 KERNEL_OOPS = {"says": "BUG: unable to handle page fault for address: ffffc90000a7f000"}
@@ -207,7 +208,7 @@ def test_outside_of_the_window_no_host_starts(fake_fleet: FakeFleet) -> None:
     assert "4 hosts: 4 done" in fake_fleet.again([ROLLOUT, *extra(livepatch_blackouts=[])]).output
     wrong = fake_fleet.again([ROLLOUT, *extra(livepatch_windows=[{"start": "22:00"}])])
     assert wrong.rc == 2, "though nothing is left to start"
-    assert "livepatch_windows: minutes is None" in wrong.output
+    assert "livepatch_windows (-e): minutes is None" in wrong.output
 
 
 @pytest.mark.slow
@@ -346,13 +347,11 @@ def test_hooks_are_told_of_what_goes_wrong(fake_fleet: FakeFleet) -> None:
 
 
 def test_a_halt_holds_though_nobody_can_be_told(fake_fleet: FakeFleet) -> None:
-    hook = {"url": "http://chat.example.com", "event": "gate"}
-    fake_fleet.make(fleet(), {}, common={**COMMON, "livepatch_webhooks": [hook]})
+    hook = {"url": f"http://127.0.0.1:{free_port()}", "retries": 0}
+    fake_fleet.make(fleet(), {}, common=COMMON)
     halt = fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_reason="enough", livepatch_webhooks=[hook])])
-    assert halt.rc == 2, halt.output
-    assert (
-        "rollouts are halted, but no webhook was notified: livepatch_webhooks: http://chat.example.com: " in halt.output
-    )
+    assert halt.rc == 0, halt.output
+    assert f"livepatch_webhooks: {hook['url']} was not notified of halt: " in re.sub(r"\s+", " ", halt.output)
     assert shown(fake_fleet)["halt"]["reason"] == "enough"
 
 
@@ -360,7 +359,7 @@ def test_a_halt_holds_though_nobody_can_be_told(fake_fleet: FakeFleet) -> None:
 def test_what_only_later_steps_take_is_looked_at_before_any_host_is_touched(fake_fleet: FakeFleet, name: str) -> None:
     ended = run(fake_fleet, fleet(), **{name: [{"start": "22:00"}]})
     assert ended.rc == 2, ended.output
-    assert f"{name}" in ended.output.partition("Plan cohorts")[2].splitlines()[1], ended.output
+    assert re.search(rf"{name}\b.*No host was touched", ended.output), ended.output
     assert ended.started("livepatch") == {}
 
 
