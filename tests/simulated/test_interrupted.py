@@ -77,7 +77,7 @@ def test_two_at_once(controller: Controller, tmp_path: Path) -> None:
             controller.wait_for(running, starts("rollout_admit"))
             second = other.run(command(fleet))
             first = controller.finish(running)
-        assert "another rollout of the scope default runs" in second.output, second.output
+        assert "another rollout of the scope default is running" in second.output, second.output
         assert second.rc == 2
         assert second.started("livepatch") == {}
         assert first.rc == 0, first.output
