@@ -89,4 +89,4 @@ def test_a_pattern_that_no_host_matches_does_not_end_well(
 def test_a_wave_that_is_none_is_refused(fleet: Lab, controller: Controller) -> None:
     wrong = controller.playbook("rollout", fleet.inventory, "--limit", "lp4", "-e", '{"livepatch_waves": ["some"]}')
     assert wrong.rc == 2
-    assert "livepatch_waves is 'some': set a number of hosts" in wrong.output
+    assert "livepatch_waves (-e): is 'some': set a number of hosts" in wrong.output

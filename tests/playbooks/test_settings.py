@@ -142,7 +142,7 @@ def test_what_is_wrong_is_refused_by_name_and_host(make: Make, version: str) -> 
         "livepatch_owner of a2: unknown. ",
         "livepatch_on_stall of a2: value of livepatch_on_stall must be one of: reverse, leave, got: revers",
         "livepatch_refresh of a2: is the boolean true",
-        "livepatch_policy of b1: is text that is not JSON: give a mapping",
+        "livepatch_policy of b1: is text: give a mapping, with -e as JSON",
         "livepatch_approvals (-e): unknown. Did you mean livepatch_approval?",
         "install_fence (-e): internal to the rollout. Leave it out",
     )

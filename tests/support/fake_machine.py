@@ -52,12 +52,11 @@ class FakeMachine(Machine):
         self.phase = ""
         # What Ansible keeps of a detached run is where Ansible has put it
         self.results_file = ""
-        if (folder / "machine").exists():
-            _host.Host.__init__(self, str(folder / "root"))
-            self.filters, self.calls, self.environments, self.answers = {}, [], [], {}
+        loaded = (folder / "machine").exists()
+        super().__init__(str(folder / "root"), loaded)
+        if loaded:
             self._load()
             return
-        super().__init__(str(folder / "root"))
         self.put("/proc/sys/kernel/ftrace_enabled", "1")
         self.put("/var/lib/fleet.livepatch/")
         self.levels.clear()

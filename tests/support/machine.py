@@ -118,8 +118,11 @@ class Machine(Directory):
     release = _RELEASE
     kmp = _NAME
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, loaded: bool = False) -> None:
+        """:param loaded: it was set up before, and what it was like then is put back by the caller."""
         super().__init__(root)
+        if loaded:
+            return
         notes, self.build_id = base64.b64decode(load("notes-6.1")["notes"]), load("notes-6.1")["build_id"]
         # By EVR: what the package says of itself. tag: the build ID that it was made for, None for no tag.
         # signer: of its module, None where that is not signed. seconds: how long its migration takes, None for ever.

@@ -48,7 +48,7 @@ def read_list(text: str) -> list[Retired]:
     for line in text.splitlines():
         if not line.strip() or line.startswith("#"):
             continue
-        kind, _, rest = line.partition(" ")
+        kind, _separator, rest = line.partition(" ")
         pattern, arrow, instead = rest.rpartition(" -> ")
         if kind not in KINDS or not arrow:
             raise ValueError(f"not a line of the form 'KIND PATTERN -> INSTEAD': {line!r}")

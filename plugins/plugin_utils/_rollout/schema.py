@@ -102,7 +102,7 @@ def _load() -> dict[str, Setting]:
 
 def _parse(name: str, option: t.Mapping[str, t.Any]) -> Setting:
     first, *rest = option["description"]
-    scope, _, mark = first.partition(". ")
+    scope, _separator, mark = first.partition(". ")
     return Setting(
         name,
         _SCOPES[scope.rstrip(".") + "."],

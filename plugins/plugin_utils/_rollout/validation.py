@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import json
 import re
 import typing as t
 
@@ -282,10 +281,8 @@ def _find_list_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> 
 
 def _find_mapping_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> _TypeProblem:
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return path, "is text that is not JSON: give a mapping"
+        # Templates combine it with other mappings, which no text can be
+        return path, "is text: give a mapping, with -e as JSON, such as -e '{\"name\": {...}}'"
     if not isinstance(value, dict):
         return path, f"is {value!r}: give a mapping"
     options = spec.get("options") or {}

@@ -14,7 +14,10 @@ import importlib
 import os
 import sys
 
-from ansible.module_utils import basic  # noqa: F401  # by this Ansible knows what kind of module it is
+from ansible.module_utils import basic
+
+# By this import Ansible knows what kind of module it is
+_KIND = basic.AnsibleModule
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ def _read_options(module: str) -> dict[str, t.Any]:
     docs = _read_documentation(_CHECKOUT / f"plugins/modules/{module}.py", "DOCUMENTATION")
     options = dict(docs.get("options") or {})
     for fragment in docs.get("extends_documentation_fragment", []):
-        file, _, part = fragment.removeprefix("fleet.livepatch.").partition(".")
+        file, _separator, part = fragment.removeprefix("fleet.livepatch.").partition(".")
         path = _CHECKOUT / f"plugins/doc_fragments/{file}.py"
         options |= _read_documentation(path, part.upper() or "DOCUMENTATION").get("options") or {}
     return options

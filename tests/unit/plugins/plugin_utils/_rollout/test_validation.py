@@ -149,9 +149,10 @@ def test_what_rollouts_pass_to_roles_is_no_extra_variable(name: str) -> None:
         ("livepatch_waves", "['1%']", "is text: give a list"),
         ("livepatch_waves", {}, "is a mapping: give a list"),
         ("livepatch_windows", "sat 22:00", "is text: give a list"),
-        ("livepatch_windows", ["sat"], "is text that is not JSON: give a mapping"),
-        ("livepatch_policy", "min_age=7", "is text that is not JSON: give a mapping"),
-        ("livepatch_policy", "[1]", "is [1]: give a mapping"),
+        ("livepatch_windows", ["sat"], "is text: give a mapping"),
+        ("livepatch_policy", "min_age=7", "is text: give a mapping, with -e as JSON"),
+        ("livepatch_policy", '{"min_age": 7}', "is text: give a mapping, with -e as JSON"),
+        ("livepatch_policy", [1], "is [1]: give a mapping"),
         ("livepatch_policy", {"min_agee": 7}, "livepatch_policy.min_agee"),
         # Choices
         ("livepatch_on_stall", "revers", "value of livepatch_on_stall must be one of: reverse, leave, got: revers"),
