@@ -21,6 +21,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.validatio
 
 _OPTIONS: dict[str, t.Any] = {"check_hosts": {"type": "bool", "default": True}}
 _TARGETS = "livepatch_targets"
+# What an operator's command checks by itself, after it has done its work: a wrong webhook must not keep a halt back.
+_CHECKED_LATER = frozenset({"livepatch_webhooks"})
 # Ansible's types of text that is encrypted in the inventory; up to ansible-core 2.18 it is no str.
 _ENCRYPTED = ("AnsibleVaultEncryptedUnicode", "EncryptedString")
 
@@ -34,7 +36,10 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         check_hosts = _options.parse_options(self, _OPTIONS)["check_hosts"]
-        lines = self._validate(task_vars, self._list_targets(task_vars) if check_hosts else ["localhost"])
+        if check_hosts:
+            lines = self._validate(task_vars, self._list_targets(task_vars))
+        else:
+            lines = self._validate(task_vars, ["localhost"], _CHECKED_LATER)
         if not lines:
             return {"changed": False}
         message = lines[0]
@@ -44,7 +49,9 @@ class ActionModule(ActionBase):
             message = f"{len(lines)} settings are not valid, see above: {_formatting.abbreviate(names)}"
         return {"changed": False, "failed": True, "msg": f"{message}. No host was touched"}
 
-    def _validate(self, task_vars: dict[str, t.Any], names: t.Iterable[str]) -> list[str]:
+    def _validate(
+        self, task_vars: dict[str, t.Any], names: t.Iterable[str], unchecked: t.Collection[str] = ()
+    ) -> list[str]:
         hostvars = task_vars["hostvars"]
         # Variables that an earlier playbook of the same run has registered are as the collection made them.
         manager = hostvars._variable_manager
@@ -53,7 +60,7 @@ class ActionModule(ActionBase):
             variables = {
                 variable: str(value) if type(value).__name__ in _ENCRYPTED else value
                 for variable, value in hostvars.raw_get(name).items()
-                if variable.startswith((schema.PREFIX, schema.INTERNAL_PREFIX))
+                if variable.startswith((schema.PREFIX, schema.INTERNAL_PREFIX)) and variable not in unchecked
             }
             registered = {*manager._nonpersistent_fact_cache.get(name, ()), *manager._vars_cache.get(name, ())}
             validator.check_host(name, variables, registered)

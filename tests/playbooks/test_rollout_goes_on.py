@@ -355,6 +355,17 @@ def test_a_halt_holds_though_nobody_can_be_told(fake_fleet: FakeFleet) -> None:
     assert shown(fake_fleet)["halt"]["reason"] == "enough"
 
 
+def test_a_halt_holds_though_its_webhook_makes_no_sense(fake_fleet: FakeFleet) -> None:
+    hook = {"url": "http://chat.example.com", "event": "gate"}
+    fake_fleet.make(fleet(), {}, common={**COMMON, "livepatch_webhooks": [hook]})
+    halt = fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_reason="enough", livepatch_webhooks=[hook])])
+    assert halt.rc == 2, halt.output
+    assert (
+        "rollouts are halted, but no webhook was notified: livepatch_webhooks: http://chat.example.com: " in halt.output
+    )
+    assert shown(fake_fleet)["halt"]["reason"] == "enough"
+
+
 @pytest.mark.parametrize("name", ["livepatch_max_runtime", "livepatch_windows"])
 def test_what_only_later_steps_take_is_looked_at_before_any_host_is_touched(fake_fleet: FakeFleet, name: str) -> None:
     ended = run(fake_fleet, fleet(), **{name: [{"start": "22:00"}]})
