@@ -10,11 +10,14 @@ Those of the modules that run on hosts are in tests/simulated/test_examples.py.
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import assess
 from tests.support import cores, examples
 from tests.support.controller import Run
 from tests.support.fake_fleet import FakeFleet, FakeHost
@@ -100,6 +103,19 @@ def test_a_step_without_the_result_before_it_fails(
     run = _run(fake_fleet, tmp_path, _play(task))
     assert run.rc == 2
     assert f"step={step} needs the option {option}, and it is not given" in run.output
+
+
+def test_a_wave_whose_batch_could_not_be_assessed_is_not_ended(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    """Such as when the store does not answer: a later run assesses the batch."""
+    begin, admit, *_others = map(examples.of_module, _STEPS)
+    error = {**assess.NO_ASSESSMENT, "verdict": "Gate: error: the store is busy", "error": "the store is busy"}
+    step = {"step": "wave", "rollout": "{{ __livepatch_begun.rollout }}", "assessment": error}
+    wave = {"fleet.livepatch.rollout_assess": step, "run_once": True}
+    run = _run(fake_fleet, tmp_path, _play(_GATHER, *begin), _play(*admit, wave))
+    (assessed,) = run.ended("rollout_assess").values()
+    assert (assessed.result["error"], assessed.result["go"]) == ("the store is busy", False)
+    stored = Store(str(fake_fleet.store), time.time).show("default")["rollout"]
+    assert (stored["status"], stored["gates"]) == ("running", [])
 
 
 def test_answers_registered_by_another_name_are_missed(fake_fleet: FakeFleet, tmp_path: Path) -> None:
