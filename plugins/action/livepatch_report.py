@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
             if options["subject"] == "prestage":
                 report = _build_prestage(variables, options, self._task.check_mode)
             else:
-                report = _build_status(variables, options, store_client.get_scope(task_vars))
+                report = _build_status(variables, options, store_client.locate(self, task_vars).scope)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
         self._display.display(format_response(report.lines, report.result, options["format"]))

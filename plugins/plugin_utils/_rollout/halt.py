@@ -36,10 +36,11 @@ def get_halt_reason(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> str | No
     :param action: the action plugin that is about to start the module.
     """
     try:
-        if store_client.is_local(task_vars):
+        location = store_client.locate(action, task_vars)
+        if location.is_local:
             stored = _query(action, task_vars)
         else:
-            stored = _share(lambda: _query_coordinator(action, task_vars))
+            stored = _share(lambda: _query_coordinator(action, location.coordinator, task_vars))
     except (AnsibleError, OSError, ValueError) as exc:
         return f"cannot check whether rollouts are halted: {exc}"
     return None if stored is None else describe_halt(stored)
@@ -76,9 +77,8 @@ def _query(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
     return store.send("get_halt", scope=store.scope)
 
 
-def _query_coordinator(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
+def _query_coordinator(action: t.Any, name: str, task_vars: t.Mapping[str, t.Any]) -> t.Any:
     """As a task that is delegated to the coordinator would."""
-    name = str(task_vars[store_client.COORDINATOR])
     variables = task_vars["hostvars"][name]
     other = copy.copy(action)
     other._task = action._task.copy(exclude_parent=True)

@@ -20,10 +20,12 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema
 
-COORDINATOR = "livepatch_coordinator"
-PATH = "livepatch_store_path"
-SCOPE = "livepatch_scope"
+_COORDINATOR = "livepatch_coordinator"
+_PATH = "livepatch_store_path"
+_SCOPE = "livepatch_scope"
 _MODULE = "fleet.livepatch.rollout_store"
 _REMOTE = "/var/lib/fleet.livepatch/rollouts.sqlite3"
 
@@ -36,24 +38,35 @@ class StoreError(AnsibleActionFail):
         self.holder = holder
 
 
-def is_local(variables: t.Mapping[str, t.Any]) -> bool:
-    return str(variables.get(COORDINATOR) or "localhost") in ("localhost", "127.0.0.1", "::1")
+class Location(t.NamedTuple):
+    """Where the rollouts of a run are recorded."""
+
+    coordinator: str
+    path: str
+    scope: str
+
+    @property
+    def is_local(self) -> bool:
+        return self.coordinator in ("localhost", "127.0.0.1", "::1")
 
 
-def get_path(variables: t.Mapping[str, t.Any]) -> str:
-    """The path of the store: ``livepatch_store_path``, else below Ansible's own folder in the user's home, or below
-    /var/lib on a host of the inventory.
+def locate(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> Location:
+    """Read ``livepatch_coordinator``, ``livepatch_store_path`` and ``livepatch_scope``, which may be templates.
+
+    By default the store is below Ansible's own folder in the user's home, or below /var/lib on a host of the inventory.
+
+    :raises StoreError: one of them has a wrong type.
     """
-    given = variables.get(PATH)
-    if given:
-        return os.path.expanduser(str(given)) if is_local(variables) else str(given)
-    if not is_local(variables):
-        return _REMOTE
-    return os.path.join(constants.config.get_config_value("ANSIBLE_HOME"), "fleet.livepatch/rollouts.sqlite3")
-
-
-def get_scope(variables: t.Mapping[str, t.Any]) -> str:
-    return str(variables.get(SCOPE) or "default")
+    rendered = {name: action._templar.template(task_vars.get(name)) for name in (_COORDINATOR, _PATH, _SCOPE)}
+    try:
+        coordinator, path, scope = (schema.read(rendered, name) for name in rendered)
+    except PlanError as exc:
+        raise StoreError(str(exc)) from None
+    location = Location(coordinator, path or _REMOTE, scope)
+    if not location.is_local:
+        return location
+    home = constants.config.get_config_value("ANSIBLE_HOME")
+    return location._replace(path=os.path.expanduser(path or os.path.join(home, "fleet.livepatch/rollouts.sqlite3")))
 
 
 class StoreClient:
@@ -69,7 +82,8 @@ class StoreClient:
         self._action = action
         self._vars = task_vars
         self._rollout = rollout
-        self.scope = get_scope(task_vars)
+        self._location = locate(action, task_vars)
+        self.scope = self._location.scope
 
     def send(self, command: str, **arguments: t.Any) -> t.Any:
         """Runs a command on the coordinator.
@@ -77,9 +91,9 @@ class StoreClient:
         :raises StoreError: it fails.
         """
         try:
-            if is_local(self._vars):
+            if self._location.is_local:
                 # No module is needed.
-                store = Store(get_path(self._vars), time.time, dry_run=self._action._task.check_mode)
+                store = Store(self._location.path, time.time, dry_run=self._action._task.check_mode)
                 return dispatch.run_command(store, command, arguments)
             return self._run_module(command, arguments)
         except LivepatchError as exc:
@@ -88,11 +102,11 @@ class StoreClient:
     def _run_module(self, command: str, arguments: dict[str, t.Any]) -> t.Any:
         result = self._action._execute_module(
             module_name=_MODULE,
-            module_args={"path": get_path(self._vars), "command": command, "arguments": arguments},
+            module_args={"path": self._location.path, "command": command, "arguments": arguments},
             task_vars=self._vars,
         )
         if result.get("failed") or result.get("unreachable"):
-            where = self._vars.get(COORDINATOR)
+            where = self._location.coordinator
             raise StoreError(f"the store of the rollouts on {where}: {result.get('msg')}", result.get("holder"))
         return result["store"]
 

@@ -15,7 +15,9 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt
 
-ACTION = types.SimpleNamespace(_task=types.SimpleNamespace(check_mode=False))
+ACTION = types.SimpleNamespace(
+    _task=types.SimpleNamespace(check_mode=False), _templar=types.SimpleNamespace(template=lambda value: value)
+)
 
 
 def reason(path: Path, **variables: t.Any) -> str | None:
