@@ -11,9 +11,10 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ALL_SCOPES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import operator, webhooks
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt, operator, webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _OPTIONS = {**operator.OPTIONS, **webhooks.OPTIONS}
@@ -26,20 +27,23 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         options = _options.parse_options(self, _OPTIONS)
         store = StoreClient(self, task_vars or {})
+        if options["action"] == "notify":
+            return self._notify(store, options)
         try:
             result = operator.run_action(store, options)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
         dry = "Check mode, nothing is recorded. " if self._task.check_mode else ""
         self._display.display(dry + result.message)
-        if options["action"] == "halt" and result.changed:
-            self._notify(store, options, result.message)
         return {"changed": result.changed, "message": result.message}
 
-    def _notify(self, store: StoreClient, options: dict[str, t.Any], message: str) -> None:
-        text = f"{message} ({operator.get_reason(options)}, by {operator.get_user()})"
-        try:
-            notifier = webhooks.create_notifier(self, options, store.scope)
-            notifier.notify("halt", text, status="halted", everywhere=options["all_scopes"])
-        except PlanError as exc:
-            raise AnsibleActionFail(f"rollouts are halted, but no webhook was notified: {exc}") from None
+    def _notify(self, store: StoreClient, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        stored = store.send("get_halt", scope=store.scope)
+        if stored is not None:
+            try:
+                notifier = webhooks.create_notifier(self, options, store.scope)
+            except PlanError as exc:
+                raise AnsibleActionFail(f"rollouts are halted, but no webhook was notified: {exc}") from None
+            everywhere = stored.get("scope") == ALL_SCOPES
+            notifier.notify("halt", halt.describe_halt(stored), status="halted", everywhere=everywhere)
+        return {"changed": False, "message": "No halt is recorded" if stored is None else halt.describe_halt(stored)}

@@ -16,13 +16,28 @@ from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _formatting, _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.validation import Validator
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema, validation
 
 _OPTIONS: dict[str, t.Any] = {"check_hosts": {"type": "bool", "default": True}}
 _TARGETS = "livepatch_targets"
-# What an operator's command checks by itself, after it has done its work: a wrong webhook must not keep a halt back.
-_CHECKED_LATER = frozenset({"livepatch_webhooks"})
+# What the operators' commands read. They act on rollouts that run already: what is wrong with another setting, which
+# may have been saved since, must not keep a halt back.
+OPERATOR_SETTINGS = frozenset(
+    {
+        *("livepatch_all_scopes", "livepatch_approver", "livepatch_coordinator", "livepatch_expires"),
+        *("livepatch_if_running", "livepatch_names_allowed", "livepatch_plan_hash", "livepatch_quarantine"),
+        *("livepatch_quarantine_cohort", "livepatch_quarantine_host", "livepatch_quarantine_id"),
+        *("livepatch_quarantine_kmp", "livepatch_reason", "livepatch_report_dir", "livepatch_report_request"),
+        *("livepatch_report_url", "livepatch_scope", "livepatch_store_path", "livepatch_wave"),
+    }
+)
+# What later steps read from hostvars of other hosts, where a template cannot use hostvars itself
+_READ_FROM_HOSTVARS = frozenset(
+    {
+        *("livepatch_canary", "livepatch_criticality", "livepatch_lock_timeout", "livepatch_policy"),
+        *("livepatch_service_group", "livepatch_timeout", "livepatch_unreachable_timeout"),
+    }
+)
 # Ansible's types of text that is encrypted in the inventory; up to ansible-core 2.18 it is no str.
 _ENCRYPTED = ("AnsibleVaultEncryptedUnicode", "EncryptedString")
 
@@ -35,11 +50,13 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        check_hosts = _options.parse_options(self, _OPTIONS)["check_hosts"]
-        if check_hosts:
+        if _options.parse_options(self, _OPTIONS)["check_hosts"]:
             lines = self._validate(task_vars, self._list_targets(task_vars))
+        elif "localhost" in task_vars["ansible_play_hosts_all"]:
+            lines = self._validate(task_vars, ["localhost"], only=OPERATOR_SETTINGS)
         else:
-            lines = self._validate(task_vars, ["localhost"], _CHECKED_LATER)
+            # Ansible would leave out the plays that do the work, and exit with 0.
+            raise AnsibleActionFail("--limit leaves out localhost, where this playbook works: run it without --limit")
         if not lines:
             return {"changed": False}
         message = lines[0]
@@ -50,27 +67,38 @@ class ActionModule(ActionBase):
         return {"changed": False, "failed": True, "msg": f"{message}. No host was touched"}
 
     def _validate(
-        self, task_vars: dict[str, t.Any], names: t.Iterable[str], unchecked: t.Collection[str] = ()
+        self, task_vars: dict[str, t.Any], names: t.Iterable[str], only: t.Collection[str] | None = None
     ) -> list[str]:
-        hostvars = task_vars["hostvars"]
+        """
+        :param only: the settings whose values are checked, None for all. Then the names of extra variables are, too.
+        """
+        hostvars, extra = task_vars["hostvars"], load_extra_vars(self._loader)
+        # What import_playbook was given; hosts' variables do not have it.
+        of_play = {**self._task._parent._play.get_vars(), **extra}
         # Variables that an earlier playbook of the same run has registered are as the collection made them.
         manager = hostvars._variable_manager
-        validator = Validator(load_extra_vars(self._loader), self._render_for(hostvars), time.time())
+        validator = validation.Validator(extra, self._render_for(hostvars, of_play), time.time())
         for name in names:
             variables = {
                 variable: str(value) if type(value).__name__ in _ENCRYPTED else value
-                for variable, value in hostvars.raw_get(name).items()
-                if variable.startswith((schema.PREFIX, schema.INTERNAL_PREFIX)) and variable not in unchecked
+                for variable, value in {**hostvars.raw_get(name), **of_play}.items()
+                if (
+                    variable.startswith(schema.PREFIX)
+                    or (variable.startswith(schema.INTERNAL_PREFIX) and variable not in of_play)
+                )
+                and (only is None or variable in only or (variable in extra and variable not in schema.SETTINGS))
             }
             registered = {*manager._nonpersistent_fact_cache.get(name, ()), *manager._vars_cache.get(name, ())}
             validator.check_host(name, variables, registered)
         return validator.describe_problems()
 
-    def _render_for(self, hostvars: t.Any) -> t.Callable[[str, t.Any], t.Any]:
-        def render(host: str, value: t.Any) -> t.Any:
-            # As the later steps render it, which take it from hostvars; there a template cannot use hostvars itself.
+    def _render_for(self, hostvars: t.Any, of_play: t.Mapping[str, t.Any]) -> validation.Render:
+        def render(host: str, name: str, value: t.Any) -> t.Any:
+            variables = hostvars.raw_get(host)
+            if name not in _READ_FROM_HOSTVARS:
+                variables = {**variables, **of_play, "hostvars": hostvars}
             try:
-                return self._templar.copy_with_new_env(available_variables=hostvars.raw_get(host)).template(value)
+                return self._templar.copy_with_new_env(available_variables=variables).template(value)
             except AnsibleError as exc:
                 raise PlanError(str(exc)) from exc
 

@@ -19,8 +19,10 @@ extends_documentation_fragment:
 options:
   check_hosts:
     description:
-      - Whether the hosts of C(livepatch_targets) are checked. Without them only the variables of localhost are, which
-        include the extra variables.
+      - Whether the hosts of C(livepatch_targets) are checked, with all settings.
+      - Without them, which is for operators' commands on rollouts that run already, the settings of localhost that
+        these commands read are checked, and the names of the extra variables. What is wrong with another setting does
+        not keep a halt back.
     type: bool
     default: true
 """

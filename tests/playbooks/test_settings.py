@@ -105,13 +105,13 @@ def test_a_misspelled_name_is_refused(fake_fleet: FakeFleet, playbook: str, name
 @pytest.mark.slow
 @pytest.mark.parametrize("playbook", _list_playbooks())
 def test_each_playbook_refuses(fake_fleet: FakeFleet, playbook: str) -> None:
-    run = _run(fake_fleet, playbook, {"livepatch_budgt": 1, "__livepatch_rollout": {}, "livepatch_timeout": 90.5})
+    run = _run(fake_fleet, playbook, {"livepatch_budgt": 1, "__livepatch_rollout": {}, "livepatch_scope": 90})
     _assert_refused(
         fake_fleet,
         run,
         "livepatch_budgt (-e): unknown. Did you mean livepatch_budget?",
         "__livepatch_rollout (-e): internal",
-        "livepatch_timeout (-e): is 90.5: give a whole number",
+        "livepatch_scope (-e): is the number 90",
     )
 
 
@@ -169,6 +169,23 @@ def test_what_is_right_is_taken(make: Make, version: str) -> None:
     _assert_taken(run)
     assert run.rc == 0, run.output
     assert set(fake_fleet.connections()) == {"a1", "a2"}
+
+
+def test_variables_of_import_playbook_are_checked(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    playbook = tmp_path / "site.yml"
+    given = {"livepatch_budgt": 0, "livepatch_scope": "{{ site }}", "site": "fra", "livepatch_soak": "{{ nope }}"}
+    playbook.write_text(json.dumps([{"ansible.builtin.import_playbook": "fleet.livepatch.plan", "vars": given}]))
+    run = fake_fleet.run({name: FakeHost() for name in _HOSTS}, [str(playbook)], {}, common={})
+    _assert_refused(fake_fleet, run, "livepatch_budgt: unknown. Did you mean livepatch_budget?", "livepatch_soak: its ")
+    assert "livepatch_scope" not in run.output
+
+
+def test_a_template_may_use_hostvars(fake_fleet: FakeFleet) -> None:
+    common = {"livepatch_repository_url": "http://{{ hostvars['a1'].inventory_hostname }}/r"}
+    _assert_taken(_run(fake_fleet, "plan", {}, common))
+    # But where a step reads it of another host.
+    run = _run(fake_fleet, "plan", {}, {"minutes": 9, "livepatch_timeout": "{{ hostvars['a1'].minutes }}"})
+    _assert_refused(fake_fleet, run, "livepatch_timeout: its template cannot be rendered: ")
 
 
 def test_where_no_host_matches_nothing_is_done(fake_fleet: FakeFleet) -> None:

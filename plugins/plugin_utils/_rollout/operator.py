@@ -15,7 +15,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import le
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 OPTIONS: dict[str, t.Any] = {
-    "action": {"type": "str", "required": True, "choices": ["halt", "resume", "abort", "approve", "reject"]},
+    "action": {"type": "str", "required": True, "choices": ["halt", "notify", "resume", "abort", "approve", "reject"]},
     "reason": {"type": "str", "default": ""},
     "all_scopes": {"type": "bool", "default": False},
     "if_running": {"type": "bool", "default": False},
@@ -38,7 +38,8 @@ _DEFAULT_REASONS = {"halt": "halted by an operator", "abort": "no reason was giv
 
 def run_action(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
     """:raises PlanError: an option that the action needs is missing or wrong."""
-    return _ACTIONS[options["action"]](store, {**options, "reason": get_reason(options)})
+    reason = options["reason"] or _DEFAULT_REASONS.get(options["action"], "")
+    return _ACTIONS[options["action"]](store, {**options, "reason": reason})
 
 
 def _halt(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
@@ -115,10 +116,6 @@ _ACTIONS: dict[str, t.Callable[[StoreClient, t.Mapping[str, t.Any]], Result]] = 
     "approve": _approve,
     "reject": _reject,
 }
-
-
-def get_reason(options: t.Mapping[str, t.Any]) -> str:
-    return str(options["reason"] or _DEFAULT_REASONS.get(options["action"], ""))
 
 
 def get_user() -> str:

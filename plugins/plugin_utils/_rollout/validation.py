@@ -35,8 +35,8 @@ _NAMES_ALLOWED = "livepatch_names_allowed"
 ROLE_INTERNALS = frozenset(
     {
         *("install_confirm", "install_expect", "install_fence", "install_plan", "install_policy", "install_preflight"),
-        *("install_refresh", "install_rollout", "rollback_fence", "rollback_plan", "verify_policy"),
-        *("verify_results_file", "verify_run"),
+        *("install_level", "install_refresh", "install_rollout", "install_state", "rollback_fence", "rollback_plan"),
+        *("verify_policy", "verify_results_file", "verify_run"),
     }
 )
 # Text that may be given as a whole number: it says what was typed.
@@ -68,14 +68,14 @@ class _Checked:
     problem: str | None = None
 
 
-Render = t.Callable[[str, t.Any], t.Any]
+Render = t.Callable[[str, str, t.Any], t.Any]
 
 
 class Validator:
     """Checks the variables of one host after the other, and keeps what is wrong.
 
     :param extra: names of the extra variables.
-    :param render: makes of a host and a value the value without templates.
+    :param render: makes of a host, a setting and its value the value without templates.
     :param now: seconds since the epoch.
     :raises PlanError: ``render`` raises it where a template cannot be rendered.
     """
@@ -153,7 +153,7 @@ class Validator:
     def _check_value(self, host: str, setting: schema.Setting, value: t.Any) -> _Checked:
         if _has_template(value):
             try:
-                value = self._render(host, value)
+                value = self._render(host, setting.name, value)
             except PlanError as exc:
                 return _Checked(problem=f"its template cannot be rendered: {exc}")
         # Hosts whose value reads the same have the same one.

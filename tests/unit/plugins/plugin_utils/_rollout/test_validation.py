@@ -50,7 +50,7 @@ def check(
     hosts: Mapping[str, Mapping[str, t.Any]],
     extra: Mapping[str, t.Any] | None = None,
     registered: Mapping[str, set[str]] | None = None,
-    render: validation.Render = lambda _host, value: value,
+    render: validation.Render = lambda _host, _name, value: value,
 ) -> list[str]:
     validator = validation.Validator(extra or {}, render, NOW)
     for name, variables in hosts.items():
@@ -220,7 +220,7 @@ def test_what_differs_between_hosts() -> None:
 
 
 def test_templates_are_rendered_for_each_host() -> None:
-    def render(host: str, value: t.Any) -> t.Any:
+    def render(host: str, _name: str, value: t.Any) -> t.Any:
         if host == "a2":
             raise PlanError("'nope' is undefined")
         return {"{{ age }}": "soon", "{{ soak }}": 60}.get(value, value)
