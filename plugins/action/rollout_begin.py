@@ -41,7 +41,7 @@ _OPTIONS: dict[str, t.Any] = {
     **OPTIONS,
     "plan_hash": {"type": "str", "default": ""},
     "slices": {"type": "int", "default": 1},
-    "wave": {"type": "int"},
+    "wave": {"type": "str", "default": "all"},
     "cohort": {"type": "str"},
     "reason": {"type": "str", "default": ""},
     **webhooks.OPTIONS,
@@ -142,7 +142,7 @@ class ActionModule(ActionBase):
         rollout = rollback.begin_rollback(
             store,
             list(variables),
-            options["wave"],
+            _parse_wave(options["wave"]),
             options["cohort"],
             options["reason"],
             timeouts.compute_lease_seconds(variables),
@@ -151,3 +151,9 @@ class ActionModule(ActionBase):
         count = format_count(rollout["hosts"], "host")
         self._display.display(f"Of the plan {rollout['hash'][:12]}: {count} to roll back")
         return {"changed": False, "rollout": rollout}
+
+
+def _parse_wave(text: str) -> int | None:
+    if text != "all" and not text.isdigit():
+        raise PlanError(f"livepatch_wave is {text!r}: set it to the number of a wave, or to all")
+    return None if text == "all" else int(text)

@@ -142,8 +142,9 @@ options:
     type: int
     default: 1
   wave:
-    description: Only hosts of this wave, for O(mode=rollback).
-    type: int
+    description: Only hosts of the wave of this number, for O(mode=rollback), or V(all).
+    type: str
+    default: all
   cohort:
     description: Only hosts of this cohort, by its ID, for O(mode=rollback).
     type: str

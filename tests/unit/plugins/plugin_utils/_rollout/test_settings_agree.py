@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.fleet.livepatch.plugins.action import rollout_validate
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._options import is_blank
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema, validation
 
@@ -21,6 +22,8 @@ _CHECKOUT = Path(__file__).parents[5]
 _NAME = re.compile(r"(?<![\w.])livepatch_[a-z0-9_]*[a-z0-9]\b")
 # A value that is one setting, with or without a default
 _ONLY_SETTING = re.compile(r"\{\{ (livepatch_\w+)(?: \| default\((.*)\))? \}\}")
+# The same of a number or a truth value, which `default` with true would take for blank
+_ONLY_NUMBER = re.compile(r"\{\{ (\S+) if (livepatch_\w+) \| default\(''\) in \['', none\] else \2 \}\}")
 # Names that are no variables: Prometheus' metrics and alerts, groups that inventories make, a folder
 _OTHER_NAMES = re.compile(
     r"livepatch_(state|cohort|stale|rollout)(_\w+)?|livepatch_\w+_(seconds|ratio|total|hosts|waves)|livepatch_ee"
@@ -28,9 +31,7 @@ _OTHER_NAMES = re.compile(
 _METRICS = ("docs/monitoring", "roles/metrics/README.md", "docs/report.schema.json")
 # Options that mean something else where they are not given, and that the playbooks always give
 _OWN_DEFAULTS = {
-    ("livepatch_info", "unreachable_timeout"): 0,  # a plain task does not wait for a host that is lost
     ("rollout_begin", "slices"): 1,  # the share of what may be in flight; 0 and 1 both mean no slices
-    ("rollout_control", "wave"): "all",  # a rollback without a wave is one of all waves, too
 }
 # An option may take more than the setting does.
 _WIDER = {("str", "path"), ("str", "int"), ("str", "float"), ("raw", "bool"), ("raw", "int")}
@@ -132,9 +133,12 @@ def _role_defaults() -> list[tuple[str, str, str, str | None]]:
     rows = []
     for path in sorted((_CHECKOUT / "roles").glob("*/defaults/main.yml")):
         for name, text in _read_yaml(path).items():
-            match = _ONLY_SETTING.fullmatch(text) if isinstance(text, str) else None
-            if match:
+            if not isinstance(text, str):
+                continue
+            if match := _ONLY_SETTING.fullmatch(text):
                 rows.append((path.parent.parent.name, name, match[1], match[2]))
+            elif match := _ONLY_NUMBER.fullmatch(text):
+                rows.append((path.parent.parent.name, name, match[2], match[1]))
     return rows
 
 
@@ -145,6 +149,24 @@ def test_a_role_s_default_is_the_setting_s(role: str, name: str, setting: str, d
         assert _is_same_default(value, schema.SETTINGS[setting])
     spec = _read_yaml(_CHECKOUT / f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     _assert_agree(schema.SETTINGS[setting], spec[name])
+
+
+def test_operators_commands_check_what_they_read() -> None:
+    files = ["tasks/control.yml", "tasks/quarantine.yml", "tasks/report.yml", "vars/main.yml"]
+    texts = [(_CHECKOUT / "roles/rollout" / file).read_text() for file in files]
+    read = set(_NAME.findall("\n".join(texts))) & set(schema.SETTINGS)
+    # Webhooks are notified of a halt that is recorded; the timeout is for hosts.
+    not_checked = {"livepatch_webhooks", "livepatch_unreachable_timeout"}
+    in_python = {"livepatch_names_allowed", "livepatch_scope", "livepatch_store_path"}
+    assert (read - not_checked) | in_python == rollout_validate.OPERATOR_SETTINGS
+
+
+def test_a_blank_default_of_the_rollout_is_the_setting_s() -> None:
+    """Of what the module's own default is not."""
+    values = _read_yaml(_CHECKOUT / "roles/rollout/vars/main.yml")
+    match = _ONLY_NUMBER.fullmatch(values["__livepatch_unreachable_timeout"])
+    assert match is not None
+    assert int(match[1]) == schema.SETTINGS[match[2]].default
 
 
 def test_what_rollouts_pass_to_roles_is_internal() -> None:
