@@ -58,7 +58,7 @@ def inventory(fleet: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(inventory: Path, controller: Controller) -> Run:
-    # Of the host that is well, test_rollout.py tells how it is patched
+    # Of the host that is well, smoke.py shows how it is patched
     return controller.playbook("rollout", inventory, "--check")
 
 

@@ -10,7 +10,7 @@ import json
 
 from tests.lab.fleet import Lab
 from tests.support import canary
-from tests.support.controller import Controller
+from tests.support.controller import Controller, starts
 
 
 def test_a_run_that_is_killed_goes_on(lab: Lab, controller: Controller, figures: dict[str, object]) -> None:
@@ -20,7 +20,7 @@ def test_a_run_that_is_killed_goes_on(lab: Lab, controller: Controller, figures:
     canary.add_repository(lab, "slow", lab.hosts)
     command = ["fleet.livepatch.rollout", "-i", str(lab.inventory), *canary.ASK]
     places = {
-        "hosts are asked": lambda event: event.kind == "start" and bool(event.host),
+        "hosts are asked": starts("livepatch_info"),
         "canaries are verified": lambda event: event.role == "fleet.livepatch.verify",
         "the canaries' gate has passed": lambda _event: "Gate after canaries: pass" in controller.output(),
     }

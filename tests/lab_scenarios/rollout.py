@@ -146,7 +146,7 @@ _CASES = {
     "stalls": Case("stalling", "failed: the migration to", settings={"livepatch_timeout": 15}),
     "verify": Case("slow", "failed: ", meanwhile=_loses_it),
     "probe fails in the soak": Case(
-        "slow", "rolled_back: during the soak: probe: ", meanwhile=_is_sick, settings=_PROBE
+        "slow", "rolled_back: during the soak: health_check: ", meanwhile=_is_sick, settings=_PROBE
     ),
     "one of two is lost": Case(
         "slow",

@@ -104,7 +104,7 @@ def test_a_job_that_is_cancelled_is_taken_up(fake_fleet: FakeFleet, jobs: Jobs) 
     assert {name: len(kmps) for name, kmps in fake_fleet.touched().items()} == {"a1": 1, "a2": 1, "b1": 1, "b2": 1}
 
 
-@pytest.mark.parametrize("playbook", ["approve", "halt", "quarantine", "report"])
+@pytest.mark.parametrize("playbook", ["approve", "reject", "halt", "resume", "abort", "quarantine", "report"])
 def test_what_people_say_is_said_to_the_coordinator_itself(fake_fleet: FakeFleet, jobs: Jobs, playbook: str) -> None:
     """These plays are on localhost: their tasks must not be done there."""
     (fake_fleet.folder("c1") / "gone").touch()

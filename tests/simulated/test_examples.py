@@ -4,8 +4,8 @@
 
 """What the documentation of modules and roles that run on hosts shows can be typed, on a simulated host.
 
-Left out is the role repository, whose example names a mirror and a key that are not there: see
-tests/lab_scenarios/repository.py.
+Left out are the role repository, whose example names a mirror and a key that are not there (see
+tests/lab_scenarios/repository.py), and the role rollout, which the playbooks enter.
 """
 
 from __future__ import annotations
@@ -67,4 +67,4 @@ def test_roles(controller: Controller, fleet: Fleet, name: str, before: list[dic
 
 
 def test_each_role_has_an_example() -> None:
-    assert all(map(examples.of_role, examples.roles()))
+    assert [name for name in examples.roles() if not examples.of_role(name)] == ["rollout"]

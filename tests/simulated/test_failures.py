@@ -66,7 +66,7 @@ _PHASES: dict[str, tuple[Callable[[Host], None], str, bool]] = {
     "load": (_load, "failed: the kernel refused", True),
     "migrate": (_migrate, "failed: the migration to", True),
     "verify": (_verify, "failed: ", True),
-    "probe": (_probe, "rolled_back: during the soak: probe: ", True),
+    "probe": (_probe, "rolled_back: during the soak: health_check: ", True),
     "lost": (_lost, "lost: unreachable", True),
     "crash": (_crash, "failed: the host has rebooted since", True),
 }

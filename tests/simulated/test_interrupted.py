@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
+import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -43,7 +47,7 @@ def test_killed_at_random_and_run_again(controller: Controller, tmp_path: Path, 
         with Fleet(folder, _HOSTS, kernels=2) as fleet:
             _slow(fleet)
             controller.settings = fleet.environment
-            rollout = command(fleet)
+            rollout = command(fleet, "-e", json.dumps({"livepatch_max_in_flight": 2, "livepatch_soak": 1}))
             while True:
                 ends = time.monotonic() + moments.uniform(3, 25)
                 with controller.start(rollout) as running:
@@ -53,7 +57,9 @@ def test_killed_at_random_and_run_again(controller: Controller, tmp_path: Path, 
                         kills += 1
                         # Alone, so that its workers go on for a while, or with them, at the block's end
                         if moments.random() < 0.5:
-                            running.kill()
+                            running.send_signal(moments.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+                            with contextlib.suppress(subprocess.TimeoutExpired):
+                                running.wait(5)
                         continue
                     run = controller.finish(running)
                 break

@@ -44,7 +44,7 @@ _OF_THE_PROCESS = (
 
 
 class FakeMachine(Machine):
-    """In phase ``ask``, ``apply``, ``verify`` or ``back``: what the module was started for."""
+    """In phase ``ask``, ``download``, ``apply``, ``verify`` or ``back``: what the module was started for."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -243,7 +243,9 @@ def run() -> None:
         _look(host, params)
     elif params.get("state") == "previous":
         host.enter("back")
-    elif params.get("state") != "present" and not params.get("download_only"):
+    elif params.get("download_only"):
+        host.enter("download")
+    elif params.get("state") != "present":
         host.enter("apply")
     spec = importlib.util.spec_from_file_location(name, Path(os.environ["FAKE_MODULES"]) / f"{name}.py")
     assert spec is not None and spec.loader is not None
