@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
         if options[_STEP_INPUTS[step]] is None:
             raise AnsibleActionFail(f"step={step} needs the option {_STEP_INPUTS[step]}, and it is not given")
         if "error" in (options["assessment"] or {}):
-            # The step before could not assess, and has said so: what it returned decides nothing.
+            # The step before could not assess, and reported that: what it returned decides nothing.
             return {"changed": False, **options["assessment"]}
         try:
             store = StoreClient(self, task_vars, rollout)
