@@ -31,7 +31,7 @@ options:
     description: The KMP, as C(NAME-VERSION-RELEASE).
     type: str
   cohort:
-    description: The cohort in which the KMP is barred. By default it is barred everywhere.
+    description: The cohort in which O(kmp) is barred. By default it is barred everywhere.
     type: str
   host:
     description: The host that is barred.

@@ -319,7 +319,7 @@ MUTATIONS = (
     Mutation(
         "plan: the quarantine bars nothing",
         f"{LOGIC}/plan.py",
-        "reason = _explain_left_out(host) or quarantine.explain(host)",
+        "reason = _explain_left_out(host) or quarantine.explain(host.name, host.kmp, _compute_target_id(host))",
         "reason = _explain_left_out(host)",
         (f"{ROLLOUT}/test_plan.py",),
     ),
@@ -368,9 +368,16 @@ MUTATIONS = (
     Mutation(
         "admission: a quarantine since the plan is passed over",
         f"{LOGIC}/admission.py",
-        'if entry.get("host") == name or of_kmp:',
-        'if entry.get("host") == name and of_kmp:',
+        'why = quarantine.explain(name, planned[name]["kmp"], targets[cohort])',
+        "why = None",
         (f"{ROLLOUT}/test_admission.py",),
+    ),
+    Mutation(
+        "quarantine: that of a KMP in one cohort bars nothing",
+        f"{LOGIC}/settings.py",
+        "reasons = (self._kmps.get((kmp, target)), ",
+        "reasons = (",
+        (f"{ROLLOUT}/test_quarantine.py",),
     ),
     Mutation(
         "admission: hosts start though no canary was patched",

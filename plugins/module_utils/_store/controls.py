@@ -106,8 +106,8 @@ class ControlCommands:
             for entry in entries:
                 require_keys(entry, "an entry of the quarantine", "reason")
                 subject = (entry.get("kmp"), entry.get("cohort"), entry.get("host"))
-                if subject == (None, None, None):
-                    raise BadOption("an entry of the quarantine names nothing", "Give it a kmp, a cohort or a host")
+                if entry.get("kmp") is None and entry.get("host") is None:
+                    raise BadOption("an entry of the quarantine names nothing", "Give it a kmp or a host")
                 known = transaction.connection.execute(
                     "SELECT 1 FROM quarantine WHERE cleared IS NULL AND kmp IS ? AND cohort IS ? AND host IS ?", subject
                 ).fetchone()

@@ -17,8 +17,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     change_windows,
     halt,
     hosts,
-    plan,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Quarantine, QuarantineEntry
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
@@ -83,13 +83,13 @@ def admit_batch(
 def _find_barred(store: StoreClient, document: t.Mapping[str, t.Any], batch: t.Mapping[str, t.Any]) -> dict[str, str]:
     """The hosts of a batch that are not started, and why."""
     planned = document["hosts"]
-    quarantine = store.send("list_quarantine")
+    quarantine = Quarantine(QuarantineEntry.from_row(row) for row in store.send("list_quarantine"))
     targets = {planned_cohort["id"]: planned_cohort["target"] for planned_cohort in document["cohorts"]}
     untried = _find_untried_cohorts(store, document, batch)
     barred = {}
     for name in batch["starts"]:
         cohort = planned[name]["cohort"]
-        why = _explain_bar(name, planned[name]["kmp"], targets[cohort], quarantine)
+        why = quarantine.explain(name, planned[name]["kmp"], targets[cohort])
         if why is None and cohort in untried:
             why = "no canary of its cohort was patched: it is left for the next plan"
         if why is not None:
@@ -144,12 +144,3 @@ def _stop(
     if rollout.get("member") is None:
         store.send_fenced("set_status", status=status, detail=detail)
     return {"go": False, "start": [], "status": status, "detail": detail}
-
-
-def _explain_bar(name: str, kmp: str, target: str, quarantine: t.Iterable[t.Mapping[str, t.Any]]) -> str | None:
-    """Why a planned host is not started any more."""
-    for entry in quarantine:
-        of_kmp = entry.get("kmp") == kmp and entry.get("cohort") in (None, target)
-        if entry.get("host") == name or of_kmp:
-            return f"in quarantine: {entry['reason']}; {plan.QUARANTINE_HINT}"
-    return None

@@ -18,13 +18,11 @@ import typing as t
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import DEFAULT_CRITICALITY, Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import QuarantineEntry, Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Quarantine, Settings
 
 SCHEMA = 1
 # The kinds of waves. A cohort of one host has no other that could be its canary.
 CANARIES, WAVE, SINGLES = "canaries", "wave", "singles"
-# How an operator lifts a quarantine
-QUARANTINE_HINT = "clear it with playbook quarantine"
 # What a quarantine names: it outlives the level that a host starts from
 _TARGET_FIELDS = ("release", "build_id", "arch", "flavor", "kmp")
 _COHORT_FIELDS = (*_TARGET_FIELDS, "level")
@@ -100,9 +98,9 @@ def build_plan(fleet: t.Iterable[Host], settings: Settings) -> Plan:
     """Plan a rollout over the hosts."""
     members: dict[str, list[Host]] = {}
     left_out: dict[str, str] = {}
-    quarantine = _Quarantine(settings.quarantine)
+    quarantine = Quarantine(settings.quarantine)
     for host in sorted(fleet, key=lambda host: host.name):
-        reason = _explain_left_out(host) or quarantine.explain(host)
+        reason = _explain_left_out(host) or quarantine.explain(host.name, host.kmp, _compute_target_id(host))
         if reason is None:
             members.setdefault(compute_cohort_id(host), []).append(host)
         else:
@@ -162,22 +160,6 @@ def _explain_left_out(host: Host) -> str | None:
     if not host.patchable:
         return f"{host.state}: {host.reason}"
     return None if host.left_out is None else f"left out: {host.left_out}"
-
-
-class _Quarantine:
-    """The quarantine's entries, by what they bar."""
-
-    def __init__(self, entries: t.Iterable[QuarantineEntry]) -> None:
-        self._reasons = {(entry.kmp, entry.cohort, entry.host): entry.reason for entry in entries}
-
-    def explain(self, host: Host) -> str | None:
-        """Why a host is barred, None where it is not."""
-        if not self._reasons:
-            return None
-        for key in ((host.kmp, _compute_target_id(host), None), (host.kmp, None, None), (None, None, host.name)):
-            if key in self._reasons:
-                return f"quarantine: {self._reasons[key]}; {QUARANTINE_HINT}"
-        return None
 
 
 def _rank(hosts: t.Iterable[Host], seed: str) -> dict[str, tuple[bool, float, str]]:

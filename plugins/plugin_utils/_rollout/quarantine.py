@@ -49,6 +49,11 @@ def change_quarantine(store: StoreClient, options: t.Mapping[str, t.Any]) -> Res
             "set either livepatch_quarantine_kmp (NAME-VERSION-RELEASE) or livepatch_quarantine_host to what rollouts "
             "must not touch"
         )
+    if match.get("cohort") and not match.get("kmp"):
+        raise PlanError(
+            "livepatch_quarantine_cohort narrows livepatch_quarantine_kmp, and that is not set: a host is barred "
+            "whatever its cohort is. Leave the cohort out"
+        )
     entry = {**match, "reason": options["reason"], "by": by}
     added = store.send("add_to_quarantine", entries=[entry])
     state = "Added to" if added else "Already in"

@@ -50,6 +50,26 @@ class QuarantineEntry:
         return cls(str(row["reason"]), row.get("kmp"), row.get("cohort"), row.get("host"))
 
 
+class Quarantine:
+    """The entries of the quarantine, by what they bar."""
+
+    def __init__(self, entries: t.Iterable[QuarantineEntry]) -> None:
+        entries = list(entries)
+        self._hosts = {entry.host: entry.reason for entry in entries if entry.host}
+        self._kmps: dict[tuple[str | None, str | None], str] = {
+            (entry.kmp, entry.cohort): entry.reason for entry in entries if entry.kmp and not entry.host
+        }
+
+    def explain(self, name: str, kmp: str | None, target: str) -> str | None:
+        """Why a host is barred, None where it is not.
+
+        :param kmp: what it is to get; ``target``: what its cohort comes to, by its ID.
+        """
+        reasons = (self._kmps.get((kmp, target)), self._kmps.get((kmp, None)), self._hosts.get(name))
+        reason = next((reason for reason in reasons if reason is not None), None)
+        return None if reason is None else f"quarantine: {reason}; clear it with playbook quarantine"
+
+
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """Counts of hosts are ``5`` or ``10%``; where None is allowed it means no limit."""

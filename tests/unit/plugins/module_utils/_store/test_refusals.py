@@ -182,6 +182,7 @@ def test_a_relative_path(tmp_path: Any, monkeypatch: Any) -> None:
         ("add_to_quarantine", {"entries": {}}, "entries .* has to be a list"),
         ("add_to_quarantine", {"entries": [{"kmp": "k"}]}, "has no reason"),
         ("add_to_quarantine", {"entries": [{"reason": "r"}]}, "names nothing"),
+        ("add_to_quarantine", {"entries": [{"cohort": "c", "reason": "r"}]}, "names nothing"),
         ("add_to_quarantine", {"entries": ["k"]}, "has no reason"),
         ("add_to_quarantine", {"entries": [{"kmp": ["k"], "reason": "r"}]}, "does not accept a value"),
         ("clear_quarantine", {"match": {}, "by": "eve", "reason": "r"}, "no entry of the quarantine is named"),

@@ -58,13 +58,13 @@ def test_rollout_shows_levels_and_seconds():
 
 
 def test_whoever_got_nothing_for_the_same_reason_is_told_of_in_one_line():
-    rows = [Outcome(f"web{number}", "skipped", "in quarantine: it crashed web9", "unknown") for number in range(3)]
+    rows = [Outcome(f"web{number}", "skipped", "quarantine: it crashed web9", "unknown") for number in range(3)]
     rows += [Outcome(name, "failed", "the kernel refused it", "unknown") for name in ("db1", "db2")]
     lines = text.format_outcomes([], rows, "failed", {})
     assert lines[lines.index("Problems:") + 1 : -2] == [
         "  db1: failed: the kernel refused it",
         "  db2: failed: the kernel refused it",
-        "  web0, web1, web2: skipped: in quarantine: it crashed web9",
+        "  web0, web1, web2: skipped: quarantine: it crashed web9",
     ]
 
 

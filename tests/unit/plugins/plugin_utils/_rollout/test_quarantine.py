@@ -1,0 +1,123 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an entry of the quarantine bars: the same when a rollout is planned, and when a batch of it starts."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission, plan, quarantine
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
+
+KMP = "kernel-livepatch-6_4-3-1.2"
+FLEET = [
+    Host(name, "unpatched", "", "6.4.0-1-default", build_id, "x86_64", "default", None, KMP, "boot")
+    for name, build_id in (("a1", "aa"), ("a2", "aa"), ("b1", "bb"), ("b2", "bb"))
+]
+REASON = "quarantine: it oopsed; clear it with playbook quarantine"
+
+
+def build_plan(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    options = {name: spec.get("default") for name, spec in OPTIONS.items()}
+    return plan.build_plan(FLEET, Settings.from_options({**options, "waves": ["100%"]}, rows)).as_document()
+
+
+PLANNED = build_plan([])
+TARGET, OTHER_TARGET = (PLANNED["cohorts"][number]["target"] for number in (0, 1))
+COHORT = PLANNED["cohorts"][0]["id"]
+MEMBERS = {name for name, row in PLANNED["hosts"].items() if row["cohort"] == COHORT}
+
+
+class FakeStore:
+    """A store with these entries in quarantine; every canary was patched."""
+
+    def __init__(self, rows: t.Sequence[t.Mapping[str, t.Any]]) -> None:
+        self._rows = rows
+        self.skipped: dict[str, str] = {}
+        self.added: list[t.Any] = []
+
+    def send(self, command: str, **arguments: t.Any) -> t.Any:
+        if command == "add_to_quarantine":
+            self.added += arguments["entries"]
+            return len(arguments["entries"])
+        return list(self._rows)
+
+    def send_fenced(self, command: str, **arguments: t.Any) -> t.Any:
+        if command == "list_attempted":
+            return arguments["hosts"]
+        if command == "record_outcomes":
+            self.skipped = {row["host"]: row["reason"] for row in arguments["outcomes"]}
+        return {"go": True, "halt": None}
+
+
+def find_barred_at_start(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, str]:
+    store = FakeStore(rows)
+    rollout = {"id": "r", "fence": 1, "hash": "h", "document": PLANNED, "changed": {}}
+    options = {"approval": [], "windows": [], "blackouts": [], "min_remaining": 0, "slices": 0}
+    batch = {"wave": 1, "starts": [host.name for host in FLEET], "in_flight": False, "untouched": False}
+    admitted = admission.admit_batch(t.cast(t.Any, store), rollout, batch, options, read_only=False)
+    assert set(admitted["start"]) == {host.name for host in FLEET} - set(store.skipped)
+    return store.skipped
+
+
+@pytest.mark.parametrize("host", [None, "a1", "elsewhere"])
+@pytest.mark.parametrize("kmp", [None, KMP, "kernel-livepatch-6_4-4-1.2"])
+@pytest.mark.parametrize("cohort", [None, TARGET, "of-another-fleet"])
+def test_an_entry_bars_the_same_hosts_from_the_plan_and_from_its_batches(
+    host: str | None, kmp: str | None, cohort: str | None
+) -> None:
+    rows = [{"host": host, "kmp": kmp, "cohort": cohort, "reason": "it oopsed"}]
+    if host is not None:
+        expected = {host} & set(PLANNED["hosts"])
+    elif kmp != KMP or cohort == "of-another-fleet":
+        expected = set()
+    else:
+        expected = MEMBERS if cohort else set(PLANNED["hosts"])
+    assert find_barred_at_start(rows) == build_plan(rows)["left_out"] == dict.fromkeys(expected, REASON)
+
+
+def test_of_several_entries_the_same_one_is_named() -> None:
+    entries = [
+        {"host": "a1", "reason": "its disk is broken"},
+        {"kmp": KMP, "reason": "it oopsed everywhere"},
+        {"kmp": KMP, "cohort": TARGET, "reason": "it oopsed here"},
+        {"kmp": KMP, "cohort": OTHER_TARGET, "reason": "it oopsed there"},
+    ]
+    for rows in itertools.permutations(entries):
+        left_out = build_plan(rows)["left_out"]
+        assert find_barred_at_start(rows) == left_out
+        for name, reason in left_out.items():
+            assert ("here" if name in MEMBERS else "there") in reason, name
+
+
+@pytest.mark.parametrize(
+    "named, accepted",
+    [
+        ({"kmp": KMP}, True),
+        ({"kmp": KMP, "cohort": TARGET}, True),
+        ({"host": "a1"}, True),
+        ({"host": "a1", "cohort": TARGET}, False),
+        ({"host": "a1", "kmp": KMP}, False),
+        ({"host": "a1", "kmp": KMP, "cohort": TARGET}, False),
+        ({"cohort": TARGET}, False),
+        ({}, False),
+    ],
+)
+def test_an_entry_names_a_host_or_a_kmp_and_for_a_kmp_a_cohort(named: dict[str, str], accepted: bool) -> None:
+    store = FakeStore([])
+    options = {name: spec.get("default") for name, spec in quarantine.OPTIONS.items()}
+    options.update(named, reason="it oopsed", approver="eve")
+    if accepted:
+        assert quarantine.change_quarantine(t.cast(t.Any, store), options).changed
+        assert store.added == [{**named, "reason": "it oopsed", "by": "eve"}]
+    else:
+        with pytest.raises(PlanError, match="livepatch_quarantine_"):
+            quarantine.change_quarantine(t.cast(t.Any, store), options)
+        assert store.added == []
