@@ -61,8 +61,7 @@ class ActionModule(ActionBase):
         variables = hostvars.get_variables(hostvars.get_play_hosts(task_vars), task_vars)
         try:
             ended = finish.finish_run(store, rollout, variables, self._task.check_mode)
-            fleet = [] if rollout["mode"] == "rollback" else hostvars.parse_fleet(variables)
-            problems = [_describe_problem(rollout, fleet, ended)]
+            problems = [_describe_problem(rollout, ended)]
             self._notify(options, store, rollout, ended)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
@@ -71,7 +70,7 @@ class ActionModule(ActionBase):
             "status": ended.status,
             "detail": ended.detail,
         }
-        lines = text.format_outcomes(fleet, ended.outcomes, ended.status, ended.detail)
+        lines = text.format_outcomes(ended.fleet, ended.outcomes, ended.status, ended.detail)
         self._display.display(format_response(lines, _as_json(result), options["format"]))
         paths: list[str] = []
         try:
@@ -116,10 +115,10 @@ def _as_json(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {"hosts": result["outcomes"], "status": result["status"], "detail": result["detail"]}
 
 
-def _describe_problem(rollout: t.Mapping[str, t.Any], fleet: t.Sequence[hosts.Host], ended: finish.Ended) -> str | None:
+def _describe_problem(rollout: t.Mapping[str, t.Any], ended: finish.Ended) -> str | None:
     """Why the run must not exit with 0; None where it may."""
     if rollout["mode"] != "rollback":
-        return text.describe_problem(fleet, ended.outcomes, ended.status, ended.detail)
+        return text.describe_problem(ended.fleet, ended.outcomes, ended.status, ended.detail)
     stuck = [outcome.host for outcome in ended.outcomes if outcome.outcome != "rolled_back"]
     if not stuck or ended.status == "planned":
         return None

@@ -249,8 +249,8 @@ MUTATIONS = (
     Mutation(
         "quarantine: a cleared entry bars on",
         f"{STORE}/rows.py",
-        'where = "" if cleared else "WHERE cleared IS NULL"',
-        'where = ""',
+        "FROM quarantine WHERE cleared IS NULL ORDER BY id",
+        "FROM quarantine ORDER BY id",
         (f"{HOST}/_store",),
     ),
     Mutation(

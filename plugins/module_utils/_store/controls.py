@@ -138,10 +138,10 @@ class ControlCommands:
             )
         return [dict(rows.as_dict(row), **cleared) for row in matching]
 
-    def list_quarantine(self, cleared: bool = False) -> List[Dict[str, Any]]:
-        """:param cleared: entries that were cleared too."""
+    def list_quarantine(self) -> List[Dict[str, Any]]:
+        """The entries that were not cleared."""
         with self._database.reading() as transaction:
-            return rows.find_quarantine(transaction, cleared)
+            return rows.find_quarantine(transaction)
 
 
 def _is_under_way(transaction: Transaction, scope: str) -> bool:

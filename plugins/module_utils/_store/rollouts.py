@@ -69,7 +69,8 @@ class RolloutCommands:
             )
         return rollout
 
-    def set_status(self, scope: str, fence: int, rollout: str, status: str, detail: Dict[str, Any]) -> None:
+    def set_status(self, scope: str, fence: int, rollout: str, status: str, detail: Dict[str, Any]) -> Dict[str, Any]:
+        """Returns the rollout as it is then, without the outcomes of its hosts."""
         if status not in OPEN + ENDED:
             raise BadOption(f"a rollout has no status {status}", "It is one of " + ", ".join(OPEN + ENDED))
         with self._database.writing() as transaction:
@@ -77,6 +78,8 @@ class RolloutCommands:
             if status in OPEN:
                 _require_no_other(transaction, scope, rollout)
             _set_status(transaction, rollout, status, detail)
+            row = transaction.connection.execute("SELECT * FROM rollouts WHERE id = ?", (rollout,)).fetchone()
+            return rows.load_history(transaction, row)
 
     def abort(self, scope: str, reason: str, by: str, takeover: Optional[int] = None) -> Optional[str]:
         """Ends the open rollout without finishing it; returns its ID, None where none is open.
@@ -106,7 +109,7 @@ class RolloutCommands:
                 "rollout": None if rollout is None else rows.load_rollout(transaction, rollout),
                 "lease": None if lease is None else dict(rows.as_dict(lease), owner=json.loads(lease["owner"])),
                 "halt": rows.find_halt(transaction, scope),
-                "quarantine": rows.find_quarantine(transaction, False),
+                "quarantine": rows.find_quarantine(transaction),
             }
 
     #
@@ -114,19 +117,19 @@ class RolloutCommands:
     #
 
     def begin_hosts(self, scope: str, fence: int, rollout: str, wave: int, hosts: Sequence[str]) -> Dict[str, Any]:
-        """Records that apply begins on these hosts, unless the scope is halted: ``go``, and ``why`` not."""
+        """Records that apply begins on these hosts, unless the scope is halted: ``go``, or by which ``halt``."""
         with self._database.writing() as transaction:
             require_lease(transaction, scope, fence, rollout)
             halt = rows.find_halt(transaction, scope)
             if halt is not None:
-                return {"go": False, "halt": halt, "why": "halted by {by}: {reason}".format(**halt)}
+                return {"go": False, "halt": halt}
             transaction.connection.executemany(
                 "INSERT OR REPLACE INTO outcomes VALUES (?1, ?2, ?3, "
                 "(SELECT cohort FROM outcomes WHERE rollout = ?1 AND host = ?2), ?4, ?5, '{}')",
                 [(rollout, host, wave, BEGUN, transaction.now) for host in hosts],
             )
             rows.add_event(transaction, rollout, "event", wave, {"what": "begin", "hosts": len(hosts)})
-            return {"go": True, "halt": None, "why": ""}
+            return {"go": True, "halt": None}
 
     def list_attempted(self, scope: str, fence: int, rollout: str, hosts: Sequence[str]) -> List[str]:
         """Those of these hosts on which the planned change was attempted, whatever its outcome."""
@@ -148,7 +151,7 @@ class RolloutCommands:
 
         :param outcomes: of each host ``host``, ``outcome``, ``cohort``, and what else is to be kept.
         :param wave: None keeps what is recorded, as no ``cohort`` does.
-        :returns: how many hosts have each outcome, in the rollout, in each wave and in each cohort.
+        :returns: how many hosts have each outcome, in the rollout and in each cohort.
         """
         with self._database.writing() as transaction:
             require_lease(transaction, scope, fence, rollout)
@@ -195,15 +198,12 @@ def _set_status(transaction: Transaction, rollout: str, status: str, detail: Dic
 
 
 def _count_outcomes(transaction: Transaction, rollout: str) -> Dict[str, Any]:
-    totals: Dict[str, Any] = {"rollout": {}, "waves": {}, "cohorts": {}}
-    for wave, cohort, outcome, count in transaction.connection.execute(
-        "SELECT wave, cohort, outcome, COUNT(*) FROM outcomes WHERE rollout = ? GROUP BY wave, cohort, outcome",
+    totals: Dict[str, Any] = {"rollout": {}, "cohorts": {}}
+    for cohort, outcome, count in transaction.connection.execute(
+        "SELECT cohort, outcome, COUNT(*) FROM outcomes WHERE rollout = ? GROUP BY cohort, outcome",
         (rollout,),
     ):
         counted = [totals["rollout"]]
-        if wave is not None:
-            # JSON has no other keys than text.
-            counted.append(totals["waves"].setdefault(str(wave), {}))
         if cohort is not None:
             counted.append(totals["cohorts"].setdefault(cohort, {}))
         for counts in counted:

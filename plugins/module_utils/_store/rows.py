@@ -42,8 +42,18 @@ def summarize_rollout(row: Any) -> Dict[str, Any]:
     return dict(as_dict(row), detail=json.loads(row["detail"]))
 
 
+def load_history(transaction: Transaction, row: Any) -> Dict[str, Any]:
+    """A rollout with its gates and its last events."""
+    return dict(
+        summarize_rollout(row),
+        # All gates, since they say which waves have passed
+        gates=_load_events(transaction, row["id"], "gate", -1),
+        events=_load_events(transaction, row["id"], "event", _MAX_EVENTS),
+    )
+
+
 def load_rollout(transaction: Transaction, row: Any) -> Dict[str, Any]:
-    """A rollout with the outcomes of its hosts, its gates and its last events."""
+    """A rollout with its gates, its last events and the outcomes of its hosts."""
     outcomes = {
         host["host"]: dict(
             json.loads(host["payload"]),
@@ -54,13 +64,7 @@ def load_rollout(transaction: Transaction, row: Any) -> Dict[str, Any]:
         )
         for host in transaction.connection.execute("SELECT * FROM outcomes WHERE rollout = ?", (row["id"],))
     }
-    return dict(
-        summarize_rollout(row),
-        outcomes=outcomes,
-        # All gates, since they say which waves have passed
-        gates=_load_events(transaction, row["id"], "gate", -1),
-        events=_load_events(transaction, row["id"], "event", _MAX_EVENTS),
-    )
+    return dict(load_history(transaction, row), outcomes=outcomes)
 
 
 def _load_events(transaction: Transaction, rollout: str, kind: str, limit: int) -> List[Dict[str, Any]]:
@@ -98,6 +102,7 @@ def find_halt(transaction: Transaction, scope: str) -> Optional[Dict[str, Any]]:
     return {"scope": scope, "reason": rollout["detail"]["text"], "by": SLICE, "since": rollout["detail"]["at"]}
 
 
-def find_quarantine(transaction: Transaction, cleared: bool) -> List[Dict[str, Any]]:
-    where = "" if cleared else "WHERE cleared IS NULL"
-    return [as_dict(row) for row in transaction.connection.execute(f"SELECT * FROM quarantine {where} ORDER BY id")]
+def find_quarantine(transaction: Transaction) -> List[Dict[str, Any]]:
+    """The entries that were not cleared."""
+    entries = transaction.connection.execute("SELECT * FROM quarantine WHERE cleared IS NULL ORDER BY id")
+    return [as_dict(row) for row in entries]

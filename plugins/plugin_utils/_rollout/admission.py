@@ -75,7 +75,7 @@ def admit_batch(
         )
     begun = store.send_fenced("begin_hosts", wave=batch["wave"], hosts=starts)
     if not begun["go"]:
-        text = halt.describe_halt(begun["halt"]) if begun["halt"] else begun["why"]
+        text = halt.describe_halt(begun["halt"])
         return {**admission, **_stop(store, rollout, "halted", {"wave": batch["wave"], "text": text})}
     return {**admission, "start": starts}
 

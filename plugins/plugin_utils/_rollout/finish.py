@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, hostvars, outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 # A run that ended with one of these is resumed by the next one.
@@ -23,7 +24,9 @@ class Ended:
     # Why, and until when
     detail: dict[str, t.Any]
     outcomes: tuple[outcome.Outcome, ...]
-    # The rollout as the store has it, without what became of each host; None where none was begun
+    # The play's hosts as they were when they were asked; not of a rollback, which asks none
+    fleet: tuple[Host, ...] = ()
+    # The rollout as the store has it, of a rollback with what became of each host; None where none was begun
     stored: dict[str, t.Any] | None = None
 
 
@@ -47,20 +50,21 @@ def _finish_rollout(
 ) -> Ended:
     """Ends the rollout if nothing is left to do in it."""
     planned = rollout["document"]["hosts"]
-    fleet = {host.name: host for host in hostvars.parse_fleet(variables_by_host)}
+    fleet = tuple(hostvars.parse_fleet(variables_by_host))
+    fleet_by_name = {host.name: host for host in fleet}
     left_out = rollout["document"]["left_out"]
     unplanned = [
-        outcome.build_unplanned_outcome(host, left_out.get(name)) for name, host in fleet.items() if name not in planned
+        outcome.build_unplanned_outcome(host, left_out.get(host.name)) for host in fleet if host.name not in planned
     ]
     if rollout["id"] is None:
         names = [name for name in planned if name in variables_by_host]
         outcomes = hostvars.determine_outcomes(names, rollout, variables_by_host, read_only)
-        return Ended("planned" if planned else "nothing", {}, (*unplanned, *outcomes))
+        return Ended("planned" if planned else "nothing", {}, (*unplanned, *outcomes), fleet)
     stored = store.send("show", scope=store.scope)["rollout"]
     confirmations = hostvars.get_member_results(variables_by_host, hostvars.CONFIRMATION)
     outcomes = [
         outcome.apply_confirmation(
-            outcome.load_outcome(name, stored["outcomes"].get(name), row["cohort"], fleet.get(name)),
+            outcome.load_outcome(name, stored["outcomes"].get(name), row["cohort"], fleet_by_name.get(name)),
             confirmations.get(name),
             variables_by_host.get(name, {}),
         )
@@ -76,11 +80,9 @@ def _finish_rollout(
     ]
     if changed:
         store.send_fenced("record_outcomes", outcomes=changed)
-    store.send_fenced("set_status", status=status, detail=detail)
+    stored = store.send_fenced("set_status", status=status, detail=detail)
     store.send("release_lease", scope=store.scope, fence=rollout["fence"])
-    stored = store.send("show", scope=store.scope)["rollout"]
-    stored = {key: value for key, value in stored.items() if key != "outcomes"}
-    return Ended(status, detail, (*unplanned, *outcomes), stored)
+    return Ended(status, detail, (*unplanned, *outcomes), fleet, stored)
 
 
 def _decide_status(
@@ -107,20 +109,21 @@ def _finish_slice(
     store: StoreClient, rollout: t.Mapping[str, t.Any], variables_by_host: hostvars.Variables, read_only: bool
 ) -> Ended:
     """A slice ends its own part of the wave only."""
+    fleet = tuple(hostvars.parse_fleet(variables_by_host))
     if read_only:
         outcomes = hostvars.determine_outcomes(rollout["hosts"], rollout, variables_by_host, read_only)
-        return Ended("planned", {}, tuple(outcomes))
+        return Ended("planned", {}, tuple(outcomes), fleet)
     planned = rollout["document"]["hosts"]
     stored = store.send("show", scope=store.scope)["rollout"]
     loaded = tuple(
         outcome.load_outcome(host.name, stored["outcomes"].get(host.name), planned[host.name]["cohort"], host)
-        for host in hostvars.parse_fleet(variables_by_host)
+        for host in fleet
     )
     store.send("leave_wave", scope=store.scope, fence=rollout["fence"], member=rollout["member"])
     if stored["status"] == "halted":
-        return Ended("halted", stored["detail"], loaded)
-    refused = hostvars.find_refused_admission(variables_by_host)
-    return Ended(refused["status"], refused["detail"], loaded) if refused else Ended("done", {}, loaded)
+        return Ended("halted", stored["detail"], loaded, fleet)
+    refused = hostvars.find_refused_admission(variables_by_host) or {"status": "done", "detail": {}}
+    return Ended(refused["status"], refused["detail"], loaded, fleet)
 
 
 def _finish_rollback(store: StoreClient, rollout: t.Mapping[str, t.Any], read_only: bool) -> Ended:
@@ -133,7 +136,6 @@ def _finish_rollback(store: StoreClient, rollout: t.Mapping[str, t.Any], read_on
     if read_only:
         return Ended("planned", {}, outcomes)
     detail = {"text": "hosts were rolled back (playbook rollback)"}
-    store.send_fenced("set_status", status="failed", detail=detail)
+    failed = store.send_fenced("set_status", status="failed", detail=detail)
     store.send("release_lease", scope=store.scope, fence=rollout["fence"])
-    stored = store.send("show", scope=store.scope)["rollout"]
-    return Ended("failed", detail, outcomes, stored)
+    return Ended("failed", detail, outcomes, stored={**failed, "outcomes": stored["outcomes"]})
