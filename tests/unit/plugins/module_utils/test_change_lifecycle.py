@@ -526,6 +526,29 @@ def test_what_an_earlier_version_has_left_stays(machine: Any) -> None:
     assert machine.installed == [_THREE]
 
 
+_WAY_BACK = {"was_absent": True, "previous_evr": None, "was_held": False, "was_persistent": False}
+
+
+@pytest.mark.parametrize(
+    "undo",
+    [dict(_WAY_BACK, was_masked=False), {"was_absent": True}, {"absent": True}, sorted(_WAY_BACK), "nothing", 1],
+)
+@pytest.mark.parametrize("method", ["sleep", "_insmod", "_install"])
+def test_a_way_back_that_another_version_has_recorded_is_unknown(
+    machine: Any, monkeypatch: Any, method: str, undo: Any
+) -> None:
+    """What it had installed stays; what this run installs is undone."""
+    machine.offer(_THREE, seconds=None)
+    _kill(machine, monkeypatch, method)
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), undo=undo)))
+    was_installed = _THREE in machine.installed
+    problem = str(_failure(machine))
+    assert "and was reversed" in problem
+    assert (f"{_THREE} was installed before, and still is" in problem) is was_installed
+    assert machine.installed == [_THREE] * was_installed
+    assert _entry(machine)["undo"] is None
+
+
 def test_collect_what_goes_on_after_a_change_has_ended(machine: Any, monkeypatch: Any) -> None:
     """The run sees out a migration that was under way, and then does what it is for: it has not ended in between."""
     machine.have(_TWO)
