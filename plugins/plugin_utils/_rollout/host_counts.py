@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._options import is_blank
 
 
 def parse_count(name: str, value: str | int | None) -> str | None:
-    """Parse a number (``5``) or a percentage (``10%``) to text; None and ``''`` are None.
+    """Parse a number (``5``) or a percentage (``10%``) to text; a blank is None.
 
     :param name: the setting that holds it.
     :raises PlanError: it is neither.
     """
-    text = "" if value is None else str(value).strip()
-    return require_count(name, text) if text else None
+    return None if is_blank(value) else require_count(name, value)
 
 
-def require_count(name: str, value: str | int) -> str:
+def require_count(name: str, value: str | int | None) -> str:
     """Like ``parse_count``, for a setting that must not be empty."""
     text = str(value).strip()
     if not re.fullmatch(r"\d+%?", text):

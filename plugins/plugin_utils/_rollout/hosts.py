@@ -17,6 +17,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath, _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._options import is_blank
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.schema import SETTINGS
 
 if t.TYPE_CHECKING:
@@ -146,7 +147,7 @@ def parse_host(
 def _get_variable(variables: t.Mapping[str, t.Any], name: str, default: t.Any) -> t.Any:
     """A host's variable; blank and null mean the default."""
     value = variables.get(name)
-    return default if value is None or value == "" else value
+    return default if is_blank(value) else value
 
 
 def _parse_canary_mark(name: str, variables: t.Mapping[str, t.Any]) -> bool:
@@ -176,7 +177,7 @@ def _parse_groups(name: str, variables: t.Mapping[str, t.Any]) -> tuple[str, ...
     groups = [value] if isinstance(value, str) else value
     if not isinstance(groups, (list, tuple)) or not all(isinstance(group, str) for group in groups):
         raise PlanError(f"livepatch_service_group of host {name} is {value!r}: set a name or a list of names")
-    return tuple(group for group in groups if group)
+    return tuple(group for group in groups if not is_blank(group))
 
 
 def _search_facts(expression: t.Any, name: str, result: t.Mapping[str, t.Any], setting: str) -> t.Any:

@@ -57,8 +57,8 @@ def _sum_slowest(variables_by_host: Variables, limits: t.Iterable[tuple[str, int
 
 
 def _parse_seconds(setting: str, host: str, variables: t.Mapping[str, t.Any]) -> int:
-    value = variables.get(setting)
+    value: t.Any = variables.get(setting)
     try:
-        return int(schema.SETTINGS[setting].default if value is None or is_blank(value) else value)
+        return int(schema.SETTINGS[setting].default if is_blank(value) else value)
     except (TypeError, ValueError):
         raise PlanError(f"{setting} of {host} is {value!r}: it is a number of seconds") from None

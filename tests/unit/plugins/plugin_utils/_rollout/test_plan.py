@@ -22,6 +22,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts imp
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
 
 SIZES = ("1%", "5%", "25%")
+# AWX sends answers that a survey did not get as such
+BLANKS = (None, "", " ", "\t\n")
 
 
 def host(name: str, **changes: t.Any) -> Host:
@@ -240,13 +242,14 @@ def test_a_cohort_key_divides() -> None:
     assert len(make(fleet).cohorts) == 2
 
 
-@pytest.mark.parametrize("blank", ["", None])
+@pytest.mark.parametrize("blank", BLANKS)
 def test_blank_variables_of_a_host_mean_the_default(blank: t.Any) -> None:
     names = ("livepatch_canary", "livepatch_criticality", "livepatch_service_group")
     assert parse_host("a", dict.fromkeys(names, blank), None) == parse_host("a", {}, None)
+    assert parse_host("a", {"livepatch_service_group": [blank or "", "db"]}, None).groups == ("db",)
 
 
-@pytest.mark.parametrize("blank", ["", None])
+@pytest.mark.parametrize("blank", BLANKS)
 def test_blank_budgets_lift_no_limit(blank: t.Any) -> None:
     blanks = settings(**{name: blank for name in OPTIONS if name.startswith("budget_")})
     assert blanks.budgets == settings().budgets

@@ -64,6 +64,13 @@ def test_a_run_has_time_to_wait_for_the_one_before_and_for_itself(
     assert timeouts.compute_lease_seconds({"web1": limits}) >= twice + 300
 
 
+@pytest.mark.parametrize("blank", [None, "", " ", "\t\n"])
+def test_a_blank_limit_is_the_default(blank: str | None) -> None:
+    limits = dict.fromkeys(("livepatch_timeout", "livepatch_lock_timeout", "livepatch_unreachable_timeout"), blank)
+    assert timeouts.compute_lease_seconds({"web1": limits}) == timeouts.compute_lease_seconds({"web1": {}})
+    assert timeouts.compute_window_seconds({"web1": limits}, 0) == timeouts.compute_window_seconds({"web1": {}}, 0)
+
+
 def test_a_window_has_room_for_the_slowest_host() -> None:
     usual = timeouts.compute_window_seconds({"web1": {}, "web2": {"livepatch_timeout": "60"}}, 0)
     assert usual == 300 + 240 + 120
