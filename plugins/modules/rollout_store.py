@@ -52,6 +52,7 @@ options:
       - approve
       - begin_hosts
       - clear_quarantine
+      - find_plan
       - get_halt
       - halt
       - join_wave

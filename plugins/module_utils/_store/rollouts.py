@@ -37,13 +37,18 @@ class RolloutCommands:
                 (document["hash"], scope, transaction.now, json.dumps(document, sort_keys=True)),
             )
 
-    def load_plan(self, plan_hash: str) -> Dict[str, Any]:
-        """:raises NoSuchPlan: it was never saved."""
+    def find_plan(self, plan_hash: str) -> Optional[Dict[str, Any]]:
+        """A plan, None where it was never saved."""
         with self._database.reading() as transaction:
             row = transaction.connection.execute("SELECT document FROM plans WHERE hash = ?", (plan_hash,)).fetchone()
-        if row is None:
+        return None if row is None else dict(json.loads(row["document"]))
+
+    def load_plan(self, plan_hash: str) -> Dict[str, Any]:
+        """:raises NoSuchPlan: it was never saved."""
+        document = self.find_plan(plan_hash)
+        if document is None:
             raise NoSuchPlan(f"there is no plan {plan_hash}", "Run playbook plan, and give the hash that it prints")
-        return dict(json.loads(row["document"]))
+        return document
 
     def load_last_plan(self, scope: str) -> Optional[Dict[str, Any]]:
         """The plan that was saved last, ``document``, and when, ``saved``; None where the scope has none."""

@@ -24,7 +24,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient, StoreError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
 def save_new_plan(store: StoreClient, fleet: t.Sequence[Host], settings: Settings, plan_hash: str) -> dict[str, t.Any]:
@@ -146,13 +146,14 @@ def _load_or_build_plan(
     built = plan.build_plan(fleet, settings).as_document()
     if wanted in ("", built["hash"]):
         return built
-    try:
-        return session.load_plan(store, wanted)
-    except StoreError as exc:
+    document: dict[str, t.Any] | None = store.send("find_plan", plan_hash=wanted)
+    if document is None:
         raise PlanError(
-            f"the plan {wanted} is asked for. The fleet as it is now gives the plan {built['hash']}; and {exc}. Look "
-            "at the plan again (playbook plan), and take its hash"
-        ) from None
+            f"plan {wanted} is not in the store; the fleet as it is now gives plan {built['hash']}. Run playbook plan, "
+            "and use the hash that it prints"
+        )
+    plan.validate_document(document)
+    return document
 
 
 def _require_reachable(fleet: t.Sequence[Host], settings: Settings) -> None:

@@ -253,7 +253,8 @@ def test_a_new_status_returns_the_rollout_without_its_hosts(store: Store) -> Non
 def test_plans_stay_as_they_were_saved(store: Store) -> None:
     store.save_plan("s", {"hash": "h", "waves": [1]})
     store.save_plan("s", {"hash": "h", "waves": [2]})
-    assert store.load_plan("h") == {"hash": "h", "waves": [1]}
+    assert store.load_plan("h") == store.find_plan("h") == {"hash": "h", "waves": [1]}
+    assert store.find_plan("another") is None
 
 
 def test_intent_results_and_totals(store: Store) -> None:

@@ -10,7 +10,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import start
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan, start
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreError
 
 BUDGETS: dict[str, t.Any] = dict.fromkeys(("batch", "wave", "cohort", "rollout", "lost", "unreachable"))
 
@@ -57,3 +60,40 @@ def test_a_wave_that_a_slice_has_stopped_stays_stopped(status: str) -> None:
     detail = {"for": "slices", "wave": 1, "at": 1.0}
     assert find_stopped_waves({"wave": "9"}, "done", "done", status=status, **detail) == {1}
     assert find_stopped_waves({"wave": "9"}, "done", "done", status="waiting", **detail) == set()
+
+
+class FakeStore:
+    """A store that answers each command with this plan, or fails."""
+
+    def __init__(self, answer: dict[str, t.Any] | Exception | None) -> None:
+        self._answer = answer
+
+    def send(self, _command: str, **_arguments: t.Any) -> t.Any:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+def load_plan(answer: dict[str, t.Any] | Exception | None, wanted: str) -> dict[str, t.Any]:
+    return start._load_or_build_plan(t.cast(t.Any, FakeStore(answer)), [], Settings(waves=()), None, wanted)
+
+
+def test_a_plan_that_is_not_in_the_store_is_refused_with_the_way_to_one() -> None:
+    now = plan.build_plan([], Settings(waves=())).as_document()
+    message = (
+        f"plan abc is not in the store; the fleet as it is now gives plan {now['hash']}. Run playbook plan, and use "
+        "the hash that it prints"
+    )
+    with pytest.raises(PlanError) as caught:
+        load_plan(None, "abc")
+    assert str(caught.value) == message
+    with pytest.raises(PlanError, match="does not match its hash"):
+        load_plan({**now, "hash": "abc"}, "abc")
+    assert load_plan(None, now["hash"]) == now, "the fleet gives it anyway"
+    earlier = plan.build_plan([], Settings(waves=("5",))).as_document()
+    assert load_plan(earlier, earlier["hash"]) == earlier
+
+
+def test_a_store_that_fails_is_no_missing_plan() -> None:
+    with pytest.raises(StoreError, match="database is locked"):
+        load_plan(StoreError("the store of the rollouts: database is locked"), "abc")
