@@ -43,9 +43,15 @@ def abbreviate(names: t.Sequence[str], limit: int = _MAX_NAMES) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
-def format_time(at: float) -> str:
-    """:param at: seconds since the epoch."""
-    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+def format_status(status: str) -> str:
+    """What a rollout with this status does, as a sentence about it goes on."""
+    return "has failed" if status == "failed" else f"is {status}"
+
+
+def format_time(at: float, seconds: bool = False) -> str:
+    """:param at: seconds since the epoch; ``seconds``: whether to show them."""
+    format_ = "%Y-%m-%d %H:%M:%S UTC" if seconds else "%Y-%m-%d %H:%M UTC"
+    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime(format_)
 
 
 def shorten_build_id(build_id: str | None) -> str | None:

@@ -38,7 +38,7 @@ def _run(fake_fleet: FakeFleet, arguments: tuple[str, ...], **settings: str) -> 
 
 
 def _insist_on_events(output: str) -> None:
-    assert len(re.findall(rf" Single-host cohorts: b1: the kernel refused \S+: {REFUSED}", output)) == 1, output
+    assert len(re.findall(rf" Single hosts: b1: the kernel refused \S+: {REFUSED}", output)) == 1, output
     assert " Canaries: starting 1 host: " in output, output
     assert len(re.findall(PATCHED, output)) == 3, output
 

@@ -27,7 +27,7 @@ ALL = CANARIES | OTHERS
 NONE: set[str] = set()
 
 PASSED = "Gate after canaries: pass (2 of 2 healthy, budget 0)"
-SINGLES = "Gate after single-host cohorts: pass (2 of 2 healthy, budget 0)"
+SINGLES = "Gate after single hosts: pass (2 of 2 healthy, budget 0)"
 FAILED = "Gate after canaries: fail (1 of 2 healthy, budget 0): no further host is patched"
 
 # What an ansible.cfg may hold

@@ -14,7 +14,7 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count, format_status
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import status
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, budgets
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, SUCCESSFUL, Outcome
@@ -90,7 +90,9 @@ def build_rollout(
         hosts.append(_build_host(row, outcome, planned.get(outcome.host, {})))
     record = rollout.record
     done = sum(outcome.outcome in SUCCESSFUL for outcome in rollout.outcomes)
-    summary = f"{done} of {format_count(rollout.outcomes, 'host')} patched; the rollout is {record['status']}"
+    summary = (
+        f"{done} of {format_count(rollout.outcomes, 'host')} patched; the rollout {format_status(record['status'])}"
+    )
     return {
         **_build_head("rollout", created, scope, problem is None, problem or summary),
         "hosts": hosts,

@@ -164,8 +164,8 @@ class Progress:
             if not names:
                 return []
             return [f"{self._name}: rolling back {format_count(names, 'host')}: {abbreviate(names)}"]
-        # The verdict on a wave is shown by its gate, that on a rollback is not.
-        return [result.data["verdict"]] if result.step == "rollback" else []
+        # The verdict on a wave is shown by its gate, as is any error; that on a rollback is not.
+        return [result.data["verdict"]] if result.step == "rollback" and "error" not in result.data else []
 
     def _format_batch_end(self) -> list[str]:
         if self._size <= _SMALL_BATCH:

@@ -15,10 +15,12 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     NOTHING,
     abbreviate,
     format_count,
+    format_status,
     format_table,
     format_time,
     shorten_build_id,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
@@ -51,8 +53,8 @@ def format_plan(
     )
     lines = ["{} in {}, {}".format(*counts)]
     for number, wave in enumerate(document["waves"]):
-        kinds = {"canaries": f"wave {number} (canaries)", "singles": f"wave {number} (single hosts)"}
-        label = kinds.get(wave["kind"], f"wave {number}")
+        label, name = f"wave {number}", budgets.format_wave_name(document, number)
+        label += "" if name == label else f" ({name})"
         lines.append(f"  {label:<21} {len(wave['hosts']):>5}  {abbreviate(wave['hosts'])}")
     reasons = collections.defaultdict(list)
     for name, reason in sorted(document["left_out"].items()):
@@ -101,7 +103,7 @@ def format_outcomes(
         if outcome.outcome not in ("done", "unchanged")
     )
     if detail.get("text"):
-        lines += ["", f"The rollout is {status}: {detail['text']}"]
+        lines += ["", f"The rollout {format_status(status)}: {detail['text']}"]
     return [*lines, "", format_summary(outcomes)]
 
 
@@ -159,9 +161,10 @@ def describe_problem(
     waits = status in ("soaking", "planned") or (status == "waiting" and detail.get("for") in _PLANNED_WAITS)
     parts = []
     if status == "failed" and detail.get("text"):
-        parts.append(f"the rollout has failed ({detail['text']})")
+        # Its verdict was shown by the gate, and is below the table of hosts.
+        parts.append(f"the rollout {format_status(status)}")
     if status in ("halted", "waiting") and not (waits and not detail.get("refused")):
-        parts.append(f"the rollout is {status} ({detail.get('text')})")
+        parts.append(f"the rollout {format_status(status)} ({detail.get('text')})")
     if failed:
         parts.append(f"{format_count(failed, 'host')} failed ({abbreviate(failed)})")
     if pending and not waits:

@@ -12,11 +12,11 @@ knows.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICES
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
     budgets,
@@ -246,7 +246,7 @@ def _decide_end(
     if assessment["halted"] is not None:
         return {**stop, "verdict": assessment["halted"], "status": "halted", "detail": {"wave": wave}}
     if until is not None:
-        text = f"{prefix}: soaks until {_format_time(until)}: run the rollout again then"
+        text = f"{prefix}: soaks until {format_time(until, seconds=True)}: run the rollout again then"
         return {**stop, "verdict": text, "status": "soaking", "detail": {"wave": wave, "until": until}}
     if gate.read_only:
         return go
@@ -310,7 +310,3 @@ def _build_quarantine(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows) -
     lost = [row for row in rows.values() if row.outcome == "lost"]
     entries += [{"kmp": None, "cohort": None, "host": row.host, "reason": row.reason, "by": by} for row in lost]
     return entries
-
-
-def _format_time(at: float) -> str:
-    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")

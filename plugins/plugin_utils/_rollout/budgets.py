@@ -50,7 +50,7 @@ def count_bad(counts: Counts) -> int:
 
 def format_wave_name(document: t.Mapping[str, t.Any], wave: int) -> str:
     kind = document["waves"][wave]["kind"]
-    return {"canaries": "canaries", "singles": "single-host cohorts"}.get(kind, f"wave {wave}")
+    return {"canaries": "canaries", "singles": "single hosts"}.get(kind, f"wave {wave}")
 
 
 def resolve_wave_budget(document: t.Mapping[str, t.Any], wave: int) -> int | None:

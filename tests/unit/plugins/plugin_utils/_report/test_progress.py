@@ -130,6 +130,7 @@ def test_what_went_wrong_is_told_once(told: Told) -> None:
     assert [told.knows(host) for host in ("web1", "web2", "web3")] == [True, True, False]
     assert told.concluded("web1") == ["Canaries: rolling back 1 host: web1"]
     assert told.of("rollout_assess", step="rollback", verdict="Brought back: 1 of 1") == ["Brought back: 1 of 1"]
+    assert told.of("rollout_assess", step="rollback", verdict="Gate: error: it", error="it") == [], "its task shows it"
 
 
 def test_a_soak_is_told_with_its_times(told: Told) -> None:

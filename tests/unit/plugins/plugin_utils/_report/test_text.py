@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets, plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
@@ -81,6 +83,33 @@ def test_what_needs_attention_decides_how_the_run_ends():
     assert not ends("failed")
     assert not ends("lost")
     assert not ends("pending")
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence", "problem"),
+    [
+        ("failed", "The rollout has failed: so", "the rollout has failed"),
+        ("halted", "The rollout is halted: so", "the rollout is halted (so)"),
+        ("waiting", "The rollout is waiting: so", "the rollout is waiting (so)"),
+        ("soaking", "The rollout is soaking: so", None),
+        ("aborted", "The rollout is aborted: so", None),
+    ],
+)
+def test_a_verdict_stands_below_the_table_and_why_it_stopped_in_the_error(
+    status: str, sentence: str, problem: str | None
+) -> None:
+    outcomes = [Outcome("web1", "done", "", "patched")]
+    assert sentence in text.format_outcomes([WELL], outcomes, status, {"text": "so"})
+    assert text.describe_problem([WELL], outcomes, status, {"text": "so"}) == problem
+
+
+def test_waves_have_the_names_that_their_gates_show() -> None:
+    fleet = [dataclasses.replace(WELL, name=name, build_id=name[0]) for name in ("a1", "a2", "a3", "b1")]
+    made = plan.build_plan(fleet, Settings(waves=("1",))).as_document()
+    names = [budgets.format_wave_name(made, number) for number in range(4)]
+    assert names == ["canaries", "wave 1", "wave 2", "single hosts"]
+    labels = [line[:24].strip() for line in text.format_plan(made)[1:5]]
+    assert labels == ["wave 0 (canaries)", "wave 1", "wave 2", "wave 3 (single hosts)"]
 
 
 def test_check_mode_tells_of_hosts_that_cannot_be_planned():
