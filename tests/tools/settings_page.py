@@ -33,7 +33,7 @@ before any host is contacted; `livepatch_names_allowed` lists variables of your 
 |---|---|---|---|---|
 """
 _SCOPE = re.compile(r"(?P<scope>Run|Host) setting\.\s*")
-# Markup of Ansible's documentation: V(value), O(option=value), C(code), P(plugin#type), M(module)
+# Markup of Ansible's documentation: V(value), O(option=value), O(plugin#type:option), C(code), P(plugin#type), M(module)
 _MARKUP = re.compile(r"\b(?P<kind>[VOCPM])\((?P<text>[^()]*(?:\([^()]*\)[^()]*)*)\)")
 
 
@@ -52,8 +52,13 @@ def _format_rows(name: str, option: dict[str, t.Any]) -> t.Iterator[str]:
         raise ValueError(f"{name}: its description does not begin with 'Run setting.' or 'Host setting.'")
     # What follows the scope, such as that the value is secret, comes last.
     yield _format_row(f"`{name}`", match["scope"].lower(), option, " ".join(rest), first[match.end() :])
+    yield from _format_keys(name, option)
+
+
+def _format_keys(name: str, option: dict[str, t.Any]) -> t.Iterator[str]:
     for key, suboption in option.get("options", {}).items():
         yield _format_row(f"`{name}.{key}`", "", suboption, " ".join(_to_list(suboption["description"])))
+        yield from _format_keys(f"{name}.{key}", suboption)
 
 
 def _format_row(label: str, scope: str, option: dict[str, t.Any], text: str, note: str = "") -> str:
@@ -73,9 +78,13 @@ def _to_list(description: str | list[str]) -> list[str]:
 
 def _to_markdown(text: str) -> str:
     def replace(match: re.Match[str]) -> str:
-        name = match["text"].partition("#")[0] if match["kind"] in "PM" else match["text"].rpartition("#")[2]
-        name = name.rpartition("module:")[2]
-        return f"`{name}`"
+        plugin, _separator, rest = match["text"].partition("#")
+        if match["kind"] in "PM":
+            return f"`{plugin}`"
+        kind, _separator, option = rest.partition(":")
+        if match["kind"] == "O" and option:
+            return f"`{option}` of the {kind} `{plugin}`"
+        return f"`{match['text']}`"
 
     return _MARKUP.sub(replace, text)
 

@@ -43,8 +43,30 @@ argument_specs:
         elements: str
         default: [a]
         choices: [a, b]
+      livepatch_z:
+        description:
+          - Run setting.
+          - The option O(fleet.livepatch.livepatch_info#module:policy) has V(C#), see P(fleet.livepatch.install#role).
+        type: dict
+        options:
+          key:
+            description: A key.
+            type: list
+            elements: dict
+            options:
+              below:
+                description: A key of it.
+                type: str
 """
-    assert settings_page.render(specification).splitlines()[-1] == (
-        '| `livepatch_x` | host | list of str | `["a"]` | `a` or `livepatch_y=b`, see `fleet.livepatch.metrics` and '
-        "`fleet.livepatch.livepatch`. Choices: `a`, `b`. Its value is never shown. |"
-    )
+    assert settings_page.render(specification).splitlines()[-4:] == [
+        (
+            '| `livepatch_x` | host | list of str | `["a"]` | `a` or `livepatch_y=b`, see `fleet.livepatch.metrics` '
+            "and `fleet.livepatch.livepatch`. Choices: `a`, `b`. Its value is never shown. |"
+        ),
+        (
+            "| `livepatch_z` | run | dict |  | The option `policy` of the module `fleet.livepatch.livepatch_info` has "
+            "`C#`, see `fleet.livepatch.install`. |"
+        ),
+        "| `livepatch_z.key` |  | list of dict |  | A key. |",
+        "| `livepatch_z.key.below` |  | str |  | A key of it. |",
+    ]
