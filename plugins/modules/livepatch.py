@@ -142,7 +142,7 @@ options:
       - The number of the rollout's run, which grows with each run. The host records the highest one, and refuses a run
         with a lower one before anything is done, since a newer run has taken over the rollout.
       - With it the module waits for another run on the host as long as that may take, which is 2 minutes and ten times
-        O(timeout) and O(lock_timeout), since a controller that has died may have left one working.
+        O(timeout) and O(lock_timeout), since a control node that has died may have left one working.
       - Without it nothing is checked, and the module waits for another run as long as O(lock_timeout).
     type: int
   preflight:

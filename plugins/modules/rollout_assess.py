@@ -138,7 +138,7 @@ go:
   type: bool
   sample: true
 status:
-  description: As what it ends where it does not, V(failed), V(soaking) or V(waiting).
+  description: As what it ends where it does not, V(failed), V(halted), V(soaking) or V(waiting).
   returned: for O(step=wave)
   type: str
   sample: running

@@ -9,7 +9,7 @@ short_description: Wait for the next probe of a wave that soaks
 description:
   - This module is for this collection's playbooks only.
   - Waits until a time, while it looks for a halt every two seconds and keeps the lease of the rollout. It runs on the
-    controller, once for the batch (C(run_once)), delegated to the coordinator.
+    control node, once for the batch (C(run_once)), delegated to the coordinator.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes

@@ -19,6 +19,8 @@ import zoneinfo
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
 
+_WEEKLY_KEYS = ("days", "start", "minutes", "tz", "reason")
+_BLACKOUT_KEYS = ("from", "to", "reason", "tz")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # How far ahead to look for the next window
 _DAYS_AHEAD = 60
@@ -75,9 +77,7 @@ def check_windows(
 
 
 def _parse_weekly(given: t.Mapping[str, t.Any], now: float, variable: str) -> list[_Span]:
-    unknown = set(given) - {"days", "start", "minutes", "tz", "reason"}
-    if unknown:
-        raise PlanError(f"{variable}: {', '.join(sorted(unknown))} is unknown: set days, start, minutes, tz")
+    _require_keys(given, _WEEKLY_KEYS, variable)
     zone = _parse_zone(str(given.get("tz") or "UTC"), variable)
     days = [_parse_day(day, variable) for day in given.get("days") or _DAYS]
     at = _parse_time_of_day(given.get("start"), variable)
@@ -99,14 +99,20 @@ def _parse_weekly(given: t.Mapping[str, t.Any], now: float, variable: str) -> li
 def _parse_blackout(given: t.Mapping[str, t.Any], now: float) -> list[_Span]:
     if "from" not in given and "to" not in given:
         return _parse_weekly(given, now, "livepatch_blackouts")
-    unknown = set(given) - {"from", "to", "reason", "tz"}
-    if unknown:
-        raise PlanError(f"livepatch_blackouts: {', '.join(sorted(unknown))} is unknown: set from, to, reason")
+    _require_keys(given, _BLACKOUT_KEYS, "livepatch_blackouts")
     zone = _parse_zone(str(given.get("tz") or "UTC"), "livepatch_blackouts")
     start, end = (_parse_moment(given.get(key), zone, key) for key in ("from", "to"))
     if end <= start:
-        raise PlanError(f"livepatch_blackouts: to ({given['to']}) is before from ({given['from']})")
+        raise PlanError(
+            f"livepatch_blackouts: to ({given['to']}) is not after from ({given['from']}): set a later time"
+        )
     return [_Span(start, end, str(given.get("reason") or "no reason was given"))]
+
+
+def _require_keys(given: t.Mapping[str, t.Any], valid: t.Sequence[str], variable: str) -> None:
+    unknown = sorted(set(given) - set(valid))
+    if unknown:
+        raise PlanError(f"{variable}: {', '.join(unknown)} is unknown; valid are {', '.join(valid)}")
 
 
 def _merge(spans: list[_Span]) -> list[_Span]:
@@ -133,7 +139,7 @@ def _parse_zone(name: str, variable: str) -> zoneinfo.ZoneInfo:
 def _parse_day(given: t.Any, variable: str) -> int:
     name = str(given).lower()[:3]
     if name not in _DAYS:
-        raise PlanError(f"{variable}: {given!r} is no day: use {', '.join(_DAYS)}")
+        raise PlanError(f"{variable}: the day {given!r} is unknown; valid are {', '.join(_DAYS)}")
     return _DAYS.index(name)
 
 

@@ -82,7 +82,10 @@ def find_batch(rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any])
     for batch in rollout["batches"]:
         if present & set(batch["hosts"]):
             return t.cast(t.Mapping[str, t.Any], batch)
-    raise PlanError("none of the play's hosts is in a batch of the rollout: the option rollout is another run's")
+    raise PlanError(
+        "none of the play's hosts is in a batch of the rollout: the option rollout is another run's. Give it what "
+        "rollout_begin has returned in this run"
+    )
 
 
 def get_result(variables: t.Mapping[str, t.Any], name: str) -> t.Mapping[str, t.Any] | None:

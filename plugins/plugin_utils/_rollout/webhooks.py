@@ -67,12 +67,12 @@ def _parse_webhook(given: t.Mapping[str, t.Any]) -> Webhook:
     unknown = sorted(set(given) - _OWN_OPTIONS - REQUEST_OPTIONS)
     if unknown:
         known = ", ".join(sorted(_OWN_OPTIONS | REQUEST_OPTIONS))
-        raise PlanError(f"{label}: unknown option {', '.join(unknown)}; known are {known}")
+        raise PlanError(f"{label}: unknown option {', '.join(unknown)}; valid are {known}")
     events = given.get("events") or EVENTS
     events = tuple(events.split(",") if isinstance(events, str) else map(str, events))
     wrong = [event for event in events if event not in EVENTS]
     if wrong:
-        raise PlanError(f"{label}: unknown event {wrong[0]}; known are {', '.join(EVENTS)}")
+        raise PlanError(f"{label}: unknown event {wrong[0]}; valid are {', '.join(EVENTS)}")
     try:
         retries, limit = int(given.get("retries", 2)), float(given.get("limit", 20))
         timeout = float(given.get("timeout", 5))

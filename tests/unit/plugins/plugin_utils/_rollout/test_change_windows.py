@@ -82,8 +82,8 @@ def test_what_is_longer_than_any_window_never_comes() -> None:
         ({"start": "22:00", "minutes": 0}, "minutes"),
         ({"start": 79200, "minutes": 60}, "in quotes"),
         ({"start": "22:00", "minutes": 60, "tz": "Europe/Atlantis"}, "Europe/Atlantis"),
-        ({"start": "22:00", "minutes": 60, "days": ["someday"]}, "someday"),
-        ({"start": "22:00", "minutes": 60, "hours": 2}, "hours is unknown"),
+        ({"start": "22:00", "minutes": 60, "days": ["someday"]}, "the day 'someday' is unknown; valid are mon, "),
+        ({"start": "22:00", "minutes": 60, "hours": 2}, "hours is unknown; valid are days, start, minutes, tz, reason"),
     ],
 )
 def test_a_window_that_cannot_be_understood_is_refused(window: dict, words: str) -> None:
@@ -91,6 +91,14 @@ def test_a_window_that_cannot_be_understood_is_refused(window: dict, words: str)
         change_windows.check_windows([window], [], 0, 0)
 
 
-def test_a_blackout_that_ends_before_it_begins_is_refused() -> None:
-    with pytest.raises(PlanError, match="is before from"):
-        change_windows.check_windows([], [{"from": "2026-12-02", "to": "2026-12-01"}], 0, 0)
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"to": "2026-12-01"}, "to .2026-12-01. is not after from .2026-12-02.: set a later time"),
+        ({"to": "2026-12-02"}, "is not after from"),
+        ({"to": "2026-12-03", "days": ["mon"]}, "days is unknown; valid are from, to, reason, tz"),
+    ],
+)
+def test_a_blackout_that_cannot_be_understood_is_refused(more: dict, words: str) -> None:
+    with pytest.raises(PlanError, match=words):
+        change_windows.check_windows([], [{"from": "2026-12-02", **more}], 0, 0)

@@ -143,9 +143,9 @@ def test_one_that_fails_keeps_nothing_from_the_next() -> None:
         ({"url": "chat.example.com"}, "each one needs a url"),
         (
             {"url": URL, "event": ["gate"]},
-            "chat.example.com/hook: unknown option event; known are ca_path, ",
+            "chat.example.com/hook: unknown option event; valid are ca_path, ",
         ),
-        ({"url": URL, "events": ["gates"]}, "unknown event gates; known are plan, start, resume, "),
+        ({"url": URL, "events": ["gates"]}, "unknown event gates; valid are plan, start, resume, "),
         ({"url": URL, "retries": "often"}, "retries, limit and timeout have to be numbers"),
         ({"url": URL, "timeout": "soon"}, "retries, limit and timeout have to be numbers"),
         ({"url": URL, "limit": None}, "retries, limit and timeout have to be numbers"),
