@@ -443,3 +443,36 @@ def test_a_crash_comes_before_all_that_it_may_have_damaged() -> None:
     damaged["unmeasured"] = {"installed": "the database is damaged"}
     verdict = _state.assess_state(_kernel(), damaged, [], False, "the host went down")
     assert verdict == ("crashed", "the host went down. In addition, the database is damaged")
+
+
+@pytest.mark.parametrize(
+    ("state", "installed", "selected", "version", "expected"),
+    [
+        ("patched", 3, 3, None, True),
+        ("patched", 3, 3, "3", True),
+        ("baseline", 1, 1, None, True),
+        ("outdated", 2, 3, None, False),
+        # The policy asks for an older one than the newest.
+        ("patched", 3, 2, "2", False),
+        ("outdated", 2, 2, "2", True),
+        # It admits nothing that is as new as what is active, or not what was asked for.
+        ("patched", 3, None, None, True),
+        ("patched", 3, None, "9", False),
+        ("unpatched", None, 3, None, False),
+        ("installed", 3, 3, None, False),
+        # Nothing is known of these.
+        ("transitioning", 3, 3, None, None),
+        ("unknown", 3, 3, None, None),
+        ("conflict", 3, 3, None, None),
+        ("not_covered", None, None, None, None),
+    ],
+)
+def test_up_to_date_is_what_runs_the_selected_level(
+    state: str, installed: Any, selected: Any, version: Any, expected: Any
+) -> None:
+    kmp = {
+        **dict.fromkeys(("newest", "kernel_fixed", "pinned_by", "covered_until")),
+        "installed": None if installed is None else _package(installed),
+        "selected": None if selected is None else _package(selected),
+    }
+    assert _state.assess_compliance(state, kmp, [], version)["up_to_date"] is expected

@@ -94,6 +94,15 @@ def test_a_plan_that_is_not_in_the_store_is_refused_with_the_way_to_one() -> Non
     assert load_plan(earlier, earlier["hash"]) == earlier
 
 
+def test_an_open_rollout_is_resumed_with_its_own_plan_only() -> None:
+    own = plan.build_plan([], Settings(waves=("5",))).as_document()
+    store, current = t.cast(t.Any, FakeStore(own)), {"plan_hash": own["hash"]}
+    for wanted in ("", own["hash"]):
+        assert start._load_or_build_plan(store, [], Settings(waves=()), current, wanted) == own
+    with pytest.raises(PlanError, match=f"the plan abc is asked for, and a rollout of the plan {own['hash']} is open"):
+        start._load_or_build_plan(store, [], Settings(waves=()), current, "abc")
+
+
 def test_a_store_that_fails_is_no_missing_plan() -> None:
     with pytest.raises(StoreError, match="database is locked"):
         load_plan(StoreError("the store of the rollouts: database is locked"), "abc")
