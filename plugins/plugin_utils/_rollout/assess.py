@@ -97,7 +97,7 @@ def assess_probe(
     changed = {name: row for name, row in now.items() if row != before[name]}
     # A wave's budget is that of its soak: how many a batch of it had is not known any more.
     probed = {**_assess_hosts(gate, changed, {**before, **now}, {}), "soak": assessment["soak"]}
-    probed["shares"] = gate.share_out(name for name, row in now.items() if row.outcome in SUCCESSFUL)
+    probed["shares"] = gate.share_out([name for name, row in now.items() if row.outcome in SUCCESSFUL])
     due = assessment["soak"]["probes"][-1]
     halted = gate.check_halt() if time.time() < due else None
     if halted is not None:
@@ -204,7 +204,7 @@ def _with_soak(gate: GateInput, assessment: dict[str, t.Any], schedule: soak.Soa
     shares: dict[str, list[str]] = {}
     if schedule.probes:
         rows = gate.load_outcomes(gate.wave_hosts)
-        shares = gate.share_out(name for name, row in rows.items() if row.outcome in SUCCESSFUL)
+        shares = gate.share_out([name for name, row in rows.items() if row.outcome in SUCCESSFUL])
     return {**assessment, "shares": shares, "soak": dataclasses.asdict(schedule)}
 
 

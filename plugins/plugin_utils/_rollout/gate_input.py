@@ -70,7 +70,7 @@ class GateInput:
         stored = self.store.send_fenced("renew_lease")["halt"]
         return None if stored is None else halt.describe_halt(stored)
 
-    def share_out(self, members: t.Iterable[str]) -> dict[str, list[str]]:
+    def share_out(self, members: t.Sequence[str]) -> dict[str, list[str]]:
         """Which hosts of the wave each host of the batch asks: itself, and its share of those of earlier batches."""
         batch_hosts = list(self.batch["hosts"])
         shares = {name: [name] for name in members if name in set(batch_hosts)}

@@ -89,3 +89,17 @@ def test_where_it_does_not_pass_those_canaries_are_rolled_back_that_the_failure_
 ) -> None:
     gate = assess_canaries("a1", "b1", failed=["a1"], scope=scope)
     assert (gate["go"], gate["confirm"], gate["rollback"]) == (False, [], back)
+
+
+@pytest.mark.parametrize("batch", [["h9"], ["h8", "h9"], [f"h{number}" for number in range(10)]])
+def test_each_host_of_the_wave_is_asked_again_in_the_soak(batch: list[str]) -> None:
+    """Those of earlier batches too, by the hosts of the last one, each its share."""
+    names = [f"h{number}" for number in range(10)]
+    gate = GateInput(t.cast(t.Any, None), {}, {"wave": 0, "hosts": batch}, False)
+    for members in (names, names[:3], []):
+        shares = gate.share_out(members)
+        assert sorted(name for share in shares.values() for name in share) == sorted(members)
+        assert set(shares) <= set(batch)
+        assert all(name in shares[name] for name in members if name in batch)
+    sizes = [len(share) for share in gate.share_out(names).values()]
+    assert max(sizes) - min(sizes) <= 1
