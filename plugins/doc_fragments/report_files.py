@@ -26,7 +26,7 @@ options:
     description:
       - How to upload the files, with the same keys as for the gates of a rollout. C(headers), C(url_username) and
         C(url_password) authenticate; C(validate_certs), C(ca_path), C(client_cert) and C(client_key) configure TLS;
-        C(timeout) is the number of seconds to wait for a response, by default 10.
+        C(timeout) is the number of seconds that each file may take, by default 10. A redirect is not followed.
     type: dict
     default: {}
 """

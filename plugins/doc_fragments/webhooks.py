@@ -19,7 +19,9 @@ options:
       - A webhook never affects the rollout, whatever it answers. A failed delivery is a warning. Nothing is sent in
         check mode.
       - Each entry also takes the options of a request, C(headers), C(timeout), C(validate_certs), C(ca_path),
-        C(client_cert), C(client_key), C(url_username) and C(url_password).
+        C(client_cert), C(client_key), C(url_username) and C(url_password). C(timeout) is the number of seconds that an
+        attempt may take, from the resolution of the name to the end of the response, by default 5. A redirect is not
+        followed.
     type: list
     elements: dict
     default: []

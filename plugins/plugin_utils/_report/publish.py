@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+import urllib.parse
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
@@ -14,8 +15,10 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
     RequestFailed,
     fetch,
     format_response,
+    hide_secrets,
     is_success,
     redact_url,
+    validate_url,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import files
 
@@ -60,19 +63,28 @@ def _build_uploader(request: t.Mapping[str, t.Any]) -> t.Callable[[str, t.Mappin
         if unknown:
             known = ", ".join(sorted(REQUEST_OPTIONS))
             raise PlanError(f"livepatch_report_request: {', '.join(unknown)} is unknown; valid keys are {known}")
-        return [_put(f"{url.rstrip('/')}/{name}", text, request) for name, text in texts.items()]
+        try:
+            validate_url(url)
+        except RequestFailed as exc:
+            raise PlanError(f"livepatch_report_url {exc}") from None
+        # A query, such as the signature of an object store, is the same for all of them.
+        parts = urllib.parse.urlsplit(url)
+        folder = parts.path.rstrip("/")
+        return [
+            _put(parts._replace(path=f"{folder}/{name}").geturl(), name, text, request) for name, text in texts.items()
+        ]
 
     return upload
 
 
-def _put(url: str, text: str, request: t.Mapping[str, t.Any]) -> str:
-    media_type = {"Content-Type": files.get_media_type(url)}
+def _put(url: str, name: str, text: str, request: t.Mapping[str, t.Any]) -> str:
+    media_type = {"Content-Type": files.get_media_type(name)}
     try:
         headers = {**media_type, **(request.get("headers") or {})}
         status, answer = fetch("PUT", url, text, {**request, "headers": headers})
     except RequestFailed as exc:
         raise PlanError(f"livepatch_report_url: the report was not uploaded: {exc}") from None
     if not is_success(status):
-        response = format_response(status, answer)
+        response = hide_secrets(format_response(status, answer), url, request)
         raise PlanError(f"livepatch_report_url: the report was not uploaded: PUT {redact_url(url)}: {response}")
     return redact_url(url)

@@ -16,6 +16,7 @@ import hmac
 import json
 import time
 import typing as t
+import urllib.parse
 import uuid
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
@@ -26,8 +27,10 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
     RequestFailed,
     fetch,
     format_response,
+    hide_secrets,
     is_success,
     redact_url,
+    validate_url,
 )
 
 # The option of each module that notifies webhooks, documented in the fragment of that name
@@ -37,6 +40,8 @@ EVENTS = ("plan", "start", "resume", "approval", "wave_start", "wave_end", "gate
 # The event at the end of a run, by the status of the rollout
 END_EVENTS = {"done": "done", "failed": "halt", "halted": "halt", "soaking": "pause", "waiting": "pause"}
 SCHEMA = 1
+# Characters: what is longer in the path of a URL may be a secret
+_LONGEST_WORD = 16
 _OWN_OPTIONS = {"url", "events", "secret", "retries", "limit"}
 
 
@@ -53,6 +58,13 @@ class Webhook:
     timeout: float
     request: t.Mapping[str, t.Any]
 
+    def hide(self, text: str) -> str:
+        """A text without what is secret of the webhook; the path of its URL is."""
+        path = urllib.parse.urlsplit(self.url).path
+        text = text.replace(redact_url(self.url), redact_url(self.url, with_path=False))
+        names = [name for name in path.split("/") if len(name) >= _LONGEST_WORD]
+        return hide_secrets(text, self.url, self.request, self.secret, *names)
+
 
 def parse_webhooks(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[Webhook]:
     """:raises PlanError: one of them is wrong."""
@@ -60,10 +72,12 @@ def parse_webhooks(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[Webhook]:
 
 
 def _parse_webhook(given: t.Mapping[str, t.Any]) -> Webhook:
-    if not str(given.get("url") or "").startswith(("http://", "https://")):
-        raise PlanError("livepatch_webhooks: each one needs a url that begins with http:// or https://")
-    url = str(given["url"])
-    label = f"livepatch_webhooks: {redact_url(url)}"
+    url = str(given.get("url") or "")
+    try:
+        validate_url(url)
+    except RequestFailed:
+        raise PlanError("livepatch_webhooks: each one needs a url that begins with http:// or https://") from None
+    label = f"livepatch_webhooks: {redact_url(url, with_path=False)}"
     unknown = sorted(set(given) - _OWN_OPTIONS - REQUEST_OPTIONS)
     if unknown:
         known = ", ".join(sorted(_OWN_OPTIONS | REQUEST_OPTIONS))
@@ -80,6 +94,8 @@ def _parse_webhook(given: t.Mapping[str, t.Any]) -> Webhook:
         raise PlanError(f"{label}: retries, limit and timeout have to be numbers") from None
     if retries < 0 or limit <= 0 or timeout <= 0:
         raise PlanError(f"{label}: limit and timeout have to be above 0, and retries not below 0")
+    if not isinstance(given.get("headers") or {}, t.Mapping):
+        raise PlanError(f"{label}: headers has to be a mapping")
     request = {key: given[key] for key in REQUEST_OPTIONS & set(given)}
     return Webhook(url, events, str(given.get("secret") or ""), retries, limit, timeout, request)
 
@@ -127,7 +143,8 @@ class Notifier:
             if event in webhook.events:
                 problem = self._deliver(webhook, event, body)
                 if problem is not None:
-                    self._warn(f"livepatch_webhooks: {redact_url(webhook.url)} was not notified of {event}: {problem}")
+                    label = redact_url(webhook.url, with_path=False)
+                    self._warn(f"livepatch_webhooks: {label} was not notified of {event}: {webhook.hide(problem)}")
 
     def _deliver(self, webhook: Webhook, event: str, body: str) -> str | None:
         """Why it was not delivered, None if it was."""

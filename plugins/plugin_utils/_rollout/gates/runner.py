@@ -11,7 +11,13 @@ import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import REQUEST_OPTIONS, Fetch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
+    REQUEST_OPTIONS,
+    Fetch,
+    RequestFailed,
+    hide_secrets,
+    validate_url,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import (
     alertmanager,
     http,
@@ -25,10 +31,17 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.ver
     Limits,
     Measurement,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._task_errors import to_one_line
 
 
 class Source(t.Protocol):
     """What a gate measures."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def request_options(self) -> t.Mapping[str, t.Any]: ...
 
     def measure(self, context: GateContext, fetch: Fetch) -> Measurement: ...
 
@@ -44,6 +57,8 @@ _LIMITS = {field.name for field in dataclasses.fields(Limits)}
 HEALTH = "health"
 # Seconds between two checks whether to wait any longer
 _POLL_INTERVAL = 2.0
+# Characters of what a measurement says, and of what was asked: a pattern of a wave's hosts may be long
+_MAX_TEXT = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,11 +141,21 @@ def _run_gate(
         reason = _wait(pause, stopped, now, sleep)
         if reason is not None:
             return GateResult(gate.name, verdict.INCONCLUSIVE, reason, gate.critical, None, tuple(measurements))
-        measurements.append(dataclasses.replace(gate.source.measure(context, fetch), at=now()))
+        measurements.append(_measure(gate.source, context, fetch, now))
         result = verdict.decide_verdict(gate.name, measurements, gate.limits, gate.critical)
         if result is not None:
             return result
         pause = gate.limits.interval
+
+
+def _measure(source: Source, context: GateContext, fetch: Fetch, now: t.Callable[[], float]) -> Measurement:
+    """What a gate measures, without secrets and in one line each: it is recorded and shown."""
+    measurement = source.measure(context, fetch)
+    text, request = (
+        hide_secrets(to_one_line(text, _MAX_TEXT), source.url, source.request_options)
+        for text in (measurement.text, measurement.request)
+    )
+    return dataclasses.replace(measurement, text=text, request=request, at=now())
 
 
 def _wait(
@@ -171,7 +196,12 @@ def _parse_gate(number: int, given: t.Mapping[str, t.Any], skip: t.Mapping[str, 
     request_options = _parse_request_options(name, options)
     reason = str(skip[name]).strip() if name in skip else None
     critical = not parse_flag(name, options, "dry_run", False)
-    return Gate(name, parse(name, options, request_options), limits, critical, reason)
+    source = parse(name, options, request_options)
+    try:
+        validate_url(source.url)
+    except RequestFailed as exc:
+        raise PlanError(f"gate {name}: url {exc}") from None
+    return Gate(name, source, limits, critical, reason)
 
 
 def _parse_request_options(name: str, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -181,7 +211,7 @@ def _parse_request_options(name: str, options: t.Mapping[str, t.Any]) -> dict[st
     if "timeout" in values:
         values["timeout"] = parse_number(name, values, "timeout")
     if not isinstance(values.get("headers", {}), t.Mapping):
-        raise PlanError(f"gate {name}: headers is {values['headers']!r}: set names and values")
+        raise PlanError(f"gate {name}: headers is no mapping: set names and values")
     return values
 
 

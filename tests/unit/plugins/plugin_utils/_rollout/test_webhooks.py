@@ -118,7 +118,7 @@ def test_it_is_tried_again_where_that_may_help(answers: list[Answer], tries: int
     assert len(world.asked) == tries
     assert len({json.loads(body)["id"] for _at, _url, _options, body in world.asked}) == 1
     assert [at for at, *_more in world.asked] == [0.0, 1.0, 3.0][:tries]
-    told = f"livepatch_webhooks: https://***@chat.example.com/hook was not notified of gate: {problem}"
+    told = f"livepatch_webhooks: https://***@chat.example.com/*** was not notified of gate: {problem}"
     assert world.warnings == ([told] if problem else [])
 
 
@@ -128,6 +128,19 @@ def test_all_tries_take_no_longer_than_the_limit() -> None:
     assert [(at, options["timeout"]) for at, _url, options, _body in world.asked] == [(0.0, 4.0), (5.0, 2.0)]
     assert world.now - 1_800_000_000.0 == 7.0
     assert world.warnings[0].endswith("slow (2 attempts)")
+
+
+def test_what_is_secret_of_it_is_not_in_the_warning() -> None:
+    world = World(500)
+    url = "https://hooks.example.com/services/T0B0-abcdefghijklmn?sig=one-signature"
+    answer = f"{url}: no such hook, hush now, Bearer letmein-letmein"
+    headers = {"Authorization": "Bearer letmein-letmein"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(World, "_send", lambda *_given: (500, answer))
+        world.notify({"url": url, "secret": "hush", "headers": headers, "retries": 0})
+    said = "https://hooks.example.com/services/***?***: no such hook, *** now, ***"
+    label = "livepatch_webhooks: https://hooks.example.com/***?***"
+    assert world.warnings == [f"{label} was not notified of gate: HTTP 500: {said}"]
 
 
 def test_one_that_fails_keeps_nothing_from_the_next() -> None:
@@ -143,8 +156,10 @@ def test_one_that_fails_keeps_nothing_from_the_next() -> None:
         ({"url": "chat.example.com"}, "each one needs a url"),
         (
             {"url": URL, "event": ["gate"]},
-            "chat.example.com/hook: unknown option event; valid are ca_path, ",
+            r"chat\.example\.com/\*\*\*: unknown option event; valid are ca_path, ",
         ),
+        ({"url": "http://chat.example.com:port/"}, "each one needs a url"),
+        ({"url": URL, "headers": "X-Token: abcd"}, "headers has to be a mapping$"),
         ({"url": URL, "events": ["gates"]}, "unknown event gates; valid are plan, start, resume, "),
         ({"url": URL, "retries": "often"}, "retries, limit and timeout have to be numbers"),
         ({"url": URL, "timeout": "soon"}, "retries, limit and timeout have to be numbers"),

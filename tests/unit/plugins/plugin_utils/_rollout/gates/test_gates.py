@@ -257,7 +257,8 @@ def test_a_gate_is_skipped_by_its_name_and_for_a_reason_that_is_kept() -> None:
         ({**BELOW, "error_limit": "inf"}, "set a number"),
         ({**RATIO, "max_ratio": "inf"}, "set a number"),
         ({**HTTP, "timeout": "soon"}, "timeout is 'soon': set a number"),
-        ({**HTTP, "headers": "X: y"}, "headers is 'X: y'"),
+        ({**HTTP, "headers": "X: y"}, "headers is no mapping: set names and values$"),
+        ({**HTTP, "url": "c/approve?token=abcd"}, "url is not a URL that begins with http:// or https://$"),
         ({**HTTP, "dry_run": "maybe"}, "dry_run is 'maybe': set true or false"),
         ({**ALERTS, "allow": "Down"}, "allow is 'Down': set a list"),
         ({**ALERTS, "matchers": ["severity=critical"]}, "not a matcher"),
@@ -325,3 +326,24 @@ def test_whatever_a_gate_is_given_is_taken_or_refused_by_its_name(
 def test_two_of_the_same_name_are_refused() -> None:
     with pytest.raises(PlanError, match="two gates"):
         runner.parse_gates([HTTP, HTTP], {})
+
+
+def test_no_secret_of_a_gate_is_kept() -> None:
+    """A server may send back what it was sent."""
+    marks = ["mark-header", "mark-query", "mark-password", "mark-basic"]
+    options = {
+        "headers": {"Authorization": "Bearer mark-header"},
+        "url": "http://user:mark-password@c/x?token=mark-query",
+        "url_username": "me",
+        "url_password": "mark-basic",
+    }
+    for gate in (HTTP, BELOW, ALERTS):
+        for answer in ((403, " ".join(marks)), (500, " ".join(marks)), (200, " ".join(marks)), RequestFailed("no")):
+            told, _net = ask({**gate, **options}, answer)
+            kept = json.dumps(dataclasses.asdict(told))
+            assert not [mark for mark in marks if mark in kept], kept
+
+
+def test_what_a_gate_says_is_one_printable_line() -> None:
+    told, _net = ask(HTTP, (403, "no\n\x1b[2J\u202eyes"))
+    assert told.text == "HTTP 403: no ?[2J?yes"
