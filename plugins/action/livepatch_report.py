@@ -16,7 +16,12 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import FORMATS, build_printer, format_response
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
+    FORMATS,
+    build_printer,
+    show_response,
+    to_printable,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
     document,
     publish,
@@ -57,7 +62,7 @@ class ActionModule(ActionBase):
                 report = _build_status(variables, options, store_client.locate(self, task_vars).scope)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
-        self._display.display(format_response(report.lines, report.result, options["format"]))
+        show_response(self._display.display, report.lines, report.result, options["format"])
         problem, paths = report.problem, []
         try:
             if report.document is not None:
@@ -67,7 +72,7 @@ class ActionModule(ActionBase):
             # What was found out is shown all the same.
             problem = "; ".join(filter(None, (problem, str(exc))))
         if problem is not None:
-            raise AnsibleActionFail(problem)
+            raise AnsibleActionFail(to_printable(problem))
         return {"changed": False, "files": paths, **report.result}
 
 

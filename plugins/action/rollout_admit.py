@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count, show_lines
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     admission,
     budgets,
@@ -61,5 +61,5 @@ class ActionModule(ActionBase):
         if not admitted["go"]:
             if admitted["detail"].get("for") == "approval":
                 notices.notify("approval", admitted["detail"]["text"], wave=admitted["wave"])
-            self._display.display(f"No further host is started: {admitted['detail']['text']}")
+            show_lines(self._display.display, [f"No further host is started: {admitted['detail']['text']}"])
         return {"changed": False, **admitted}

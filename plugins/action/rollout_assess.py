@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import show_lines
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     assess,
     common_options,
@@ -64,7 +65,7 @@ class ActionModule(ActionBase):
             )
             assessment = {**assess.NO_ASSESSMENT, "verdict": verdict, "error": error}
         if step == "wave" or "error" in assessment:
-            self._display.display(assessment["verdict"])
+            show_lines(self._display.display, [assessment["verdict"]])
         return {"changed": False, **assessment}
 
     def _assess(

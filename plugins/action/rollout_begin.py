@@ -18,7 +18,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     FORMATS,
     build_printer,
     format_count,
-    format_response,
+    show_lines,
+    show_response,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document as report
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import publish, status, text
@@ -90,7 +91,7 @@ class ActionModule(ActionBase):
         lines = text.format_plan(document, rollout["resumed"], rollout["before"])
         if "ends" in rollout:
             lines = text.format_pending_rollback(rollout["owed"])
-        self._display.display(format_response(lines, document, options["format"]))
+        show_response(self._display.display, lines, document, options["format"])
         result: dict[str, t.Any] = {"changed": False, "plan": document, "rollout": rollout, "files": []}
         if mode != "rollout":
             result["ansible_stats"] = common_options.build_stats(livepatch_plan_hash=rollout["hash"])
@@ -126,11 +127,12 @@ class ActionModule(ActionBase):
         fleet, seconds = hostvars.parse_fleet(variables), timeouts.compute_lease_seconds(variables)
         rollout = slices.join_wave(store, fleet, options["slices"], seconds, self._task.check_mode)
         if isinstance(rollout, str):
-            self._display.display(f"Nothing to do: {rollout}")
+            show_lines(self._display.display, [f"Nothing to do: {rollout}"])
             return {"changed": False, "rollout": session.NOTHING_TO_DO}
         wave = rollout["wave"]
         count = format_count(rollout["document"]["waves"][wave]["hosts"], "host")
-        self._display.display(f"Plan {rollout['hash'][:12]}, wave {wave}: {len(rollout['hosts'])} of {count} here")
+        line = f"Plan {rollout['hash'][:12]}, wave {wave}: {len(rollout['hosts'])} of {count} here"
+        show_lines(self._display.display, [line])
         return {"changed": False, "rollout": rollout}
 
     def _begin_rollback(
@@ -149,7 +151,7 @@ class ActionModule(ActionBase):
             self._task.check_mode,
         )
         count = format_count(rollout["hosts"], "host")
-        self._display.display(f"Of the plan {rollout['hash'][:12]}: {count} to roll back")
+        show_lines(self._display.display, [f"Of the plan {rollout['hash'][:12]}: {count} to roll back"])
         return {"changed": False, "rollout": rollout}
 
 

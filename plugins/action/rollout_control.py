@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ALL_SCOPES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import show_lines
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt, operator, webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -34,7 +35,7 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
         dry = "Check mode, nothing is recorded. " if self._task.check_mode else ""
-        self._display.display(dry + result.message)
+        show_lines(self._display.display, [dry + result.message])
         return {"changed": result.changed, "message": result.message}
 
     def _notify(self, store: StoreClient, options: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -20,7 +20,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     FORMATS,
     abbreviate,
     build_printer,
-    format_response,
+    show_response,
+    to_printable,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
     document,
@@ -71,7 +72,7 @@ class ActionModule(ActionBase):
             "detail": ended.detail,
         }
         lines = text.format_outcomes(ended.fleet, ended.outcomes, ended.status, ended.detail)
-        self._display.display(format_response(lines, _as_json(result), options["format"]))
+        show_response(self._display.display, lines, _as_json(result), options["format"])
         paths: list[str] = []
         try:
             build_report = _select_report(store, rollout, variables, ended, problems[0])
@@ -86,7 +87,7 @@ class ActionModule(ActionBase):
             "changed": False,
             **result,
             "files": paths,
-            "problem": "; ".join(filter(None, problems)) or None,
+            "problem": to_printable("; ".join(filter(None, problems))) or None,
             **self._hand_over(rollout, ended),
         }
 

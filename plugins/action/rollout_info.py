@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import build_printer, show_lines
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import from_store, publish
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import quarantine
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
@@ -34,15 +35,17 @@ class ActionModule(ActionBase):
         records = store.send("show", scope=store.scope)
         result = {"changed": False, **records, "files": []}
         if options["subject"] == "quarantine":
-            self._display.display("\n".join(quarantine.describe_quarantine(records["quarantine"])))
+            show_lines(self._display.display, quarantine.describe_quarantine(records["quarantine"]))
             return result
         lines, rollout = from_store.load_report(store, records)
-        self._display.display("\n".join(lines))
+        show_lines(self._display.display, lines)
         if rollout is not None:
             made = time.time()
             try:
                 result["files"] = publish.deliver_report(
-                    options, lambda: rollout.build_document(made, store.scope), self._display.display
+                    options,
+                    lambda: rollout.build_document(made, store.scope),
+                    build_printer(self._display.display, "text"),
                 )
             except PlanError as exc:
                 raise AnsibleActionFail(str(exc)) from None

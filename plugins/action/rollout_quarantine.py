@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import show_lines
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import quarantine
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
@@ -28,5 +29,6 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
         dry = "Check mode, nothing is recorded. " if self._task.check_mode else ""
-        self._display.display(dry + "\n".join(result.lines))
+        first, *others = result.lines
+        show_lines(self._display.display, [dry + first, *others])
         return {"changed": result.changed, "entries": result.entries}

@@ -27,8 +27,14 @@ OPERATOR_SETTINGS = frozenset(
         *("livepatch_all_scopes", "livepatch_approver", "livepatch_coordinator", "livepatch_expires"),
         *("livepatch_if_running", "livepatch_names_allowed", "livepatch_plan_hash", "livepatch_quarantine"),
         *("livepatch_quarantine_cohort", "livepatch_quarantine_host", "livepatch_quarantine_id"),
-        *("livepatch_quarantine_kmp", "livepatch_reason", "livepatch_report_dir", "livepatch_report_request"),
-        *("livepatch_report_url", "livepatch_scope", "livepatch_store_path", "livepatch_wave"),
+        *("livepatch_quarantine_kmp", "livepatch_reason", "livepatch_report_dir", "livepatch_report_mode"),
+        *(
+            "livepatch_report_request",
+            "livepatch_report_url",
+            "livepatch_scope",
+            "livepatch_store_path",
+            "livepatch_wave",
+        ),
     }
 )
 # What later steps read from hostvars of other hosts, where a template cannot use hostvars itself
@@ -61,10 +67,10 @@ class ActionModule(ActionBase):
             return {"changed": False}
         message = lines[0]
         if len(lines) > 1:
-            self._display.display("\n".join(lines))
+            _formatting.show_lines(self._display.display, lines)
             names = list(dict.fromkeys(line.partition(":")[0] for line in lines))
             message = f"{len(lines)} settings are not valid, see above: {_formatting.abbreviate(names)}"
-        return {"changed": False, "failed": True, "msg": f"{message}. No host was touched"}
+        return {"changed": False, "failed": True, "msg": _formatting.to_printable(f"{message}. No host was touched")}
 
     def _validate(
         self, task_vars: dict[str, t.Any], names: t.Iterable[str], only: t.Collection[str] | None = None

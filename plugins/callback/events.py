@@ -22,6 +22,7 @@ import typing as t
 
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import show_lines
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import callback_results
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.progress import Progress
 
@@ -49,5 +50,4 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._show("retry", result)
 
     def _show(self, kind: str, result: t.Any) -> None:
-        for line in self._progress.handle(callback_results.to_result(kind, result)):
-            self._display.display(line)
+        show_lines(self._display.display, self._progress.handle(callback_results.to_result(kind, result)))

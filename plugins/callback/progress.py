@@ -36,12 +36,14 @@ options:
 """
 
 import atexit
+import functools
 import time
 import typing as t
 
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import show_lines
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import callback_results, terminal
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.progress import Progress
 
@@ -109,11 +111,12 @@ class CallbackModule(Default):  # type: ignore[misc]
         task_result = callback_results.to_result(kind, result)
         failed = kind in ("failed", "unreachable")
         color = constants.COLOR_ERROR if failed else None
+        show = functools.partial(self._display.display, color=color)
         for line in self._progress.handle(task_result):
-            self._display.display(line, color=color)
+            show_lines(show, [line])
         # With verbosity the default callback shows the failure.
         if failed and not self._progress.has_failed(task_result.host) and not self._display.verbosity:
-            self._display.display(callback_results.describe_failure(kind, result), color=color)
+            show_lines(show, [callback_results.describe_failure(kind, result)])
         if self._bottom is not None:
             self._bottom.show(self._progress.format_batch())
 

@@ -15,6 +15,11 @@ options:
       - Without O(dir) and O(url) no report is written.
     type: str
     default: ""
+  file_mode:
+    description:
+      - The permissions of the files in O(dir), in octal such as V(0644). A report lists open CVEs.
+      - By default V(0640), or less where the umask takes more away.
+    type: str
   url:
     description:
       - A URL below which the same files are uploaded, each with C(PUT) under its own name, as WebDAV servers and

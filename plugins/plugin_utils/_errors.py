@@ -6,6 +6,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_printable
+
 
 class PlanError(ValueError):
-    """A setting cannot be understood, or what it asks for cannot be planned."""
+    """A setting cannot be understood, or what it asks for cannot be planned. Its text may quote anything."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(to_printable(message))

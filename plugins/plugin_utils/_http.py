@@ -22,7 +22,7 @@ import urllib.parse
 
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._task_errors import to_one_line
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_one_line
 
 # Options of a request, besides method, URL and body
 REQUEST_OPTIONS = {

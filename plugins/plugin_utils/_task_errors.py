@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_one_line
+
 # Patterns of what ssh, sudo or Ansible reports, the first that matches counts: what it means, and what to do about it
 _KNOWN_ERRORS: tuple[tuple[str, str, str], ...] = (
     (
@@ -111,9 +113,3 @@ def format_address(variables: t.Mapping[str, t.Any]) -> str:
     """Where Ansible reaches the host."""
     host = str(variables.get("ansible_host") or variables.get("inventory_hostname") or "its address")
     return f"{host} port {variables['ansible_port']}" if variables.get("ansible_port") else host
-
-
-def to_one_line(text: str, max_length: int = 500) -> str:
-    """Folds white space, cuts at ``max_length`` characters, and replaces control characters by question marks."""
-    folded = "".join(letter if letter.isprintable() else "?" for letter in re.sub(r"\s+", " ", text).strip())
-    return folded if len(folded) <= max_length else folded[: max_length - 3] + "..."

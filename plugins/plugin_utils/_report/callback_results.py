@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_printable
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.progress import Result
 
 
@@ -25,4 +26,4 @@ def describe_failure(kind: str, result: t.Any) -> str:
     # Without the name of its role, which is the same for all
     prefix = "" if task.run_once else f"{host.get_name()}: "
     problem = _task_errors.describe_error(dict(data, **{kind: True}), host.get_vars())
-    return f"{prefix}{task.name or task.get_name()}: {problem}"
+    return to_printable(f"{prefix}{task.name or task.get_name()}: {problem}")

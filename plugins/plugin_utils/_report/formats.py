@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report's data as JSON, CSV, JUnit XML and CycloneDX VEX. PRIVATE to the collection. Pure."""
+"""The report's data as JSON, CSV, JUnit XML and CycloneDX VEX. PRIVATE to the collection. Pure.
+
+Documents are cleaned (``_formatting.clean``): so their texts are legal in XML, and their numbers in JSON.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ import csv
 import io
 import json
 import typing as t
+import urllib.parse
 import uuid
 from xml.etree import ElementTree
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD
 
 Document = t.Mapping[str, t.Any]
+# What a formula begins with, in the full width of East Asian keyboards too
+_FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _COLUMNS = (
     "name",
     "state",
@@ -39,7 +45,7 @@ _COLUMNS = (
 
 
 def format_json(document: Document) -> str:
-    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def format_csv(document: Document) -> str:
@@ -56,7 +62,7 @@ def _format_cell(name: str, value: t.Any) -> t.Any:
     if isinstance(value, list | tuple):
         value = ("; " if name == "problems" else " ").join(value)
     # A spreadsheet would run it as a formula (OWASP, CSV injection)
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(_FORMULAS) else value
 
 
 def format_junit(document: Document) -> str:
@@ -86,7 +92,7 @@ def _build_case(host: t.Mapping[str, t.Any]) -> ElementTree.Element:
         "testcase",
         {"classname": f"livepatch.{host['state']}", "name": host["name"], "time": str(host["seconds"] or 0)},
     )
-    text = _replace_illegal("; ".join(host["problems"]) or host["reason"])
+    text = "; ".join(host["problems"]) or host["reason"]
     if host["outcome"] in BAD:
         ElementTree.SubElement(case, "failure", message=text, type=host["outcome"])
     elif host["state"] == "unknown":
@@ -96,11 +102,6 @@ def _build_case(host: t.Mapping[str, t.Any]) -> ElementTree.Element:
     elif host["up_to_date"] is not True:
         ElementTree.SubElement(case, "failure", message=text, type=host["state"])
     return case
-
-
-def _replace_illegal(text: str) -> str:
-    """Replace the characters that XML 1.0 forbids."""
-    return "".join(letter if letter in "\t\n" or letter >= " " else "?" for letter in text)
 
 
 def format_vex(document: Document) -> str:
@@ -138,7 +139,7 @@ def format_vex(document: Document) -> str:
         {
             "bom-ref": f"{cve}:{state}",
             "id": cve,
-            "source": {"name": "NVD", "url": f"https://nvd.nist.gov/vuln/detail/{cve}"},
+            "source": {"name": "NVD", "url": f"https://nvd.nist.gov/vuln/detail/{urllib.parse.quote(cve, safe='')}"},
             "analysis": {"state": state, "detail": details[state]},
             "affects": [{"ref": reference} for reference in references],
         }
@@ -154,4 +155,4 @@ def format_vex(document: Document) -> str:
         "components": components,
         "vulnerabilities": vulnerabilities,
     }
-    return json.dumps(bom, indent=1) + "\n"
+    return json.dumps(bom, indent=1, allow_nan=False) + "\n"

@@ -10,9 +10,11 @@ Rules: https://prometheus.io/docs/instrumenting/exposition_formats/ and .../prac
 from __future__ import annotations
 
 import datetime
+import math
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ENDED, OPEN
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_printable
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.status import STATES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.text import OUTCOMES
 
@@ -28,7 +30,7 @@ class _Text:
 
     def add(self, name: str, help_: str, *samples: tuple[Labels, t.Any]) -> None:
         lines = [
-            f"{name}{_format_labels(labels)} {_format_number(value)}" for labels, value in samples if value is not None
+            f"{name}{_format_labels(labels)} {_format_number(value)}" for labels, value in samples if _is_number(value)
         ]
         if lines:
             self.lines += [f"# HELP {name} {help_}", f"# TYPE {name} gauge", *lines]
@@ -47,7 +49,11 @@ def _format_labels(labels: Labels) -> str:
 
 
 def _escape(value: t.Any) -> str:
-    return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return to_printable(str(value)).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _is_number(value: t.Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _format_number(value: t.Any) -> str:

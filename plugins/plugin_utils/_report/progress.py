@@ -11,7 +11,12 @@ import itertools
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import abbreviate, format_count
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
+    abbreviate,
+    format_count,
+    to_one_line,
+    to_printable,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets
 
 _PREFIX = "fleet.livepatch."
@@ -56,7 +61,8 @@ class Progress:
         if not result.action.startswith(_PREFIX):
             return []
         handler = getattr(self, "_handle_" + result.action[len(_PREFIX) :], None)
-        return [f"{_format_clock(self._clock())} {line}" for line in (handler(result) if handler else ())]
+        lines = handler(result) if handler else ()
+        return [f"{_format_clock(self._clock())} {to_printable(line)}" for line in lines]
 
     def format_batch(self) -> list[str]:
         """The state of the running batch, to be redrawn; nothing where none runs."""
@@ -71,7 +77,10 @@ class Progress:
                 f"{format_count(range(self._size), 'host')}: {finished} finished{failed}, "
                 f"{len(self._running)} running{slow}"
             ),
-            *(f"  {name}: {text}" for name, text in itertools.islice(self._migrating.items(), _SLOWEST)),
+            *(
+                f"  {to_printable(name)}: {to_one_line(text)}"
+                for name, text in itertools.islice(self._migrating.items(), _SLOWEST)
+            ),
             *([f"  and {migrating - _SLOWEST} more"] if migrating > _SLOWEST else []),
         ]
 
@@ -116,7 +125,7 @@ class Progress:
         self._running.discard(result.host)
         if job.get("failed"):
             self._failed.add(result.host)
-            reason = _task_errors.to_one_line(str(job.get("msg")))
+            reason = to_one_line(str(job.get("msg")))
             return [f"{self._name}: {result.host}: {reason}{self._format_remaining()}"]
         seconds = (job.get("transition") or {}).get("seconds")
         if seconds is not None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 import urllib.parse
 
@@ -25,6 +26,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import fil
 # The options of each module that delivers a report, documented in the fragment report_files
 OPTIONS: dict[str, t.Any] = {
     "dir": {"type": "str", "default": ""},
+    "file_mode": {"type": "str"},
     "url": {"type": "str", "default": ""},
     "request": {"type": "dict", "default": {}, "no_log": True},
 }
@@ -43,7 +45,8 @@ def deliver_report(
         return []
     texts = files.render_files(build())
     places, problems = [], []
-    for target, deliver in ((options["dir"], files.write_files), (options["url"], _build_uploader(options["request"]))):
+    write = functools.partial(files.write_files, mode=options["file_mode"])
+    for target, deliver in ((options["dir"], write), (options["url"], _build_uploader(options["request"]))):
         try:
             delivered = deliver(target, texts) if target else []
         except PlanError as exc:

@@ -24,6 +24,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     format_count,
     format_table,
     shorten_build_id,
+    to_one_line,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, hostvars
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
@@ -243,7 +244,7 @@ def _format_problems(rows: t.Sequence[Row]) -> list[str]:
     for common, problems in alike.items():
         problem = problems[0][1] if len(problems) == 1 else common
         names = [name for name, _problem in problems]
-        lines.append(f"  {abbreviate(names, 3)}: {_task_errors.to_one_line(problem)}")
+        lines.append(f"  {abbreviate(names, 3)}: {to_one_line(problem)}")
     more = len(lines) - _MAX_PROBLEMS
     if more > 0:
         lines[_MAX_PROBLEMS:] = [f"  and {more} more: -e livepatch_output=json shows all of them"]

@@ -10,7 +10,6 @@ import collections
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICES
-from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
     NOTHING,
     abbreviate,
@@ -19,6 +18,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     format_table,
     format_time,
     shorten_build_id,
+    to_one_line,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
@@ -183,6 +183,6 @@ def _format_problems(problems: t.Iterable[tuple[str, str]]) -> list[str]:
     alike: dict[tuple[str, str], list[str]] = {}
     for name, reason in problems:
         owner = "" if reason.startswith(("skipped: ", "pending: ")) else name
-        alike.setdefault((owner, _task_errors.to_one_line(reason)), []).append(name)
+        alike.setdefault((owner, to_one_line(reason)), []).append(name)
     lines = [f"  {abbreviate(names)}: {reason}" for (_owner, reason), names in alike.items()]
     return ["", "Problems:", *lines] if lines else []

@@ -13,6 +13,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import ACTIVE
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_one_line
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
 SUCCESSFUL = ("done", "unchanged")
@@ -183,7 +184,7 @@ def apply_rollback(before: Outcome, result: t.Mapping[str, t.Any] | None, variab
 
 
 def _format_job_error(job: t.Mapping[str, t.Any]) -> str:
-    return _task_errors.to_one_line(str(job.get("msg") or _task_errors.NO_MESSAGE))
+    return to_one_line(str(job.get("msg") or _task_errors.NO_MESSAGE))
 
 
 def _assess_recheck(

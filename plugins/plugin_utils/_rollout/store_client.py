@@ -21,6 +21,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Liv
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_printable
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema
 
 _COORDINATOR = "livepatch_coordinator"
@@ -34,7 +35,7 @@ class StoreError(AnsibleActionFail):
     """A command of the store failed; ``holder`` has the lease, if that is why."""
 
     def __init__(self, message: str, holder: t.Mapping[str, t.Any] | None = None) -> None:
-        super().__init__(message)
+        super().__init__(to_printable(message))
         self.holder = holder
 
 

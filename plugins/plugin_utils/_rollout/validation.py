@@ -21,7 +21,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Bad
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _formatting, _jmespath
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._options import is_blank
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._options import is_blank, parse_file_mode
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     change_windows,
     schema,
@@ -368,6 +368,7 @@ _MEANINGS: dict[str, t.Callable[[t.Any, float], t.Any]] = {
     "livepatch_gates": lambda value, now: runner.parse_gates(value, {}),
     "livepatch_health_checks": _check_health_checks,
     "livepatch_policy": _check_policy,
+    "livepatch_report_mode": lambda value, now: parse_file_mode("livepatch_report_mode", value) if value else None,
     "livepatch_service_group": _check_service_group,
     "livepatch_wave": _check_wave,
     "livepatch_webhooks": lambda value, now: webhooks.parse_webhooks(value),

@@ -13,13 +13,13 @@ import dataclasses
 import datetime
 import hashlib
 import hmac
-import json
 import time
 import typing as t
 import urllib.parse
 import uuid
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_json, to_printable
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
     REQUEST_OPTIONS,
     RETRY_LATER,
@@ -138,7 +138,7 @@ class Notifier:
             **self._about,
             **more,
         }
-        body = json.dumps(document, sort_keys=True)
+        body = to_json(document, sort_keys=True)
         for webhook in self._webhooks:
             if event in webhook.events:
                 problem = self._deliver(webhook, event, body)
@@ -189,4 +189,6 @@ def create_notifier(
     """
     webhooks = parse_webhooks(options["webhooks"])
     about = {"scope": scope, "rollout": (rollout or {}).get("id"), "plan": (rollout or {}).get("hash")}
-    return Notifier([] if action._task.check_mode else webhooks, about, action._display.warning)
+    return Notifier(
+        [] if action._task.check_mode else webhooks, about, lambda line: action._display.warning(to_printable(line))
+    )

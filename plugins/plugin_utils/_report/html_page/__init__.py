@@ -68,7 +68,7 @@ def render(document: Document) -> str:
         "meta": _escape(" · ".join(meta)),
         "body": "\n".join(section for section in sections if section),
         # Escaped, since </script> would end the element
-        "data": json.dumps(document, separators=(",", ":")).replace("<", "\\u003c"),
+        "data": json.dumps(document, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         "style": _read_part("page.css"),
         "script": _read_part("page.js"),
     }

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_json
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
     RETRY_LATER,
     Fetch,
@@ -49,7 +49,7 @@ class Http:
 
     def measure(self, context: GateContext, fetch: Fetch) -> Measurement:
         request = f"{self.method} {redact_url(self.url)}"
-        body = json.dumps(context.as_json()) if self.method == "POST" else None
+        body = to_json(context.as_json()) if self.method == "POST" else None
         try:
             status, text = fetch(self.method, self.url, body, self.request_options)
         except RequestFailed as exc:

@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import clean, to_one_line
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
     REQUEST_OPTIONS,
     Fetch,
@@ -31,7 +32,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.ver
     Limits,
     Measurement,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._task_errors import to_one_line
 
 
 class Source(t.Protocol):
@@ -155,7 +155,7 @@ def _measure(source: Source, context: GateContext, fetch: Fetch, now: t.Callable
         hide_secrets(to_one_line(text, _MAX_TEXT), source.url, source.request_options)
         for text in (measurement.text, measurement.request)
     )
-    return dataclasses.replace(measurement, text=text, request=request, at=now())
+    return dataclasses.replace(measurement, text=text, request=request, value=clean(measurement.value), at=now())
 
 
 def _wait(

@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
+import math
 import re
+import typing as t
+
+import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import metrics
 from tests.unit.plugins.plugin_utils._report import reported
@@ -40,9 +44,18 @@ def test_what_could_not_be_measured_is_left_out() -> None:
 
 
 def test_a_label_holds_anything() -> None:
-    result = surveyed(installed={"name": 'a"b\\c\nd', "evr": "1-1"})
+    result = surveyed(installed={"name": 'a"b\\c\nd\x1b\ud800', "evr": "1-1"})
     result["livepatch"]["transition"] = {"running": False}
-    assert 'kmp="a\\"b\\\\c\\nd-1-1"' in metrics.format_host(result, 0.0)
+    text = metrics.format_host(result, 0.0)
+    assert 'kmp="a\\"b\\\\c d??-1-1"' in text
+    text.encode("utf-8")
+
+
+@pytest.mark.parametrize("level", ["3\nlivepatch_level 9", math.nan, math.inf, [], {}])
+def test_what_is_no_number_is_left_out(level: t.Any) -> None:
+    result = surveyed()
+    result["livepatch"] |= {"transition": {"running": False}, "level": level}
+    assert "livepatch_level" not in metrics.format_host(result, 0.0)
 
 
 def test_a_rollout() -> None:

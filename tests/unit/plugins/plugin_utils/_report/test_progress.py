@@ -133,6 +133,22 @@ def test_what_went_wrong_is_told_once(told: Told) -> None:
     assert told.of("rollout_assess", step="rollback", verdict="Gate: error: it", error="it") == [], "its task shows it"
 
 
+@pytest.mark.parametrize("redraws", [False, True])
+def test_a_host_writes_nothing_but_its_line(redraws: bool) -> None:
+    evil = "\x1b[2J\n12:00:00 3 hosts finished\u202e"
+    told = Told(redraws)
+    told.turn(0, "web1")
+    blocker = {"command": evil, "class": "kernel_thread"}
+    lines = told.of("livepatch_info", kind="retry", livepatch={**_MOVES, "blockers": [blocker]})
+    lines += told.shown()
+    lines += told.ended("web1", failed=True, msg=evil)
+    told.turn(0, "web1")
+    lines += told.of("livepatch_info", livepatch={"state": evil, "job": {"transition": {"seconds": evil[:0] or None}}})
+    assert len(lines) >= 3
+    assert all(line.isprintable() for line in lines)
+    assert sum("?[2J 12:00:00 3 hosts finished?" in line for line in lines) == 3
+
+
 def test_a_soak_is_told_with_its_times(told: Told) -> None:
     told.turn(0, "web1")
     told.ended("web1")

@@ -30,7 +30,9 @@ TYPES = {
 
 def _deliver(**options: t.Any) -> tuple[list[str], list[str]]:
     said: list[str] = []
-    places = publish.deliver_report({"dir": "", "url": "", "request": {}, **options}, reported.status, said.append)
+    places = publish.deliver_report(
+        {"dir": "", "file_mode": None, "url": "", "request": {}, **options}, reported.status, said.append
+    )
     return places, said
 
 
@@ -38,7 +40,7 @@ def test_nothing_is_made_that_nobody_wants() -> None:
     def make() -> t.NoReturn:
         raise AssertionError("it was asked for")
 
-    assert publish.deliver_report({"dir": "", "url": "", "request": {}}, make, print) == []
+    assert publish.deliver_report({"dir": "", "file_mode": None, "url": "", "request": {}}, make, print) == []
 
 
 def test_it_is_sent_and_written(tmp_path: Path) -> None:

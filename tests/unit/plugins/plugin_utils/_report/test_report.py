@@ -10,6 +10,10 @@ import csv
 import html.parser
 import io
 import json
+import math
+import os
+import re
+import stat
 import typing as t
 from pathlib import Path
 from xml.etree import ElementTree
@@ -184,3 +188,96 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PlanError, match=r"livepatch_report_dir: the report cannot be written to .*/file: File exists"):
         files.write_files(str(tmp_path / "file"), files.render_files(reported.status()))
+
+
+# What the control node says itself
+_OWN = {"created", "kind", "outcome", "state", "verdict", "at", "started", "ended", "saved"}
+
+
+def _spoil(value: t.Any, text: str) -> t.Any:
+    """The same document, as hosts may have it: the text in each of theirs, and no number is one."""
+    if isinstance(value, dict):
+        return {key: value[key] if key in _OWN else _spoil(value[key], text) for key in value}
+    if isinstance(value, list | tuple):
+        return [_spoil(part, text) for part in value]
+    if isinstance(value, float):
+        return math.nan
+    return f"{value}{text}" if isinstance(value, str) else value
+
+
+def _parse_json(text: str) -> t.Any:
+    return json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+
+
+@EACH
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x00\x1b[2J",
+        "\ud800",
+        "\ufffe",
+        "a\nb\r\n",
+        "</script><script>alert(1)</script>",
+        "]]>&<\"'",
+        "\u202e",
+        "\x85\u2028",
+    ],
+)
+def test_files_are_valid_whatever_a_host_says(report: Report, text: str) -> None:
+    for name, made in files.render_files(_spoil(report, text)).items():
+        made.encode("utf-8")
+        assert not [letter for letter in made if not letter.isprintable() and letter not in "\r\n"], name
+        if name.endswith(".json"):
+            _parse_json(made)
+        elif name.endswith(".xml"):
+            ElementTree.fromstring(made)
+        elif name.endswith(".csv"):
+            rows = list(csv.reader(io.StringIO(made), strict=True))
+            assert len(rows) == 1 + len(report["hosts"])
+            assert not [cell for row in rows for cell in row if cell.strip()[:1] in tuple("=+-@")]
+        else:
+            assert "<script>alert" not in made
+            (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', made, re.DOTALL)
+            _parse_json(data)
+
+
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@a", "\t=1", " \r=1", "\uff1d1"])
+def test_no_cell_of_csv_is_a_formula(formula: str) -> None:
+    report = reported.status()
+    report["hosts"][0]["release"] = formula
+    text = next(text for name, text in files.render_files(report).items() if name.endswith(".csv"))
+    assert any("'" + formula.strip() in cell.replace("' ", "'").replace("' ", "'") for cell in text.split(","))
+
+
+@pytest.mark.parametrize(
+    ("mask", "mode", "expected"),
+    [(0o022, None, 0o640), (0o077, None, 0o600), (0, None, 0o640), (0o077, "0644", 0o644), (0o022, "600", 0o600)],
+)
+def test_files_are_not_for_everybody(tmp_path: Path, mask: int, mode: str | None, expected: int) -> None:
+    before = os.umask(mask)
+    try:
+        (place,) = files.write_files(str(tmp_path / "new"), {"a": "x"}, mode)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(Path(place).stat().st_mode) == expected
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o750 & ~mask
+
+
+@pytest.mark.parametrize("mode", ["640 ", "0o640", "888", "u=rw", "10777"])
+def test_a_mode_that_is_none_is_told(tmp_path: Path, mode: str) -> None:
+    with pytest.raises(PlanError, match=r"livepatch_report_mode is .*: set permissions in octal such as '0640'"):
+        files.write_files(str(tmp_path), {"a": "x"}, mode)
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("keep")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/a").symlink_to(tmp_path / "other")
+    (tmp_path / f"reports/.a.{os.getpid()}").symlink_to(tmp_path / "other")
+    files.write_files(str(tmp_path / "reports"), {"a": "x"})
+    assert (tmp_path / "other").read_text() == "keep"
+    assert not (tmp_path / "reports/a").is_symlink()
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["a"]
+    (tmp_path / "link").symlink_to(tmp_path / "reports")
+    with pytest.raises(PlanError, match="it is a symbolic link: set the folder that it leads to"):
+        files.write_files(str(tmp_path / "link"), {"b": "x"})
