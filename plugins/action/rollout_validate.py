@@ -28,13 +28,8 @@ OPERATOR_SETTINGS = frozenset(
         *("livepatch_if_running", "livepatch_names_allowed", "livepatch_plan_hash", "livepatch_quarantine"),
         *("livepatch_quarantine_cohort", "livepatch_quarantine_host", "livepatch_quarantine_id"),
         *("livepatch_quarantine_kmp", "livepatch_reason", "livepatch_report_dir", "livepatch_report_mode"),
-        *(
-            "livepatch_report_request",
-            "livepatch_report_url",
-            "livepatch_scope",
-            "livepatch_store_path",
-            "livepatch_wave",
-        ),
+        *("livepatch_report_request", "livepatch_report_url", "livepatch_scope", "livepatch_store_group"),
+        *("livepatch_store_path", "livepatch_wave"),
     }
 )
 # What later steps read from hostvars of other hosts, where a template cannot use hostvars itself

@@ -14,7 +14,9 @@ description:
   - The file holds the plans, the rollouts with the outcome of each host, what gates have measured and their verdicts,
     events, approvals, the quarantine, halts, and the lease, which says which run may go on with the rollout of a scope.
     Nothing in it is secret, but those who may write to it may approve and halt. So the file is its owner's alone
-    (C(0600), a folder that is created for it C(0700)).
+    (C(0600), a folder that is created for it C(0700)), or that of a group (O(group)).
+  - A file that other users may write is refused, as is one that belongs to a user other than root and the one who runs
+    the module, one behind a symbolic link, and one in a folder that other users may write.
   - Keep it on a local disk, not on a network file system, whose locks may not hold.
   - A store that is lost is created anew. Open rollouts, approvals, halts and the quarantine are lost then, but not the
     journals of the hosts.
@@ -42,6 +44,10 @@ options:
     description: The file. It is created, with its folder, by the first command that writes.
     type: path
     default: /var/lib/fleet.livepatch/rollouts.sqlite3
+  group:
+    description:
+      - The group whose members may write the file too, C(livepatch_store_group). By default only its owner may.
+    type: str
   command:
     description: What to do.
     type: str
@@ -125,6 +131,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "default": "/var/lib/fleet.livepatch/rollouts.sqlite3"},
+            "group": {"type": "str"},
             "command": {"type": "str", "required": True, "choices": sorted(dispatch.READING + dispatch.WRITING)},
             "arguments": {"type": "dict", "default": {}},
         },
@@ -133,7 +140,7 @@ def main() -> None:
 
     def work(_host: Host) -> Dict[str, Any]:
         params = module.params
-        store = Store(params["path"], time.time, dry_run=module.check_mode)
+        store = Store(params["path"], time.time, module.check_mode, params["group"])
         result = dispatch.run_command(store, params["command"], params["arguments"])
         return {"changed": store.changed, "store": result}
 

@@ -64,11 +64,14 @@ class Store(LeaseCommands, RolloutCommands, ControlCommands):
     """The store in one file.
 
     :param clock: gives the time.
+    :param group: whose members may write it too, see ``Database``.
     :param dry_run: nothing is written, see ``Database``.
     """
 
-    def __init__(self, path: str, clock: Callable[[], float], dry_run: bool = False) -> None:
-        self._database = Database(path, clock, dry_run)
+    def __init__(
+        self, path: str, clock: Callable[[], float], dry_run: bool = False, group: Optional[str] = None
+    ) -> None:
+        self._database = Database(path, clock, dry_run, group)
 
     @property
     def dry_run(self) -> bool:

@@ -11,9 +11,10 @@ locks that end with their process. See https://www.sqlite.org/lang_transaction.h
 
 import contextlib
 import os
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.ownership import Writers
 
 try:
     import sqlite3
@@ -57,10 +58,11 @@ class Transaction(NamedTuple):
 class Database:
     """The file at ``path``. It is created by the first write; until then it reads as an empty one.
 
+    :param group: the group whose members may write it too.
     :param dry_run: transactions that write are rolled back; ``changed`` is whether they would have changed something.
     """
 
-    def __init__(self, path: str, clock: Callable[[], float], dry_run: bool) -> None:
+    def __init__(self, path: str, clock: Callable[[], float], dry_run: bool, group: Optional[str] = None) -> None:
         if sqlite3 is None:
             raise StoreBroken(
                 "the Python of this host has no sqlite3", "Install it (python3-sqlite3), or choose another coordinator"
@@ -68,6 +70,7 @@ class Database:
         self.path = os.path.abspath(path)
         self.dry_run = dry_run
         self._clock = clock
+        self._writers = Writers(group)
         # Whether a transaction has changed something in it
         self.changed = False
 
@@ -75,6 +78,7 @@ class Database:
     def reading(self) -> Iterator[Transaction]:
         """A consistent view of it."""
         with self._convert_errors():
+            self._writers.check(self.path)
             connection = self._open() if self._exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row
@@ -88,7 +92,8 @@ class Database:
         """A transaction: all that is written in it is on the disk afterwards, or, after an exception, nothing."""
         with self._convert_errors():
             if not self.dry_run:
-                self._create_file()
+                self._writers.create(self.path)
+            self._writers.check(self.path)
             connection = self._open() if self._exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row
@@ -146,13 +151,6 @@ class Database:
         except FileNotFoundError:
             return False
         return True
-
-    def _create_file(self) -> None:
-        # Another process may do the same just now.
-        os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
-        if not self._exists():
-            # Those who can write to it can approve and halt.
-            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
 
     @contextlib.contextmanager
     def _convert_errors(self) -> Iterator[None]:

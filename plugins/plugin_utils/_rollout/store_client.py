@@ -27,6 +27,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import sc
 _COORDINATOR = "livepatch_coordinator"
 _PATH = "livepatch_store_path"
 _SCOPE = "livepatch_scope"
+_GROUP = "livepatch_store_group"
 _MODULE = "fleet.livepatch.rollout_store"
 _REMOTE = "/var/lib/fleet.livepatch/rollouts.sqlite3"
 
@@ -45,6 +46,8 @@ class Location(t.NamedTuple):
     coordinator: str
     path: str
     scope: str
+    # The group whose members may write there too
+    group: str | None
 
     @property
     def is_local(self) -> bool:
@@ -52,18 +55,18 @@ class Location(t.NamedTuple):
 
 
 def locate(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> Location:
-    """Read ``livepatch_coordinator``, ``livepatch_store_path`` and ``livepatch_scope``, which may be templates.
+    """Read ``livepatch_coordinator`` and the settings of the store, which may be templates.
 
     By default the store is below Ansible's own folder in the user's home, or below /var/lib on a host of the inventory.
 
     :raises StoreError: one of them has a wrong type.
     """
-    rendered = {name: action._templar.template(task_vars.get(name)) for name in (_COORDINATOR, _PATH, _SCOPE)}
+    rendered = {name: action._templar.template(task_vars.get(name)) for name in (_COORDINATOR, _PATH, _SCOPE, _GROUP)}
     try:
-        coordinator, path, scope = (schema.read(rendered, name) for name in rendered)
+        coordinator, path, scope, group = (schema.read(rendered, name) for name in rendered)
     except PlanError as exc:
         raise StoreError(str(exc)) from None
-    location = Location(coordinator, path or _REMOTE, scope)
+    location = Location(coordinator, path or _REMOTE, scope, group or None)
     if not location.is_local:
         return location
     home = constants.config.get_config_value("ANSIBLE_HOME")
@@ -94,16 +97,17 @@ class StoreClient:
         try:
             if self._location.is_local:
                 # No module is needed.
-                store = Store(self._location.path, time.time, dry_run=self._action._task.check_mode)
+                store = Store(self._location.path, time.time, self._action._task.check_mode, self._location.group)
                 return dispatch.run_command(store, command, arguments)
             return self._run_module(command, arguments)
         except LivepatchError as exc:
             raise StoreError(f"the store of the rollouts: {exc}", exc.result.get("holder")) from None
 
     def _run_module(self, command: str, arguments: dict[str, t.Any]) -> t.Any:
+        place = {"path": self._location.path, "group": self._location.group}
         result = self._action._execute_module(
             module_name=_MODULE,
-            module_args={"path": self._location.path, "command": command, "arguments": arguments},
+            module_args={**place, "command": command, "arguments": arguments},
             task_vars=self._vars,
         )
         if result.get("failed") or result.get("unreachable"):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch, sqlite
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import Leased
@@ -93,7 +93,7 @@ def _content(path: str) -> Any:
         (_of_something_else, "is the database of another program"),
         (_of_a_later_version, r"later version of the collection \(schema 3\)"),
         (_of_an_earlier_version, r"earlier version of the collection \(schema 1\)"),
-        (os.mkdir, "cannot be used"),
+        (os.mkdir, "is no regular file"),
     ],
 )
 def test_a_file_that_is_no_store_is_told_of_and_left_alone(path: str, spoil: Any, told: str) -> None:
@@ -101,7 +101,7 @@ def test_a_file_that_is_no_store_is_told_of_and_left_alone(path: str, spoil: Any
     before = _content(path)
     store = Store(path, lambda: 1000.0)
     for call in (lambda: store.show("s"), lambda: store.take_lease("s", _EVE, 100)):
-        with pytest.raises(sqlite.StoreBroken, match=told) as caught:
+        with pytest.raises(LivepatchError, match=told) as caught:
             call()
         assert path in str(caught.value)
     assert _content(path) == before

@@ -157,7 +157,7 @@ def test_operators_commands_check_what_they_read() -> None:
     read = set(_NAME.findall("\n".join(texts))) & set(schema.SETTINGS)
     # Webhooks are notified of a halt that is recorded; the timeout is for hosts.
     not_checked = {"livepatch_webhooks", "livepatch_unreachable_timeout"}
-    in_python = {"livepatch_names_allowed", "livepatch_scope", "livepatch_store_path"}
+    in_python = {"livepatch_names_allowed", "livepatch_scope", "livepatch_store_group", "livepatch_store_path"}
     assert (read - not_checked) | in_python == rollout_validate.OPERATOR_SETTINGS
 
 
