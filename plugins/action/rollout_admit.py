@@ -27,6 +27,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_cli
 _OPTIONS: dict[str, t.Any] = {
     **common_options.STEP_OPTIONS,
     "approval": {"type": "list", "elements": "str", "default": []},
+    "approver_not_starter": {"type": "bool", "default": False},
     "windows": {"type": "list", "elements": "dict", "default": []},
     "blackouts": {"type": "list", "elements": "dict", "default": []},
     "min_remaining": {"type": "int"},

@@ -24,6 +24,10 @@ options:
     type: list
     elements: str
     default: []
+  approver_not_starter:
+    description: Whether an approval by the person who made the plan or started the rollout does not count.
+    type: bool
+    default: false
   windows:
     description:
       - When hosts may be patched, each window with C(days), C(start), C(minutes) and C(tz). Without any it is always.

@@ -10,6 +10,9 @@ description:
   - Controls the rollouts of the scope C(livepatch_scope).
   - Runs on the control node. Delegate it to the coordinator (C(livepatch_coordinator)), which has the store
     (C(livepatch_store_path)).
+  - The record names the person as the control node knows it, which is the login behind C(sudo) and C(su), or in a job
+    of AWX the user who launched it. No option changes that. A job that no user has launched, such as a scheduled one,
+    cannot approve.
   - The collection's playbooks C(halt), C(resume), C(abort), C(approve) and C(reject) use this module.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
@@ -56,12 +59,10 @@ options:
     description: For O(action=approve) and O(action=reject). The number of a wave of the plan, or V(all).
     type: str
     default: all
-  approver:
-    description:
-      - For O(action=approve) and O(action=reject). The person who approves or rejects. By default the user that runs
-        the playbook.
-    type: str
-    default: ""
+  approver_not_starter:
+    description: For O(action=approve). Refuses the person who made the plan or started a rollout of it.
+    type: bool
+    default: false
   expires:
     description:
       - For O(action=approve) and O(action=reject). When it expires, in ISO 8601, such as V(2026-11-30T06:00+00:00). By

@@ -11,6 +11,8 @@ description:
     quarantine.
   - Runs on the control node. Delegate it to the coordinator (C(livepatch_coordinator)), which has the store
     (C(livepatch_store_path)). The quarantine holds for all scopes of the coordinator.
+  - The entry names the person as M(fleet.livepatch.rollout_control) does. A job of AWX that no user has launched cannot
+    clear an entry.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -38,10 +40,6 @@ options:
     type: str
   reason:
     description: Why. Required; the records and reports keep it.
-    type: str
-    default: ""
-  approver:
-    description: The person who changes the quarantine. By default the user that runs the playbook.
     type: str
     default: ""
 seealso:

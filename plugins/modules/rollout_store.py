@@ -66,6 +66,7 @@ options:
       - list_approvals
       - list_attempted
       - list_quarantine
+      - list_starters
       - load_last_plan
       - load_plan
       - record_gate

@@ -64,8 +64,8 @@ def test_jobs_that_remember_nothing(
 
     # A workflow: plan, approval, reconcile, report. What was approved is what runs.
     def approves(artifacts: Mapping[str, t.Any]) -> bool:
-        approval = {"livepatch_plan_hash": artifacts["livepatch_plan_hash"], "awx_user_name": "eve"}
-        approved = jobs.run("approve", **{**settings, **approval})
+        approval = {"livepatch_plan_hash": artifacts["livepatch_plan_hash"]}
+        approved = jobs.run("approve", user="eve", **{**settings, **approval})
         assert approved.status == "successful", approved.output
         return True
 

@@ -17,7 +17,7 @@ import yaml
 
 from tests.support import cores, workflow
 from tests.support.fake_fleet import FakeFleet, FakeHost
-from tests.support.jobs import PROJECT, Event, Jobs
+from tests.support.jobs import PROJECT, Event, Jobs, name_launcher
 
 _CHECKOUT = Path(__file__).parents[2]
 _BIN = Path(sys.executable).parent
@@ -70,8 +70,11 @@ def test_jobs_that_remember_nothing_go_on_where_the_last_one_ended(fake_fleet: F
     hash_ = first.artifacts["livepatch_plan_hash"]
     again = jobs.run("rollout", livepatch_approval=[1])
     assert (again.status, again.artifacts) == ("successful", first.artifacts), again.output
-    approved = jobs.run("approve", livepatch_plan_hash=hash_, livepatch_wave=1, awx_user_name="eve")
-    assert approved.status == "successful" and "eve" in approved.output, approved.output
+    if name_launcher("eve") == "eve":
+        alone = jobs.run("approve", livepatch_plan_hash=hash_, awx_user_name="eve", tower_user_name="eve")
+        assert alone.status == "failed" and "(scheduled) was launched by no user" in alone.output, alone.output
+    approved = jobs.run("approve", livepatch_plan_hash=hash_, livepatch_wave=1, user="eve")
+    assert approved.status == "successful" and f"by {name_launcher('eve')}" in approved.output, approved.output
     last = jobs.run("rollout", livepatch_approval=[1])
     assert (last.status, last.artifacts) == ("successful", {**first.artifacts, "livepatch_status": "done"}), last.output
     assert set(fake_fleet.touched()) == {"a1", "a2", "b1", "b2"}
@@ -82,7 +85,7 @@ def test_jobs_that_remember_nothing_go_on_where_the_last_one_ended(fake_fleet: F
 def test_the_workflow_runs_what_was_approved_or_nothing(fake_fleet: FakeFleet, jobs: Jobs, in_time: bool) -> None:
     def approves(artifacts: Mapping[str, t.Any]) -> bool:
         if in_time:
-            jobs.run("approve", livepatch_plan_hash=artifacts["livepatch_plan_hash"], awx_user_name="eve")
+            jobs.run("approve", livepatch_plan_hash=artifacts["livepatch_plan_hash"], user="eve")
         return in_time
 
     came = workflow.play(jobs, approves, livepatch_approval=["all"])
@@ -108,7 +111,7 @@ def test_a_job_that_is_cancelled_is_taken_up(fake_fleet: FakeFleet, jobs: Jobs) 
 def test_what_people_say_is_said_to_the_coordinator_itself(fake_fleet: FakeFleet, jobs: Jobs, playbook: str) -> None:
     """These plays are on localhost: their tasks must not be done there."""
     (fake_fleet.folder("c1") / "gone").touch()
-    job = jobs.run(playbook, livepatch_plan_hash="00", awx_user_name="eve")
+    job = jobs.run(playbook, livepatch_plan_hash="00", user="eve")
     assert job.status == "failed", job.output
     assert "UNREACHABLE" in job.output or "unreachable" in job.output
 

@@ -190,9 +190,14 @@ def test_a_wave_waits_for_its_approval(fake_fleet: FakeFleet) -> None:
     assert (stopped.rc, "(not tonight)" in stopped.output) == (2, True), stopped.output
     unknown = fake_fleet.again(["fleet.livepatch.approve", *extra(livepatch_plan_hash="f" * 64)])
     assert (unknown.rc, "there is no plan" in unknown.output) == (2, True)
-    fake_fleet.again(
-        ["fleet.livepatch.approve", *extra(livepatch_plan_hash=digest, livepatch_wave=1, livepatch_approver="eve")]
-    )
+    own = {"livepatch_approver_not_starter": True}
+    approve = ["fleet.livepatch.approve", *extra(livepatch_plan_hash=digest, livepatch_wave=1)]
+    refused = fake_fleet.again([*approve, *extra(**own)])
+    assert refused.rc == 2, refused.output
+    assert f"made or started the plan {digest[:12]}, and livepatch_approver_not_starter is set" in refused.output
+    assert fake_fleet.again(approve).rc == 0
+    still = fake_fleet.again([*arguments, *extra(**own)])
+    assert (still.rc, "(not tonight)" in still.output) == (2, True), "one's own approval lifts no rejection"
     last = fake_fleet.again(arguments)
     assert last.rc == 0, last.output
     assert "4 hosts: 4 done" in last.output

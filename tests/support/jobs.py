@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import pwd
 import shutil
 import subprocess
 import sys
@@ -53,14 +54,17 @@ class Jobs:
         playbook: str,
         slice_: tuple[int, int] | None = None,
         until: Callable[[Event], bool] | None = None,
+        user: str | None = None,
         **extra: t.Any,
     ) -> Job:
         """The control node transmits the job, a worker that has nothing else runs it, the events come back.
 
         :param slice_: of a sliced job the number, from 1, and how many there are.
+        :param user: who launches it; a schedule does by default.
         :param until: cancels the job, as AWX does (SIGTERM), at the first event of which it is true.
         """
-        own = self._folder / str(next(self._numbers))
+        number = next(self._numbers)
+        own = self._folder / str(number)
         sent, work = own / "sent", own / "work"
         shutil.copytree(PROJECT, sent / "project")
         inventory = self._inventory
@@ -74,9 +78,11 @@ class Jobs:
                 private_data_dir=str(sent),
                 playbook=f"{playbook}.yml",
                 inventory=str(inventory),
-                extravars=extra,
+                extravars={**extra, **_build_meta(number, user)},
                 envvars={
                     **self._environment,
+                    "JOB_ID": str(number),
+                    "AWX_PRIVATE_DATA_DIR": str(work),
                     "ANSIBLE_HOME": str(work / "home"),
                     "ANSIBLE_CONFIG": str(work / "project/ansible.cfg"),
                 },
@@ -106,6 +112,20 @@ class Jobs:
                 yield worker
             finally:
                 worker.terminate()
+
+
+def name_launcher(user: str) -> str:
+    """Who has launched a job, as the collection knows it: in a login, which AWX has none of, it is that one."""
+    login = int(Path("/proc/self/loginuid").read_text())
+    return user if login == 0xFFFFFFFF else pwd.getpwuid(login).pw_name
+
+
+def _build_meta(number: int, user: str | None) -> dict[str, t.Any]:
+    """What AWX writes over the extra variables of users (``awx_meta_vars`` in awx/main/models/unified_jobs.py)."""
+    known = {"job_id": number, "job_launch_type": "manual" if user else "scheduled"}
+    if user:
+        known |= {"user_id": 7, "user_name": user, "user_email": "", "user_first_name": "", "user_last_name": ""}
+    return {f"{prefix}_{key}": value for prefix in ("awx", "tower") for key, value in known.items()}
 
 
 def _cut(inventory: dict[str, t.Any], number: int, count: int) -> dict[str, t.Any]:

@@ -18,7 +18,16 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease impor
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import RolloutCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database
 
-READING = ("find_plan", "get_halt", "list_approvals", "list_quarantine", "load_last_plan", "load_plan", "show")
+READING = (
+    "find_plan",
+    "get_halt",
+    "list_approvals",
+    "list_quarantine",
+    "list_starters",
+    "load_last_plan",
+    "load_plan",
+    "show",
+)
 WRITING = (
     "abort",
     "add_to_quarantine",

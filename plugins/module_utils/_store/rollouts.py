@@ -28,13 +28,13 @@ class RolloutCommands:
     # Plans
     #
 
-    def save_plan(self, scope: str, document: Dict[str, Any]) -> None:
-        """Saves a plan for good: one with the same hash is the same."""
+    def save_plan(self, scope: str, document: Dict[str, Any], by: str = "") -> None:
+        """Saves a plan for good: one with the same hash is the same, and remains the first one's who made it."""
         require_keys(document, "a plan", "hash")
         with self._database.writing() as transaction:
             transaction.connection.execute(
-                "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?)",
-                (document["hash"], scope, transaction.now, json.dumps(document, sort_keys=True)),
+                "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?, ?)",
+                (document["hash"], scope, transaction.now, json.dumps(document, sort_keys=True), by),
             )
 
     def find_plan(self, plan_hash: str) -> Optional[Dict[str, Any]]:
@@ -50,6 +50,15 @@ class RolloutCommands:
             raise NoSuchPlan(f"there is no plan {plan_hash}", "Run playbook plan, and give the hash that it prints")
         return document
 
+    def list_starters(self, plan_hash: str) -> List[str]:
+        """Who made a plan, and who started rollouts of it."""
+        with self._database.reading() as transaction:
+            persons = transaction.connection.execute(
+                "SELECT saved_by FROM plans WHERE hash = ?1 UNION SELECT started_by FROM rollouts WHERE plan_hash = ?1",
+                (plan_hash,),
+            )
+            return [row[0] for row in persons]
+
     def load_last_plan(self, scope: str) -> Optional[Dict[str, Any]]:
         """The plan that was saved last, ``document``, and when, ``saved``; None where the scope has none."""
         with self._database.reading() as transaction:
@@ -62,15 +71,15 @@ class RolloutCommands:
     # Rollouts
     #
 
-    def start_rollout(self, scope: str, fence: int, plan_hash: str) -> str:
+    def start_rollout(self, scope: str, fence: int, plan_hash: str, by: str = "") -> str:
         """Starts a rollout of a plan; returns its ID."""
         rollout = uuid.uuid4().hex
         with self._database.writing() as transaction:
             require_lease(transaction, scope, fence)
             _require_no_other(transaction, scope, rollout)
             transaction.connection.execute(
-                "INSERT INTO rollouts VALUES (?, ?, ?, 'running', '{}', ?, NULL)",
-                (rollout, scope, plan_hash, transaction.now),
+                "INSERT INTO rollouts VALUES (?, ?, ?, 'running', '{}', ?, NULL, ?)",
+                (rollout, scope, plan_hash, transaction.now, by),
             )
         return rollout
 

@@ -24,12 +24,13 @@ except ImportError:  # a Python that was built without it
 # Seconds to wait for another process that writes
 _BUSY_TIMEOUT = 60.0
 # The version of the tables below
-SCHEMA = 2
+SCHEMA = 3
 _TABLES = """
 CREATE TABLE leases (scope TEXT PRIMARY KEY, fence INTEGER NOT NULL, owner TEXT, since REAL, renewed REAL, ttl REAL);
-CREATE TABLE plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, document TEXT NOT NULL);
+CREATE TABLE plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, document TEXT NOT NULL,
+    saved_by TEXT NOT NULL);
 CREATE TABLE rollouts (id TEXT PRIMARY KEY, scope TEXT NOT NULL, plan_hash TEXT NOT NULL, status TEXT NOT NULL,
-    detail TEXT NOT NULL, started REAL NOT NULL, ended REAL);
+    detail TEXT NOT NULL, started REAL NOT NULL, ended REAL, started_by TEXT NOT NULL);
 CREATE UNIQUE INDEX one_open_rollout ON rollouts (scope) WHERE ended IS NULL;
 CREATE TABLE outcomes (rollout TEXT NOT NULL, host TEXT NOT NULL, wave INTEGER, cohort TEXT, outcome TEXT NOT NULL,
     created_at REAL NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (rollout, host));

@@ -103,6 +103,7 @@ def build_rollout(
             "status": record["status"],
             "detail": (record["detail"] or {}).get("text"),
             "started": record["started"],
+            "started_by": record["started_by"],
             "ended": record["ended"],
             "settings": rollout.plan["settings"],
             "waves": _build_waves(rollout),

@@ -81,7 +81,10 @@ def load_report(store: StoreClient, response: t.Mapping[str, t.Any]) -> tuple[li
         return [f"No rollout of the scope {store.scope} is recorded"], None
     record = rollout.record
     lines = [
-        f"Rollout {record['id']} of plan {record['plan_hash'][:12]}, started {format_time(record['started'])}",
+        (
+            f"Rollout {record['id']} of plan {record['plan_hash'][:12]}, "
+            f"started {format_time(record['started'])} by {record['started_by'] or '?'}"
+        ),
         "",
         *rollout.format_lines({"text": f"since {format_time(record['ended'] or record['started'])}"}),
     ]

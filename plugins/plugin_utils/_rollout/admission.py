@@ -119,7 +119,8 @@ def _find_wait(
     if not opened.open:
         return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
     if {"all", str(wave)} & {approved.strip() for approved in options["approval"]}:
-        approval = approvals.check_approval(store.send("list_approvals", plan_hash=hash_), hash_, wave, now)
+        barred = store.send("list_starters", plan_hash=hash_) if options["approver_not_starter"] else ()
+        approval = approvals.check_approval(store.send("list_approvals", plan_hash=hash_), hash_, wave, now, barred)
         if approval.verdict != "pass":
             return {"for": "approval", "wave": wave, "text": approval.text, "refused": approval.verdict == "fail"}
     if _is_left_to_slices(rollout["document"], batch, options["slices"]):

@@ -40,17 +40,28 @@ class ApprovalStatus:
     text: str
 
 
-def check_approval(rows: t.Iterable[t.Mapping[str, t.Any]], plan_hash: str, wave: int, now: float) -> ApprovalStatus:
+def check_approval(
+    rows: t.Iterable[t.Mapping[str, t.Any]],
+    plan_hash: str,
+    wave: int,
+    now: float,
+    barred: t.Collection[str] = (),
+) -> ApprovalStatus:
     """What the last approval or rejection of this wave of this plan says that has not expired.
 
     :param rows: the store's approvals, the oldest one first.
+    :param barred: persons whose approval does not count; their rejection does.
     """
     subject = f"wave {wave} of plan {plan_hash[:12]}"
     matching = [a for a in map(Approval.from_row, rows) if a.plan_hash == plan_hash and a.wave in (None, wave)]
+    own = [approval for approval in matching if approval.granted and approval.approver in barred]
+    matching = [approval for approval in matching if approval not in own]
     current = [approval for approval in matching if not approval.is_expired(now)]
     if not current:
         note = ""
-        if matching:
+        if own:
+            note = f" (the approval by {own[-1].approver}, who made or started the plan, does not count)"
+        elif matching:
             # One without an expiry is current, so the last one has one.
             note = f" (the approval by {matching[-1].approver} expired at {format_time(matching[-1].expires or 0)})"
         how = f"run playbook approve with -e livepatch_plan_hash={plan_hash} -e livepatch_wave={wave}"

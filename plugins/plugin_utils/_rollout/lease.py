@@ -11,7 +11,6 @@ be known here: its lease has to expire.
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import typing as t
@@ -22,9 +21,12 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_cli
 _PROC = Path("/proc")
 
 
-def identify_owner(pid: int | None = None) -> dict[str, t.Any]:
-    """The process that runs the playbook: action plugins run in workers that it has forked."""
-    return {"user": _get_user(), "machine": socket.gethostname(), **_identify(pid or os.getppid())}
+def identify_owner(user: str, pid: int | None = None) -> dict[str, t.Any]:
+    """The process that runs the playbook: action plugins run in workers that it has forked.
+
+    :param user: on whose behalf it runs.
+    """
+    return {"user": user, "machine": socket.gethostname(), **_identify(pid or os.getppid())}
 
 
 def is_dead(owner: t.Mapping[str, t.Any]) -> bool:
@@ -78,10 +80,3 @@ def _read_start_time(pid: int) -> str | None:
         return None
     # A zombie has ended: it only waits for its parent
     return None if stat[0] == "Z" else stat[19]
-
-
-def _get_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user has no name
-        return str(os.getuid())

@@ -21,7 +21,7 @@ OPTIONS: dict[str, t.Any] = {
     "if_running": {"type": "bool", "default": False},
     "plan_hash": {"type": "str", "default": ""},
     "wave": {"type": "str", "default": "all"},
-    "approver": {"type": "str", "default": ""},
+    "approver_not_starter": {"type": "bool", "default": False},
     "expires": {"type": "str", "default": ""},
 }
 
@@ -47,7 +47,7 @@ def _halt(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
         "halt",
         scope=_get_scope(store, options),
         reason=options["reason"],
-        by=get_user(),
+        by=store.person.name,
         under_way=store.scope if options["if_running"] else None,
     )
     if not result["halted"]:
@@ -61,14 +61,14 @@ def _halt(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
 
 
 def _resume(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
-    changed = store.send("resume", scope=_get_scope(store, options), by=get_user())["changed"]
+    changed = store.send("resume", scope=_get_scope(store, options), by=store.person.name)["changed"]
     text = "Resumed: rollouts may go on" if changed else "Nothing to resume: there was no halt"
     return Result(f"{text} ({_describe_scope(store, options)})", changed)
 
 
 def _abort(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
     rollout = lease.with_takeover(
-        lambda **more: store.send("abort", scope=store.scope, reason=options["reason"], by=get_user(), **more)
+        lambda **more: store.send("abort", scope=store.scope, reason=options["reason"], by=store.person.name, **more)
     )
     if rollout is None:
         return Result(f"No rollout is open (scope {store.scope}): nothing to abort", False)
@@ -93,7 +93,9 @@ def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted
     document = store.send("load_plan", plan_hash=plan_hash)
     if wave != "all" and int(wave) >= len(document["waves"]):
         raise PlanError(f"the plan {plan_hash[:12]} has no wave {wave}: it has {len(document['waves'])}, from 0")
-    approver = options["approver"] or get_user()
+    approver = store.person.name
+    if granted:
+        _require_approver(store, plan_hash, options["approver_not_starter"])
     changed = store.send(
         "approve",
         plan_hash=plan_hash,
@@ -109,6 +111,20 @@ def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted
     return Result(f"{state}: {waves} of plan {plan_hash[:12]}, by {approver}{until}", changed)
 
 
+def _require_approver(store: StoreClient, plan_hash: str, not_starter: bool) -> None:
+    """:raises PlanError: who runs this may not approve the plan."""
+    person = store.person
+    if not person.is_known:
+        raise PlanError(
+            f"{person.name} was launched by no user, and an approval is a person's: launch the job yourself"
+        )
+    if not_starter and person.name in store.send("list_starters", plan_hash=plan_hash):
+        raise PlanError(
+            f"{person.name} made or started the plan {plan_hash[:12]}, and livepatch_approver_not_starter is set: "
+            "another person has to approve it"
+        )
+
+
 _ACTIONS: dict[str, t.Callable[[StoreClient, t.Mapping[str, t.Any]], Result]] = {
     "halt": _halt,
     "resume": _resume,
@@ -116,11 +132,6 @@ _ACTIONS: dict[str, t.Callable[[StoreClient, t.Mapping[str, t.Any]], Result]] = 
     "approve": _approve,
     "reject": _reject,
 }
-
-
-def get_user() -> str:
-    """The user that runs the playbook."""
-    return str(lease.identify_owner()["user"])
 
 
 def _get_scope(store: StoreClient, options: t.Mapping[str, t.Any]) -> str | None:

@@ -11,7 +11,6 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.operator import get_user
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 OPTIONS: dict[str, t.Any] = {
@@ -21,7 +20,6 @@ OPTIONS: dict[str, t.Any] = {
     "cohort": {"type": "str"},
     "host": {"type": "str"},
     "reason": {"type": "str", "default": ""},
-    "approver": {"type": "str", "default": ""},
 }
 
 
@@ -38,8 +36,12 @@ def change_quarantine(store: StoreClient, options: t.Mapping[str, t.Any]) -> Res
     if not options["reason"]:
         raise PlanError("the reason is missing: set livepatch_reason, which the records and reports keep")
     match = {key: options[key] for key in ("id", "kmp", "cohort", "host") if options[key] is not None}
-    by = options["approver"] or get_user()
+    by = store.person.name
     if options["state"] == "absent":
+        if not store.person.is_known:
+            raise PlanError(
+                f"{by} was launched by no user, and an entry is cleared by a person: launch the job yourself"
+            )
         cleared = store.send("clear_quarantine", match=match, by=by, reason=options["reason"])
         lines = [f"Cleared {describe_entry(entry)}" for entry in cleared]
         return Result(lines or ["No entry of the quarantine matches"], bool(cleared), cleared)

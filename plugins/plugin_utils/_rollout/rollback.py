@@ -46,7 +46,13 @@ def begin_rollback(
     if not read_only:
         cohorts = {document["hosts"][name]["cohort"] for hosts in waves for name in hosts}
         entries = [
-            {"kmp": planned["kmp"], "cohort": planned["target"], "host": None, "reason": reason, "by": "rollback"}
+            {
+                "kmp": planned["kmp"],
+                "cohort": planned["target"],
+                "host": None,
+                "reason": reason,
+                "by": store.person.name,
+            }
             for planned in document["cohorts"]
             if planned["id"] in cohorts
         ]

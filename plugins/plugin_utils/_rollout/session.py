@@ -36,7 +36,7 @@ def take_lease(store: StoreClient, seconds: int) -> dict[str, t.Any]:
 
     :raises StoreError: another run holds it.
     """
-    owner = lease.identify_owner()
+    owner = lease.identify_owner(store.person.name)
     taken: dict[str, t.Any] = lease.with_takeover(
         lambda **more: store.send("take_lease", scope=store.scope, owner=owner, ttl=seconds, **more)
     )
@@ -58,8 +58,10 @@ def open_rollout(
         store.send("release_lease", scope=store.scope, fence=fence)
         raise PlanError("another run has begun or ended a rollout meanwhile: run this one again")
     if current is None:
-        store.send("save_plan", scope=store.scope, document=document)
-        rollout_id = store.send("start_rollout", scope=store.scope, fence=fence, plan_hash=document["hash"])
+        store.send("save_plan", scope=store.scope, document=document, by=store.person.name)
+        rollout_id = store.send(
+            "start_rollout", scope=store.scope, fence=fence, plan_hash=document["hash"], by=store.person.name
+        )
     else:
         rollout_id = current["id"]
         # That a slice has stopped a wave is known by the detail until the wave's gate has ended the rollout.

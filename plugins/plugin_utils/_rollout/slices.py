@@ -68,7 +68,7 @@ def join_wave(
 def _join(store: StoreClient, lease_seconds: int, read_only: bool) -> dict[str, t.Any]:
     if not read_only:
         joined: dict[str, t.Any] = store.send(
-            "join_wave", scope=store.scope, owner=lease.identify_owner(), ttl=lease_seconds
+            "join_wave", scope=store.scope, owner=lease.identify_owner(store.person.name), ttl=lease_seconds
         )
         return joined
     rollout = session.get_open(store.send("show", scope=store.scope)["rollout"])

@@ -38,7 +38,7 @@ def save_new_plan(store: StoreClient, fleet: t.Sequence[Host], settings: Setting
     document = _load_or_build_plan(store, fleet, settings, None, plan_hash)
     _require_planned_hosts(document, {host.name: host for host in fleet}, None)
     previous = _compare_with_previous(store.send("load_last_plan", scope=store.scope), document)
-    store.send("save_plan", scope=store.scope, document=document)
+    store.send("save_plan", scope=store.scope, document=document, by=store.person.name)
     return _build_run({"id": None, "fence": None}, document, {host.name: host for host in fleet}, None, previous)
 
 

@@ -10,12 +10,14 @@ ephemeral control nodes need. Tasks that use it are delegated there; the file it
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import typing as t
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail
+from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch
@@ -23,6 +25,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch im
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_printable
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.person import Person, identify_person
 
 _COORDINATOR = "livepatch_coordinator"
 _PATH = "livepatch_store_path"
@@ -88,6 +91,11 @@ class StoreClient:
         self._rollout = rollout
         self._location = locate(action, task_vars)
         self.scope = self._location.scope
+
+    @functools.cached_property
+    def person(self) -> Person:
+        """On whose behalf the task runs."""
+        return identify_person(load_extra_vars(self._action._loader))
 
     def send(self, command: str, **arguments: t.Any) -> t.Any:
         """Runs a command on the coordinator.

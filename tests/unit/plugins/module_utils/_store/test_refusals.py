@@ -91,8 +91,8 @@ def _content(path: str) -> Any:
         (_overwritten, "is damaged.*move it away"),
         (_cut_off, "is damaged.*move it away"),
         (_of_something_else, "is the database of another program"),
-        (_of_a_later_version, r"later version of the collection \(schema 3\)"),
-        (_of_an_earlier_version, r"earlier version of the collection \(schema 1\)"),
+        (_of_a_later_version, r"later version of the collection \(schema 4\)"),
+        (_of_an_earlier_version, r"earlier version of the collection \(schema 2\)"),
         (os.mkdir, "is no regular file"),
     ],
 )

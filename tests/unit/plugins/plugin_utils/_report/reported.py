@@ -75,6 +75,7 @@ def rollout() -> dict[str, t.Any]:
         "status": "failed",
         "detail": {"text": "Gate after wave 1: fail"},
         "started": MADE - 600,
+        "started_by": "eve",
         "ended": MADE,
         "events": [{"at": MADE - 600 + 60 * wave, "wave": wave, "what": "begin", "hosts": 1} for wave in (0, 1)],
         "gates": [

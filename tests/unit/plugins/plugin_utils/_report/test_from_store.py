@@ -38,6 +38,7 @@ def _read(outcomes: t.Mapping[str, t.Any], status: str = "done") -> from_store.S
         "status": status,
         "detail": None,
         "started": MADE - 60,
+        "started_by": "eve",
         "ended": MADE,
         "events": [],
         "gates": [],

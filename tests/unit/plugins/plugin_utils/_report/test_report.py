@@ -191,7 +191,7 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
 
 
 # What the control node says itself
-_OWN = {"created", "kind", "outcome", "state", "verdict", "at", "started", "ended", "saved"}
+_OWN = {"created", "kind", "outcome", "state", "verdict", "at", "started", "started_by", "ended", "saved"}
 
 
 def _spoil(value: t.Any, text: str) -> t.Any:

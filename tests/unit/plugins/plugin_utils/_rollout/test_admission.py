@@ -12,7 +12,14 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission
 
-OPTIONS = {"approval": [], "windows": [], "blackouts": [], "min_remaining": 0, "slices": 0}
+OPTIONS = {
+    "approval": [],
+    "windows": [],
+    "blackouts": [],
+    "min_remaining": 0,
+    "slices": 0,
+    "approver_not_starter": False,
+}
 KMP = "kernel-livepatch-6_4-3-1.2"
 
 

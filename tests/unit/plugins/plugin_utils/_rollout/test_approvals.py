@@ -47,3 +47,23 @@ def test_the_reason_of_a_rejection_is_shown() -> None:
         "wave 1 of plan aa was rejected by eve (freeze): approve it (playbook approve), or abort the rollout (playbook "
         "abort)"
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([approval()], "inconclusive"),
+        ([approval(), {**approval(), "approver": "ann"}], "pass"),
+        ([{**approval(), "approver": "ann"}, approval()], "pass"),
+        ([{**approval(), "approver": "ann"}, approval(granted=False)], "fail"),
+        ([{**approval(granted=False), "approver": "ann"}, approval()], "fail"),
+        ([approval(granted=False)], "fail"),
+    ],
+)
+def test_an_approval_of_one_s_own_does_not_count_and_a_rejection_does(given: list[dict], expected: str) -> None:
+    assert approvals.check_approval(given, "aa", 1, 100, ["eve", "bob"]).verdict == expected
+
+
+def test_that_it_does_not_count_is_told() -> None:
+    text = approvals.check_approval([approval()], "aa", 1, 100, ["eve"]).text
+    assert "(the approval by eve, who made or started the plan, does not count)" in text

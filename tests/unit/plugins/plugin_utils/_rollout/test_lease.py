@@ -16,13 +16,13 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import le
 
 
 def test_a_process_that_runs_has_not_ended() -> None:
-    assert lease.is_dead(lease.identify_owner(os.getpid())) is False
+    assert lease.is_dead(lease.identify_owner("eve", os.getpid())) is False
 
 
 @pytest.mark.parametrize("waited_for", [True, False])
 def test_a_process_that_has_ended_has(waited_for: bool) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        who = lease.identify_owner(process.pid)
+        who = lease.identify_owner("eve", process.pid)
         assert lease.is_dead(who) is False
         process.kill()
         if waited_for:
@@ -35,13 +35,13 @@ def test_a_process_that_has_ended_has(waited_for: bool) -> None:
 
 @pytest.mark.parametrize("key", ["boot", "namespace"])
 def test_of_one_elsewhere_nobody_knows(key: str) -> None:
-    who = {**lease.identify_owner(os.getpid()), "started": "1"}
+    who = {**lease.identify_owner("eve", os.getpid()), "started": "1"}
     assert lease.is_dead(who) is True, "another process has its ID by now"
     assert lease.is_dead({**who, key: "another"}) is False
 
 
 def test_slices_have_ended_when_all_of_them_have() -> None:
-    here = lease.identify_owner(os.getpid())
+    here = lease.identify_owner("eve", os.getpid())
     ended = {**here, "started": "1"}
     assert lease.is_dead({"members": {"1": ended, "2": here}}) is False
     assert lease.is_dead({"members": {"1": ended, "2": ended}}) is True

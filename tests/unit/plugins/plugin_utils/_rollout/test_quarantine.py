@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission, plan, quarantine
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.person import Person
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
 
 KMP = "kernel-livepatch-6_4-3-1.2"
@@ -42,6 +43,7 @@ class FakeStore:
         self._rows = rows
         self.skipped: dict[str, str] = {}
         self.added: list[t.Any] = []
+        self.person = Person("eve")
 
     def send(self, command: str, **arguments: t.Any) -> t.Any:
         if command == "add_to_quarantine":
@@ -60,7 +62,14 @@ class FakeStore:
 def find_barred_at_start(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, str]:
     store = FakeStore(rows)
     rollout = {"id": "r", "fence": 1, "hash": "h", "document": PLANNED, "changed": {}}
-    options = {"approval": [], "windows": [], "blackouts": [], "min_remaining": 0, "slices": 0}
+    options = {
+        "approval": [],
+        "windows": [],
+        "blackouts": [],
+        "min_remaining": 0,
+        "slices": 0,
+        "approver_not_starter": False,
+    }
     batch = {"wave": 1, "starts": [host.name for host in FLEET], "in_flight": False, "untouched": False}
     admitted = admission.admit_batch(t.cast(t.Any, store), rollout, batch, options, read_only=False)
     assert set(admitted["start"]) == {host.name for host in FLEET} - set(store.skipped)
@@ -113,7 +122,7 @@ def test_of_several_entries_the_same_one_is_named() -> None:
 def test_an_entry_names_a_host_or_a_kmp_and_for_a_kmp_a_cohort(named: dict[str, str], accepted: bool) -> None:
     store = FakeStore([])
     options = {name: spec.get("default") for name, spec in quarantine.OPTIONS.items()}
-    options.update(named, reason="it oopsed", approver="eve")
+    options.update(named, reason="it oopsed")
     if accepted:
         assert quarantine.change_quarantine(t.cast(t.Any, store), options).changed
         assert store.added == [{**named, "reason": "it oopsed", "by": "eve"}]
@@ -121,3 +130,11 @@ def test_an_entry_names_a_host_or_a_kmp_and_for_a_kmp_a_cohort(named: dict[str, 
         with pytest.raises(PlanError, match="livepatch_quarantine_"):
             quarantine.change_quarantine(t.cast(t.Any, store), options)
         assert store.added == []
+
+
+def test_an_entry_is_cleared_by_a_person() -> None:
+    store = FakeStore([])
+    store.person = Person("AWX job 7 (scheduled)", is_known=False)
+    options = {name: spec.get("default") for name, spec in quarantine.OPTIONS.items()}
+    with pytest.raises(PlanError, match=r"AWX job 7 \(scheduled\) was launched by no user"):
+        quarantine.change_quarantine(t.cast(t.Any, store), {**options, "state": "absent", "id": 1, "reason": "mended"})
