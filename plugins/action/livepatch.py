@@ -9,21 +9,18 @@ from __future__ import annotations
 import typing as t
 import uuid
 
-from ansible.errors import AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _async_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._host_action import HostAction, Result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
+class ActionModule(HostAction):
     _supports_async = True
+    module_name = "livepatch"
+    result_keys = ("before", "after", "transition", "livepatch", "kernel", "kmp")
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+    def act(self, task_vars: dict[str, t.Any]) -> Result:
         # Here and not on the host: of a detached run's bad options nothing would be seen before it is collected.
         options = _options.parse_options(self, _argspec.LIVEPATCH)
         arguments = dict(self._task.args)
@@ -37,17 +34,9 @@ class ActionModule(ActionBase):
         if self._task.async_val:
             # What Ansible kills it after is above that by what the task says.
             self._task.async_val += max_seconds
-        try:
-            result = self._execute_module(
-                module_name="fleet.livepatch.livepatch",
-                module_args=arguments,
-                task_vars=task_vars,
-                wrap_async=bool(self._task.async_val),
-            )
-        except AnsibleConnectionFailure as exc:
-            # It may have started: the task that reaches the host again has to know by which name.
-            result = {"unreachable": True, "msg": str(exc)}
-        return {**result, "run": arguments["run"], "max_seconds": max_seconds}
+        # Of a host that was not reached too: it may have started, and the task that reaches the host again has to know
+        # by which name.
+        return {**self.run_module(arguments, task_vars), "run": arguments["run"], "max_seconds": max_seconds}
 
     def _goes_back(self, arguments: dict[str, t.Any]) -> bool:
         """A halt stops what is new on a host, and not what puts it in order."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
-from ansible.plugins.action import ActionBase
+from ansible.errors import AnsibleError
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options, _task_errors
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._host_action import HostAction, Result
 
 # Seconds between two attempts to reach a host that is lost
 _RETRY_INTERVAL = 10.0
@@ -21,52 +21,30 @@ _RETRY_INTERVAL = 10.0
 _CONTROLLER_ONLY = ("on_unreachable", "unreachable_timeout")
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _supports_async = True
+class ActionModule(HostAction):
+    module_name = "livepatch_info"
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+    def act(self, task_vars: dict[str, t.Any]) -> Result:
         if self._task.args.get("on_unreachable") != "report":
-            return self._gather(_options.parse_options(self, _argspec.LIVEPATCH_INFO), task_vars)
+            return self._gather(task_vars)
         try:
-            result = self._gather(_options.parse_options(self, _argspec.LIVEPATCH_INFO), task_vars)
+            result = self._gather(task_vars)
         except AnsibleError as exc:
-            result = {"unreachable": isinstance(exc, AnsibleConnectionFailure), "failed": True, "msg": str(exc)}
+            result = {"failed": True, "msg": str(exc)}
         problem = _task_errors.describe_error(result, task_vars)
         return result if problem is None else {"changed": False, "problem": problem}
 
-    def _gather(self, options: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Asks the host, and again as long as it cannot be reached and its time is not over.
-
-        :raises AnsibleConnectionFailure: it cannot be reached.
-        """
+    def _gather(self, task_vars: dict[str, t.Any]) -> Result:
+        """Asks the host, and again as long as it cannot be reached and its time is not over."""
+        options = _options.parse_options(self, _argspec.LIVEPATCH_INFO)
+        arguments = {name: value for name, value in self._task.args.items() if name not in _CONTROLLER_ONLY}
+        required = {"livepatch" if name == "functions" else name for name in options["gather"]}
         deadline = time.monotonic() + options["unreachable_timeout"]
         while True:
-            error = None
-            try:
-                result = self._ask(task_vars)
-            except AnsibleConnectionFailure as exc:
-                result, error = {"unreachable": True}, exc
+            result = self.run_module(dict(arguments), task_vars, required)
             left = deadline - time.monotonic()
             if not result.get("unreachable") or left <= 0:
-                break
+                return result
             time.sleep(min(_RETRY_INTERVAL, left))
             # What is left of a connection that broke would only say so again.
             self._connection.reset()
-        if error is not None:
-            raise error
-        return result
-
-    def _ask(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        arguments = {name: value for name, value in self._task.args.items() if name not in _CONTROLLER_ONLY}
-        return t.cast(
-            "dict[str, t.Any]",
-            self._execute_module(
-                module_name="fleet.livepatch.livepatch_info",
-                module_args=arguments,
-                task_vars=task_vars,
-                wrap_async=bool(self._task.async_val),
-            ),
-        )

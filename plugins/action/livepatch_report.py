@@ -105,7 +105,7 @@ def _build_prestage(variables: hostvars.Variables, options: t.Mapping[str, t.Any
     downloads = []
     for host in hostvars.parse_fleet(variables):
         of_host = variables[host.name]
-        result = hostvars.get_result(of_host, hostvars.DOWNLOAD)
-        downloads.append(prestage.determine_download(host, left_out.get(host.name), result, of_host, check_mode))
+        answer = hostvars.get_answer(of_host, hostvars.DOWNLOAD)
+        downloads.append(prestage.determine_download(host, left_out.get(host.name), answer, of_host, check_mode))
     result = {"hosts": [dataclasses.asdict(download) for download in downloads]}
     return _Report(text.format_prestage(downloads), result, text.describe_prestage_problem(downloads))

@@ -90,6 +90,11 @@ LIVEPATCH_INFO: Dict[str, Dict[str, Any]] = dict(
     on_unreachable={"type": "str", "choices": ["fail", "report"], "default": "fail"},
     unreachable_timeout={"type": "int", "default": 0},
 )
+# The options of livepatch_journal
+JOURNAL: Dict[str, Dict[str, Any]] = {
+    "state": {"type": "str", "choices": ["cleared"], "default": "cleared"},
+    "reason": {"type": "str", "required": True},
+}
 
 
 def build_policy(params: Dict[str, Any], host: Host) -> policies.Policy:

@@ -262,7 +262,6 @@ kmp:
 """
 
 import contextlib
-import json
 import os
 import signal
 from typing import Any, Dict
@@ -304,12 +303,7 @@ def main() -> None:
             params["preflight_tolerate"],
             download_only=params["download_only"],
         )
-        result = _ensure.ensure_state(host, request)
-        if module._diff:
-            result["diff"] = {
-                side: json.dumps(result[side], indent=2, sort_keys=True) + "\n" for side in ("before", "after")
-            }
-        return result
+        return _ensure.ensure_state(host, request)
 
     run_module(module, work)
 

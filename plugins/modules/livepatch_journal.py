@@ -58,19 +58,13 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["cleared"], "default": "cleared"},
-            "reason": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=_argspec.JOURNAL, supports_check_mode=True)
 
     def work(host: Host) -> Dict[str, Any]:
         return _journal.clear_journal(host, module.params["reason"], module.check_mode)

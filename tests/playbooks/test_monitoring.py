@@ -28,8 +28,7 @@ def _promtool(*arguments: str, input_: str | None = None) -> str:
 
 
 def _of_host() -> str:
-    result = surveyed(covered_until="2027-03-31")
-    result["livepatch"]["transition"] = {"running": True}
+    result = surveyed(covered_until="2027-03-31", transition={"running": True})
     return metrics.format_host(result, 1_800_000_000.5)
 
 

@@ -17,6 +17,7 @@ import os
 import pickle
 import time
 import typing as t
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,11 +169,14 @@ class FakeMachine(Machine):
         self.log = [f"5,{number},{int(self.clock() * 1e6)},-;systemd: hello\n"]
 
     def _boot_id(self, text: str) -> None:
-        """It has booted, and nothing is active."""
+        """It has booted, and nothing is active.
+
+        :param text: tells this boot from others; the boot ID is made of it.
+        """
         self._active(None)
         self.log.clear()
         self._boot()
-        self.put("/proc/sys/kernel/random/boot_id", text)
+        self.put("/proc/sys/kernel/random/boot_id", str(uuid.uuid5(uuid.NAMESPACE_DNS, text)))
 
     def _boot(self) -> None:
         self._say(f"Linux version {self.release}")

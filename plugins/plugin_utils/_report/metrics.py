@@ -14,8 +14,8 @@ import math
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ENDED, OPEN
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.states import STATES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_printable
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.status import STATES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.text import OUTCOMES
 
 _STATUSES = (*OPEN, *ENDED)

@@ -17,6 +17,10 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import ACTIVE, PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath, _task_errors
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.kmp import Package
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.livepatch import Livepatch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.states import STATES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
     NOTHING,
@@ -29,21 +33,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, hostvars
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
-# Worst first, for an operator at night
-STATES = (
-    "crashed",
-    "unknown",
-    "conflict",
-    "mismatch",
-    "stalled",
-    "transitioning",
-    "not_covered",
-    "installed",
-    "unpatched",
-    "outdated",
-    "baseline",
-    "patched",
-)
 # States that a rollout ends by itself, if a KMP is available
 _ORDINARY = (*ACTIVE, *PATCHABLE)
 # What to do about a state whose reason does not say so itself
@@ -113,22 +102,21 @@ def build_rows(variables: hostvars.Variables, selection: hosts.HostSelection, no
     """The rows of the hosts, from the latest answer of each."""
     rows, today = [], to_day(now)
     for name, host_variables in variables.items():
-        result = hostvars.get_latest_answer(host_variables)
+        answer = hostvars.get_latest_answer(host_variables)
         try:
-            host = hosts.parse_host(name, host_variables, result, selection)
-            rows.append(build_row(host, host_variables, result, today))
+            host = hosts.parse_host(name, host_variables, answer, selection)
+            rows.append(build_row(host, host_variables, answer, today))
         except PlanError as exc:
             # One host's wrong variable must not hide the others.
             rows.append(Row(name, "unknown", str(exc), problems=(f"unknown: {exc}",)))
     return rows
 
 
-def build_row(
-    host: Host, variables: t.Mapping[str, t.Any], result: t.Mapping[str, t.Any] | None, today: datetime.date
-) -> Row:
-    """:param result: the host's result of livepatch_info, or what is wrong with it."""
+def build_row(host: Host, variables: t.Mapping[str, t.Any], answer: Answer | None, today: datetime.date) -> Row:
+    """:param answer: the host's to livepatch_info."""
     address = _task_errors.format_address(variables)
-    if result is None or "livepatch" not in result:
+    facts = answer.facts if answer else None
+    if facts is None:
         return Row(
             host.name,
             host.state,
@@ -137,9 +125,8 @@ def build_row(
             domains=host.domains,
             problems=(f"{host.state}: {host.reason}",),
         )
-    livepatch, kmp = result["livepatch"], result["kmp"]
-    compliance, evidence = livepatch["compliance"], livepatch["evidence"]
-    package = kmp["installed"]
+    livepatch, compliance, installed = facts.livepatch, facts.livepatch.compliance, facts.kmp.installed
+    evidence = livepatch.evidence
     return Row(
         host.name,
         host.state,
@@ -147,45 +134,41 @@ def build_row(
         address,
         release=host.release,
         build_id=host.build_id,
-        kmp=f"{package['name']}-{package['evr']}" if package and host.state in ACTIVE else None,
+        kmp=str(installed) if installed and host.state in ACTIVE else None,
         level=host.level,
-        wanted=compliance["wanted"],
-        up_to_date=compliance["up_to_date"],
-        overdue_days=_count_overdue(compliance["up_to_date"], kmp["selected"], today),
-        cves_open=_to_tuple(compliance["cves_open"]),
-        cves_fixed=_to_tuple(compliance["cves_fixed"]),
-        threads_left=evidence["threads_left"],
-        persistent=livepatch["persistent"],
-        covered_until=compliance["covered_until"],
+        wanted=compliance.wanted,
+        up_to_date=compliance.up_to_date,
+        overdue_days=_count_overdue(compliance.up_to_date, facts.kmp.selected, today),
+        cves_open=compliance.cves_open,
+        cves_fixed=compliance.cves_fixed,
+        threads_left=livepatch.threads_left,
+        persistent=livepatch.persistent,
+        covered_until=compliance.covered_until,
         domains=host.domains,
         evidence={key: evidence[key] for key in _EVIDENCE if evidence.get(key) is not None},
         problems=tuple(_list_problems(host, livepatch)),
     )
 
 
-def _to_tuple(values: t.Any) -> tuple[str, ...] | None:
-    return None if values is None else tuple(values)
-
-
-def _count_overdue(up_to_date: bool | None, selected: t.Mapping[str, t.Any] | None, today: datetime.date) -> int | None:
+def _count_overdue(up_to_date: bool | None, selected: Package | None, today: datetime.date) -> int | None:
     if up_to_date is True:
         return 0
-    issued = selected["issued"] if selected else None
+    issued = selected.issued if selected else None
     return max(0, (today - datetime.date.fromisoformat(issued)).days) if issued else None
 
 
-def _list_problems(host: Host, livepatch: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+def _list_problems(host: Host, livepatch: Livepatch) -> t.Iterator[str]:
     if host.state not in _ORDINARY or host.refused:
         advice = _ADVICE.get(host.state)
         yield f"{host.state}: {host.reason}" + (f"; {advice}" if advice else "")
-    for blocker in livepatch["blockers"]:
-        yield "blocked by {command} (thread {tid}, {class}): {advice}".format(**blocker)
+    for blocker in livepatch.blockers:
+        yield f"blocked by {blocker}"
     if host.state in ACTIVE:
-        for missing in (livepatch["next_boot"] or {}).get("missing", ()):
+        for missing in livepatch.missing:
             yield f"the next boot will not load the patch: {missing}"
-    if livepatch["health"]["verdict"] == "fail":
-        for problem in livepatch["health"]["problems"]:
-            yield "since the patch: {what}: {text}".format(**problem)
+    if livepatch.health.verdict == "fail":
+        for problem in livepatch.health.problems:
+            yield f"since the patch: {problem}"
 
 
 #

@@ -91,9 +91,9 @@ def assess_probe(
     """
     before = gate.load_outcomes(gate.wave_hosts)
     members = [name for name, row in before.items() if row.outcome in SUCCESSFUL]
-    results = hostvars.get_member_results(hostvars.get_variables(gate.batch["hosts"], task_vars), hostvars.SOAK_PROBE)
+    answers = hostvars.get_member_answers(hostvars.get_variables(gate.batch["hosts"], task_vars), hostvars.SOAK_PROBE)
     variables = hostvars.get_variables(members, task_vars)
-    now = {name: outcome.apply_probe(before[name], results.get(name), variables[name]) for name in members}
+    now = {name: outcome.apply_probe(before[name], answers.get(name), variables[name]) for name in members}
     changed = {name: row for name, row in now.items() if row != before[name]}
     # A wave's budget is that of its soak: how many a batch of it had is not known any more.
     probed = {**_assess_hosts(gate, changed, {**before, **now}, {}), "soak": assessment["soak"]}
@@ -142,7 +142,7 @@ def assess_rollback(gate: GateInput, names: t.Sequence[str], task_vars: t.Mappin
     variables = hostvars.get_variables(names, task_vars)
     rows = {
         name: outcome.apply_rollback(
-            before[name], hostvars.get_result(variables[name], hostvars.ROLLED_BACK), variables[name]
+            before[name], hostvars.get_answer(variables[name], hostvars.ROLLED_BACK), variables[name]
         )
         for name in names
     }

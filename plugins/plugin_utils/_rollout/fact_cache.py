@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import read_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, plan
 
 _FIELDS = ("state", "release", "build_id", "level", "kmp", "up_to_date")
@@ -21,7 +22,7 @@ def build_fact(name: str, result: t.Mapping[str, t.Any], now: float) -> dict[str
 
     :param result: of livepatch_info with ``on_unreachable: report``.
     """
-    host = hosts.parse_host(name, {}, result)
+    host = hosts.parse_host(name, {}, read_result(result))
     # Without a build ID it is not known which hosts it is like.
     cohort = plan.compute_cohort_id(host) if host.build_id else None
     fields = {field: getattr(host, field) for field in _FIELDS}

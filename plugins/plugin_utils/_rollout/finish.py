@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, hostvars, outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
@@ -61,7 +62,7 @@ def _finish_rollout(
         outcomes = hostvars.determine_outcomes(names, rollout, variables_by_host, read_only)
         return Ended("planned" if planned else "nothing", {}, (*unplanned, *outcomes), fleet)
     stored = store.send("show", scope=store.scope)["rollout"]
-    confirmations = hostvars.get_member_results(variables_by_host, hostvars.CONFIRMATION)
+    confirmations = hostvars.get_member_answers(variables_by_host, hostvars.CONFIRMATION)
     outcomes = [
         outcome.apply_confirmation(
             outcome.load_outcome(name, stored["outcomes"].get(name), row["cohort"], fleet_by_name.get(name)),
@@ -86,7 +87,7 @@ def _finish_rollout(
 
 
 def _decide_status(
-    rollout: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any], confirmations: t.Mapping[str, t.Any]
+    rollout: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any], confirmations: t.Mapping[str, Answer]
 ) -> tuple[str, dict[str, t.Any]]:
     status, detail = stored["status"], stored["detail"] or {}
     if "ends" in rollout:
@@ -95,7 +96,7 @@ def _decide_status(
         left = set(range(len(rollout["document"]["waves"]))) - batches.list_passed_waves(stored["gates"])
         status = "halted" if left else "done"
         detail = {"text": "the run ended before its end: run the rollout again"} if left else {}
-    if status == "done" and any(result.get("halted") for result in confirmations.values()):
+    if status == "done" and any(answer.halted for answer in confirmations.values()):
         status = "halted"
         detail = {"text": "a halt kept canaries' next boots from having the patch: run the rollout again"}
     return status, detail

@@ -15,7 +15,8 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import PATCHABLE
-from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath, _task_errors
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer, Facts
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._options import is_blank
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.schema import SETTINGS
@@ -104,10 +105,10 @@ def get_evr(kmp: str) -> str:
 def parse_host(
     name: str,
     variables: t.Mapping[str, t.Any],
-    result: t.Mapping[str, t.Any] | None,
+    answer: Answer | None,
     selection: HostSelection = HostSelection(),
 ) -> Host:
-    """Read the facts that a host has returned; without them its state is ``unknown``, with the reason.
+    """The host by its answer to livepatch_info; without facts in it the state is ``unknown``, with the reason.
 
     :param variables: the host's, with livepatch_canary, livepatch_criticality and livepatch_service_group.
     :raises PlanError: one of them cannot be understood.
@@ -118,28 +119,29 @@ def parse_host(
         "domains": tuple(f"{key}={variables[key]}" for key in selection.domain_keys if variables.get(key) is not None),
         "groups": _parse_groups(name, variables),
     }
-    if result is None or "livepatch" not in result:
-        problem = (result or {}).get("problem") or _task_errors.describe_error(result, variables)
+    facts = answer.facts if answer else None
+    if facts is None:
+        problem = answer and (answer.problem or answer.describe_error(variables))
         return Host(name, "unknown", problem or "no facts were gathered", **marks)
-    kernel, kmp, livepatch = result["kernel"], result["kmp"], result["livepatch"]
-    selected = kmp["selected"]
+    kernel, kmp, livepatch = facts.kernel, facts.kmp, facts.livepatch
+    journal = livepatch.journal
     return Host(
         name,
-        livepatch["state"],
-        livepatch["reason"],
-        release=kernel["release"],
-        build_id=kernel["build_id"],
-        arch=kernel["arch"],
-        flavor=kernel["flavor"],
-        level=livepatch["level"],
-        kmp=f"{selected['name']}-{selected['evr']}" if selected else None,
-        boot_id=kernel["boot_id"],
-        rollout=(livepatch["journal"] or {}).get("rollout"),
-        refused=selected is None and bool(kmp["rejected"]),
-        up_to_date=livepatch["compliance"]["up_to_date"] is True,
-        unconfirmed=(livepatch["journal"] or {}).get("phase") == _journal.SOAKING,
-        key=_compute_key(name, result, selection),
-        left_out=_explain_left_out(name, result, selection),
+        livepatch.state,
+        livepatch.reason,
+        release=kernel.release,
+        build_id=kernel.build_id,
+        arch=kernel.arch,
+        flavor=kernel.flavor,
+        level=livepatch.level,
+        kmp=str(kmp.selected) if kmp.selected else None,
+        boot_id=kernel.boot_id,
+        rollout=journal.rollout if journal else None,
+        refused=kmp.selected is None and kmp.has_rejected,
+        up_to_date=livepatch.compliance.up_to_date is True,
+        unconfirmed=journal is not None and journal.phase == _journal.SOAKING,
+        key=_compute_key(name, facts, selection),
+        left_out=_explain_left_out(name, facts, selection),
         **marks,
     )
 
@@ -180,34 +182,34 @@ def _parse_groups(name: str, variables: t.Mapping[str, t.Any]) -> tuple[str, ...
     return tuple(group for group in groups if not is_blank(group))
 
 
-def _search_facts(expression: t.Any, name: str, result: t.Mapping[str, t.Any], setting: str) -> t.Any:
-    facts = {"name": name, **{key: result[key] for key in ("kernel", "kmp", "livepatch")}}
-    return _jmespath.search_data(expression, facts, f"{setting} fails on the facts of host {name}")
+def _search_facts(expression: t.Any, name: str, facts: Facts, setting: str) -> t.Any:
+    data = {"name": name, **facts.blocks}
+    return _jmespath.search_data(expression, data, f"{setting} fails on the facts of host {name}")
 
 
-def _compute_key(name: str, result: t.Mapping[str, t.Any], selection: HostSelection) -> str | None:
+def _compute_key(name: str, facts: Facts, selection: HostSelection) -> str | None:
     if selection.cohort_key is None:
         return None
-    key = _search_facts(selection.cohort_key, name, result, "livepatch_cohort_key")
+    key = _search_facts(selection.cohort_key, name, facts, "livepatch_cohort_key")
     try:
         return json.dumps(key, sort_keys=True)
     except TypeError as exc:  # JMESPath's references to expressions
         raise PlanError(f"livepatch_cohort_key gives no value for host {name}: set an expression that does") from exc
 
 
-def _explain_left_out(name: str, result: t.Mapping[str, t.Any], selection: HostSelection) -> str | None:
-    if selection.filter_ is not None and not _search_facts(selection.filter_, name, result, "livepatch_filter"):
+def _explain_left_out(name: str, facts: Facts, selection: HostSelection) -> str | None:
+    if selection.filter_ is not None and not _search_facts(selection.filter_, name, facts, "livepatch_filter"):
         return "livepatch_filter does not match"
     if selection.kernel_versions is not None:
-        upstream = re.match(r"\d+(\.\d+)*", str(result["kernel"]["release"]))
+        release = facts.kernel.release
+        upstream = re.match(r"\d+(\.\d+)*", release)
         if upstream is None or not selection.kernel_versions.contains(upstream.group()):
-            release = result["kernel"]["release"]
             return f"livepatch_kernel_versions ({selection.kernel_versions}) does not include kernel {release}"
-    selected = result["kmp"]["selected"]
+    selected = facts.kmp.selected
     if selection.levels is not None and selected is not None:
-        level = selected["level"]
+        level = selected.level
         if level is None or not selection.levels.contains(str(level)):
             return f"livepatch_levels ({selection.levels}) does not include level {'none' if level is None else level}"
-    if selection.prestaged and selected is not None and not selected["downloaded"]:
+    if selection.prestaged and selected is not None and not selected.downloaded:
         return "livepatch_prestaged is set, and its KMP is not downloaded: run playbook prestage"
     return None

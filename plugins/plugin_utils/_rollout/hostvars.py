@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer, read_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, outcome
 
@@ -68,7 +69,7 @@ def parse_fleet(
     :raises PlanError: a setting of one of them cannot be understood.
     """
     return [
-        hosts.parse_host(name, variables, variables.get(GATHERED), selection)
+        hosts.parse_host(name, variables, get_answer(variables, GATHERED), selection)
         for name, variables in variables_by_host.items()
     ]
 
@@ -88,26 +89,31 @@ def find_batch(rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any])
     )
 
 
-def get_result(variables: t.Mapping[str, t.Any], name: str) -> t.Mapping[str, t.Any] | None:
-    """The registered result of a task, None where it was skipped or did not run."""
-    result = variables.get(name)
-    return None if not result or result.get("skipped") else result
+def get_answer(variables: t.Mapping[str, t.Any], name: str) -> Answer | None:
+    """What a host has answered to a task, None where the task was skipped or did not run."""
+    registered = variables.get(name)
+    return None if not registered or registered.get("skipped") else read_result(registered)
 
 
-def get_task_results(variables: t.Mapping[str, t.Any]) -> outcome.TaskResults:
-    return outcome.TaskResults(*(get_result(variables, name) for name in (INSTALL, VERIFY, REACHED)))
+def get_task_answers(variables: t.Mapping[str, t.Any]) -> outcome.TaskAnswers:
+    return outcome.TaskAnswers(*(get_answer(variables, name) for name in (INSTALL, VERIFY, REACHED)))
 
 
-def get_latest_answer(variables: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any] | None:
+def get_latest_answer(variables: t.Mapping[str, t.Any]) -> Answer | None:
     """What a host has answered last, which may be why it could not be asked."""
-    results = [result for name in (ROLLED_BACK, REACHED, VERIFY, GATHERED) if (result := get_result(variables, name))]
-    return next((result for result in results if "livepatch" in result), results[0] if results else None)
+    latest = None
+    for name in (ROLLED_BACK, REACHED, VERIFY, GATHERED):
+        answer = get_answer(variables, name)
+        if answer is not None and answer.facts is not None:
+            return answer
+        latest = latest or answer
+    return latest
 
 
-def get_member_results(variables_by_host: Variables, name: str) -> dict[str, t.Mapping[str, t.Any]]:
-    """The results of a task that each of these hosts ran in a loop, delegated to its share of the wave; by member."""
+def get_member_answers(variables_by_host: Variables, name: str) -> dict[str, Answer]:
+    """The answers to a task that each of these hosts ran in a loop, delegated to its share of the wave; by member."""
     return {
-        str(result[MEMBER]): result
+        str(result[MEMBER]): read_result(result)
         for variables in variables_by_host.values()
         for result in (variables.get(name) or {}).get("results", ())
     }
@@ -122,18 +128,14 @@ def find_refused_admission(variables_by_host: Variables) -> t.Mapping[str, t.Any
 def determine_outcomes(
     names: t.Iterable[str], rollout: t.Mapping[str, t.Any], variables_by_host: Variables, check_mode: bool
 ) -> list[outcome.Outcome]:
-    """What became of planned hosts. A result that cannot be understood is a failure, and stops nothing else."""
+    """What became of planned hosts."""
     outcomes = []
     for name in names:
         variables, row = variables_by_host[name], rollout["document"]["hosts"][name]
-        try:
-            host = hosts.parse_host(name, variables, variables.get(GATHERED))
-            # What it was when it was planned: it may have gone down since, and an earlier run have begun with it.
-            host = dataclasses.replace(host, build_id=row["build_id"], boot_id=row["boot_id"], kmp=row["kmp"])
-            results = get_task_results(variables)
-            result = outcome.determine_outcome(host, variables, results, rollout["id"], check_mode)
-        except (AttributeError, KeyError, TypeError) as exc:
-            reason = f"what it answered cannot be understood ({exc!r}): report it as a bug"
-            result = outcome.Outcome(name, "failed", reason, "unknown")
+        host = hosts.parse_host(name, variables, get_answer(variables, GATHERED))
+        # What it was when it was planned: it may have gone down since, and an earlier run have begun with it.
+        host = dataclasses.replace(host, build_id=row["build_id"], boot_id=row["boot_id"], kmp=row["kmp"])
+        answers = get_task_answers(variables)
+        result = outcome.determine_outcome(host, variables, answers, rollout["id"], check_mode)
         outcomes.append(dataclasses.replace(result, cohort=row["cohort"]))
     return outcomes

@@ -13,6 +13,9 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import ACTIVE
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer, Facts
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.change import Job
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.livepatch import Livepatch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_one_line
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
@@ -49,15 +52,15 @@ class Outcome:
 
 
 @dataclasses.dataclass(frozen=True)
-class TaskResults:
-    """Results of a host's tasks, each None where it did not run."""
+class TaskAnswers:
+    """A host's answers to tasks, each None where the task did not run."""
 
     # Of the task that started the run; in check mode it says what would be done
-    install: t.Mapping[str, t.Any] | None = None
+    install: Answer | None = None
     # Of the task that collected the run
-    verify: t.Mapping[str, t.Any] | None = None
+    verify: Answer | None = None
     # Of a host that was lost: the facts gathered once more, after a while
-    recheck: t.Mapping[str, t.Any] | None = None
+    recheck: Answer | None = None
 
 
 def build_unplanned_outcome(host: Host, left_out: str | None = None) -> Outcome:
@@ -73,7 +76,7 @@ def build_unplanned_outcome(host: Host, left_out: str | None = None) -> Outcome:
 def determine_outcome(
     host: Host,
     variables: t.Mapping[str, t.Any],
-    results: TaskResults,
+    answers: TaskAnswers,
     rollout: str | None = None,
     check_mode: bool = False,
 ) -> Outcome:
@@ -82,29 +85,29 @@ def determine_outcome(
     :param rollout: ID of this one: what the host's journal ascribes to it was done by it, if only by an earlier run.
     """
     before = Outcome(host.name, "pending", "not started", host.state, host.level, host.kmp)
-    install, verify = results.install, results.verify
-    if not install:
+    install, verify = answers.install, answers.verify
+    if install is None:
         return before
-    if install.get("halted"):
-        return dataclasses.replace(before, reason=str(install.get("msg")), halted=True)
+    if install.halted:
+        return dataclasses.replace(before, reason=str(install.msg), halted=True)
     base = dataclasses.replace(before, outcome="failed", state="unknown", level=None)
-    if results.recheck is not None:
-        return _assess_recheck(host, base, install, results.recheck, rollout)
-    error = _task_errors.describe_error(install, variables)
+    if answers.recheck is not None:
+        return _assess_recheck(host, base, install, answers.recheck, rollout)
+    error = install.describe_error(variables)
     if error is not None:
-        facts = install.get("livepatch") or {}
+        livepatch = install.livepatch
         return dataclasses.replace(
             base,
-            outcome="lost" if install.get("unreachable") else "failed",
+            outcome="lost" if install.unreachable else "failed",
             reason=error,
-            state=facts.get("state", "unknown"),
-            level=facts.get("level"),
+            state=livepatch.state if livepatch else "unknown",
+            level=livepatch.level if livepatch else None,
         )
     if check_mode:
         return dataclasses.replace(before, reason="check mode: would be patched")
-    error = _task_errors.describe_error(verify, variables)
-    if not verify or error is not None:
-        lost = not verify or bool(verify.get("unreachable"))
+    error = verify.describe_error(variables) if verify else None
+    if verify is None or error is not None:
+        lost = verify is None or verify.unreachable
         # It was started, so that it is patched by now, or will be.
         return dataclasses.replace(
             base, outcome="lost" if lost else "failed", reason=error or "its patch was not verified", applied=not lost
@@ -112,22 +115,22 @@ def determine_outcome(
     return _assess_verification(host, base, verify, rollout)
 
 
-def apply_probe(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
+def apply_probe(before: Outcome, answer: Answer | None, variables: t.Mapping[str, t.Any]) -> Outcome:
     """The outcome of a host that was healthy, after a probe during the soak.
 
-    :param result: the host's facts, None where it was not probed.
+    :param answer: the host's, None where it was not probed.
     """
-    error = _task_errors.describe_error(result, variables) if result else "it was not probed"
-    if result and "problem" in result:
-        error = str(result["problem"])
-    if not result or error is not None:
-        return dataclasses.replace(before, outcome="lost", reason=f"during the soak: {error}", state="unknown")
-    livepatch = result["livepatch"]
-    crashed = livepatch["state"] == "crashed"
+    error = (answer.problem or answer.describe_error(variables)) if answer else "it was not probed"
+    facts = answer.facts if answer else None
+    if facts is None or error is not None:
+        reason = f"during the soak: {error or 'no facts were gathered'}"
+        return dataclasses.replace(before, outcome="lost", reason=reason, state="unknown")
+    livepatch = facts.livepatch
+    crashed = livepatch.state == "crashed"
     now = dataclasses.replace(
         before,
-        state=livepatch["state"],
-        level=livepatch["level"],
+        state=livepatch.state,
+        level=livepatch.level,
         crashed=before.crashed or crashed,
         # A host that crashed runs what its next boot had, and is not changed until an operator has looked at it.
         applied=before.applied and not crashed,
@@ -137,130 +140,128 @@ def apply_probe(before: Outcome, result: t.Mapping[str, t.Any] | None, variables
         now = dataclasses.replace(now, health_unknown=_explain_unknown_health(livepatch))
     problem = _format_health_problems(livepatch) if now.applied else None
     # Whether it is the newest does not matter: another one may have come out while the wave soaks.
-    if problem is None and not _is_active(result, before.kmp):
-        problem = f"{livepatch['state']}: {livepatch['reason']}"
+    if problem is None and not _is_active(facts, before.kmp):
+        problem = f"{livepatch.state}: {livepatch.reason}"
     if problem is None:
         return now
     return dataclasses.replace(now, outcome="failed", reason=f"during the soak: {problem}")
 
 
-def apply_confirmation(
-    before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]
-) -> Outcome:
+def apply_confirmation(before: Outcome, answer: Answer | None, variables: t.Mapping[str, t.Any]) -> Outcome:
     """The outcome of a host after the patch was confirmed for its next boot.
 
-    :param result: of that task, None where it did not run.
+    :param answer: to that task, None where it did not run.
     """
-    error = _task_errors.describe_error(result, variables)
-    if error is None or before.bad or (result or {}).get("halted"):
+    error = answer.describe_error(variables) if answer else None
+    if answer is None or error is None or before.bad or answer.halted:
         return before
     reason = f"{before.reason}; but the patch was not confirmed for the next boot: {error}"
     return dataclasses.replace(before, outcome="failed", reason=reason)
 
 
-def apply_rollback(before: Outcome, result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> Outcome:
+def apply_rollback(before: Outcome, answer: Answer | None, variables: t.Mapping[str, t.Any]) -> Outcome:
     """The outcome of a host after its rollback.
 
-    :param result: of the task that collected it, None where it did not run.
+    :param answer: to the task that collected it, None where it did not run.
     """
     why = before.reason
-    if not result or result.get("unreachable") or "livepatch" not in result:
-        error = _task_errors.describe_error(result, variables) or "its rollback was not run"
+    if answer is None or answer.unreachable or answer.livepatch is None:
+        error = (answer.describe_error(variables) if answer else None) or "its rollback was not run"
         return dataclasses.replace(before, outcome="rollback_pending", reason=f"{why}; not rolled back yet: {error}")
-    livepatch = result["livepatch"]
-    job = livepatch["job"] or {"failed": True, "msg": KILLED}
-    now = dataclasses.replace(before, state=livepatch["state"], level=livepatch["level"], applied=False)
-    if not job["failed"]:
-        level = "no live patch" if livepatch["level"] is None else f"level {livepatch['level']}"
+    livepatch = answer.livepatch
+    job = livepatch.job or Job(True, msg=KILLED)
+    now = dataclasses.replace(before, state=livepatch.state, level=livepatch.level, applied=False)
+    if not job.failed:
+        level = "no live patch" if livepatch.level is None else f"level {livepatch.level}"
         return dataclasses.replace(now, outcome="rolled_back", reason=f"{why}; rolled back to {level}")
-    if livepatch["state"] == "crashed":
+    if livepatch.state == "crashed":
         # A second try would be refused until an operator has looked at it.
-        reason = f"{why}; it went down before it was rolled back: {livepatch['reason']}"
+        reason = f"{why}; it went down before it was rolled back: {livepatch.reason}"
         return dataclasses.replace(now, outcome="failed", crashed=True, reason=reason)
-    kind = "rollback_refused" if job.get("refused") else "rollback_pending"
+    kind = "rollback_refused" if job.refused else "rollback_pending"
     return dataclasses.replace(
         now, outcome=kind, applied=True, reason=f"{why}; the rollback failed: {_format_job_error(job)}"
     )
 
 
-def _format_job_error(job: t.Mapping[str, t.Any]) -> str:
-    return to_one_line(str(job.get("msg") or _task_errors.NO_MESSAGE))
+def _format_job_error(job: Job) -> str:
+    return to_one_line(job.msg or _task_errors.NO_MESSAGE)
 
 
-def _assess_recheck(
-    host: Host,
-    base: Outcome,
-    install: t.Mapping[str, t.Any],
-    recheck: t.Mapping[str, t.Any],
-    rollout: str | None,
-) -> Outcome:
+def _assess_recheck(host: Host, base: Outcome, install: Answer, recheck: Answer, rollout: str | None) -> Outcome:
     """Of a host that was lost for a while."""
-    if "livepatch" not in recheck:
-        reason = str(recheck.get("problem") or "the host does not answer")
-        return dataclasses.replace(base, outcome="lost", reason=reason)
-    journal = recheck["livepatch"]["journal"] or {}
-    begun = recheck["livepatch"]["job"] is not None or journal.get("run") == install.get("run")
+    facts = recheck.facts
+    if facts is None:
+        return dataclasses.replace(base, outcome="lost", reason=recheck.problem or "the host does not answer")
+    livepatch, journal = facts.livepatch, facts.livepatch.journal
+    begun = livepatch.job is not None or (None if journal is None else journal.run) == install.run
     # Or by an earlier run, which has died
-    begun = begun or _is_changed_by(recheck, rollout)
-    if not begun and recheck["kernel"]["boot_id"] == host.boot_id:
-        return _skip_unbegun(base, recheck)
-    return _assess_verification(host, base, recheck, rollout)
+    begun = begun or _is_changed_by(livepatch, rollout)
+    if not begun and facts.kernel.boot_id == host.boot_id:
+        return _skip_unbegun(base, livepatch)
+    return _assess_facts(host, base, facts, rollout)
 
 
-def _skip_unbegun(base: Outcome, result: t.Mapping[str, t.Any]) -> Outcome:
+def _skip_unbegun(base: Outcome, livepatch: Livepatch) -> Outcome:
     return dataclasses.replace(
         base,
         outcome="skipped",
         reason="the host was unreachable when its batch started, and was not changed",
-        state=result["livepatch"]["state"],
-        level=result["livepatch"]["level"],
+        state=livepatch.state,
+        level=livepatch.level,
     )
 
 
-def _is_changed_by(result: t.Mapping[str, t.Any], rollout: str | None) -> bool:
+def _is_changed_by(livepatch: Livepatch, rollout: str | None) -> bool:
     """Whether the last change of a host was made by this rollout."""
-    return rollout is not None and (result["livepatch"]["journal"] or {}).get("rollout") == rollout
+    return rollout is not None and livepatch.journal is not None and livepatch.journal.rollout == rollout
 
 
-def _is_undone(result: t.Mapping[str, t.Any]) -> bool:
+def _is_undone(livepatch: Livepatch) -> bool:
     """Whether the change of a host has failed and left it as it was: there is nothing to roll back. A run that took
     over from another and failed does not know what that one had done: the journal does.
     """
-    job, journal = result["livepatch"]["job"], result["livepatch"]["journal"] or {}
-    unchanged = bool(job and job["failed"] and job.get("before") and job["before"] == job.get("after"))
-    return unchanged and journal.get("phase") == _journal.FAILED
+    job, journal = livepatch.job, livepatch.journal
+    unchanged = job is not None and job.failed and job.before is not None and job.before == job.after
+    return unchanged and journal is not None and journal.phase == _journal.FAILED
 
 
-def _assess_verification(host: Host, base: Outcome, verify: t.Mapping[str, t.Any], rollout: str | None) -> Outcome:
-    job = verify["livepatch"]["job"]
-    if job is not None and job.get("not_begun"):
-        return _skip_unbegun(base, verify)
-    kernel, livepatch, installed = verify["kernel"], verify["livepatch"], verify["kmp"]["installed"]
-    kmp = f"{installed['name']}-{installed['evr']}" if installed else None
-    changed_by_rollout = _is_changed_by(verify, rollout)
-    changed = bool((job or {}).get("changed")) or changed_by_rollout
+def _assess_verification(host: Host, base: Outcome, verify: Answer, rollout: str | None) -> Outcome:
+    if verify.facts is None:
+        return dataclasses.replace(base, reason="its patch was not verified: no facts were gathered", applied=True)
+    return _assess_facts(host, base, verify.facts, rollout)
+
+
+def _assess_facts(host: Host, base: Outcome, facts: Facts, rollout: str | None) -> Outcome:
+    kernel, livepatch, installed = facts.kernel, facts.livepatch, facts.kmp.installed
+    job = livepatch.job
+    if job is not None and job.not_begun:
+        return _skip_unbegun(base, livepatch)
+    kmp = str(installed) if installed else None
+    changed_by_rollout = _is_changed_by(livepatch, rollout)
+    changed = changed_by_rollout or (job is not None and job.changed)
     now = dataclasses.replace(
         base,
-        reason=livepatch["reason"],
-        state=livepatch["state"],
-        level=livepatch["level"],
+        reason=livepatch.reason,
+        state=livepatch.state,
+        level=livepatch.level,
         kmp=kmp,
-        seconds=((job or {}).get("transition") or {}).get("seconds"),
-        applied=changed and livepatch["state"] in ACTIVE and not _is_undone(verify),
+        seconds=job.seconds if job else None,
+        applied=changed and livepatch.state in ACTIVE and not _is_undone(livepatch),
     )
-    if kernel["boot_id"] != host.boot_id:
+    if kernel.boot_id != host.boot_id:
         reason = f"the host has rebooted since the rollout began: {now.reason}"
         return dataclasses.replace(now, reason=reason, crashed=True)
-    if job is None and not (changed_by_rollout and livepatch["compliance"]["up_to_date"]):
+    if job is None and not (changed_by_rollout and livepatch.compliance.up_to_date):
         return dataclasses.replace(now, reason=f"{KILLED}: {now.reason}")
-    if job is not None and job["failed"]:
+    if job is not None and job.failed:
         return dataclasses.replace(now, reason=_format_job_error(job))
-    if kernel["build_id"] != host.build_id or kmp != host.kmp:
+    if kernel.build_id != host.build_id or kmp != host.kmp:
         planned = f"{host.kmp} on build ID {host.build_id}"
-        actual = f"{kmp or 'no KMP'} on build ID {kernel['build_id']}"
+        actual = f"{kmp or 'no KMP'} on build ID {kernel.build_id}"
         reason = f"planned was {planned}; the host has {actual}, which no canary has tried: {now.reason}"
         return dataclasses.replace(now, reason=reason)
-    if not livepatch["compliance"]["up_to_date"]:
+    if not livepatch.compliance.up_to_date:
         return now
     problems = _format_health_problems(livepatch) if changed else None
     if problems is not None:
@@ -269,29 +270,22 @@ def _assess_verification(host: Host, base: Outcome, verify: t.Mapping[str, t.Any
     return dataclasses.replace(now, outcome="done" if changed else "unchanged", health_unknown=unknown)
 
 
-def _is_active(result: t.Mapping[str, t.Any], kmp: str | None) -> bool:
+def _is_active(facts: Facts, kmp: str | None) -> bool:
     """Whether this KMP is the active one."""
-    installed = result["kmp"]["installed"]
-    return (
-        result["livepatch"]["state"] in ACTIVE
-        and installed is not None
-        and f"{installed['name']}-{installed['evr']}" == kmp
-    )
+    installed = facts.kmp.installed
+    return facts.livepatch.state in ACTIVE and installed is not None and str(installed) == kmp
 
 
-def _format_health_problems(livepatch: t.Mapping[str, t.Any]) -> str | None:
+def _format_health_problems(livepatch: Livepatch) -> str | None:
     """What has gone wrong on the host since the patch was applied."""
-    health = livepatch.get("health") or {}
-    if health.get("verdict") != "fail":
+    if livepatch.health.verdict != "fail":
         return None
-    problems = "; ".join("{what}: {text}".format(**problem) for problem in health["problems"])
-    return problems or "its health check failed without naming a problem"
+    return "; ".join(livepatch.health.problems) or "its health check failed without naming a problem"
 
 
-def _explain_unknown_health(livepatch: t.Mapping[str, t.Any]) -> str | None:
+def _explain_unknown_health(livepatch: Livepatch) -> str | None:
     """Why it is not known whether something has gone wrong on the host since the patch was applied."""
-    health = livepatch.get("health") or {}
-    return str(health.get("reason")) if health.get("verdict") == "inconclusive" else None
+    return str(livepatch.health.reason) if livepatch.health.verdict == "inconclusive" else None
 
 
 def load_outcome(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, before: Host | None = None) -> Outcome:

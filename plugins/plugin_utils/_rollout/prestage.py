@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils import _task_errors
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
 
@@ -25,23 +25,23 @@ class Download:
 def determine_download(
     host: Host,
     left_out: str | None,
-    result: t.Mapping[str, t.Any] | None,
+    answer: Answer | None,
     variables: t.Mapping[str, t.Any],
     check_mode: bool,
 ) -> Download:
     """What the download has come to on one host.
 
     :param left_out: why the plan has the host in no wave, None where it has it in one.
-    :param result: of the host's task with ``download_only``, None where it did not run.
+    :param answer: to the host's task with ``download_only``, None where it did not run.
     """
     if left_out is not None:
         if host.patchable:
             return Download(host.name, "skipped", left_out)
         kind = "unchanged" if host.up_to_date else "skipped" if host.settled else "failed"
         return Download(host.name, kind, host.reason)
-    error = _task_errors.describe_error(result, variables) if result else "its download was not run"
-    if not result or error is not None:
+    error = answer.describe_error(variables) if answer else "its download was not run"
+    if answer is None or error is not None:
         return Download(host.name, "failed", error or "", host.kmp)
-    if not result["changed"]:
+    if not answer.changed:
         return Download(host.name, "present", "downloaded before", host.kmp)
     return Download(host.name, "downloaded", "would be downloaded" if check_mode else "", host.kmp)

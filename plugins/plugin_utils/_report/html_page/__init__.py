@@ -18,6 +18,7 @@ import json
 import typing as t
 from pathlib import Path
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.states import STATES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
     NOTHING,
     abbreviate,
@@ -25,7 +26,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     format_time,
     shorten_build_id,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import status
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.html_page import charts
 
 Document = t.Mapping[str, t.Any]
@@ -119,7 +119,7 @@ def _build_filter_button(filter_: str, value: str, text: str) -> str:
 
 
 def _build_tiles(document: Document) -> str:
-    key, order = ("outcome", ()) if document["rollout"] else ("state", status.STATES)
+    key, order = ("outcome", ()) if document["rollout"] else ("state", STATES)
     counts = collections.Counter(host[key] for host in document["hosts"])
     names = sorted(counts, key=lambda name: (order.index(name) if name in order else -1, -counts[name], name))
     tiles = "".join(f"<li><b>{counts[name]}</b>{_build_filter_button(key, name, name)}</li>" for name in names)

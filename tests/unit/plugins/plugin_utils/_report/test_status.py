@@ -13,51 +13,37 @@ import typing as t
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _state
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import read_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import status
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts
+from tests.support import answers
 
 TODAY = datetime.date(2026, 11, 25)
-KMP = "kernel-livepatch-6_4_0-default"
-OLD, NEW = ({"name": KMP, "evr": f"{level}-1", "level": level, "issued": f"2026-11-0{level}"} for level in (2, 3))
+OLD, NEW = answers.package(2), answers.package(3)
 
 
 def surveyed(state: str = "patched", **told: t.Any) -> dict[str, t.Any]:
-    """What livepatch_info returns for a host, as far as it is looked at here."""
-    up_to_date = told.pop("up_to_date", state == "patched")
-    return {
-        "kernel": {
-            "release": "6.4.0-default",
-            "build_id": "ab" * 20,
-            "arch": "x86_64",
-            "flavor": "default",
-            "boot_id": "b",
-        },
-        "kmp": {"installed": told.pop("installed", NEW), "selected": NEW, "rejected": []},
-        "livepatch": {
+    """What livepatch_info returns for a host."""
+    return answers.gathered(
+        kmp={"installed": told.pop("installed", NEW)},
+        livepatch={
             "state": state,
-            "reason": told.pop("reason", "so it is"),
-            "level": told.pop("level", 3),
-            "evidence": {"threads_left": told.pop("threads_left", 0)},
             "compliance": {
-                "wanted": 3,
-                "up_to_date": up_to_date,
-                "cves_open": told.pop("cves_open", []),
-                "cves_fixed": told.pop("cves_fixed", ["CVE-2099-0003"]),
-                "covered_until": told.pop("covered_until", None),
+                "up_to_date": told.pop("up_to_date", state == "patched"),
+                **{key: told.pop(key) for key in ("cves_open", "covered_until") if key in told},
             },
-            "persistent": told.pop("persistent", True),
+            "evidence": {"threads_left": told.pop("threads_left", 0)},
             "next_boot": {"missing": told.pop("missing", [])},
-            "blockers": told.pop("blockers", []),
-            "health": told.pop("health", {"verdict": "pass", "problems": []}),
-            "journal": None,
+            **told,
         },
-    }
+    )
 
 
 def row(name: str, result: t.Mapping[str, t.Any] | None, **variables: t.Any) -> status.Row:
     variables = {"inventory_hostname": name, **variables}
-    return status.build_row(hosts.parse_host(name, variables, result), variables, result, TODAY)
+    answer = None if result is None else read_result(result)
+    return status.build_row(hosts.parse_host(name, variables, answer), variables, answer, TODAY)
 
 
 def lost(name: str, address: str) -> status.Row:
@@ -93,7 +79,16 @@ def test_one_host_is_told_with_its_address() -> None:
 
 
 def test_a_migration_that_stalls_is_told_with_who_holds_it_and_what_to_do() -> None:
-    blocker = {"command": "kworker/1:2", "tid": 54, "class": "kernel_thread", "advice": "report it to the vendor"}
+    blocker = {
+        "tid": 54,
+        "command": "kworker/1:2",
+        "kernel_thread": True,
+        "state": "D",
+        "cpu": 1,
+        "stack": "msleep",
+        "class": "kernel_thread",
+        "advice": "report it to the vendor",
+    }
     lines = status.format_status([row("web1", surveyed("stalled", threads_left=2, blockers=[blocker]))], TODAY)
     assert "  stalled, 2 left  " in lines[1]
     assert "  web1: blocked by kworker/1:2 (thread 54, kernel_thread): report it to the vendor" in lines
@@ -184,4 +179,4 @@ def test_what_cannot_be_required(required: str, why: str) -> None:
 
 def test_the_document_is_json() -> None:
     document = json.loads(json.dumps(status.to_document([_WELL])))
-    assert document["hosts"][0]["kmp"] == f"{KMP}-3-1"
+    assert document["hosts"][0]["kmp"] == f"{answers.KMP}-3-1"

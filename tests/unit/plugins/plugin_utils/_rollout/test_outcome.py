@@ -6,51 +6,65 @@
 
 from __future__ import annotations
 
+import dataclasses
+import typing as t
+
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.kernel import Kernel
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.livepatch import Livepatch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from tests.support import answers
 
-HOST = Host("web1", "unpatched", "", "6.1.0-56-default", "aa", "x86_64", "default", None, "klp-3", "boot-1")
-APPLIED = {"started": 1, "finished": 0, "changed": True, "run": "r"}
-DONE = {"failed": False, "changed": True, "msg": None, "transition": {"seconds": 1.2}}
+BOOTS = [f"5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c1{number}" for number in range(2)]
+HOST = Host("web1", "unpatched", "", "6.4.0-default", "aa", "x86_64", "default", None, "klp-3-1", BOOTS[0])
+APPLIED = Answer(changed=True, run="r")
+DONE = answers.job()
+LOST = Answer(unreachable=True, msg="Connection reset by peer")
+LOST_RUN = dataclasses.replace(LOST, run="r")
+HALTED = Answer(failed=True, halted=True, msg="not started: halted")
 
 
 def verified(
     state: str = "patched",
     up_to_date: bool | None = True,
-    boot_id: str = "boot-1",
+    boot_id: str = BOOTS[0],
     build_id: str = "aa",
-    evr: str = "3",
-    **more: dict | None,
-) -> dict:
-    return {
-        "kernel": {"boot_id": boot_id, "build_id": build_id},
-        "kmp": {"installed": {"name": "klp", "evr": evr}},
-        "livepatch": {
+    evr: str = "3-1",
+    **more: t.Any,
+) -> Answer:
+    health = {"verdict": "pass", "problems": [], "since": None, "complete": True, "reason": None}
+    return answers.answer(
+        kernel={"boot_id": boot_id, "build_id": build_id},
+        kmp={"installed": {"name": "klp", "evr": evr}},
+        livepatch={
             "state": state,
             "reason": "why",
-            "level": 3,
             "compliance": {"up_to_date": up_to_date},
             "job": more.get("job", DONE),
             "journal": more.get("journal"),
-            "health": more.get("health"),
+            "health": {**health, **more.get("health", {})},
         },
-    }
+    )
+
+
+def failed(msg: str, **job: t.Any) -> dict[str, t.Any]:
+    """A run that failed without a word of what it has done."""
+    return {"failed": True, "msg": msg, **job}
 
 
 def determine(install=None, verify=None, recheck=None, rollout=None, check_mode=False) -> outcome.Outcome:
-    return outcome.determine_outcome(HOST, {}, outcome.TaskResults(install, verify, recheck), rollout, check_mode)
+    return outcome.determine_outcome(HOST, {}, outcome.TaskAnswers(install, verify, recheck), rollout, check_mode)
 
 
-LOST = {"unreachable": True, "msg": "Connection reset by peer"}
-REFUSED = {
-    "failed": True,
-    "msg": "the kernel refused it",
-    "kernel": {},
-    "livepatch": {"state": "installed", "level": None},
-    "transition": {"seconds": None},
-}
+REFUSED = Answer(
+    failed=True,
+    msg="the kernel refused it",
+    kernel=Kernel("6.4.0-default", "x86_64"),
+    livepatch=Livepatch("installed", "its module is not active"),
+)
 
 
 @pytest.mark.parametrize(
@@ -61,20 +75,20 @@ REFUSED = {
         (APPLIED, verified(job={"failed": False, "changed": False}), "unchanged"),
         (APPLIED, verified(job=None), "failed"),
         (APPLIED, verified(job={"failed": True, "msg": "the kernel refused it"}), "failed"),
-        ({"failed": True, "halted": True, "msg": "not started: halted"}, None, "pending"),
+        (HALTED, None, "pending"),
         (LOST, None, "lost"),
         (LOST, verified(), "lost"),
         (REFUSED, None, "failed"),
         (APPLIED, LOST, "lost"),
-        (APPLIED, {"failed": True, "msg": "broken"}, "failed"),
+        (APPLIED, Answer(failed=True, msg="broken"), "failed"),
         (APPLIED, verified("outdated", False), "failed"),
         (APPLIED, verified("unknown", None), "failed"),
-        (APPLIED, verified(boot_id="boot-2"), "failed"),
+        (APPLIED, verified(boot_id=BOOTS[1]), "failed"),
         (APPLIED, verified(build_id="bb"), "failed"),
-        (APPLIED, verified(evr="4"), "failed"),
-        ({}, {}, "pending"),
-        (APPLIED, {}, "lost"),
-        ({"changed": False}, None, "lost"),
+        (APPLIED, verified(evr="4-1"), "failed"),
+        (APPLIED, None, "lost"),
+        (APPLIED, Answer(), "failed"),
+        (Answer(), None, "lost"),
     ],
 )
 def test_of_a_planned_host(install, verify, expected):
@@ -87,7 +101,7 @@ def test_a_refused_module_is_told_with_the_state_that_it_left():
 
 
 def test_a_reboot_in_the_middle_is_told():
-    result = determine(APPLIED, verified(boot_id="boot-2"))
+    result = determine(APPLIED, verified(boot_id=BOOTS[1]))
     assert ("rebooted" in result.reason, result.crashed) == (True, True)
 
 
@@ -130,7 +144,7 @@ def test_seconds_of_the_migration():
 
 
 def test_a_canary_whose_next_boot_is_not_in_order():
-    confirm = {"failed": True, "msg": "dracut could not make it", "kernel": {}}
+    confirm = Answer(failed=True, msg="dracut could not make it")
     result = outcome.apply_confirmation(determine(APPLIED, verified()), confirm, {})
     assert result.outcome == "failed"
     assert result.reason.endswith("not confirmed for the next boot: dracut could not make it")
@@ -138,32 +152,34 @@ def test_a_canary_whose_next_boot_is_not_in_order():
 
 
 def test_a_halt_before_a_canary_was_confirmed_is_no_failure_of_it():
-    halted = {"failed": True, "halted": True, "msg": "not started: rollouts are halted"}
-    assert outcome.apply_confirmation(determine(APPLIED, verified()), halted, {}).outcome == "done"
-    assert determine(halted).halted is True
+    assert outcome.apply_confirmation(determine(APPLIED, verified()), HALTED, {}).outcome == "done"
+    assert determine(HALTED).halted is True
     assert determine(APPLIED, verified()).halted is False
 
 
 def test_who_was_started_and_cannot_be_verified_has_something_to_go_back_from():
-    result = determine(APPLIED, {"failed": True, "msg": "sudo wants a password"})
+    result = determine(APPLIED, Answer(failed=True, msg="sudo wants a password"))
     assert (result.outcome, result.applied) == ("failed", True)
     assert determine(APPLIED, LOST).applied is False, "nobody reaches it"
-    assert determine(APPLIED, verified(evr="4")).applied is True, "whatever it has got"
+    assert determine(APPLIED, verified(evr="4-1")).applied is True, "whatever it has got"
 
 
 @pytest.mark.parametrize(
     ("before", "after", "phase", "applied"),
     [
-        ({"level": 2}, {"level": 2}, "failed", False),
-        ({"level": 2}, {"level": 3}, "failed", True),
+        (2, 2, "failed", False),
+        (2, 3, "failed", True),
         (None, None, "failed", True),
         # It was changed by the run before, and this one was refused
-        ({"level": 3}, {"level": 3}, "done", True),
-        ({"level": 3}, {"level": 3}, "soaking", True),
+        (3, 3, "done", True),
+        (3, 3, "soaking", True),
     ],
 )
 def test_who_is_as_it_was_has_nothing_to_go_back_from(before, after, phase, applied):
-    refused = {"failed": True, "changed": False, "msg": "the kernel refused it", "before": before, "after": after}
+    levels = {
+        side: {**DONE["before"], "level": level} for side, level in (("before", before), ("after", after)) if level
+    }
+    refused = failed("the kernel refused it", changed=False, **levels)
     result = determine(APPLIED, verified("outdated", False, job=refused, journal={**MINE, "phase": phase}), rollout="p")
     assert (result.outcome, result.applied) == ("failed", applied)
 
@@ -178,7 +194,7 @@ def test_who_was_thought_to_be_in_flight_and_was_never_begun_is_left_for_the_nex
 # Hosts that were lost for a while
 #
 
-MINE = {"run": "r", "rollout": "p"}
+MINE = answers.journal(rollout="p")
 
 
 @pytest.mark.parametrize(
@@ -188,13 +204,13 @@ MINE = {"run": "r", "rollout": "p"}
         (LOST, verified(), "done"),
         (APPLIED, verified(), "done"),
         # Still away
-        (LOST, {"problem": "unreachable: it does not answer"}, "lost"),
+        (LOST, Answer(problem="unreachable: it does not answer"), "lost"),
         # In another boot: it went down with the patch
-        (LOST, verified("crashed", None, boot_id="boot-2", job=None), "failed"),
+        (LOST, verified("crashed", None, boot_id=BOOTS[1], job=None), "failed"),
         # Nothing was ever started on it
-        ({**LOST, "run": "r"}, verified("unpatched", False, job=None), "skipped"),
+        (LOST_RUN, verified("unpatched", False, job=None), "skipped"),
         # It was started, and has gone away in the middle
-        ({**LOST, "run": "r"}, verified("installed", False, job=None, journal=MINE), "failed"),
+        (LOST_RUN, verified("installed", False, job=None, journal=MINE), "failed"),
     ],
 )
 def test_of_a_host_that_was_lost(install, found, expected):
@@ -202,9 +218,9 @@ def test_of_a_host_that_was_lost(install, found, expected):
 
 
 def test_who_was_lost_and_was_patched_by_the_run_before_is_no_other():
-    found = verified(job=None, journal={"run": "before", "rollout": "p"})
-    assert determine({**LOST, "run": "r"}, LOST, found, rollout="p").outcome == "done"
-    assert determine({**LOST, "run": "r"}, LOST, found, rollout="q").outcome == "skipped"
+    found = verified(job=None, journal=answers.journal(run="before", rollout="p"))
+    assert determine(LOST_RUN, LOST, found, rollout="p").outcome == "done"
+    assert determine(LOST_RUN, LOST, found, rollout="q").outcome == "skipped"
 
 
 #
@@ -248,11 +264,11 @@ def test_of_a_host_that_was_not_changed_the_health_is_not_ours():
         (verified(health=KERNEL_OOPS), "failed"),
         # A newer one has come out; somebody has put in another one
         (verified("outdated", False), "done"),
-        (verified(evr="4"), "failed"),
+        (verified(evr="4-1"), "failed"),
         (verified("transitioning", None), "failed"),
-        ({"problem": "unreachable: it does not answer"}, "lost"),
+        (Answer(problem="unreachable: it does not answer"), "lost"),
         (LOST, "lost"),
-        ({"failed": True, "msg": "broken"}, "lost"),
+        (Answer(failed=True, msg="broken"), "lost"),
         (None, "lost"),
     ],
 )
@@ -263,7 +279,7 @@ def test_a_probe(result, expected):
 
 
 def test_who_goes_down_in_the_soak_has_nothing_to_go_back_from():
-    result = outcome.apply_probe(determine(APPLIED, verified()), verified("crashed", None, boot_id="boot-2"), {})
+    result = outcome.apply_probe(determine(APPLIED, verified()), verified("crashed", None, boot_id=BOOTS[1]), {})
     assert (result.outcome, result.crashed, result.applied) == ("failed", True, False)
 
 

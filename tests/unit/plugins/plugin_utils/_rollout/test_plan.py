@@ -16,10 +16,12 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host, parse_host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
+from tests.support import answers
 
 SIZES = ("1%", "5%", "25%")
 # AWX sends answers that a survey did not get as such
@@ -184,61 +186,45 @@ def test_the_quarantine_bars_a_kmp_in_a_cohort_or_everywhere_and_hosts() -> None
     assert left(host="x1") == {"x1"}
 
 
-def _result(
+def _answer(
     release: str = "6.4.0-150600.23.7-default", level: int = 3, downloaded: bool = True, **kernel: t.Any
-) -> dict[str, t.Any]:
-    return {
-        "kernel": {
-            "release": release,
-            "build_id": "aa",
-            "arch": "x86_64",
-            "flavor": "default",
-            "boot_id": "b",
-            **kernel,
-        },
-        "kmp": {
-            "selected": {"name": "klp", "evr": f"{level}-1", "level": level, "downloaded": downloaded},
-            "rejected": [],
-        },
-        "livepatch": {
-            "state": "unpatched",
-            "reason": "",
-            "level": None,
-            "compliance": {"up_to_date": False},
-            "journal": None,
-        },
-    }
+) -> Answer:
+    return answers.answer(
+        kernel={"release": release, **kernel},
+        kmp={"installed": None, "selected": answers.package(level, downloaded=downloaded)},
+        livepatch={"state": "unpatched", "level": None, "compliance": {"up_to_date": False}},
+    )
 
 
 @pytest.mark.parametrize(
-    ("options", "result", "left_out"),
+    ("options", "answer", "left_out"),
     [
-        ({}, _result(), False),
-        ({"filter": "kernel.arch == 'x86_64'"}, _result(), False),
-        ({"filter": "kernel.arch == 's390x'"}, _result(), True),
-        ({"filter": "starts_with(name, 'web')"}, _result(), False),
-        ({"kernel_versions": ">=6.4"}, _result(), False),
-        ({"kernel_versions": ">=6.12"}, _result(), True),
+        ({}, _answer(), False),
+        ({"filter": "kernel.arch == 'x86_64'"}, _answer(), False),
+        ({"filter": "kernel.arch == 's390x'"}, _answer(), True),
+        ({"filter": "starts_with(name, 'web')"}, _answer(), False),
+        ({"kernel_versions": ">=6.4"}, _answer(), False),
+        ({"kernel_versions": ">=6.12"}, _answer(), True),
         # 6.4 is older than 6.12, whatever the text's order is
-        ({"kernel_versions": "<6.12"}, _result(), False),
-        ({"kernel_versions": ">=6.4"}, _result("current"), True),
-        ({"levels": ">=2"}, _result(), False),
-        ({"levels": ">=2, <3"}, _result(), True),
-        ({"levels": ">=2"}, _result(level=1), True),
-        ({"prestaged": True}, _result(), False),
-        ({"prestaged": True}, _result(downloaded=False), True),
-        ({}, _result(downloaded=False), False),
+        ({"kernel_versions": "<6.12"}, _answer(), False),
+        ({"kernel_versions": ">=6.4"}, _answer("current"), True),
+        ({"levels": ">=2"}, _answer(), False),
+        ({"levels": ">=2, <3"}, _answer(), True),
+        ({"levels": ">=2"}, _answer(level=1), True),
+        ({"prestaged": True}, _answer(), False),
+        ({"prestaged": True}, _answer(downloaded=False), True),
+        ({}, _answer(downloaded=False), False),
     ],
 )
-def test_what_the_operator_leaves_out(options: dict, result: dict, left_out: bool) -> None:
-    found = parse_host("web1", {}, result, settings(**options).selection)
+def test_what_the_operator_leaves_out(options: dict, answer: Answer, left_out: bool) -> None:
+    found = parse_host("web1", {}, answer, settings(**options).selection)
     assert (found.left_out is not None) is left_out
     assert (make([found]).hosts == []) is left_out
 
 
 def test_a_cohort_key_divides() -> None:
-    choice = settings(cohort_key="kernel.machine").selection
-    fleet = [parse_host(f"h{n}", {}, _result(machine="ab"[n % 2]), choice) for n in range(4)]
+    choice = settings(cohort_key="kernel.mechanism").selection
+    fleet = [parse_host(f"h{n}", {}, _answer(mechanism=("klp", "kgraft")[n % 2]), choice) for n in range(4)]
     assert len(make(fleet).cohorts) == 2
 
 
@@ -257,9 +243,9 @@ def test_blank_budgets_lift_no_limit(blank: t.Any) -> None:
 
 
 def test_a_cohort_key_without_a_value_is_refused_by_the_hosts_name() -> None:
-    selection = settings(cohort_key="&kernel.machine").selection
+    selection = settings(cohort_key="&kernel.mechanism").selection
     with pytest.raises(PlanError, match="livepatch_cohort_key gives no value for host web1"):
-        parse_host("web1", {}, _result(), selection)
+        parse_host("web1", {}, _answer(), selection)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +273,7 @@ def test_a_variable_that_cannot_be_understood_is_refused(variables: dict, words:
 
 
 def test_a_survey_that_failed_on_the_control_node_says_why() -> None:
-    told = parse_host("a", {}, {"failed": True, "msg": "'livepatch_x' is undefined"})
+    told = parse_host("a", {}, Answer(failed=True, msg="'livepatch_x' is undefined"))
     assert (told.state, told.reason) == ("unknown", "'livepatch_x' is undefined")
 
 

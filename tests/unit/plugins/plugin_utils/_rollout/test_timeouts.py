@@ -16,6 +16,7 @@ import yaml
 
 from ansible_collections.fleet.livepatch.plugins.action import livepatch
 from ansible_collections.fleet.livepatch.plugins.module_utils import _async_result
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _host_action
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import timeouts
 
@@ -44,13 +45,13 @@ def test_a_run_has_time_to_wait_for_the_one_before_and_for_itself(
 
     margin = read_keyword("install", "start.yml", "async", ansible_check_mode=False)
     task = types.SimpleNamespace(
-        args={"timeout": timeout, "lock_timeout": lock_timeout}, async_val=margin, check_mode=False
+        args={"timeout": timeout, "lock_timeout": lock_timeout}, async_val=margin, poll=0, check_mode=False
     )
     action = object.__new__(livepatch.ActionModule)
     action._task = task
-    monkeypatch.setattr(livepatch.ActionBase, "run", lambda *_arguments: {})
+    monkeypatch.setattr(_host_action.ActionBase, "run", lambda *_arguments: {})
     monkeypatch.setattr(livepatch.halt, "get_halt_reason", lambda *_arguments: None)
-    monkeypatch.setattr(action, "_execute_module", lambda **_options: {}, raising=False)
+    monkeypatch.setattr(action, "run_module", lambda *_arguments: {})
     result = action.run(None, {})
     assert task.async_val == twice + 3600, "Ansible's own limit is far above it"
     assert result["max_seconds"] == twice

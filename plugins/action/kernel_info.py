@@ -1,0 +1,14 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Gathers which kernel runs on a host: the controller's part of the module of the same name."""
+
+from __future__ import annotations
+
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._host_action import HostAction
+
+
+class ActionModule(HostAction):
+    module_name = "kernel_info"
+    result_keys = ("kernel",)
