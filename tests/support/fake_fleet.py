@@ -27,10 +27,15 @@ _MODULES = ("livepatch", "livepatch_info")
 
 @dataclasses.dataclass(frozen=True)
 class FakeHost:
-    """One host: what differs from one that is well (`FakeMachine.set_up`), and its variables of the inventory."""
+    """One host: what differs from one that is well (`FakeMachine.set_up`), and its variables of the inventory.
+
+    :ivar answers: what it tells in the place of modules' results, by the names of the files that the fake ssh reads.
+        None: it tells what they return, and nothing of that is kept.
+    """
 
     conditions: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     variables: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    answers: Mapping[str, str] | None = None
 
 
 class FakeFleet:
@@ -90,6 +95,10 @@ class FakeFleet:
             machine.set_up(conditions)
             if conditions.get("gone"):
                 (folder / "gone").touch()
+            if host.answers is not None:
+                (folder / "answers").mkdir()
+                for file, text in host.answers.items():
+                    (folder / "answers" / file).write_text(text, errors="surrogatepass")
         connection = {
             "ansible_ssh_executable": str(_FAKES / "ssh"),
             "ansible_become": False,
@@ -166,6 +175,20 @@ class FakeFleet:
         """The hosts that were connected to since they were made, once for each connection."""
         log = self._hosts / "connections"
         return log.read_text().split() if log.exists() else []
+
+    def commands(self, name: str) -> list[str]:
+        """What a host has run since it was made, in order."""
+        log = self._hosts / name / "commands"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def told(self, name: str) -> list[str]:
+        """What the modules returned on a host with `answers`, in order, whatever it has told."""
+        texts = [path.read_text() for path in sorted((self._hosts / name / "answers").glob("*.said"))]
+        return [text for text in texts if text.lstrip().startswith('{"')]
+
+    def sent(self) -> int:
+        """How many answers of hosts with `answers` have gone over the wire."""
+        return sum(len(path.read_text().split()) for path in self._hosts.glob("*/answers/sent"))
 
     def touched(self) -> dict[str, list[str]]:
         """The KMPs whose modules the kernels were given, taken or not, by host; what hosts went back to is left out."""

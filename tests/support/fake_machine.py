@@ -221,6 +221,8 @@ class FakeMachine(Machine):
             super().write(path, text)
 
     def run(self, argv: t.Any, environment: t.Any = None, seconds: t.Any = None) -> _host.Completed:
+        with (self._folder / "commands").open("a") as log:
+            log.write(json.dumps(list(argv)) + "\n")
         conditions = self.conditions()
         if self.phase == "back" and conditions.get("no_way_back"):
             raise _errors.NoWayBack(conditions["no_way_back"])

@@ -212,6 +212,21 @@ def list_of(field: Field, most: int) -> Field:
     return parse
 
 
+def words(pattern: str, length: int, name: str, most: int) -> Field:
+    """A list of many words, matched as one text: a kernel may have thousands of CVEs."""
+    parse_slowly = list_of(word(pattern, length, name), most)
+    matches = re.compile(f"(?:{pattern}\n)*", re.ASCII).fullmatch
+
+    def parse(value: t.Any) -> list[str]:
+        if isinstance(value, (list, tuple)) and len(value) <= most and all(isinstance(item, str) for item in value):
+            joined = "\n".join((*value, ""))
+            if joined.count("\n") == len(value) and matches(joined) and len(max(value, key=len, default="")) <= length:
+                return list(value)
+        return list(parse_slowly(value))
+
+    return parse
+
+
 def _find_wrong(field: Field, items: t.Iterable[tuple[object, t.Any]]) -> WrongAnswer:
     """What the field says of the first value that it refuses."""
     return next(problem.inside(key) for key, value in items if (problem := _get_problem(field, value)) is not None)
@@ -285,4 +300,4 @@ arch = word(r"\w+", 40, "an architecture")
 build_id = word(r"([0-9a-f]{2}){1,64}", 128, "a build ID in hex")
 boot_id = word(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", 36, "a boot ID")
 level = integer(0, 10**9)
-cves = list_of(word(r"CVE-\d{4}-\d{4,12}", 25, "the ID of a CVE"), 20000)
+cves = words(r"CVE-\d{4}-\d{4,12}", 25, "the ID of a CVE", 20000)

@@ -57,7 +57,7 @@ def _reboot(machine: Any) -> None:
         machine.drop("/sys/kernel/livepatch/" + name)
     for name in machine.loaded():
         machine.drop("/sys/module/" + name)
-    machine.put("/proc/sys/kernel/random/boot_id", "another-boot")
+    machine.put("/proc/sys/kernel/random/boot_id", "5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c12")
 
 
 # Back and forth

@@ -1,0 +1,204 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hosts that lie beside three that do not: whatever they answer, nothing else becomes of the others.
+
+Each hostile host tells an honest answer in which one value is another. The answers go over the wire as they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+import typing as t
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support import cores, hostile
+from tests.support.controller import Run
+from tests.support.fake_fleet import FakeFleet, FakeHost
+
+HONEST = ("a1", "a2", "a3")
+REFUSED = "the host's answer cannot be used: "
+PATCHED = {"active": "3-1"}
+# An answer is in the place of this one: 0 is what the host says first, and it says it at once
+FIRST = "0.now"
+OWNED = Path("/tmp/fleet.livepatch-owned")
+# In one run; and how many of them are of 10 MB, or nested as deeply as that
+_HOSTS = 120
+_HEAVY = ("10 MB", "deep list", "deep mapping")
+
+
+@pytest.fixture(scope="module", params=cores.EACH)
+def fake_fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FakeFleet:
+    return FakeFleet(tmp_path_factory.mktemp("fake_fleet"), cores.environment(request.param))
+
+
+@dataclasses.dataclass(frozen=True)
+class Hostile:
+    """A hostile host: what it answers, and where in the order of its answers."""
+
+    mutation: hostile.Mutation
+    file: str
+    honest: Mapping[str, t.Any]
+    conditions: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    variables: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+    def to_host(self) -> FakeHost:
+        text = self.mutation.apply(self.honest)
+        return FakeHost(self.conditions, self.variables, {self.file: text + "\n"})
+
+
+def _sample(mutations: Sequence[hostile.Mutation], count: int) -> list[hostile.Mutation]:
+    """As many of them as are wanted, from all over: of each key, and of each value."""
+    light = [mutation for mutation in mutations if mutation.name not in _HEAVY]
+    heavy = [mutation for mutation in mutations if mutation.name in _HEAVY][:: max(1, len(mutations) // 60)][:3]
+    # A step that has no divisor in common with the number of values: else it would be the same ones of each key.
+    step = max(1, len(light) // max(1, count - len(heavy)))
+    step += 1 - step % 2
+    return (light[::step] + heavy)[:count]
+
+
+def _record(fake_fleet: FakeFleet, host: FakeHost, arguments: Sequence[str]) -> list[dict[str, t.Any]]:
+    """What a host honestly answers, in order."""
+    run = fake_fleet.run({"a1": dataclasses.replace(host, answers={})}, arguments, {}, common={})
+    assert run.rc == 0, run.output
+    return [json.loads(text) for text in fake_fleet.told("a1")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Traces:
+    """What a run has left of the honest hosts, and what it handed over."""
+
+    rows: Mapping[str, t.Any]
+    stored: Sequence[t.Any]
+    commands: Mapping[str, Sequence[str]]
+    artifacts: str
+    files: Sequence[str]
+
+
+_TIMES = ("at", "seconds", "started", "ended", "verified", "fence")
+
+
+def _trace(fake_fleet: FakeFleet, run: Run, folder: Path) -> Traces:
+    rows = {host["name"]: host for host in _load_report(folder)["hosts"] if host["name"] in HONEST}
+    stored: list[t.Any] = []
+    if fake_fleet.store.exists():
+        with sqlite3.connect(fake_fleet.store) as store:
+            columns = [row[1] for row in store.execute("pragma table_info(outcomes)")]
+            table = store.execute("select * from outcomes order by host")
+            stored = [dict(zip(columns, row, strict=True)) for row in table]
+    artifacts = run.output.partition("CUSTOM STATS")[2].partition("RUN:")[2].strip()
+    files = sorted(path.suffix for path in folder.iterdir())
+    commands = {name: fake_fleet.commands(name) for name in HONEST}
+    return Traces(_strip(rows), _strip([row for row in stored if row["host"] in HONEST]), commands, artifacts, files)
+
+
+def _load_report(folder: Path) -> t.Any:
+    (path,) = (path for path in folder.glob("livepatch-*.json") if "vex" not in path.name)
+    return json.loads(path.read_text(), parse_constant=pytest.fail)
+
+
+def _strip(value: t.Any) -> t.Any:
+    """Without what is another in each run."""
+    if isinstance(value, dict):
+        return {key: _strip(below) for key, below in value.items() if key not in _TIMES and "rollout" not in key}
+    if isinstance(value, list):
+        return [_strip(below) for below in value]
+    if isinstance(value, str) and value.startswith("{"):
+        return _strip(json.loads(value))
+    return value
+
+
+@dataclasses.dataclass
+class Assault:
+    """A run beside hostile hosts, and the same without them."""
+
+    fleet: FakeFleet
+    hosts: Mapping[str, Hostile]
+    # Makes the arguments of ansible-playbook from the folder for its files
+    arguments: Callable[[Path], Sequence[str]]
+    honest: FakeHost
+    # How many of an answer's kind each host tells
+    told: int = 1
+    outcome: str = "state"
+
+    def check(self, folder: Path) -> None:
+        alone = self._run({}, folder / "alone")
+        beside = self._run({name: host.to_host() for name, host in self.hosts.items()}, folder / "beside")
+        rows = {row["name"]: row for row in _load_report(folder / "beside")["hosts"]}
+        reached = self._count_reached(rows)
+        refused = sum(not host.mutation.accepted for host in self.hosts.values())
+        print(f"{reached} of {len(self.hosts)} mutations reached the control node, {refused} of them to be refused")
+        problems = [
+            f"{name}: {host.mutation.path} {host.mutation.name}: {rows[name]['reason']}"
+            for name, host in self.hosts.items()
+            if (REFUSED in rows[name]["reason"]) is host.mutation.accepted
+        ]
+        assert problems == []
+        assert reached == len(self.hosts)
+        assert not OWNED.exists()
+        assert beside == alone
+
+    def _run(self, others: Mapping[str, FakeHost], folder: Path) -> Traces:
+        folder.mkdir(parents=True)
+        hosts = {**dict.fromkeys(HONEST, self.honest), **others}
+        settings = {"ANSIBLE_SHOW_CUSTOM_STATS": "true", "ANSIBLE_FORKS": "20"}
+        run = self.fleet.run(hosts, self.arguments(folder), settings, common={})
+        if not others:
+            assert run.rc == 0, run.output
+        # What a terminal would obey
+        wild = [line for line in run.output.split("\n") if not hostile.is_printable_line(line)]
+        assert wild == []
+        return _trace(self.fleet, run, folder)
+
+    def _count_reached(self, rows: Mapping[str, t.Any]) -> int:
+        """Answers that went over the wire in the place of honest ones, of hosts that the control node reports."""
+        number = {name: host.file.partition(".")[0] for name, host in self.hosts.items()}
+        return sum(
+            number[name] in (self.fleet.folder(name) / "answers/sent").read_text().split() and name in rows
+            for name in self.hosts
+        )
+
+
+def _status(folder: Path) -> list[str]:
+    return ["fleet.livepatch.status", "-e", json.dumps({"livepatch_report_dir": str(folder)})]
+
+
+def test_status(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    (honest,) = _record(fake_fleet, FakeHost(PATCHED), ["fleet.livepatch.status"])
+    chosen = _sample(hostile.list_mutations(honest), _HOSTS)
+    hosts = {f"h{number:03}": Hostile(mutation, FIRST, honest) for number, mutation in enumerate(chosen)}
+    Assault(fake_fleet, hosts, _status, FakeHost(PATCHED)).check(tmp_path)
+
+
+def _rollout(folder: Path) -> list[str]:
+    settings = {
+        "livepatch_report_dir": str(folder),
+        # Of the hostile ones each may fail, in their own cohort
+        "livepatch_halt_scope": "cohort",
+        "livepatch_budget_lost": "100%",
+        "livepatch_budget": "100%",
+    }
+    return ["fleet.livepatch.rollout", "-e", json.dumps(settings)]
+
+
+def test_rollout(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    canary = {"livepatch_canary": True}
+    other = FakeHost({"build": "b"}, canary)
+    gathered, started, verified, *_rest = _record(fake_fleet, other, _rollout(tmp_path / "recorded"))
+    plan = [
+        ("h", FIRST, gathered, hostile.list_mutations(gathered), 60),
+        ("s", "1.after", started, hostile.list_mutations(started, hostile.START_KEYS), 12),
+        ("v", "2.after", verified, hostile.list_mutations(verified), 24),
+    ]
+    hosts = {
+        f"{letter}{number:03}": Hostile(mutation, file, honest, other.conditions, canary)
+        for letter, file, honest, mutations, count in plan
+        for number, mutation in enumerate(_sample(mutations, count))
+    }
+    Assault(fake_fleet, hosts, _rollout, FakeHost({}, canary)).check(tmp_path)
