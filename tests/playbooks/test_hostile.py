@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sqlite3
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
@@ -77,11 +78,11 @@ class Traces:
     rows: Mapping[str, t.Any]
     stored: Sequence[t.Any]
     commands: Mapping[str, Sequence[str]]
-    artifacts: str
+    artifacts: Sequence[str]
     files: Sequence[str]
 
 
-_TIMES = ("at", "seconds", "started", "ended", "verified", "fence")
+_TIMES = ("at", "created_at", "seconds", "started", "ended", "verified", "fence")
 
 
 def _trace(fake_fleet: FakeFleet, run: Run, folder: Path) -> Traces:
@@ -92,10 +93,13 @@ def _trace(fake_fleet: FakeFleet, run: Run, folder: Path) -> Traces:
             columns = [row[1] for row in store.execute("pragma table_info(outcomes)")]
             table = store.execute("select * from outcomes order by host")
             stored = [dict(zip(columns, row, strict=True)) for row in table]
-    artifacts = run.output.partition("CUSTOM STATS")[2].partition("RUN:")[2].strip()
+    artifacts = json.loads(run.output.partition("CUSTOM STATS")[2].partition("RUN:")[2].strip() or "{}")
+    # The hash is of a plan of other hosts, the ID is made anew, and the hostile hosts may fail the rollout.
+    assert all(re.fullmatch(r"[0-9a-f]+|done|failed|halted", text) for text in artifacts.values()), artifacts
     files = sorted(path.suffix for path in folder.iterdir())
     commands = {name: fake_fleet.commands(name) for name in HONEST}
-    return Traces(_strip(rows), _strip([row for row in stored if row["host"] in HONEST]), commands, artifacts, files)
+    assert set(rows) == set(HONEST) and all(commands.values())
+    return Traces(_strip(rows), _strip([row for row in stored if row["host"] in HONEST]), commands, sorted(artifacts), files)
 
 
 def _load_report(folder: Path) -> t.Any:
@@ -122,22 +126,20 @@ class Assault:
     hosts: Mapping[str, Hostile]
     # Makes the arguments of ansible-playbook from the folder for its files
     arguments: Callable[[Path], Sequence[str]]
-    honest: FakeHost
-    # How many of an answer's kind each host tells
-    told: int = 1
-    outcome: str = "state"
+    honest: Mapping[str, FakeHost]
+    # What the last run says of each host
+    reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def check(self, folder: Path) -> None:
         alone = self._run({}, folder / "alone")
         beside = self._run({name: host.to_host() for name, host in self.hosts.items()}, folder / "beside")
-        rows = {row["name"]: row for row in _load_report(folder / "beside")["hosts"]}
-        reached = self._count_reached(rows)
+        reached = self._count_reached()
         refused = sum(not host.mutation.accepted for host in self.hosts.values())
         print(f"{reached} of {len(self.hosts)} mutations reached the control node, {refused} of them to be refused")
         problems = [
-            f"{name}: {host.mutation.path} {host.mutation.name}: {rows[name]['reason']}"
+            f"{name}: {host.mutation.path} {host.mutation.name}: {self.reasons[name]}"
             for name, host in self.hosts.items()
-            if (REFUSED in rows[name]["reason"]) is host.mutation.accepted
+            if (REFUSED in self.reasons[name]) is host.mutation.accepted
         ]
         assert problems == []
         assert reached == len(self.hosts)
@@ -146,21 +148,25 @@ class Assault:
 
     def _run(self, others: Mapping[str, FakeHost], folder: Path) -> Traces:
         folder.mkdir(parents=True)
-        hosts = {**dict.fromkeys(HONEST, self.honest), **others}
+        hosts = {**self.honest, **others}
         settings = {"ANSIBLE_SHOW_CUSTOM_STATS": "true", "ANSIBLE_FORKS": "20"}
         run = self.fleet.run(hosts, self.arguments(folder), settings, common={})
         if not others:
             assert run.rc == 0, run.output
-        # What a terminal would obey
-        wild = [line for line in run.output.split("\n") if not hostile.is_printable_line(line)]
+        # What a terminal would obey. Ansible indents its custom stats with a tabulator.
+        wild = [line for line in re.split(r"\n\t?", run.output) if not hostile.is_printable_line(line)]
         assert wild == []
+        self.reasons = {row["name"]: row["reason"] for row in _load_report(folder)["hosts"]}
+        for event in run.ended("rollout_finish").values():
+            # What a host was refused for is in its outcome, also where it was rolled back since.
+            self.reasons.update({row["host"]: row["reason"] for row in event.result["outcomes"]})
         return _trace(self.fleet, run, folder)
 
-    def _count_reached(self, rows: Mapping[str, t.Any]) -> int:
+    def _count_reached(self) -> int:
         """Answers that went over the wire in the place of honest ones, of hosts that the control node reports."""
         number = {name: host.file.partition(".")[0] for name, host in self.hosts.items()}
         return sum(
-            number[name] in (self.fleet.folder(name) / "answers/sent").read_text().split() and name in rows
+            number[name] in (self.fleet.folder(name) / "answers/sent").read_text().split() and name in self.reasons
             for name in self.hosts
         )
 
@@ -173,32 +179,33 @@ def test_status(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     (honest,) = _record(fake_fleet, FakeHost(PATCHED), ["fleet.livepatch.status"])
     chosen = _sample(hostile.list_mutations(honest), _HOSTS)
     hosts = {f"h{number:03}": Hostile(mutation, FIRST, honest) for number, mutation in enumerate(chosen)}
-    Assault(fake_fleet, hosts, _status, FakeHost(PATCHED)).check(tmp_path)
+    Assault(fake_fleet, hosts, _status, dict.fromkeys(HONEST, FakeHost(PATCHED))).check(tmp_path)
 
 
 def _rollout(folder: Path) -> list[str]:
     settings = {
         "livepatch_report_dir": str(folder),
-        # Of the hostile ones each may fail, in their own cohort
-        "livepatch_halt_scope": "cohort",
-        "livepatch_budget_lost": "100%",
+        # All may fail in the second wave, which the hostile ones are in.
+        "livepatch_waves": ["100%"],
         "livepatch_budget": "100%",
+        "livepatch_budget_lost": "100%",
     }
     return ["fleet.livepatch.rollout", "-e", json.dumps(settings)]
 
 
 def test_rollout(fake_fleet: FakeFleet, tmp_path: Path) -> None:
-    canary = {"livepatch_canary": True}
-    other = FakeHost({"build": "b"}, canary)
-    gathered, started, verified, *_rest = _record(fake_fleet, other, _rollout(tmp_path / "recorded"))
+    """Hosts that lie when they are asked are in no wave; others lie when their patch is started or verified."""
+    other = {"build": "b"}
+    gathered, started, verified, *_rest = _record(fake_fleet, FakeHost(other), _rollout(tmp_path / "recorded"))
     plan = [
         ("h", FIRST, gathered, hostile.list_mutations(gathered), 60),
-        ("s", "1.after", started, hostile.list_mutations(started, hostile.START_KEYS), 12),
-        ("v", "2.after", verified, hostile.list_mutations(verified), 24),
+        ("s", "1.after", started, hostile.list_mutations(started, hostile.START_KEYS), 10),
+        ("v", "2.after", verified, hostile.list_mutations(verified), 20),
     ]
     hosts = {
-        f"{letter}{number:03}": Hostile(mutation, file, honest, other.conditions, canary)
+        f"{letter}{number:03}": Hostile(mutation, file, honest, other)
         for letter, file, honest, mutations, count in plan
         for number, mutation in enumerate(_sample(mutations, count))
     }
-    Assault(fake_fleet, hosts, _rollout, FakeHost({}, canary)).check(tmp_path)
+    canary = FakeHost(other, {"livepatch_canary": True})
+    Assault(fake_fleet, hosts, _rollout, {**dict.fromkeys(HONEST, FakeHost()), "b1": canary}).check(tmp_path)
