@@ -71,7 +71,7 @@ lint: stage ## all linters
 	@$(CHECKS) $(LINTERS)
 
 # The quick ones first
-LINTERS := lint-ruff lint-words lint-format lint-yaml lint-changelog lint-licences lint-types lint-docs lint-ansible
+LINTERS := lint-ruff lint-words lint-format lint-yaml lint-door lint-changelog lint-licences lint-types lint-docs lint-ansible
 .PHONY: $(LINTERS)
 lint-ruff: stage
 	@$(STEP) "lint: ruff check" --only '*.py' --only pyproject.toml -- ruff check .
@@ -84,6 +84,10 @@ lint-format: stage
 
 lint-yaml: stage
 	@$(STEP) "lint: yamllint" --only '*.yml' --only '*.yaml' --only '.*lint' -- yamllint --strict .
+
+# Nothing that a host answers goes past the one parser of answers
+lint-door: stage
+	@$(STEP) "lint: the door" --only '*.py' --only meta/runtime.yml -- python -m pytest -q tests/unit/plugins/test_door.py
 
 lint-changelog: stage
 	@$(STEP) "lint: antsibull-changelog" --only 'changelogs/*' --only galaxy.yml -- antsibull-changelog lint

@@ -16,7 +16,7 @@ description:
   - It fails when the host is not up to date afterwards, and C(livepatch.state) shows its state. A migration is never
     forced.
   - Run it with C(async) and C(poll=0) to start it detached. Its result is then returned by
-    M(fleet.livepatch.livepatch_info) with O(fleet.livepatch.livepatch_info#module:run).
+    M(fleet.livepatch.livepatch_info) with O(fleet.livepatch.livepatch_info#module:run). With C(poll) above 0 it fails.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes

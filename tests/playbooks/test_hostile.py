@@ -29,9 +29,8 @@ PATCHED = {"active": "3-1"}
 # An answer is in the place of this one: 0 is what the host says first, and it says it at once
 FIRST = "0.now"
 OWNED = Path("/tmp/fleet.livepatch-owned")
-# In one run; and how many of them are of 10 MB, or nested as deeply as that
+# In one run
 _HOSTS = 120
-_HEAVY = ("10 MB", "deep list", "deep mapping")
 
 
 @pytest.fixture(scope="module", params=cores.EACH)
@@ -56,8 +55,8 @@ class Hostile:
 
 def _sample(mutations: Sequence[hostile.Mutation], count: int) -> list[hostile.Mutation]:
     """As many of them as are wanted, from all over: of each key, and of each value."""
-    light = [mutation for mutation in mutations if mutation.name not in _HEAVY]
-    heavy = [mutation for mutation in mutations if mutation.name in _HEAVY][:: max(1, len(mutations) // 60)][:3]
+    light = [mutation for mutation in mutations if mutation.name not in hostile.HEAVY]
+    heavy = [mutation for mutation in mutations if mutation.name in hostile.HEAVY][:: max(1, len(mutations) // 60)][:3]
     # A step that has no divisor in common with the number of values: else it would be the same ones of each key.
     step = max(1, len(light) // max(1, count - len(heavy)))
     step += 1 - step % 2
@@ -99,7 +98,9 @@ def _trace(fake_fleet: FakeFleet, run: Run, folder: Path) -> Traces:
     files = sorted(path.suffix for path in folder.iterdir())
     commands = {name: fake_fleet.commands(name) for name in HONEST}
     assert set(rows) == set(HONEST) and all(commands.values())
-    return Traces(_strip(rows), _strip([row for row in stored if row["host"] in HONEST]), commands, sorted(artifacts), files)
+    return Traces(
+        _strip(rows), _strip([row for row in stored if row["host"] in HONEST]), commands, sorted(artifacts), files
+    )
 
 
 def _load_report(folder: Path) -> t.Any:
@@ -209,3 +210,84 @@ def test_rollout(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     }
     canary = FakeHost(other, {"livepatch_canary": True})
     Assault(fake_fleet, hosts, _rollout, {**dict.fromkeys(HONEST, FakeHost()), "b1": canary}).check(tmp_path)
+
+
+_ROLE = [
+    {
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [{"ansible.builtin.import_role": {"name": "fleet.livepatch.install"}}],
+    }
+]
+
+
+def _install(folder: Path) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "install.yml").write_text(json.dumps(_ROLE))
+    return [str(folder / "install.yml")]
+
+
+def test_role(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    started, ended, *_rest = _record(fake_fleet, FakeHost(), _install(tmp_path))
+    plan = [
+        ("s", "0.after", started, hostile.list_mutations(started, hostile.START_KEYS), 8),
+        ("e", "1.after", ended, hostile.list_mutations(ended), 16),
+    ]
+    hosts = {
+        f"{letter}{number:03}": Hostile(mutation, file, honest)
+        for letter, file, honest, mutations, count in plan
+        for number, mutation in enumerate(_sample(mutations, count))
+    }
+    settings = {"ANSIBLE_SHOW_CUSTOM_STATS": "true", "ANSIBLE_FORKS": "20"}
+
+    def trace(others: Mapping[str, FakeHost]) -> tuple[Run, t.Any]:
+        run = fake_fleet.run({**dict.fromkeys(HONEST, FakeHost()), **others}, _install(tmp_path), settings, common={})
+        results = {(event.host, event.task): _strip(event.result) for event in run.events if event.host in HONEST}
+        commands = {name: fake_fleet.commands(name) for name in HONEST}
+        return run, (commands, sorted(results), {name: run.stats[name] for name in HONEST})
+
+    alone, expected = trace({})
+    assert alone.rc == 0, alone.output
+    beside, found = trace({name: host.to_host() for name, host in hosts.items()})
+    failed = {event.host: str(event.result.get("msg")) for event in beside.events if event.outcome == "failed"}
+    wrong = [
+        (name, host.mutation, failed.get(name))
+        for name, host in hosts.items()
+        if (REFUSED in failed.get(name, "")) is host.mutation.accepted
+    ]
+    print(f"{fake_fleet.sent()} answers of {len(hosts)} hosts were sent")
+    assert wrong == []
+    assert "CUSTOM STATS" not in beside.output
+    assert not OWNED.exists()
+    assert found == expected
+
+
+# In the place of the parser, at the end of its file
+_IDENTITY = """
+
+
+def parse_output(output, module, required=(), is_async=False):
+    text = _find_object(output)
+    return None if text is None else {**json.loads(text), "warnings": []}
+
+
+def _REGISTERED(sent):
+    known = ("changed", "failed", "unreachable", "msg", "problem", "halted", "run", *_BLOCKS)
+    return {key: sent[key] for key in known if key in sent}
+"""
+
+
+@pytest.mark.slow
+def test_without_the_parser_it_is_seen(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    (honest,) = _record(fake_fleet, FakeHost(PATCHED), ["fleet.livepatch.status"])
+    chosen = _sample(hostile.list_mutations(honest), 40)
+    hosts = {f"h{number:03}": Hostile(mutation, FIRST, honest) for number, mutation in enumerate(chosen)}
+    parser = fake_fleet.plugins / "plugin_utils/_answers/answer.py"
+    text = parser.read_text()
+    parser.write_text(text + _IDENTITY)
+    try:
+        with pytest.raises((AssertionError, ValueError)) as found:
+            Assault(fake_fleet, hosts, _status, dict.fromkeys(HONEST, FakeHost(PATCHED))).check(tmp_path)
+    finally:
+        parser.write_text(text)
+    print(str(found.value)[:300])

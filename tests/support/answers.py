@@ -71,6 +71,18 @@ def journal(**differs: t.Any) -> dict[str, t.Any]:
     }
 
 
+BLOCKER: dict[str, t.Any] = {
+    "tid": 54,
+    "command": "kworker/1:2+events",
+    "kernel_thread": True,
+    "state": "D",
+    "cpu": 1,
+    "stack": "msleep",
+    "class": "kernel_thread",
+    "advice": "report it to the vendor",
+}
+BASELINE: dict[str, t.Any] = {"boot_id": BOOT_ID, "taint": 0, "log": 612, "at": 1800001000.5}
+REJECTION: dict[str, t.Any] = {"name": KMP, "evr": "2-1", "code": "older", "reason": "older level than 3-1"}
 _GATHERED: dict[str, t.Any] = {
     "changed": False,
     "kernel": {

@@ -121,6 +121,11 @@ class FakeFleet:
         }
 
     @property
+    def plugins(self) -> Path:
+        """The installed collection's."""
+        return self._plugins
+
+    @property
     def inventory(self) -> Path:
         return self._inventory
 

@@ -19,7 +19,8 @@ import typing as t
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-Path = tuple[str, ...]
+# Keys of mappings, and numbers of items in lists
+Path = tuple[t.Any, ...]
 # The place in a document where raw JSON is put
 _PLACE = "@@place@@"
 _HUGE = 10_000_000
@@ -47,7 +48,7 @@ VALUES: dict[str, str] = {
     "lines": r'"fine\n3 hosts: 3 patched\r\n\tok"',
     "override": r'"\u202egnp.exe"',
     "surrogate": r'"\ud800"',
-    "jinja": '"{{ lookup(\'ansible.builtin.pipe\', \'touch /tmp/fleet.livepatch-owned\') }}"',
+    "jinja": "\"{{ lookup('ansible.builtin.pipe', 'touch /tmp/fleet.livepatch-owned') }}\"",
     "block": '"{% for x in [1] %}{{ x }}{% endfor %}"',
     "literal": "\"{'ansible_facts': 1}\"",
     "truth": '"True"',
@@ -65,6 +66,8 @@ VALUES: dict[str, str] = {
     "tagged": '{"__ansible_type": "_TaggedStr", "value": "x", "tags": []}',
 }
 
+# Those that take long
+HEAVY = ("10 MB", "deep list", "deep mapping")
 # Keys by which a result controls ansible-core, or looks as if it came from there
 CONTROL: dict[str, str] = {
     "ansible_facts": '{"livepatch_health_checks": {"commands": ["touch /tmp/fleet.livepatch-owned"]}}',
@@ -153,7 +156,25 @@ _LEVELS: dict[str, t.Any] = {
     "patches": Value("texts"),
     "kmp": _maybe("text"),
 }
-# What each key of a result of livepatch_info is, by path
+_BASELINE: dict[str, t.Any] = {
+    "boot_id": _maybe("uuid"),
+    "taint": _maybe("int"),
+    "log": _maybe("int"),
+    "at": Value("moment"),
+}
+_BLOCKERS: dict[int, t.Any] = {
+    0: {
+        "tid": Value("signed_less"),
+        "command": _TEXT,
+        "kernel_thread": _BOOL,
+        "state": _maybe("text"),
+        "cpu": _maybe("signed_less"),
+        "stack": _maybe("text"),
+        "class": Value("blocker_class"),
+        "advice": _TEXT,
+    }
+}
+# What each key of a result is, by path
 KEYS: dict[str, t.Any] = {
     "changed": _absent("flag"),
     "kernel": {
@@ -184,6 +205,7 @@ KEYS: dict[str, t.Any] = {
     },
     "kmp": {
         "name": Value("name"),
+        "installed": _PACKAGE,
         "selected": _PACKAGE,
         "newest": {
             "evr": Value("evr"),
@@ -193,7 +215,10 @@ KEYS: dict[str, t.Any] = {
         },
         "match": {"basis": Value("match_basis"), "witnesses": Value("texts"), "pending": Value("texts")},
         "pinned_by": _maybe("text"),
+        "kernel_fixed": _absent("cves", True),
         "covered_until": _maybe("date"),
+        "candidates": {0: {**_PACKAGE, "name": _TEXT, "evr": _TEXT, "vermagic": _absent("text", True)}},
+        "rejected": {0: {"name": _TEXT, "evr": _TEXT, "code": Value("code"), "reason": _TEXT}},
         "metadata_age": _maybe("int"),
         "unmeasured": _REASONS,
     },
@@ -230,9 +255,32 @@ KEYS: dict[str, t.Any] = {
         },
         "level": _maybe("level"),
         "persistent": _maybe("bool"),
+        "patches": {
+            0: {
+                "name": _TEXT,
+                "enabled": _BOOL,
+                "transition": _BOOL,
+                "replace": _maybe("bool"),
+                "stack_order": _maybe("signed"),
+                "build_id": _maybe("hex"),
+                "objects": Value("counts"),
+                "functions": _absent("lists"),
+            }
+        },
+        "blockers": _BLOCKERS,
+        "next_boot": {
+            "release": _TEXT,
+            "kmp": _maybe("text"),
+            "level": _maybe("level"),
+            "loaded_by": _maybe("loader"),
+            "held": _BOOL,
+            "missing": Value("texts"),
+        },
         "transition": {"running": _BOOL, "patch": _maybe("text"), "to": _maybe("bool")},
         "health": {
             "verdict": Value("verdict"),
+            "problems": {0: {"what": Value("code"), "text": _TEXT}},
+            "since": _BASELINE,
             "complete": _BOOL,
             "reason": _maybe("text"),
         },
@@ -259,8 +307,38 @@ KEYS: dict[str, t.Any] = {
             "running": _BOOL,
             "interrupted": _BOOL,
         },
-        "health_checks": _absent("empty"),
+        "health_checks": {
+            0: {"kind": Value("check_kind"), "name": _TEXT, "passed": _maybe("bool"), "text": _TEXT},
+        },
         "unmeasured": _REASONS,
+    },
+    # Of livepatch; before is livepatch_journal's, too
+    "refused": _absent("bool"),
+    "after": _LEVELS,
+    "transition": {"seconds": _maybe("seconds"), "by": _maybe("clock")},
+    "transaction": _absent("texts", True),
+    # Of livepatch_preflight_info
+    "preflight": {
+        "passed": _BOOL,
+        "checks": {0: {"name": _TEXT, "verdict": Value("check_verdict"), "text": _TEXT}},
+        "baseline": _BASELINE,
+    },
+}
+# Of livepatch_journal, which returns the file as it is
+JOURNAL_KEYS: dict[str, t.Any] = {
+    "changed": _absent("flag"),
+    "before": {
+        "schema": _absent("int"),
+        "run": _absent("text", True),
+        "fence": _absent("int", True),
+        "phase": Value("phase"),
+        "boot_id": _absent("uuid", True),
+        "began": _absent("moment", True),
+        "at": _absent("moment", True),
+        "changed": _absent("bool"),
+        "problem": _absent("message", True),
+        "back": _absent("bool"),
+        "steps": _absent("empty"),
     },
 }
 # What Ansible's wrapper says of a run that it has started
@@ -295,17 +373,24 @@ _BLOCKS: dict[Path, Value] = {
     ("livepatch", "health", "problems"): Value("empty"),
     ("livepatch", "health", "since"): _maybe("no"),
     ("livepatch", "journal"): _maybe("no"),
+    ("livepatch", "health_checks"): _absent("empty"),
     ("livepatch", "job"): _absent("no", True),
     ("livepatch", "job", "before"): _absent("no"),
     ("livepatch", "job", "after"): _absent("no"),
     ("livepatch", "job", "transition"): _absent("no"),
+    ("kmp", "candidates"): _absent("empty"),
+    ("after",): Value("no"),
+    ("transition",): Value("no"),
+    ("preflight",): Value("no"),
+    ("preflight", "checks"): Value("empty"),
+    ("preflight", "baseline"): Value("no"),
 }
 
 
 def list_keys(keys: Mapping[str, t.Any] = KEYS) -> dict[Path, Value]:
     """Each key of a result, and what it holds."""
 
-    def walk(tree: Mapping[str, t.Any], above: Path) -> Iterator[tuple[Path, Value]]:
+    def walk(tree: Mapping[t.Any, t.Any], above: Path) -> Iterator[tuple[Path, Value]]:
         for key, below in tree.items():
             if isinstance(below, Value):
                 yield (*above, key), below
@@ -387,6 +472,16 @@ _KINDS: dict[str, Callable[[t.Any], bool]] = {
     "phase": _is_one_of(
         *"installing loading migrating reversing stalled removing verifying soaking done failed".split()
     ),
+    "code": _matches("[a-z_]+", 40),
+    "counts": lambda value: value == {},
+    "lists": lambda value: value == {},
+    "signed_less": lambda value: _is_number(value, 0, 2**31),
+    "loader": _is_one_of("initrd", "service"),
+    "check_kind": _is_one_of("command", "url", "service"),
+    "check_verdict": _is_one_of("pass", "warn", "fail"),
+    "blocker_class": _is_one_of(
+        *"stopped vcpu tracing isolated_cpu kernel_thread uninterruptible cpu_bound sleeping".split()
+    ),
     "job_id": _matches(r"j?[0-9]+\.[0-9]+", 60),
 }
 
@@ -464,7 +559,8 @@ def list_mutations(honest: Mapping[str, t.Any], keys: Mapping[str, t.Any] = KEYS
 
 def _has(document: t.Any, path: Path) -> bool:
     for key in path:
-        if not isinstance(document, dict) or key not in document:
+        try:
+            document = document[key]
+        except (IndexError, KeyError, TypeError):
             return False
-        document = document[key]
     return True

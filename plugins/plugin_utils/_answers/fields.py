@@ -246,8 +246,8 @@ def mapping(required: Fields, optional_keys: Fields | None = None, *, drop_other
     :param optional_keys: may be missing.
     :param drop_others: whether other keys are left out; they are refused otherwise.
     """
-    fields = tuple({**required, **(optional_keys or {})}.items())
-    may_miss = frozenset(optional_keys or ())
+    fields = tuple({**(optional_keys or {}), **required}.items())
+    may_miss = frozenset(optional_keys or ()) - set(required)
     known = frozenset(key for key, _field in fields)
 
     def parse(value: t.Any) -> dict[str, t.Any]:

@@ -18,6 +18,8 @@ _DOOR = "plugin_utils/_host_action.py"
 # The store runs on the coordinator, which is trusted with it.
 _STORE = "plugin_utils/_rollout/store_client.py"
 _HOSTVARS = "plugin_utils/_rollout/hostvars.py"
+# These read settings: the validation before any host is asked, the halt those of the coordinator.
+_SETTINGS = ("action/rollout_validate.py", "plugin_utils/_rollout/halt.py")
 
 # Attributes by which a plugin gets to what a host has sent, and who may use them
 _RAW = {
@@ -43,7 +45,8 @@ def _list_uses(path: Path, name: str) -> Iterator[str]:
             if node.value in _RAW and name not in _RAW[node.value]:
                 yield f"{name}:{node.lineno}: {node.value}"
             # What is registered is read by hostvars.py, and by its names nowhere else.
-            if (node.value == "hostvars" or node.value.startswith("__livepatch_")) and name != _HOSTVARS:
+            is_registered = node.value.startswith("__livepatch_") and len(node.value) > len("__livepatch_")
+            if name != _HOSTVARS and (is_registered or (node.value == "hostvars" and name not in _SETTINGS)):
                 yield f"{name}:{node.lineno}: {node.value}"
 
 

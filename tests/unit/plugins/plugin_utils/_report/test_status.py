@@ -79,16 +79,7 @@ def test_one_host_is_told_with_its_address() -> None:
 
 
 def test_a_migration_that_stalls_is_told_with_who_holds_it_and_what_to_do() -> None:
-    blocker = {
-        "tid": 54,
-        "command": "kworker/1:2",
-        "kernel_thread": True,
-        "state": "D",
-        "cpu": 1,
-        "stack": "msleep",
-        "class": "kernel_thread",
-        "advice": "report it to the vendor",
-    }
+    blocker = {**answers.BLOCKER, "command": "kworker/1:2"}
     lines = status.format_status([row("web1", surveyed("stalled", threads_left=2, blockers=[blocker]))], TODAY)
     assert "  stalled, 2 left  " in lines[1]
     assert "  web1: blocked by kworker/1:2 (thread 54, kernel_thread): report it to the vendor" in lines
