@@ -10,12 +10,16 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import read_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import metrics
 
 
 def _format_metrics(result: t.Any, at: t.Any) -> str:
     try:
-        return metrics.format_host(result, float(at))
+        answer = read_result(result)
+        if answer.facts is None:
+            raise ValueError(answer.msg or answer.problem or "it has no facts")
+        return metrics.format_host(answer.blocks, float(at))
     except (KeyError, TypeError, ValueError) as exc:
         raise AnsibleFilterError(
             f"fleet.livepatch.metrics needs a result of livepatch_info and a time in seconds: {exc!r}"

@@ -40,7 +40,8 @@ options:
     type: path
   on_unreachable:
     description:
-      - What becomes of a host that cannot be reached, or that cannot answer. V(fail) fails, as any module does.
+      - What becomes of a host that cannot be reached, or that does not answer as this module does. V(fail) fails, as
+        any module does.
       - V(report) returns RV(problem) instead, so that a fleet can be assessed as a whole, the hosts that do not answer
         included.
     type: str
@@ -114,7 +115,7 @@ EXAMPLES = r"""
 RETURN = r"""
 problem:
   description: What is wrong and what to do, in one line. There is nothing else then.
-  returned: with O(on_unreachable=report), when the host gave no answer
+  returned: with O(on_unreachable=report), when the host gave no answer, or one that this module does not give
   type: str
   sample: "unreachable: nothing listens at 192.0.2.7 port 22; check ansible_host and ansible_port, and that sshd runs"
 livepatch:

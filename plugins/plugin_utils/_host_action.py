@@ -4,8 +4,8 @@
 
 """The action plugins of modules that answer from a managed host. PRIVATE to the collection.
 
-A host may lie about itself, and harms nobody else: nothing that it sends reaches ansible-core, a registered variable or
-the terminal but what `_answers` has made of it.
+A host may lie about itself, and harms no other host: nothing that it sends reaches ansible-core, a registered variable
+or the terminal but what `_answers` has made of it.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ class HostAction(ActionBase):
         self._sent = answer.parse_output(res["stdout"], self.module_name, self._required, self._is_async)
         self._is_parsed = True
         if self._sent is None:
-            shown = {name: answer.shorten_output(res[name]) for name in ("stdout", "stderr")}
+            texts = {name: answer.shorten_output(res[name]) for name in ("stdout", "stderr")}
         else:
             # Of a detached run the wrapper removes the folder of the module itself.
-            shown = {"stdout": json.dumps({"_ansible_suppress_tmpdir_delete": self._is_async}), "stderr": ""}
-        lines = {f"{name}_lines": text.splitlines() for name, text in shown.items()}
-        return super()._parse_returned_data({"rc": res["rc"], **shown, **lines}, *arguments)
+            texts = {"stdout": json.dumps({"_ansible_suppress_tmpdir_delete": self._is_async}), "stderr": ""}
+        lines = {f"{name}_lines": text.splitlines() for name, text in texts.items()}
+        return super()._parse_returned_data({"rc": res["rc"], **texts, **lines}, *arguments)
 
     def _build_result(self, executed: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> Result:
         if not self._is_parsed:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import json
 import math
+import operator
 import re
 import typing as t
 import unicodedata
@@ -427,7 +429,7 @@ def _is_one_of(*words: str) -> Callable[[t.Any], bool]:
 
 def _is_date(value: t.Any) -> bool:
     try:
-        return datetime.date.fromisoformat(value).isoformat() == value
+        return datetime.date.fromisoformat(value).isoformat() == str(value)
     except (TypeError, ValueError):
         return False
 
@@ -457,8 +459,8 @@ _KINDS: dict[str, Callable[[t.Any], bool]] = {
     "evr": _matches(r"(\d+:)?[a-zA-Z0-9_.+~^]+-[a-zA-Z0-9_.+~^]+", 200),
     "path": lambda value: isinstance(value, str) and value.startswith("/"),
     "state": _is_one_of(
-        *"crashed unknown conflict mismatch stalled transitioning not_covered".split(),
-        *"installed unpatched outdated baseline patched".split(),
+        *["crashed", "unknown", "conflict", "mismatch", "stalled", "transitioning", "not_covered"],
+        *["installed", "unpatched", "outdated", "baseline", "patched"],
     ),
     "verdict": _is_one_of("pass", "fail", "inconclusive"),
     "mechanism": _is_one_of("klp", "kgraft"),
@@ -470,7 +472,18 @@ _KINDS: dict[str, Callable[[t.Any], bool]] = {
     "moment": lambda value: _is_real(value, 0, 253402300799),
     "clock": _is_one_of("kernel log", "watch"),
     "phase": _is_one_of(
-        *"installing loading migrating reversing stalled removing verifying soaking done failed".split()
+        *[
+            "installing",
+            "loading",
+            "migrating",
+            "reversing",
+            "stalled",
+            "removing",
+            "verifying",
+            "soaking",
+            "done",
+            "failed",
+        ]
     ),
     "code": _matches("[a-z_]+", 40),
     "counts": lambda value: value == {},
@@ -480,7 +493,7 @@ _KINDS: dict[str, Callable[[t.Any], bool]] = {
     "check_kind": _is_one_of("command", "url", "service"),
     "check_verdict": _is_one_of("pass", "warn", "fail"),
     "blocker_class": _is_one_of(
-        *"stopped vcpu tracing isolated_cpu kernel_thread uninterruptible cpu_bound sleeping".split()
+        *["stopped", "vcpu", "tracing", "isolated_cpu", "kernel_thread", "uninterruptible", "cpu_bound", "sleeping"]
     ),
     "job_id": _matches(r"j?[0-9]+\.[0-9]+", 60),
 }
@@ -558,9 +571,8 @@ def list_mutations(honest: Mapping[str, t.Any], keys: Mapping[str, t.Any] = KEYS
 
 
 def _has(document: t.Any, path: Path) -> bool:
-    for key in path:
-        try:
-            document = document[key]
-        except (IndexError, KeyError, TypeError):
-            return False
+    try:
+        functools.reduce(operator.getitem, path, document)
+    except (IndexError, KeyError, TypeError):
+        return False
     return True

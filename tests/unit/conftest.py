@@ -18,7 +18,7 @@ from tests.support.recordings import load, load_completed
 @pytest.fixture(autouse=True)
 def _door(monkeypatch: Any) -> None:
     """What the host's code returns is an answer that the control node takes, wherever its Python runs."""
-    if sys.version_info >= (3, 10):
+    if sys.version_info >= (3, 10):  # noqa: UP036 - these tests run with Python 3.6 as well
         from tests.support import door
 
         door.watch_results(monkeypatch)

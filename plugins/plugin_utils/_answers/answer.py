@@ -56,7 +56,7 @@ _STARTED: fields.Fields = {
     "ansible_job_id": fields.word(r"j?\d+\.\d+", 60, "the ID of a job"),
     "results_file": fields.path,
 }
-# Which modules add by themselves, and which nobody needs: what is shown of them is made on the control node.
+# Keys that modules add by themselves, and that are left out: the control node makes what is displayed of them.
 _DROPPED = frozenset(("invocation", "exception", "deprecations", "diff"))
 _WARNINGS = fields.list_of(fields.text(), 50)
 
@@ -144,7 +144,7 @@ def _unwrap_warning(warning: t.Any) -> t.Any:
 
 
 def _check_blocks(parsed: t.Mapping[str, t.Any]) -> None:
-    """What the blocks say together: by the build ID the control node tells kernels apart."""
+    """What the blocks say together: the control node distinguishes kernels by their build ID."""
     if "livepatch" not in parsed or "kernel" not in parsed:
         return
     state = parsed["livepatch"]["state"]
@@ -155,14 +155,14 @@ def _check_blocks(parsed: t.Mapping[str, t.Any]) -> None:
 def shorten_output(output: str) -> str:
     """Beginning and end of what was printed instead of a result, in one line. Nothing in it looks like a result."""
     half = _OUTPUT_LENGTH // 2
-    shown = output if len(output) <= _OUTPUT_LENGTH else f"{output[:half]} ... {output[-half:]}"
-    return fields.make_line(shown, _OUTPUT_LENGTH + 5).replace("{", "(")
+    short = output if len(output) <= _OUTPUT_LENGTH else f"{output[:half]} ... {output[-half:]}"
+    return fields.make_line(short, _OUTPUT_LENGTH + 5).replace("{", "(")
 
 
 def describe_wrong_answer(problem: WrongAnswer) -> str:
     """Why a host is unknown, in one line."""
-    what = f"its {problem}" if problem.path else f"it {problem}"
-    return f"the host's answer cannot be used: {what}. Check what runs on the host: the module does not answer so"
+    subject = "its" if problem.path else "it"
+    return f"the host's answer cannot be used: {subject} {problem}. The module does not answer so: check the host"
 
 
 #

@@ -133,24 +133,24 @@ def flag(value: t.Any) -> bool:
     raise _refuse("a boolean", value)
 
 
-def integer(least: int = 0, most: int = 2**63) -> Field:
+def integer(minimum: int = 0, maximum: int = 2**63) -> Field:
     def parse(value: t.Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise _refuse("an integer", value)
-        if not least <= value <= most:
-            raise WrongAnswer(f"must be from {least} to {most}")
+        if not minimum <= value <= maximum:
+            raise WrongAnswer(f"must be from {minimum} to {maximum}")
         return value
 
     return parse
 
 
-def number(least: float, most: float) -> Field:
+def number(minimum: float, maximum: float) -> Field:
     def parse(value: t.Any) -> float:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise _refuse("a number", value)
         # Neither is true of NaN, nor the first of what is too large for a float.
-        if not (least <= value <= most and math.isfinite(value)):
-            raise WrongAnswer(f"must be from {least:g} to {most:g}")
+        if not (minimum <= value <= maximum and math.isfinite(value)):
+            raise WrongAnswer(f"must be from {minimum:g} to {maximum:g}")
         return value
 
     return parse
@@ -198,12 +198,12 @@ def either(first: Field, second: Field) -> Field:
 #
 
 
-def list_of(field: Field, most: int) -> Field:
+def list_of(field: Field, maximum: int) -> Field:
     def parse(value: t.Any) -> list[t.Any]:
         if not isinstance(value, (list, tuple)):
             raise _refuse("a list", value)
-        if len(value) > most:
-            raise WrongAnswer(f"must have at most {most} items")
+        if len(value) > maximum:
+            raise WrongAnswer(f"must have at most {maximum} items")
         try:
             return [field(item) for item in value]
         except WrongAnswer:
@@ -212,13 +212,13 @@ def list_of(field: Field, most: int) -> Field:
     return parse
 
 
-def words(pattern: str, length: int, name: str, most: int) -> Field:
+def words(pattern: str, length: int, name: str, maximum: int) -> Field:
     """A list of many words, matched as one text: a kernel may have thousands of CVEs."""
-    parse_slowly = list_of(word(pattern, length, name), most)
+    parse_slowly = list_of(word(pattern, length, name), maximum)
     matches = re.compile(f"(?:{pattern}\n)*", re.ASCII).fullmatch
 
     def parse(value: t.Any) -> list[str]:
-        if isinstance(value, (list, tuple)) and len(value) <= most and all(isinstance(item, str) for item in value):
+        if isinstance(value, (list, tuple)) and len(value) <= maximum and all(isinstance(item, str) for item in value):
             joined = "\n".join((*value, ""))
             if joined.count("\n") == len(value) and matches(joined) and len(max(value, key=len, default="")) <= length:
                 return list(value)
@@ -269,14 +269,14 @@ def mapping(required: Fields, optional_keys: Fields | None = None, *, drop_other
     return parse
 
 
-def table(key_field: Field, value_field: Field, most: int) -> Field:
+def table(key_field: Field, value_field: Field, maximum: int) -> Field:
     """A mapping of any keys of one kind to values of another."""
 
     def parse(value: t.Any) -> dict[str, t.Any]:
         if not isinstance(value, dict):
             raise _refuse("a mapping", value)
-        if len(value) > most:
-            raise WrongAnswer(f"must have at most {most} keys")
+        if len(value) > maximum:
+            raise WrongAnswer(f"must have at most {maximum} keys")
         try:
             return {key_field(key): value_field(item) for key, item in value.items()}
         except WrongAnswer:

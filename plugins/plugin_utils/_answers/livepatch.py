@@ -15,24 +15,24 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.journal i
 
 _BOOLEAN = fields.optional(fields.boolean)
 _LEVEL = fields.optional(fields.level)
-_SHOWN = fields.optional(fields.text(200))
+_LABEL = fields.optional(fields.text(200))
 _EVIDENCE = fields.mapping(
     {
         "build_id": fields.optional(fields.build_id),
         "match": fields.optional(fields.choice("build_id", "signed_image", "name")),
         "image_matches_running": _BOOLEAN,
-        "package": _SHOWN,
-        "signature": _SHOWN,
-        "target_release": _SHOWN,
+        "package": _LABEL,
+        "signature": _LABEL,
+        "target_release": _LABEL,
         "module_file_build_id": fields.optional(fields.build_id),
         "module_build_id": fields.optional(fields.build_id),
-        "patch": _SHOWN,
+        "patch": _LABEL,
         "enabled": _BOOLEAN,
         "transition": _BOOLEAN,
         "replace": _BOOLEAN,
         "stack_order": fields.optional(fields.integer(-(2**31), 2**31)),
-        "module_signer": _SHOWN,
-        "vermagic": _SHOWN,
+        "module_signer": _LABEL,
+        "vermagic": _LABEL,
         "functions": fields.optional(fields.integer()),
         "threads_left": fields.integer(),
     }
@@ -62,11 +62,11 @@ _PATCH = fields.mapping(
     # Only where they are asked for
     {"functions": fields.table(_OBJECT, fields.list_of(fields.text(200), 10000), 10000)},
 )
-_TRANSITION = fields.mapping({"running": fields.boolean, "patch": _SHOWN, "to": _BOOLEAN})
+_TRANSITION = fields.mapping({"running": fields.boolean, "patch": _LABEL, "to": _BOOLEAN})
 _NEXT_BOOT = fields.mapping(
     {
         "release": fields.text(200),
-        "kmp": _SHOWN,
+        "kmp": _LABEL,
         "level": _LEVEL,
         "loaded_by": fields.optional(fields.choice("initrd", "service")),
         "held": fields.boolean,
