@@ -135,8 +135,9 @@ class Assault:
     def check(self, folder: Path) -> None:
         alone = self._run({}, folder / "alone")
         beside = self._run({name: host.to_host() for name, host in self.hosts.items()}, folder / "beside")
-        reached = self._count_reached()
+        lost = self._list_lost()
         refused = sum(not host.mutation.accepted for host in self.hosts.values())
+        reached = len(self.hosts) - len(lost)
         print(f"{reached} of {len(self.hosts)} mutations reached the control node, {refused} of them to be refused")
         problems = [
             f"{name}: {host.mutation.path} {host.mutation.name}: {self.reasons[name]}"
@@ -144,7 +145,7 @@ class Assault:
             if (REFUSED in self.reasons[name]) is host.mutation.accepted
         ]
         assert problems == []
-        assert reached == len(self.hosts)
+        assert lost == []
         assert not OWNED.exists()
         assert beside == alone
 
@@ -164,13 +165,15 @@ class Assault:
             self.reasons.update({row["host"]: row["reason"] for row in event.result["outcomes"]})
         return _trace(self.fleet, run, folder)
 
-    def _count_reached(self) -> int:
-        """Answers that went over the wire in the place of honest ones, of hosts that the control node reports."""
-        number = {name: host.file.partition(".")[0] for name, host in self.hosts.items()}
-        return sum(
-            number[name] in (self.fleet.folder(name) / "answers/sent").read_text().split() and name in self.reasons
-            for name in self.hosts
-        )
+    def _list_lost(self) -> list[str]:
+        """Hosts whose answer did not go over the wire in the place of the honest one, or that are not reported."""
+        lost = []
+        for name, host in self.hosts.items():
+            sent = self.fleet.folder(name) / "answers/sent"
+            number, _dot, _when = host.file.partition(".")
+            if name not in self.reasons or not sent.exists() or number not in sent.read_text().split():
+                lost.append(f"{name}: {host.mutation.path} {host.mutation.name}: {self.reasons.get(name)}")
+        return lost
 
 
 def _status(folder: Path) -> list[str]:

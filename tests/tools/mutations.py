@@ -368,7 +368,7 @@ MUTATIONS = (
     Mutation(
         "outcome: a host that does not answer has failed, and is not lost",
         f"{LOGIC}/outcome.py",
-        'outcome="lost" if install.get("unreachable") else "failed",',
+        'outcome="lost" if install.unreachable else "failed",',
         'outcome="failed",',
         (f"{ROLLOUT}/test_outcome.py",),
     ),
@@ -382,15 +382,15 @@ MUTATIONS = (
     Mutation(
         "outcome: another boot is no crash",
         f"{LOGIC}/outcome.py",
-        'if kernel["boot_id"] != host.boot_id:',
-        'if kernel["boot_id"] == "":',
+        "if kernel.boot_id != host.boot_id:",
+        'if kernel.boot_id == "":',
         (f"{ROLLOUT}/test_outcome.py",),
     ),
     Mutation(
         "outcome: a host that is not up to date is done",
         f"{LOGIC}/outcome.py",
-        'if not livepatch["compliance"]["up_to_date"]:',
-        'if livepatch["compliance"]["up_to_date"] == "":',
+        "if not livepatch.compliance.up_to_date:",
+        'if livepatch.compliance.up_to_date == "":',
         (f"{ROLLOUT}/test_outcome.py",),
     ),
     Mutation(
