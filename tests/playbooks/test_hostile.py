@@ -26,8 +26,8 @@ from tests.support.fake_fleet import FakeFleet, FakeHost
 HONEST = ("a1", "a2", "a3")
 REFUSED = "the host's answer cannot be used: "
 PATCHED = {"active": "3-1"}
-# An answer is in the place of this one: 0 is what the host says first, and it says it at once
-FIRST = "0.now"
+# What a hostile host tells instead (tests/support/fakes/ssh): its first answer; of a detached run its start, or its end
+FIRST, START, END = "first.now", "start.after", "end.after"
 OWNED = Path("/tmp/fleet.livepatch-owned")
 # In one run
 _HOSTS = 120
@@ -170,8 +170,7 @@ class Assault:
         lost = []
         for name, host in self.hosts.items():
             sent = self.fleet.folder(name) / "answers/sent"
-            number, _dot, _when = host.file.partition(".")
-            if name not in self.reasons or not sent.exists() or number not in sent.read_text().split():
+            if name not in self.reasons or not sent.exists() or host.file not in sent.read_text().split():
                 lost.append(f"{name}: {host.mutation.path} {host.mutation.name}: {self.reasons.get(name)}")
         return lost
 
@@ -204,8 +203,8 @@ def test_rollout(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     gathered, started, verified, *_rest = _record(fake_fleet, FakeHost(other), _rollout(tmp_path / "recorded"))
     plan = [
         ("h", FIRST, gathered, hostile.list_mutations(gathered), 60),
-        ("s", "1.after", started, hostile.list_mutations(started, hostile.START_KEYS), 10),
-        ("v", "2.after", verified, hostile.list_mutations(verified), 20),
+        ("s", START, started, hostile.list_mutations(started, hostile.START_KEYS), 10),
+        ("v", END, verified, hostile.list_mutations(verified), 20),
     ]
     hosts = {
         f"{letter}{number:03}": Hostile(mutation, file, honest, other)
@@ -234,8 +233,8 @@ def _install(folder: Path) -> list[str]:
 def test_role(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     started, ended, *_rest = _record(fake_fleet, FakeHost(), _install(tmp_path))
     plan = [
-        ("s", "0.after", started, hostile.list_mutations(started, hostile.START_KEYS), 8),
-        ("e", "1.after", ended, hostile.list_mutations(ended), 16),
+        ("s", START, started, hostile.list_mutations(started, hostile.START_KEYS), 8),
+        ("e", END, ended, hostile.list_mutations(ended), 16),
     ]
     hosts = {
         f"{letter}{number:03}": Hostile(mutation, file, honest)
