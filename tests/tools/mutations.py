@@ -28,6 +28,7 @@ CHECKOUT = Path(__file__).parents[2]
 BELOW = "ansible_collections/fleet/livepatch"
 HOST = "tests/unit/plugins/module_utils"
 ROLLOUT = "tests/unit/plugins/plugin_utils/_rollout"
+PLUGIN_UTILS = "tests/unit/plugins/plugin_utils"
 PLAYBOOKS = "tests/playbooks"
 
 
@@ -55,6 +56,7 @@ PRECONDITIONS = "plugins/module_utils/_preconditions.py"
 JOURNAL = "plugins/module_utils/_journal.py"
 STORE = "plugins/module_utils/_store"
 LOGIC = "plugins/plugin_utils/_rollout"
+ANSWERS = "plugins/plugin_utils/_answers"
 
 MUTATIONS = (
     Mutation(
@@ -364,6 +366,41 @@ MUTATIONS = (
         'for key, label in (("build_id", "build"), ("boot_id", "boot")):',
         'for key, label in (("build_id", "build"),):',
         (f"{ROLLOUT}/test_batches.py",),
+    ),
+    Mutation(
+        "door: a key that no module returns passes",
+        f"{ANSWERS}/fields.py",
+        "if len(parsed) != len(value) and not drop_others:",
+        "if len(parsed) != len(value) and drop_others:",
+        (f"{PLUGIN_UTILS}/_answers/test_answer.py",),
+    ),
+    Mutation(
+        "door: a number that is none passes",
+        f"{ANSWERS}/answer.py",
+        "parse_constant=_refuse_constant)",
+        "parse_constant=float)",
+        (f"{PLUGIN_UTILS}/_answers/test_answer.py",),
+    ),
+    Mutation(
+        "door: an answer of any length is parsed",
+        f"{ANSWERS}/answer.py",
+        "if len(output) > MAX_LENGTH:",
+        "if not output and len(output) > MAX_LENGTH:",
+        (f"{PLUGIN_UTILS}/_answers/test_answer.py",),
+    ),
+    Mutation(
+        "door: ansible-core gets what a shell has printed as it is",
+        "plugins/plugin_utils/_host_action.py",
+        'texts = {name: answer.shorten_output(res[name]) for name in ("stdout", "stderr")}',
+        'texts = {name: res[name] for name in ("stdout", "stderr")}',
+        (f"{PLUGIN_UTILS}/test_host_action.py",),
+    ),
+    Mutation(
+        "door: what one host has found becomes a fact of another",
+        "plugins/plugin_utils/_host_action.py",
+        "if not key or self._task.delegate_to or",
+        "if not key or",
+        (f"{PLUGIN_UTILS}/test_host_action.py",),
     ),
     Mutation(
         "outcome: a host that does not answer has failed, and is not lost",
