@@ -6,11 +6,7 @@
 
 from __future__ import annotations
 
-import math
 import re
-import typing as t
-
-import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import metrics
 from tests.unit.plugins.plugin_utils._report import reported
@@ -42,8 +38,8 @@ def test_what_could_not_be_measured_is_left_out() -> None:
 
 
 def test_a_label_holds_anything() -> None:
-    result = surveyed(installed={"name": 'a"b\\c\nd', "evr": "1-1"})
-    assert 'kmp="a\\"b\\\\c\\nd-1-1"' in metrics.format_host(result, 0.0)
+    result = surveyed(installed={"name": 'a"b\\c\nd\x1b', "evr": "1-1"})
+    assert 'kmp="a\\"b\\\\c d?-1-1"' in metrics.format_host(result, 0.0)
 
 
 def test_a_rollout() -> None:
