@@ -111,7 +111,7 @@ def parse_result(
 
 def _find_object(output: str) -> str | None:
     """The JSON object in what was printed: a login or a terminal may print lines before and after it."""
-    lines = output.splitlines()
+    lines = output.split("\n")
     starts = (number for number, line in enumerate(lines) if line.lstrip().startswith("{"))
     ends = (number for number in range(len(lines), 0, -1) if lines[number - 1].rstrip().endswith("}"))
     start, end = next(starts, None), next(ends, 0)

@@ -36,6 +36,7 @@ STARTED = {
         HONEST,
         f"\n{HONEST}\n",
         f"Welcome to web1\n{HONEST}\nConnection to web1 closed.\n",
+        f"Welcome to web1\r\n{HONEST}\r\n",
         json.dumps(answers.gathered(), indent=2),
     ],
 )
