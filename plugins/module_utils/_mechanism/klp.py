@@ -12,7 +12,6 @@ kernel's version, since distributions backport.
 from typing import List, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import KernelRefused, Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import log
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism, Patch
 
 SYSFS = "/sys/kernel/livepatch"
@@ -83,10 +82,13 @@ class Klp(Mechanism):
     def read_log_times(self, name: str) -> Tuple[Optional[float], Optional[float]]:
         started: Optional[float] = None
         finished: Optional[float] = None
-        for record in log.read_records(self._host):
-            if f"livepatch: '{name}': starting " in record.text:
+        for record in self._read_kernel_records():
+            if record.text.startswith(f"livepatch: '{name}': starting "):
                 # A reversal logs this again; the migration that it reverses has not completed.
                 started, finished = record.seconds, None
-            elif f"livepatch: '{name}': " in record.text and record.text.endswith("patching complete"):
+            elif record.text in (
+                f"livepatch: '{name}': patching complete",
+                f"livepatch: '{name}': unpatching complete",
+            ):
                 finished = record.seconds
         return started, finished

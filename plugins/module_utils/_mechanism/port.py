@@ -9,11 +9,17 @@ A new mechanism is one new file that implements this port, and a model of its ke
 """
 
 import abc
+import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Incompatible, KernelRefused, LoadRefused
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import elf_notes, log
+
+# kernel/livepatch/core.c, klp_enable_patch()
+_INCOMPATIBLE = re.compile(
+    r"livepatch: Livepatch patch \(\S+\) is not compatible with the already installed livepatches"
+)
 
 
 class Patch(NamedTuple):
@@ -105,13 +111,13 @@ class Mechanism(abc.ABC):
         answer = self._host.run(["insmod", path])
         if answer.rc == 0:
             return
-        words = [record.text for record in log.read_records(self._host) if record.sequence > before]
+        words = [record.text for record in self._read_kernel_records() if record.sequence > before]
         problem = "the kernel refused {}: {}{}".format(
             path,
             answer.err.strip().split(": ")[-1] or f"insmod exited with {answer.rc}",
             " (kernel log: {})".format("; ".join(words[-4:])) if words else "",
         )
-        if any("not compatible with the already installed livepatches" in text for text in words):
+        if any(_INCOMPATIBLE.match(text) for text in words):
             # Documentation/livepatch/system-state.rst
             raise Incompatible(
                 problem + ": an active patch has changed the system in a way that this one does not support",
@@ -138,6 +144,10 @@ class Mechanism(abc.ABC):
         data = self._host.read_bytes(f"/sys/module/{module}/notes/.note.gnu.build-id")
         return None if data is None else elf_notes.parse_build_id(data, self._host.byteorder)
 
+    def _read_kernel_records(self) -> List[log.Record]:
+        """The records of the kernel's log that it has written itself."""
+        return [record for record in log.read_records(self._host) if record.facility == 0]
+
     def _sequence(self) -> int:
-        records = log.read_records(self._host)
+        records = self._read_kernel_records()
         return records[-1].sequence if records else -1

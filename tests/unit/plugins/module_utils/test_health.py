@@ -66,7 +66,7 @@ def test_judge(since: Any, now: Any, verdict: str, problems: Any, reason: Any) -
 
 
 def test_it_is_small() -> None:
-    told = _health.assess_health(_SINCE, _now(["BUG: " + "x" * 1000] * 50, taint=128))
+    told = _health.assess_health(_SINCE, _now(["BUG: KASAN: use-after-free in " + "x" * 1000] * 50, taint=128))
     assert len(told["problems"]) == 10
     assert max(len(one["text"]) for one in told["problems"]) == 160
 
@@ -86,7 +86,7 @@ def test_probes_that_pass_prove_nothing_of_the_kernel() -> None:
 
 def test_failed_probe_is_not_crowded_out() -> None:
     probe = {"kind": "service", "name": "nginx", "passed": False, "text": "failed"}
-    told = _health.add_health_checks(_health.assess_health(_SINCE, _now(["BUG: x"] * 50)), [probe])
+    told = _health.add_health_checks(_health.assess_health(_SINCE, _now([_WARNING] * 50)), [probe])
     assert told["problems"][0]["what"] == "health_check"
     assert len(told["problems"]) == 10
 

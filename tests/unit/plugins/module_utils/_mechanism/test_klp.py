@@ -204,6 +204,10 @@ _END = "5,2,{},-;livepatch: 'x': patching complete\n"
             [_START.format(0), "5,2,9000000,-;livepatch: 'x': unpatching complete\n"], 9.0, id="unpatching complete"
         ),
         pytest.param([_START.format(0), _END.format(5).replace("'x'", "'xy'")], None, id="of another"),
+        pytest.param(
+            [_START.format(0), _END.format(5).replace(";", ";usb 1-1: Product: ")], None, id="the name of a USB device"
+        ),
+        pytest.param([_START.format(0), _END.format(5).replace("5,", "13,", 1)], None, id="of a program"),
     ],
 )
 def test_logged_seconds(host: Any, log: Any, expected: Any) -> None:
