@@ -15,7 +15,8 @@ from typing import Any, Callable, NamedTuple, Optional
 
 
 class Evr(NamedTuple):
-    epoch: int
+    # Digits: rpm compares it as a version
+    epoch: str
     version: str
     # None where the text has none, which is less than any release
     release: Optional[str]
@@ -30,7 +31,7 @@ def parse_evr(text: str) -> Evr:
     if not colon or not re.match(r"[0-9]*\Z", epoch):
         epoch, rest = "", text
     version, dash, release = rest.rpartition("-")
-    return Evr(int(epoch or 0), version if dash else rest, release if dash else None)
+    return Evr(epoch or "0", version if dash else rest, release if dash else None)
 
 
 def compare_part(left: str, right: str) -> int:
@@ -53,18 +54,19 @@ def compare_part(left: str, right: str) -> int:
         if left_token.isdigit() != right_token.isdigit():
             return 1 if left_token.isdigit() else -1
         if left_token.isdigit():
-            difference = int(left_token) - int(right_token)
-            if difference:
-                return difference
-            continue
-        return -1 if left_token < right_token else 1
+            # Not int(), which refuses thousands of digits: without zeros before them, more digits are more.
+            left_token, right_token = left_token.lstrip("0"), right_token.lstrip("0")
+            if len(left_token) != len(right_token):
+                return -1 if len(left_token) < len(right_token) else 1
+        if left_token != right_token:
+            return -1 if left_token < right_token else 1
     return 0
 
 
 def compare(left: str, right: str) -> int:
     """Compare two EVRs (``[epoch:]version[-release]``): negative, 0 or positive."""
     left_evr, right_evr = parse_evr(left), parse_evr(right)
-    difference = left_evr.epoch - right_evr.epoch or compare_part(left_evr.version, right_evr.version)
+    difference = compare_part(left_evr.epoch, right_evr.epoch) or compare_part(left_evr.version, right_evr.version)
     if difference:
         return difference
     if left_evr.release is None or right_evr.release is None:

@@ -7,7 +7,8 @@
 import re
 from typing import List, Optional
 
-_CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b")
+# At most as many digits as the CVE program's own schema has
+_CVE = re.compile(r"\bCVE-[0-9]{4}-[0-9]{4,19}\b")
 
 
 def format_suse_name(release: str) -> str:
@@ -37,9 +38,12 @@ def _parse_package_version(release: str) -> str:
 
 
 def parse_level(name: str, evr: str) -> Optional[int]:
-    """Parse the patch level: SUSE counts it in the version, Red Hat and Amazon in the release."""
+    """Parse the patch level: SUSE counts it in the version, Red Hat and Amazon in the release.
+
+    None for a number that no vendor would count up to.
+    """
     version, _dash, release = evr.rpartition(":")[2].rpartition("-")
-    match = re.match(r"\d+", release if _is_level_in_release(name) else version)
+    match = re.match(r"[0-9]{1,9}(?![0-9])", release if _is_level_in_release(name) else version)
     return int(match.group()) if match else None
 
 
@@ -83,7 +87,9 @@ def parse_module_level(name: str) -> Optional[int]:
 
     SUSE's carry version and release of their KMP, Red Hat's the kernel's first.
     """
-    match = re.match(r"(?:livepatch|kgraft_patch)_(\d+)_", name) or re.match(r"kpatch(?:_\d+)+_\d+_(\d+)$", name)
+    match = re.match(r"(?:livepatch|kgraft_patch)_(\d{1,9})_", name) or re.match(
+        r"kpatch(?:_\d+)+_\d+_(\d{1,9})$", name
+    )
     return int(match.group(1)) if match else None
 
 

@@ -273,7 +273,8 @@ def _compare_evr(own: str, asked: str) -> int:
     """Compare a package with a required version as RPM does: a version without release means all its releases."""
     own_evr, asked_evr = _evr.parse_evr(own), _evr.parse_evr(asked)
     if asked_evr.release is None:
-        return own_evr.epoch - asked_evr.epoch or _evr.compare_part(own_evr.version, asked_evr.version)
+        epochs = _evr.compare_part(own_evr.epoch, asked_evr.epoch)
+        return epochs or _evr.compare_part(own_evr.version, asked_evr.version)
     return _evr.compare(own, asked)
 
 

@@ -78,6 +78,9 @@ KPATCH, AMAZON = "kpatch-patch-4_18_0-305", "kernel-livepatch-6.12.94-123.174"
         (SUSE, "1:3-1", 3, False),
         (SUSE, "10~rc1-1", 10, False),
         (SUSE, "git-1", None, False),
+        # No vendor's: a number that JSON's readers do not all take
+        (SUSE, "9" * 5000 + "-1", None, False),
+        (KPATCH, "1-" + "9" * 5000, None, False),
         (SUSE, "", None, False),
         (KGRAFT, "1-2.2", 1, True),
         (KGRAFT, "7-2.2", 7, False),
@@ -154,6 +157,7 @@ def test_is_module(path: str, expected: bool) -> None:
         ),
         ("CVE-2024-9999,CVE-2024-10000 CVE-2023-50000", ["CVE-2023-50000", "CVE-2024-9999", "CVE-2024-10000"]),
         ("XCVE-2024-1234 CVE-24-1234 CVE-2024-123", []),
+        ("CVE-2024-" + "1" * 19 + " CVE-2024-" + "1" * 5000, ["CVE-2024-" + "1" * 19]),
     ],
 )
 def test_cves(text: str, expected: Any) -> None:
