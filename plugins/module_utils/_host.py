@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import select
+import selectors
 import signal
 import subprocess
 import sys
@@ -34,6 +35,9 @@ _MISSING_ERRORS = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
 
 # Large files are read in pieces of this size
 _PIECE = 1 << 18
+_LARGEST_FILE = 16 << 20
+# What a tool may print: a package manager's answers have some MiB
+_LARGEST_OUTPUT = 64 << 20
 
 
 class Host:
@@ -55,17 +59,20 @@ class Host:
     def read_bytes(self, path: str) -> Optional[bytes]:
         """The file's bytes, None where there is no such file (any more).
 
-        :raises Unmeasured: it exists and cannot be read.
+        :raises Unmeasured: it exists and cannot be read, or is larger than any that is read at once.
         """
         try:
             with open(self.resolve_path(path), "rb") as stream:
-                return stream.read()
+                data = stream.read(_LARGEST_FILE + 1)
         except OSError as exc:
             if exc.errno in _MISSING_ERRORS:
                 return None
             raise Unmeasured(f"cannot read {path}: {exc.strerror}", "Run as root (become: true)") from exc
+        if len(data) > _LARGEST_FILE:
+            raise Unmeasured(f"{path} is larger than {_LARGEST_FILE >> 20} MiB")
+        return data
 
-    def read_pieces(self, path: str, start: int = 0, size: Optional[int] = None) -> Iterator[bytes]:
+    def read_pieces(self, path: str, start: int = 0, size: Optional[int] = None) -> Generator[bytes, None, None]:
         """The file's bytes from ``start`` on, ``size`` of them at most, piece by piece.
 
         :raises Unmeasured: it does not exist, or cannot be read.
@@ -269,18 +276,44 @@ class Host:
         """Run a tool in the C locale, so that its output can be parsed.
 
         :param seconds: how long it may take; then it is killed, with all that it has started.
-        :raises Unmeasured: the tool is missing, or takes longer.
+        :raises Unmeasured: the tool is missing, takes longer, or prints more than any of them has reason to.
         """
         process = self._start(argv, environment, subprocess.DEVNULL, subprocess.PIPE, seconds is not None)
+        streams = (cast(IO[bytes], process.stdout), cast(IO[bytes], process.stderr))
         try:
-            out, err = process.communicate(timeout=seconds)
+            out, err = self._read_output(streams, seconds)
+            process.wait(seconds)
         except subprocess.TimeoutExpired as exc:
             os.killpg(process.pid, signal.SIGKILL)
-            for stream in (process.stdout, process.stderr):
-                cast(IO[bytes], stream).close()
             process.wait()
             raise Unmeasured(f"{argv[0]} took longer than {seconds:g} s") from exc
+        finally:
+            for stream in streams:
+                stream.close()
+        if len(out) + len(err) > _LARGEST_OUTPUT:
+            raise Unmeasured(f"{argv[0]} printed more than {_LARGEST_OUTPUT >> 20} MiB")
         return Completed(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+    def _read_output(self, streams: Sequence[IO[bytes]], seconds: Optional[float]) -> List[bytes]:
+        """Read the streams to their ends, which a tool must reach: of too much only what shows that it is too much."""
+        deadline = None if seconds is None else self.clock() + seconds
+        kept: Dict[int, List[bytes]] = {stream.fileno(): [] for stream in streams}
+        size = 0
+        with selectors.DefaultSelector() as selector:
+            for stream in streams:
+                selector.register(stream, selectors.EVENT_READ)
+            while selector.get_map():
+                ready = selector.select(None if deadline is None else max(0.0, deadline - self.clock()))
+                if not ready and deadline is not None:
+                    raise subprocess.TimeoutExpired("", cast(float, seconds))
+                for key, _events in ready:
+                    data = os.read(key.fd, _PIECE)
+                    if not data:
+                        selector.unregister(key.fileobj)
+                    elif size <= _LARGEST_OUTPUT:
+                        kept[key.fd].append(data)
+                        size += len(data)
+        return [b"".join(pieces) for pieces in kept.values()]
 
     def pipe(self, argv: Sequence[str], source: Iterator[bytes], seconds: float) -> Generator[bytes, None, None]:
         """The output of a tool, piece by piece, while it is fed from the source. Closing the generator ends the tool.

@@ -15,7 +15,7 @@ import bz2
 import gzip
 import lzma
 import random
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Generator, List, NamedTuple, Optional
 from xml.parsers import expat
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
@@ -58,11 +58,14 @@ class _Memory(Host):
     def read_bytes(self, path: str) -> bytes:
         return self._data
 
-    def read_pieces(self, path: str, start: int = 0, size: Optional[int] = None) -> Iterator[bytes]:
+    def read_pieces(self, path: str, start: int = 0, size: Optional[int] = None) -> Generator[bytes, None, None]:
         yield self._data[start:] if size is None else self._data[start : max(start, start + size)]
 
     def find_tool(self, tool: str) -> None:
         return None
+
+    def get_mtime(self, path: str) -> float:
+        return 1.0
 
 
 def _notes(kernel: str) -> Case:

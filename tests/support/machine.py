@@ -432,6 +432,7 @@ class Machine(Directory):
         if argv[0] != "rpm2cpio":
             yield from super().pipe(argv, source, seconds)
             return
+        self.calls.append(list(argv))
         evr = self._evr_of(argv[1])
         paths = [self.file(evr), self.file(evr) + ".xz"][: self.levels[evr]["modules"]]
         archive = factories.cpio(

@@ -7,32 +7,47 @@
 Format: cpio(5), "New ASCII Format".
 """
 
+import re
 from typing import Callable, Dict, Iterator, List
 
 _HEADER = 110
 _TRAILER = "TRAILER!!!"
 _MAGIC = (b"070701", b"070702")
+_NUMBERS = re.compile(rb"[0-9A-Fa-f]{104}\Z")
 # The largest livepatch modules take some MiB.
-_LARGEST = 256 << 20
+LARGEST_FILE = 64 << 20
+# PATH_MAX
+_LONGEST_NAME = 4096
+# Of all archives in a stream; the largest initrds have some ten thousand
+_FILES_MAX = 200000
 
 
 def read_files(stream: "Stream", wanted: Callable[[str], bool]) -> Dict[str, bytes]:
     """Read the wanted files of one archive, by their absolute paths. What follows it is left in the stream.
 
-    :raises ValueError: it is no archive, or is truncated.
+    :raises ValueError: it is no archive, is truncated, or has more, longer or larger files than any.
     """
     contents: Dict[str, bytes] = {}
+    left = LARGEST_FILE
     while True:
+        stream.count_file()
         header = stream.take(_HEADER)
         if header[:6] not in _MAGIC:
             raise ValueError(f"unknown archive format {header[:6]!r}")
+        if not _NUMBERS.match(header[6:]):
+            raise ValueError(f"no numbers in a header: {header[:32]!r}")
         size, name_size = int(header[54:62], 16), int(header[94:102], 16)
+        if name_size > _LONGEST_NAME:
+            raise ValueError(f"a name of {name_size} bytes")
         # The name is padded together with the header, which is no multiple of four.
         name = stream.take(name_size + -(_HEADER + name_size) % 4)[:name_size].rstrip(b"\0").decode("utf-8", "replace")
         if name == _TRAILER:
             return contents
         path = "/" + (name[2:] if name.startswith("./") else name.lstrip("/"))
         if size and wanted(path):
+            left -= size
+            if left < 0:
+                raise ValueError(f"a file of {size} bytes, or several of that size in all")
             contents[path] = stream.take(size)
             stream.skip(-size % 4)
         else:
@@ -49,22 +64,26 @@ class Stream:
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._kept = b""
+        self._files = 0
+
+    def count_file(self) -> None:
+        """:raises ValueError: these are more than any archive has."""
+        self._files += 1
+        if self._files > _FILES_MAX:
+            raise ValueError(f"more than {_FILES_MAX} files")
 
     def take(self, size: int) -> bytes:
         """:raises ValueError: there are not that many bytes."""
-        if size > _LARGEST:
-            raise ValueError(f"a file of {size} bytes")
-        parts: List[bytes] = [self._kept]
-        missing = size - len(self._kept)
-        while missing > 0:
-            piece = next(self._pieces, b"")
-            if not piece:
+        parts: List[bytes] = []
+        while size > len(self._kept):
+            parts.append(self._kept)
+            size -= len(self._kept)
+            self._kept = next(self._pieces, b"")
+            if not self._kept:
                 raise ValueError("it is truncated")
-            parts.append(piece)
-            missing -= len(piece)
-        data = b"".join(parts)
-        self._kept = data[size:]
-        return data[:size]
+        parts.append(self._kept[:size])
+        self._kept = self._kept[size:]
+        return b"".join(parts)
 
     def skip(self, size: int) -> None:
         while size > len(self._kept):

@@ -24,6 +24,8 @@ class Note(NamedTuple):
 NT_GNU_BUILD_ID = 3
 # lib/buildid.c: BUILD_ID_SIZE_MAX
 BUILD_ID_MAX = 20
+# More than any kernel or module has
+_NOTES_MAX = 1000
 
 
 def _pad(size: int) -> int:
@@ -34,11 +36,14 @@ def iterate_notes(data: bytes, byteorder: str) -> Iterator[Note]:
     """Iterate over the notes.
 
     :param byteorder: ``little`` or ``big``: that of the machine whose notes these are.
-    :raises Unmeasured: the data end within a note.
+    :raises Unmeasured: the data end within a note, or there are more of them than in any kernel.
     """
     header = struct.Struct(("<" if byteorder == "little" else ">") + "III")
-    offset = 0
+    offset = count = 0
     while offset < len(data):
+        count += 1
+        if count > _NOTES_MAX:
+            raise Unmeasured(f"there are more than {_NOTES_MAX} ELF notes")
         if offset + header.size > len(data):
             raise Unmeasured(f"ELF notes are truncated after {len(data)} bytes")
         name_size, description_size, note_type = header.unpack_from(data, offset)

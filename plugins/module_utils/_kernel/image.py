@@ -12,6 +12,7 @@ content decides what is reported of its kernel.
 """
 
 import contextlib
+import itertools
 import struct
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set
 
@@ -23,9 +24,15 @@ _HEAD = 4096
 _PT_NOTE = 4
 # More than any kernel has, and little enough for a small host
 _NOTES_MAX = 1 << 16
-_IMAGE_MAX = 128 << 20
+_IMAGE_MAX = 64 << 20
 _UNPACKED_MAX = 1 << 30
 _SEARCHES_MAX = 16
+# Of all that is tried for one image
+_SUM_MAX = 2 << 30
+_SECONDS = 120.0
+# Build IDs and notes beside them that are looked at in a memory image; kernels have less than ten
+_MARKS_MAX = 1000
+_STARTS_MAX = 20
 # How far the notes of one object reach on either side of its build ID: those of Xen on x86 take 300 bytes.
 _AROUND = 1024
 
@@ -76,20 +83,23 @@ def read_build_id(host: Host, path: str, expected: Optional[str] = None) -> str:
     :raises Unmeasured: it cannot be read, or is ambiguous.
     """
     start = b"".join(host.read_pieces(path, 0, _HEAD))
+    budget = unpack.Budget(host, _SUM_MAX, _SECONDS, path)
     try:
         kind = unpack.recognise_format(start)
         if kind is not None:
-            return _unpack_build_id(host, kind, host.read_pieces(path), expected)
+            return _unpack_build_id(host, kind, host.read_pieces(path), expected, budget)
         # Documentation/arch/arm64/booting.rst; the notes are in it as they will be in memory
         if start[:4] == b"\x7fELF" or start[0x38:0x3C] == b"ARMd":
-            return _read_unpacked(host.read_pieces(path), host.byteorder, expected)
+            return _read_unpacked(budget.meter(host.read_pieces(path)), host.byteorder, expected)
         area = _find_payload(start)
         kind = None if area is None else unpack.recognise_format(b"".join(host.read_pieces(path, area.start, 32)))
         if area is not None and kind is not None:
             # The build appends the unpacked size, which the tools do not take as part of the data, and gzip does.
             size = area.size - (4 if kind.command else 0)
-            return _unpack_build_id(host, kind, host.read_pieces(path, area.start, size), expected)
-        return _search_build_id(host, path, expected)
+            return _unpack_build_id(host, kind, host.read_pieces(path, area.start, size), expected, budget)
+        return _search_build_id(host, path, expected, budget)
+    except MemoryError as exc:
+        raise Unmeasured(f"reading {path} takes more memory than there is") from exc
     except (ValueError, OverflowError, struct.error) as exc:
         raise Unmeasured(f"{path} is not a readable kernel image: {exc}") from exc
 
@@ -106,16 +116,20 @@ def _find_payload(start: bytes) -> Optional[_Area]:
     return None
 
 
-def _search_build_id(host: Host, path: str, expected: Optional[str]) -> str:
+def _search_build_id(host: Host, path: str, expected: Optional[str], budget: unpack.Budget) -> str:
     """Try each place that looks like the start of packed data; the decompressor's code has such magic numbers too."""
     data = b"".join(host.read_pieces(path, 0, _IMAGE_MAX + 1))
     if len(data) > _IMAGE_MAX:
         raise ValueError(f"it is larger than {_IMAGE_MAX >> 20} MiB")
-    places = sorted((hit.start(), kind) for kind in unpack.FORMATS for hit in kind.magic.finditer(data))
+    places = sorted(
+        (hit.start(), kind)
+        for kind in unpack.FORMATS
+        for hit in itertools.islice(kind.magic.finditer(data), _SEARCHES_MAX)
+    )
     build_ids: Set[str] = set()
     missing: List[unpack.ToolMissing] = []
     for place, kind in places[:_SEARCHES_MAX]:
-        candidate = _try_unpack(host, kind, _split_pieces(data, place), expected, missing)
+        candidate = _try_unpack(host, kind, _split_pieces(data, place), expected, budget, missing)
         if candidate is not None and candidate == expected:
             return candidate
         build_ids.update([candidate] if candidate else [])
@@ -133,10 +147,11 @@ def _try_unpack(
     kind: unpack.Format,
     packed: Iterator[bytes],
     expected: Optional[str],
+    budget: unpack.Budget,
     missing: List[unpack.ToolMissing],
 ) -> Optional[str]:
     try:
-        return _unpack_build_id(host, kind, packed, expected)
+        return _unpack_build_id(host, kind, packed, expected, budget)
     except unpack.ToolMissing as exc:
         missing.append(exc)
     except (Unmeasured, ValueError, OverflowError, struct.error):
@@ -148,8 +163,10 @@ def _split_pieces(data: bytes, start: int) -> Iterator[bytes]:
     return (data[at : at + unpack.PIECE] for at in range(start, len(data), unpack.PIECE))
 
 
-def _unpack_build_id(host: Host, kind: unpack.Format, packed: Iterator[bytes], expected: Optional[str]) -> str:
-    with contextlib.closing(unpack.unpack(host, kind, packed)) as pieces:
+def _unpack_build_id(
+    host: Host, kind: unpack.Format, packed: Iterator[bytes], expected: Optional[str], budget: unpack.Budget
+) -> str:
+    with contextlib.closing(unpack.unpack(host, kind, packed, budget)) as pieces:
         return _read_unpacked(pieces, host.byteorder, expected)
 
 
@@ -236,11 +253,14 @@ def _read_memory(pieces: Iterator[bytes], byteorder: str, expected: Optional[str
     LTO_INFO is only in kernels, since 5.12. The build salt of those since 4.19 decides nothing: it is in vDSOs too.
     """
     build_ids: Set[str] = set()
-    window, final = b"", False
+    window, final, marks = b"", False, 0
     while not final:
         piece = next(pieces, b"")
         final = not piece
         window += piece
+        marks += (window[-len(piece) - 7 :] if piece else b"").count(_pack_mark(byteorder))
+        if marks > _MARKS_MAX:
+            raise ValueError("it holds more notes than any kernel")
         for candidate, kinds in _find_candidates(window, byteorder).items():
             if _LTO_INFO in kinds and _VERSION_CODE not in kinds:
                 build_ids.add(candidate)
@@ -251,10 +271,15 @@ def _read_memory(pieces: Iterator[bytes], byteorder: str, expected: Optional[str
     return _require_single(build_ids, "none of the GNU build IDs in it is beside a note that only kernels have")
 
 
+def _pack_mark(byteorder: str) -> bytes:
+    """What a note that may be a build ID holds in its middle: type and owner."""
+    return struct.pack("<I" if byteorder == "little" else ">I", elf_notes.NT_GNU_BUILD_ID) + b"GNU\0"
+
+
 def _find_candidates(window: bytes, byteorder: str) -> Dict[str, Set[int]]:
     """Find the build IDs in the window, each with the types of the Linux notes in the same row of notes."""
     candidates: Dict[str, Set[int]] = {}
-    mark = struct.pack("<I" if byteorder == "little" else ">I", elf_notes.NT_GNU_BUILD_ID) + b"GNU\0"
+    mark = _pack_mark(byteorder)
     at = window.find(mark)
     while at >= 0:
         own = at - 8
@@ -273,7 +298,9 @@ def _find_candidates(window: bytes, byteorder: str) -> Dict[str, Set[int]]:
 def _find_row_starts(window: bytes, own: int) -> Iterator[int]:
     """Find where the row of notes around a build ID may begin: with a note of Linux, or with itself."""
     at = window.find(b"Linux\0", max(0, own - _AROUND), own)
-    while at >= 0:
+    for _start in range(_STARTS_MAX):
+        if at < 0:
+            break
         if at >= 12:
             yield at - 12
         at = window.find(b"Linux\0", at + 1, own)

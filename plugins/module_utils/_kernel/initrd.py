@@ -8,6 +8,7 @@ An initrd is one or more cpio archives, each of which may be compressed
 (Documentation/driver-api/early-userspace/buffer-format.rst).
 """
 
+import contextlib
 from typing import List, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
@@ -35,7 +36,8 @@ def list_modules(host: Host, path: str) -> List[str]:
             names.append(name.rpartition("/")[2])
         return False
 
-    stream = archive.Stream(host.read_pieces(path))
+    budget = unpack.Budget(host, name=path)
+    stream = archive.Stream(budget.meter(host.read_pieces(path)))
     try:
         while True:
             stream.skip_zeros()
@@ -49,9 +51,12 @@ def list_modules(host: Host, path: str) -> List[str]:
             if kind is None:
                 raise Unmeasured(f"{path} is not a readable initrd: it has a part that begins with {start[:6]!r}")
             # The last one: nothing shows where packed data end.
-            inner = archive.Stream(unpack.unpack(host, kind, stream.rest()))
-            inner.skip_zeros()
-            archive.read_files(inner, note)
+            with contextlib.closing(unpack.unpack(host, kind, stream.rest(), budget)) as pieces:
+                inner = archive.Stream(pieces)
+                inner.skip_zeros()
+                archive.read_files(inner, note)
             return sorted(names)
+    except MemoryError as exc:
+        raise Unmeasured(f"reading {path} takes more memory than there is") from exc
     except ValueError as exc:
         raise Unmeasured(f"{path} is not a readable initrd: {exc}", "Rebuild it (dracut --force)") from exc

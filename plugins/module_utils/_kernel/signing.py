@@ -14,6 +14,10 @@ from typing import Any, Dict, Optional, Set
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
+# serial, flags, usage, timeout, permissions, owner, group, type, description
+_CERTIFICATE = re.compile(
+    r"^[0-9a-f]{8} \S{7} +\d+ +\S+ [0-9a-f]{8} +0 +0 asymmetri (.+): [0-9a-f]+: X509\.\S* \S+ \[.*\]$", re.MULTILINE
+)
 _LOCKED_DOWN = ("integrity", "confidentiality")
 
 
@@ -47,12 +51,12 @@ def _explain_enforcement(kernel: Dict[str, Any]) -> Optional[str]:
 def list_certificates(host: Host) -> Optional[Set[str]]:
     """List the names of the certificates in the kernel's keyrings, None where it shows none.
 
-    A line of /proc/keys (keyrings(7)) ends with the key's type and description: for certificates ``asymmetri``, the
-    subject, the identifier and how it is used, ``: X509.rsa 524668e2 []``.
+    A line of /proc/keys (keyrings(7)) ends with the key's owner, type and description: for certificates ``asymmetri``,
+    the subject, the identifier and how it is used, ``: X509.rsa 524668e2 []``. The kernel's own belong to root; a user
+    may add others, and describe keys of other types with any words.
     """
     try:
         text = host.read_text("/proc/keys")
     except Unmeasured:
         return None
-    names = re.findall(r" asymmetri (.+): [0-9a-f]+: X509\.", text or "")
-    return set(names) or None
+    return set(_CERTIFICATE.findall(text or "")) or None

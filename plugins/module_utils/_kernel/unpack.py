@@ -4,10 +4,12 @@
 
 """Unpack kernels and initrds, piece by piece. PRIVATE to the collection: it may change at any time.
 
-Nothing holds a whole kernel: a piece goes in, pieces come out, and a caller that has enough stops reading.
+Nothing holds a whole kernel: a piece goes in, pieces come out, and a caller that has enough stops reading. All of it
+comes out of a budget: a few KiB can be unpacked to many GiB.
 """
 
 import bz2
+import contextlib
 import lzma
 import re
 import zlib
@@ -23,11 +25,39 @@ Pieces = Generator[bytes, None, None]
 PIECE = 1 << 18
 # The kernel's own Makefiles allow xz a dictionary of 128 MiB; the decoder holds that, and little besides.
 _XZ_MEMORY = 192 << 20
+_LARGEST = 1 << 30
 _SECONDS = 60.0
 
 
 class ToolMissing(Unmeasured):
     """The host lacks the tool that unpacks the image."""
+
+
+class Budget:
+    """What reading one thing may cost, whatever its parts and layers: bytes that come out of it, and seconds."""
+
+    def __init__(self, host: Host, size: int = _LARGEST, seconds: float = _SECONDS, name: str = "the image") -> None:
+        self._host = host
+        self._name = name
+        self._size = self._left = size
+        self._seconds = seconds
+        self._deadline = host.clock() + seconds
+
+    def spend(self, size: int) -> None:
+        """:raises Unmeasured: nothing is left of it."""
+        self._left -= size
+        if self._left < 0:
+            raise Unmeasured(f"more than {self._size >> 20} MiB come out of {self._name}")
+        if self._host.clock() > self._deadline:
+            raise Unmeasured(f"unpacking {self._name} took longer than {self._seconds:.0f} s")
+
+    def meter(self, pieces: Pieces) -> Pieces:
+        """The pieces that hold something, as long as something is left."""
+        with contextlib.closing(pieces):
+            for piece in pieces:
+                self.spend(len(piece))
+                if piece:
+                    yield piece
 
 
 class Format(NamedTuple):
@@ -77,10 +107,11 @@ def recognise_format(start: bytes) -> Optional[Format]:
     return next((kind for kind in FORMATS if kind.magic.match(start)), None)
 
 
-def unpack(host: Host, kind: Format, packed: Iterator[bytes]) -> Pieces:
+def unpack(host: Host, kind: Format, packed: Iterator[bytes], budget: Optional[Budget] = None) -> Pieces:
     """Unpack; reading all of the content verifies it, since most formats end with a checksum.
 
-    :raises Unmeasured: it is damaged or truncated, takes too long, or the host lacks the tool for it.
+    :param budget: one that other parts are paid from as well.
+    :raises Unmeasured: it is damaged or truncated, exceeds the budget, or the host lacks the tool for it.
     """
     if kind.decoder is None:
         if host.find_tool(kind.command[0]) is None:
@@ -88,25 +119,25 @@ def unpack(host: Host, kind: Format, packed: Iterator[bytes]) -> Pieces:
                 f"the image is compressed with {kind.name}, and this host has no {kind.command[0]} to unpack it",
                 f"Install {kind.command[0]}",
             )
-        return host.pipe(kind.command, packed, _SECONDS)
-    return _decode(host, kind, kind.decoder(), packed)
+        pieces = host.pipe(kind.command, packed, _SECONDS)
+    else:
+        pieces = _decode(kind, kind.decoder(), packed)
+    return (budget or Budget(host)).meter(pieces)
 
 
-def _decode(host: Host, kind: Format, decoder: Any, packed: Iterator[bytes]) -> Pieces:
-    deadline = host.clock() + _SECONDS
+def _decode(kind: Format, decoder: Any, packed: Iterator[bytes]) -> Pieces:
     try:
         for data in packed:
             piece = decoder.decompress(data, PIECE)
-            while piece or not (decoder.eof or decoder.needs_input):
-                if piece:
-                    yield piece
-                if host.clock() > deadline:
-                    raise Unmeasured(f"unpacking the image took longer than {_SECONDS:.0f} s")
-                if decoder.eof:
-                    break
+            # An empty one costs time as well.
+            yield piece
+            while not decoder.eof and (piece or not decoder.needs_input):
                 piece = decoder.decompress(b"", PIECE)
+                yield piece
             if decoder.eof:
                 return
-    except (EOFError, OSError, ValueError, MemoryError, lzma.LZMAError, zlib.error) as exc:
+    except MemoryError as exc:
+        raise Unmeasured(f"unpacking the image's {kind.name} data takes more memory than there is") from exc
+    except (EOFError, OSError, ValueError, lzma.LZMAError, zlib.error) as exc:
         raise Unmeasured(f"the image's {kind.name} data are damaged: {exc}") from exc
     raise Unmeasured(f"the image's {kind.name} data are truncated")

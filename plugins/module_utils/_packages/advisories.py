@@ -45,8 +45,18 @@ _SEVERITIES = {
     "critical": "critical",
 }
 _LARGEST = 1 << 30
+# Of all repositories that are read together
+_SUM_MAX = 4 << 30
+_SUM_SECONDS = 300.0
 # Between two updates of a document; the largest of Red Hat's have some hundred KiB
 _LARGEST_UPDATE = 16 << 20
+# Within an update: its elements, the levels that they are nested in, one of its tags, its texts
+_ELEMENTS_MAX = 100000
+_DEPTH_MAX = 50
+_LARGEST_TAG = 1 << 20
+_LARGEST_TEXT = 1 << 20
+# Of all updates of the wanted packages of one repository
+_CVES_MAX = 100000
 _LONGEST_ID = 100
 _TEXTS = ("id", "title", "severity", "description")
 _SECONDS = 60.0
@@ -57,17 +67,20 @@ def read_advisories(host: Host, repositories: List[Metadata], wanted: Set[str]) 
 
     :raises Unmeasured: those of a repository are damaged or truncated.
     """
-    return [advisory for repository in repositories for advisory in _read_repository(host, repository, wanted)]
+    budget = unpack.Budget(host, _SUM_MAX, _SUM_SECONDS, "the advisories")
+    return [advisory for repository in repositories for advisory in _read_repository(host, repository, wanted, budget)]
 
 
-def _read_repository(host: Host, repository: Metadata, wanted: Set[str]) -> List[Advisory]:
+def _read_repository(host: Host, repository: Metadata, wanted: Set[str], budget: unpack.Budget) -> List[Advisory]:
     problem = f"the advisories of repository {repository.repository} cannot be read"
     try:
         paths = _find_files(host, repository.folder)
         if not paths:
             return []
-        with contextlib.closing(_read_pieces(host, paths)) as pieces:
+        with contextlib.closing(budget.meter(_read_pieces(host, paths))) as pieces:
             return parse_updateinfo(pieces, wanted)
+    except MemoryError as exc:
+        raise Unmeasured(f"{problem}: that takes more memory than there is") from exc
     except unpack.ToolMissing as exc:
         # A refresh would bring the same again
         raise Unmeasured(f"{problem}: {exc}") from exc
@@ -115,8 +128,8 @@ def _read_pieces(host: Host, paths: Dict[str, str]) -> unpack.Pieces:
 def parse_updateinfo(pieces: Iterator[bytes], wanted: Set[str]) -> List[Advisory]:
     """Parse an ``updateinfo`` document for the advisories of the wanted packages, one at a time.
 
-    :raises ValueError: it is larger than any, declares entities, which no repository has reason to, or is something
-        else altogether.
+    :raises ValueError: it is larger than any, or has more in it, declares entities, which no repository has reason to,
+        or is something else altogether.
     :raises xml.parsers.expat.ExpatError: it is damaged, or cut off.
     """
     updates = _Updates(wanted)
@@ -138,9 +151,10 @@ class _Document:
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = self._refuse
         self._parser.StartElementHandler = self._root
+        self._parser.EndElementHandler = self._end
         self._words: List[str] = []
-        # Where in the document the last part began that stands for itself
-        self._mark = 0
+        # Where in the document the last part began that stands for itself, and how many elements it has had
+        self._mark = self._elements = self._depth = 0
 
     def read(self, pieces: Iterator[bytes]) -> None:
         size = 0
@@ -151,6 +165,8 @@ class _Document:
             self._parser.Parse(piece, False)
             if size - self._mark > _LARGEST_UPDATE + len(piece):
                 raise ValueError(f"a part of it is larger than {_LARGEST_UPDATE >> 20} MiB")
+            if size - self._parser.CurrentByteIndex > _LARGEST_TAG + len(piece):
+                raise ValueError(f"a tag of it is larger than {_LARGEST_TAG >> 20} MiB")
         # expat may hold back much of its input until it knows that this was all.
         self._parser.Parse(b"", True)
 
@@ -160,11 +176,25 @@ class _Document:
     def _root(self, name: str, attributes: Dict[str, str]) -> None:
         if name not in self.roots:
             raise ValueError(f"it is no <{self.roots[0]}>, but a {name[:20]!r}")
-        self._parser.StartElementHandler = self.opened
+        self._parser.StartElementHandler = self._start
+        self._start(name, attributes)
+
+    def _start(self, name: str, attributes: Dict[str, str]) -> None:
+        self._elements += 1
+        self._depth += 1
+        if self._elements > _ELEMENTS_MAX or self._depth > _DEPTH_MAX:
+            raise ValueError(f"a part of it has more than {_ELEMENTS_MAX} elements, or {_DEPTH_MAX} levels of them")
         self.opened(name, attributes)
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        self.closed(name)
 
     def opened(self, name: str, attributes: Dict[str, str]) -> None:
         raise NotImplementedError
+
+    def closed(self, name: str) -> None:
+        pass
 
 
 class _Index(_Document):
@@ -192,12 +222,13 @@ class _Updates(_Document):
         super().__init__()
         self.found: List[Advisory] = []
         self._wanted = wanted
-        self._parser.EndElementHandler = self._closed
+        self._cves_left = _CVES_MAX
         self._begin({})
 
     def _begin(self, attributes: Dict[str, str]) -> None:
         self._retracted = attributes.get("status") == "retracted"
         self._issued = ""
+        self._text_left = _LARGEST_TEXT
         self._texts: Dict[str, str] = {}
         self._references: List[Tuple[str, str]] = []
         self._packages: List[Tuple[str, str]] = []
@@ -213,12 +244,19 @@ class _Updates(_Document):
             self._issued = attributes.get("date", "")
         elif name == "update":
             self._mark = self._parser.CurrentByteIndex
+            self._elements = 0
             self._begin(attributes)
         elif name in _TEXTS:
             self._words = []
-            self._parser.CharacterDataHandler = self._words.append
+            self._parser.CharacterDataHandler = self._add_words
 
-    def _closed(self, name: str) -> None:
+    def _add_words(self, words: str) -> None:
+        self._words.append(words)
+        self._text_left -= len(words)
+        if self._text_left < 0:
+            raise ValueError(f"the texts of an update in it are larger than {_LARGEST_TEXT >> 20} MiB")
+
+    def closed(self, name: str) -> None:
         if name in _TEXTS:
             self._parser.CharacterDataHandler = None
             self._texts.setdefault(name, "".join(self._words).strip())
@@ -230,12 +268,16 @@ class _Updates(_Document):
         # Fedora has them in the titles of bugs.
         mentioned = [self._texts.get("title", ""), self._texts.get("description", "")]
         mentioned += [words for _kind, words in self._references]
+        cves = cves or _kmp_names.find_cves(" ".join(mentioned))
+        self._cves_left -= len(cves) + len(self._packages)
+        if self._cves_left < 0:
+            raise ValueError(f"it names more than {_CVES_MAX} CVEs and packages")
         return Advisory(
             _make_printable(self._texts.get("id", "")) or "without a name",
             self._retracted,
             _SEVERITIES.get(self._texts.get("severity", "").lower()),
             _parse_date(self._issued),
-            tuple(cves or _kmp_names.find_cves(" ".join(mentioned))),
+            tuple(cves),
             tuple(self._packages),
         )
 

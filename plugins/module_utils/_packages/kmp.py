@@ -21,6 +21,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     selection,
     transaction_check,
 )
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate, Metadata, PackageManager
 
@@ -69,7 +70,7 @@ def query_offer(host: Host, kernel: Dict[str, Any], policy: Policy) -> Offer:
                 "Set up a repository that offers KMPs, and refresh it (refresh: always). "
                 "Metadata dated in the future count as missing",
             )
-        return _query_manager(host, kernel, manager, offer)
+        return _query_manager(host, kernel, manager, offer, policy)
     except Unmeasured as exc:
         return offer._replace(problem=str(exc))
 
@@ -78,7 +79,7 @@ def _is_old(age: Optional[int], policy: Policy) -> bool:
     return age is None or age > policy.max_age
 
 
-def _query_manager(host: Host, kernel: Dict[str, Any], manager: PackageManager, offer: Offer) -> Offer:
+def _query_manager(host: Host, kernel: Dict[str, Any], manager: PackageManager, offer: Offer, policy: Policy) -> Offer:
     offer = offer._replace(candidates=manager.list_offered(kernel["release"]))
     candidates = [candidate for candidate in offer.candidates if candidate.name in offer.kmp_names]
     if not candidates or kernel["build_id"] is None:
@@ -102,7 +103,7 @@ def _query_manager(host: Host, kernel: Dict[str, Any], manager: PackageManager, 
     for candidate in candidates:
         path = manager.find_cached(candidate.name, candidate.evr, candidate.arch)
         if path is not None:
-            seen = _examine_file(host, kernel, offer, candidate, path)
+            seen = _examine_file(host, kernel, offer, candidate, path, policy)
             # A truncated file says nothing about what the repository offers, which is downloaded again.
             offer = offer if seen.files[_key_candidate(candidate)].signature == "bad" else seen
     return offer
@@ -127,9 +128,12 @@ def _read_advisories(
     return advised
 
 
-def _examine_file(host: Host, kernel: Dict[str, Any], offer: Offer, candidate: Candidate, path: str) -> Offer:
+def _examine_file(
+    host: Host, kernel: Dict[str, Any], offer: Offer, candidate: Candidate, path: str, policy: Policy
+) -> Offer:
     package = rpm.Package(candidate.name, candidate.evr, candidate.arch)
-    seen = package_contents.read_file(host, path, package, kernel, offer.keys)
+    allow_unsigned = policies.matches_any(policy.allow_unsigned, candidate.name, candidate.evr)
+    seen = package_contents.read_file(host, path, package, kernel, offer.keys, allow_unsigned)
     return offer._replace(files=dict(offer.files, **{_key_candidate(candidate): seen}))
 
 
@@ -158,7 +162,8 @@ def examine_selected(host: Host, kernel: Dict[str, Any], offer: Offer, policy: P
         offer = offer._replace(transaction=transaction_check.describe_steps(steps))
         transaction_check.check_installation(steps, name, version, policy.allow_dependencies, older)
         candidate = next(kmp for kmp in offer.candidates if (kmp.name, kmp.evr) == (name, version))
-        offer = _examine_file(host, kernel, offer, candidate, manager.download(name, version, candidate.arch))
+        path = manager.download(name, version, candidate.arch)
+        offer = _examine_file(host, kernel, offer, candidate, path, policy)
 
 
 def build_block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> Dict[str, Any]:

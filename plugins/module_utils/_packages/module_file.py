@@ -8,15 +8,15 @@ The file itself is read, not ``modinfo``'s output: it holds the build ID too, wh
 kernel to this file, and it costs no process.
 """
 
-import gzip
-import lzma
+import contextlib
+import itertools
+import re
 import struct
-import zlib
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import elf_notes
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import archive, elf_notes, unpack
 
 
 class ModuleFile(NamedTuple):
@@ -40,35 +40,41 @@ _PKCS7 = 2
 _COMMON_NAME = b"\x06\x03\x55\x04\x03"
 
 
+# Elf64_Shdr: name, type, flags, addr, offset, size, and what is not looked at
+_SECTION_HEADER = "IIQQQQIIQQ"
 # A section that takes no room in the file, whatever its size says
 _SHT_NOBITS = 8
+# What is read of it, with the most bytes that any module has there
+_SECTIONS = {".modinfo": 1 << 20, ".note.gnu.build-id": 1 << 10}
 
 
 def read_module(host: Host, path: str) -> ModuleFile:
-    """Read a module's file, plain or compressed with gzip or xz.
+    """Read a module's file, plain or compressed.
 
-    :raises Unmeasured: the file is not there, is no ELF file, or is compressed in a way Python cannot read.
+    :raises Unmeasured: the file is not there, is no ELF file, or the host cannot unpack it.
     """
-    data = host.read_bytes(path)
-    if data is None:
+    if host.get_mtime(path) is None:
         raise Unmeasured(f"{path} is not there, though its package is installed", "Reinstall the package")
-    return parse_module(data, path)
+    return _read_pieces(host, host.read_pieces(path), path)
 
 
-def parse_module(data: bytes, path: str) -> ModuleFile:
+def parse_module(host: Host, data: bytes, path: str) -> ModuleFile:
     """The same for a file's content; the path is for messages."""
-    if data[:4] == b"\x28\xb5\x2f\xfd":
-        raise Unmeasured(
-            f"{path} is compressed with zstd, which Python cannot read",
-            "Report it to the collection: this version reads plain, gzip and xz",
-        )
+    return _read_pieces(host, iter([data]), path)
+
+
+def _read_pieces(host: Host, pieces: Iterator[bytes], path: str) -> ModuleFile:
+    budget = unpack.Budget(host, archive.LARGEST_FILE, name=path)
     try:
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-        elif data[:6] == b"\xfd7zXZ\0":
-            data = lzma.decompress(data)
-        return parse_elf(data)
-    except (EOFError, OSError, OverflowError, lzma.LZMAError, zlib.error, struct.error, IndexError, ValueError) as exc:
+        first = next(pieces, b"")
+        packed = itertools.chain([first], pieces)
+        kind = unpack.recognise_format(first)
+        content = budget.meter(each for each in packed) if kind is None else unpack.unpack(host, kind, packed, budget)
+        with contextlib.closing(content):
+            return parse_elf(b"".join(content))
+    except MemoryError as exc:
+        raise Unmeasured(f"reading {path} takes more memory than there is") from exc
+    except (OverflowError, struct.error, IndexError, ValueError) as exc:
         raise Unmeasured(f"{path} is not a kernel module that can be read", "Reinstall the package") from exc
 
 
@@ -82,8 +88,8 @@ def parse_elf(data: bytes) -> ModuleFile:
     byteorder = "little" if data[5:6] == b"\x01" else "big"
     sections = _parse_sections(data, "<" if byteorder == "little" else ">")
     fields = _parse_modinfo(sections.get(".modinfo", b""))
-    if "vermagic" not in fields:
-        raise ValueError("no vermagic")
+    if not re.match(r"[!-~][ -~]{,199}\Z", fields.get("vermagic", "")):
+        raise ValueError("no vermagic, or none that a kernel has")
     build_id = None
     if ".note.gnu.build-id" in sections:
         build_id = elf_notes.parse_build_id(sections[".note.gnu.build-id"], byteorder)
@@ -115,21 +121,29 @@ def _parse_signature(data: bytes) -> Tuple[bool, Optional[str]]:
 def _parse_sections(data: bytes, order: str) -> Dict[str, bytes]:
     (table,) = struct.unpack_from(order + "Q", data, 0x28)
     size, count, names_index = struct.unpack_from(order + "HHH", data, 0x3A)
-    # Elf64_Shdr: name, type, flags, addr, offset, size
-    headers = [struct.unpack_from(order + "IIQQQQ", data, table + size * index) for index in range(count)]
+    if size != struct.calcsize(order + _SECTION_HEADER):
+        raise ValueError("its table of sections is not that of a module")
+    headers = [struct.unpack_from(order + _SECTION_HEADER, data, table + size * index) for index in range(count)]
     if any(header[4] + header[5] > len(data) for header in headers if header[1] != _SHT_NOBITS):
         raise ValueError("cut off")
-    names = data[headers[names_index][4] :][: headers[names_index][5]]
-    return {
-        names[header[0] : names.index(b"\0", header[0])].decode("ascii"): data[header[4] : header[4] + header[5]]
-        for header in headers
-    }
+    start, end = headers[names_index][4], headers[names_index][4] + headers[names_index][5]
+    sections: Dict[str, bytes] = {}
+    for header in headers:
+        # Sections may overlap: none is copied but those that are read.
+        for name, limit in _SECTIONS.items():
+            word = name.encode() + b"\0"
+            if header[0] + len(word) <= end - start and data.startswith(word, start + header[0]):
+                if name in sections or header[5] > limit:
+                    raise ValueError(f"several sections {name}, or one that is too large")
+                sections[name] = data[header[4] : header[4] + header[5]]
+    return sections
 
 
 def _parse_modinfo(modinfo: bytes) -> Dict[str, str]:
-    fields = {}
+    fields: Dict[str, str] = {}
     for entry in modinfo.decode("utf-8", "replace").split("\0"):
         name, equals, value = entry.partition("=")
         if equals:
-            fields[name] = value
+            # Of several the kernel takes the first (kernel/module/main.c, get_modinfo()).
+            fields.setdefault(name, value)
     return fields

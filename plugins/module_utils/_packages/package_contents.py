@@ -38,16 +38,23 @@ def read_installed(host: Host, content: rpm.Content, keys: Dict[str, str]) -> Pa
 
 
 def read_file(
-    host: Host, path: str, package: rpm.Package, kernel: Dict[str, Any], keys: Dict[str, str]
+    host: Host,
+    path: str,
+    package: rpm.Package,
+    kernel: Dict[str, Any],
+    keys: Dict[str, str],
+    allow_unsigned: bool = False,
 ) -> PackageContents:
     """Read a package's file; nothing of it is run, and nothing is written.
 
+    Its signature is checked first: a file that anybody can have made is not opened.
+
     :param package: the package that it should be.
+    :param allow_unsigned: whether the operator takes it unsigned.
     :raises Unmeasured: it cannot be read.
     """
     signature = rpm.check_signature(host, path)
-    if signature == "bad":
-        # Nothing that is read from it can be relied upon.
+    if signature != "good" and not (signature == "unsigned" and allow_unsigned):
         return PackageContents(rpm.Content(package, None, None, [], [], ""), signature, None, None, None)
     content = rpm.read_package_file(host, path)
     if content.package != package:
@@ -58,7 +65,7 @@ def read_file(
     _require_single_module(content, list(modules))
     signer = keys.get(rpm.parse_key_id(content.signature) or "")
     for name, data in modules.items():
-        module = module_file.parse_module(data, name)
+        module = module_file.parse_module(host, data, name)
         unloadable = signing.explain_refusal(host, kernel, module.signed, module.signer)
         return PackageContents(content, signature, signer, name, module, unloadable)
     return PackageContents(content, signature, signer, None, None)

@@ -8,13 +8,15 @@
 written to the host's disk, and only the files that are asked for are kept.
 """
 
+import contextlib
 from typing import Callable, Dict
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import archive
+from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import archive, unpack
 
 _SECONDS = 120.0
+_LARGEST = 1 << 30
 
 
 def extract_files(host: Host, path: str, wanted: Callable[[str], bool]) -> Dict[str, bytes]:
@@ -22,8 +24,11 @@ def extract_files(host: Host, path: str, wanted: Callable[[str], bool]) -> Dict[
 
     :raises Unmeasured: the package cannot be unpacked, or holds something else than an archive of files.
     """
-    stream = archive.Stream(host.pipe(["rpm2cpio", path], iter(()), _SECONDS))
+    budget = unpack.Budget(host, _LARGEST, _SECONDS, path)
     try:
-        return archive.read_files(stream, wanted)
+        with contextlib.closing(budget.meter(host.pipe(["rpm2cpio", path], iter(()), _SECONDS))) as pieces:
+            return archive.read_files(archive.Stream(pieces), wanted)
+    except MemoryError as exc:
+        raise Unmeasured(f"reading {path} takes more memory than there is") from exc
     except ValueError as exc:
         raise Unmeasured(f"{path} does not hold files that can be read: {exc}", "Download it again") from exc

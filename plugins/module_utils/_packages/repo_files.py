@@ -10,6 +10,9 @@ from typing import List
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
+# More than any file has
+_SIZE_MAX = 1 << 20
+_SECTIONS_MAX = 1000
 # As libzypp (str::strToTrue) and dnf read a truth value
 _TRUE = ("1", "true", "yes", "on", "always", "enabled")
 
@@ -19,9 +22,12 @@ def read_settings(host: Host, path: str) -> configparser.ConfigParser:
 
     :raises Unmeasured: it cannot be read.
     """
+    text = host.read_text(path) or ""
+    if len(text) > _SIZE_MAX or text.count("[") > _SECTIONS_MAX:
+        raise Unmeasured(f"{path} is larger than {_SIZE_MAX >> 20} MiB, or has more than {_SECTIONS_MAX} sections")
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string(host.read_text(path) or "", source=path)
+        parser.read_string(text, source=path)
     except configparser.Error as exc:
         raise Unmeasured(f"{path} cannot be read: {exc.message.splitlines()[0]}", "Fix the file") from exc
     return parser

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _host
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
@@ -66,6 +67,30 @@ def test_run(monkeypatch: Any) -> None:
     program = "import os, sys; print(os.environ['LC_ALL'], os.environ['X'], os.getcwd()); sys.exit(7)"
     answer = Host().run([sys.executable, "-c", program], {"X": "y"})
     assert answer == (7, "C y /\n", "")
+
+
+def test_run_prints_too_much(monkeypatch: Any, tmp_path: Any) -> None:
+    """It is not killed, which would break a package manager's work: what it prints further is dropped."""
+    monkeypatch.setattr(_host, "_LARGEST_OUTPUT", 1 << 20)
+    wrote = str(tmp_path / "wrote")
+    program = "import sys; sys.stdout.write('x' * {}); sys.stdout.flush(); open(sys.argv[1], 'w')"
+    assert len(Host().run([sys.executable, "-c", program.format(1 << 20), os.devnull]).out) == 1 << 20
+    with pytest.raises(Unmeasured, match="printed more than 1 MiB"):
+        Host().run([sys.executable, "-c", program.format(1 << 24), wrote])
+    assert os.path.exists(wrote)
+
+
+@pytest.mark.parametrize("program", ["sleep 60", "exec >&- 2>&-; sleep 60", "sleep 60 & exit 0"])
+def test_run_takes_too_long(program: str) -> None:
+    with pytest.raises(Unmeasured, match=r"sh took longer than 0\.3 s"):
+        Host().run(["sh", "-c", program], seconds=0.3)
+
+
+def test_file_is_too_large(real: Host, tmp_path: Any) -> None:
+    with open(str(tmp_path / "large"), "wb") as stream:
+        stream.truncate(1 << 30)
+    with pytest.raises(Unmeasured, match="/large is larger than 16 MiB"):
+        real.read_bytes("/large")
 
 
 def test_run_what_is_not_there() -> None:

@@ -227,15 +227,37 @@ def test_hostile(host: Any, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "filling",
-    ["<a/>" * 5000000, "<a " + "a" * 20000000 + "='1'/>", "<id>" + "a" * 20000000 + "</id>", "<!--" + "a" * 20000000],
-    ids=["elements", "a name", "text", "a comment"],
+    "filling, problem",
+    [
+        ("<a/>" * 5000000, "a part of it has more than 100000 elements"),
+        ("<a>" * 60, "or 50 levels of them"),
+        ("<a " + "a" * 20000000 + "='1'/>", "a tag of it is larger than 1 MiB"),
+        ("<id>" + "a" * 20000000 + "</id>", "the texts of an update in it are larger than 1 MiB"),
+        ("<a>" + "a" * 20000000 + "</a>", "a part of it is larger than 16 MiB"),
+        ("<!--" + "a" * 20000000, "a tag of it is larger than 1 MiB"),
+    ],
+    ids=["elements", "depth", "a name", "text", "other text", "a comment"],
 )
-def test_endless(host: Any, filling: str) -> None:
+def test_endless(host: Any, filling: str, problem: str) -> None:
     """What a megabyte can be unpacked to fills no memory."""
     _put(host, gzip.compress(f"<updates><update>{filling}".encode(), 1))
-    with pytest.raises(Unmeasured, match="repository updates cannot be read: a part of it is larger than 16 MiB"):
+    with pytest.raises(Unmeasured, match="repository updates cannot be read: .*" + problem):
         advisories.read_advisories(host, _REPOSITORY, {_NAME})
+
+
+def test_more_than_any_has(monkeypatch: Any) -> None:
+    monkeypatch.setattr(advisories, "_CVES_MAX", 5)
+    assert len(_parse(_SUSE.format(_NAME))) == 1
+    with pytest.raises(ValueError, match="more than 5 CVEs"):
+        _parse(_SUSE.format(_NAME) * 2)
+
+
+def test_all_repositories_together(host: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(advisories, "_SUM_MAX", 1 << 20)
+    _put(host, gzip.compress("<updates>{}</updates>".format(_RED_HAT.format("bash") * 1500).encode()))
+    assert advisories.read_advisories(host, _REPOSITORY, {_NAME}) == []
+    with pytest.raises(Unmeasured, match="more than 1 MiB come out of the advisories"):
+        advisories.read_advisories(host, _REPOSITORY * 2, {_NAME})
 
 
 def test_large_in_all(monkeypatch: Any) -> None:

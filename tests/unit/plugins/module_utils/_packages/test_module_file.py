@@ -128,6 +128,34 @@ def test_no_module(host: Any, data: bytes) -> None:
         _read(host, data)
 
 
+@pytest.mark.parametrize("name", [b".modinfo\0", b".note.gnu.build-id\0"])
+def test_a_section_twice(host: Any, elf: Any, name: bytes) -> None:
+    """The kernel takes one of them, and another program the other."""
+    twice = elf().replace(b".text\0", b".txt\0\0")
+    table = struct.unpack_from("<Q", twice, 0x28)[0]
+    names = twice.index(b"\0.shstrtab\0")
+    data = bytearray(twice)
+    struct.pack_into("<I", data, table + 2 * 64, twice.index(name, names) - names)
+    with pytest.raises(Unmeasured):
+        _read(host, bytes(data))
+
+
+def test_the_first_vermagic_counts(host: Any, elf: Any) -> None:
+    both = elf(livepatch="Y\0vermagic=5.3.18 SMP")
+    assert _read(host, both).target_release == "5.3.18"
+
+
+@pytest.mark.parametrize("vermagic", ["", " ", "6.1.0\n", "6.1.0\x1b[2J", "6" * 201])
+def test_no_kernel_has_such_a_vermagic(host: Any, elf: Any, vermagic: str) -> None:
+    with pytest.raises(Unmeasured):
+        _read(host, elf(vermagic=vermagic))
+
+
+def test_compressed_with_zstd(host: Any, elf: Any) -> None:
+    host.have_filter("zstd", lambda _packed: iter([elf()[:99], elf()[99:]]))
+    assert _read(host, b"\x28\xb5\x2f\xfd").target_release == _RELEASE
+
+
 def test_no_vermagic(host: Any, elf: Any) -> None:
     with pytest.raises(Unmeasured, match="Reinstall"):
         _read(host, elf(vermagic=None))

@@ -14,10 +14,13 @@ _THREE = "3-150400.2.1"
 _KEYS = {"b1d712c8": "the lab's key"}
 
 
-def _look(machine: Any, evr: str = _THREE, arch: str = "x86_64") -> package_contents.PackageContents:
+def _look(
+    machine: Any, evr: str = _THREE, arch: str = "x86_64", allow_unsigned: bool = False
+) -> package_contents.PackageContents:
     path = f"/var/cache/zypp/packages/lab/{machine.kmp}-{_THREE}.x86_64.rpm"
     package = rpm.Package(machine.kmp, evr, arch)
-    return package_contents.read_file(machine, path, package, _kernel_facts.gather_kernel(machine), _KEYS)
+    kernel = _kernel_facts.gather_kernel(machine)
+    return package_contents.read_file(machine, path, package, kernel, _KEYS, allow_unsigned)
 
 
 def test_of_file(machine: Any) -> None:
@@ -30,12 +33,16 @@ def test_of_file(machine: Any) -> None:
     assert found.unloadable is None
 
 
-def test_a_damaged_file_is_not_read(machine: Any) -> None:
-    machine.offer(_THREE, signature="bad")
-    found = _look(machine)
-    assert (found.signature, found.module) == ("bad", None)
-    assert not machine.ran("rpm2cpio")
-    assert not machine.ran("-qp")
+@pytest.mark.parametrize("signature", ["bad", "unsigned", "missigned"])
+@pytest.mark.parametrize("allow_unsigned", [False, True])
+def test_what_no_trusted_key_has_signed_is_not_opened(machine: Any, signature: str, allow_unsigned: bool) -> None:
+    machine.offer(_THREE, signature=signature)
+    found = _look(machine, allow_unsigned=allow_unsigned)
+    assert found.signature == {"missigned": "unknown_key"}.get(signature, signature)
+    is_opened = signature == "unsigned" and allow_unsigned
+    assert (found.module is not None) is is_opened
+    assert bool(machine.ran("rpm2cpio")) is is_opened
+    assert bool(machine.ran("-qp")) is is_opened
 
 
 @pytest.mark.parametrize("evr, arch", [("4-150400.2.1", "x86_64"), (_THREE, "s390x")])
