@@ -89,8 +89,8 @@ def _read_results_file(host: Host, results_file: Optional[str]) -> Optional[Dict
     text = host.read_text(results_file) if results_file else None
     try:
         output = json.loads(text) if text else {}
-    except ValueError:  # it is being written
+    except (ValueError, RecursionError):  # it is being written
         return None
-    if not any(key in output for key in ("changed", "failed", "msg")):
+    if not isinstance(output, dict) or not any(key in output for key in ("changed", "failed", "msg")):
         return None
     return dict({key: output[key] for key in _RESULT_KEYS if key in output}, failed=bool(output.get("failed")))

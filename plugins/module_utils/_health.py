@@ -6,6 +6,7 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import log, taint
 
@@ -23,10 +24,17 @@ class Now(NamedTuple):
     taint: Optional[int]
     # Those that the kernel still holds
     records: Sequence[log.Record]
+    # Why taint or records cannot be read
+    problem: Optional[str] = None
 
 
 def read_now(host: Host, boot_id: Optional[str]) -> Now:
-    return Now(boot_id, taint.read_taint(host), log.read_records(host))
+    seen = Now(boot_id, None, [])
+    try:
+        seen = seen._replace(taint=taint.read_taint(host))
+        return seen._replace(records=log.read_records(host))
+    except Unmeasured as exc:
+        return seen._replace(problem=str(exc))
 
 
 def build_baseline(host: Host, seen: Now) -> Dict[str, Any]:
@@ -96,6 +104,8 @@ def _explain_missing(since: Dict[str, Any], seen: Now) -> Optional[str]:
     """Explain what could not be examined, None if all could."""
     if since["boot_id"] is None:
         return "the boot ID cannot be read: it is unknown whether the host has booted since"
+    if seen.problem is not None:
+        return seen.problem
     if since["taint"] is None or seen.taint is None:
         return "the kernel's taint cannot be read"
     if since["log"] is None or not seen.records:

@@ -11,6 +11,7 @@ can be tested with a directory and a table of recorded outputs in its place.
 import errno
 import fcntl
 import os
+import re
 import select
 import selectors
 import signal
@@ -110,6 +111,18 @@ class Host:
         """The file's text without white space around it, None where there is no such file (any more)."""
         data = self.read_bytes(path)
         return None if data is None else data.decode("utf-8", "replace").strip()
+
+    def read_number(self, path: str) -> Optional[int]:
+        """The number in a file of the kernel, None where there is no such file (any more).
+
+        :raises Unmeasured: it cannot be read, or holds something else.
+        """
+        text = self.read_text(path)
+        if text is None:
+            return None
+        if not re.match(r"-?[0-9]{1,20}\Z", text):
+            raise Unmeasured(f"{path} holds {text[:40]!r}, which is not a number")
+        return int(text)
 
     def write(self, path: str, text: str) -> None:
         """Write to a file that exists (an attribute of sysfs); errors of the kernel pass as OSError."""

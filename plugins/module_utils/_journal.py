@@ -9,7 +9,9 @@ the controller the next run finds out how far it got.
 """
 
 import json
-from typing import Any, Dict, NamedTuple, Optional
+import math
+import re
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import AnotherRun, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
@@ -17,6 +19,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 PATH = "/var/lib/fleet.livepatch/journal.json"
 LOCK = "/run/fleet.livepatch.lock"
 _SCHEMA = 1
+# Far more than any record has
+_SIZE_MAX = 1 << 20
 
 # Something is under way
 UNFINISHED = ("installing", "loading", "migrating", "reversing", "stalled", "removing", "verifying")
@@ -44,6 +48,139 @@ class Change(NamedTuple):
     back: bool = False
 
 
+def _is_text(value: Any) -> bool:
+    """Whether it can be printed: a half of a surrogate pair cannot."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_kmp(value: Any) -> bool:
+    return isinstance(value, str) and re.match(r"[!-~]+-[!-,.-~]+-[!-,.-~]+\Z", value) is not None
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and _is_text(value[0]) and _is_seconds(value[1])
+
+
+_Check = Callable[[Any], bool]
+
+
+def _optional(check: _Check) -> _Check:
+    return lambda value: value is None or check(value)
+
+
+def _list_of(check: _Check) -> _Check:
+    return lambda value: isinstance(value, list) and all(check(each) for each in value)
+
+
+def _is_any(value: Any) -> bool:
+    return True
+
+
+def _fields(checks: Dict[str, _Check]) -> _Check:
+    """Exactly these keys."""
+    return lambda value: (
+        isinstance(value, dict) and set(value) == set(checks) and all(checks[key](value[key]) for key in checks)
+    )
+
+
+_IS_BASELINE = _fields(
+    {
+        "boot_id": _optional(_is_text),
+        "taint": _optional(_is_integer),
+        "log": _optional(_is_integer),
+        "at": _is_seconds,
+    }
+)
+_IS_UNDO = _fields(
+    {"was_absent": _is_flag, "previous_evr": _optional(_is_text), "was_held": _is_flag, "was_persistent": _is_flag}
+)
+_IS_TRANSITION = _fields({"seconds": _optional(_is_seconds), "by": _optional(_is_text)})
+_IS_CLEARED = _fields({"reason": _is_text, "phase": _is_text})
+
+
+def _is_summary(value: Any) -> bool:
+    """Of a host's levels, before or after a change."""
+    return isinstance(value, dict) and all(_is_text(key) for key in value)
+
+
+# What a record holds. Those that are not required are None, or are not there, in some.
+_REQUIRED: Dict[str, _Check] = {
+    "schema": lambda value: _is_integer(value) and value == _SCHEMA,
+    "phase": lambda value: value in (*UNFINISHED, SOAKING, DONE, FAILED),
+    "kmp": _optional(_is_kmp),
+    "boot_id": _optional(_is_text),
+    "problem": _optional(_is_text),
+    "previous": _optional(_is_text),
+    "run": _optional(_is_text),
+    "plan": _optional(_is_text),
+    "deadline": _optional(_is_seconds),
+}
+_OTHERS: Dict[str, _Check] = {
+    "rollout": _optional(_is_text),
+    "fence": _optional(_is_integer),
+    "back": _is_flag,
+    "baseline": _optional(_IS_BASELINE),
+    "began": _is_seconds,
+    "at": _is_seconds,
+    "changed": _is_flag,
+    "transition": _optional(_IS_TRANSITION),
+    "steps": _list_of(_is_step),
+    "before": _optional(_is_summary),
+    "after": _optional(_is_summary),
+    "transaction": _optional(_list_of(_is_text)),
+    "blockers": _optional(_list_of(_is_summary)),
+    "cleared": _IS_CLEARED,
+    "refused": _is_flag,
+    "fenced": _is_flag,
+    "not_begun": _is_flag,
+}
+
+
+def _parse_entry(text: str) -> Dict[str, Any]:
+    """:raises ValueError: it is no record."""
+    if len(text) > _SIZE_MAX:
+        raise ValueError(f"it is larger than {_SIZE_MAX >> 20} MiB")
+    try:
+        # Not int(), which takes its time for thousands of digits
+        entry = json.loads(text, parse_int=_parse_integer, parse_constant=_refuse_constant)
+    except RecursionError as exc:
+        raise ValueError("it is nested deeper than any record") from exc
+    if not isinstance(entry, dict):
+        raise ValueError("it is not an object")
+    for key, check in _REQUIRED.items():
+        if key not in entry or not check(entry[key]):
+            raise ValueError(f"it has no valid {key}")
+    for key in entry:
+        if key not in _REQUIRED and not _OTHERS.get(key, _is_any)(entry[key]):
+            raise ValueError(f"it has no valid {key}")
+    if not _IS_UNDO(entry.get("undo")):
+        # Another version's: it is unknown, and what that change has installed stays.
+        entry["undo"] = None
+    return entry
+
+
+def _parse_integer(digits: str) -> int:
+    if len(digits) > 20:
+        raise ValueError(f"it holds a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}")
+
+
 class Journal:
     """The record of the last change of one host."""
 
@@ -60,15 +197,12 @@ class Journal:
         if text is None:
             return None
         try:
-            entry = json.loads(text)
-            if entry["schema"] != _SCHEMA or not isinstance(entry["phase"], str):
-                raise ValueError(f"it has schema {entry['schema']}")
-        except (ValueError, KeyError, TypeError) as exc:
+            return _parse_entry(text)
+        except (ValueError, MemoryError) as exc:
             raise Unmeasured(
-                f"the journal {PATH} cannot be read: {exc!r}",
+                f"the journal {PATH} cannot be read: {exc}",
                 "Its record of a change is lost. Check the host, then clear the journal (livepatch_journal)",
             ) from exc
-        return dict(entry)
 
     def begin(
         self,

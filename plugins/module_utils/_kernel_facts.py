@@ -83,11 +83,13 @@ def gather_kernel(host: Host) -> Dict[str, Any]:
         _read_image(host, kernel, _find_first(host, _BESIDE_GZIP, name), _find_first(host, _BESIDE_XZ, name))
     _read_next_boot(host, kernel)
 
-    value = taint.read_taint(host)
-    if value is None:
-        unmeasured["taint"] = "/proc/sys/kernel/tainted is not there"
-    else:
+    try:
+        value = taint.read_taint(host)
+        if value is None:
+            raise Unmeasured("/proc/sys/kernel/tainted is not there")
         kernel["taint"] = {"value": value, "flags": taint.list_letters(value)}
+    except Unmeasured as exc:
+        unmeasured["taint"] = str(exc)
 
     lockdown = host.read_text("/sys/kernel/security/lockdown")
     chosen = re.search(r"\[(\w+)\]", lockdown or "")

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
+from ansible_collections.fleet.livepatch.plugins.module_utils import _journal, _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import image, initrd
@@ -202,6 +202,10 @@ BOMBS: dict[str, Callable[[], Any]] = {
     "repositories, sections": lambda: repo_files.list_enabled(
         _Pieces(lambda: iter([b"".join(b"[a%d]\n" % number for number in range(1000000))])), "/etc/yum.repos.d"
     ),
+    "journal, depth": lambda: _journal.Journal(_Pieces(_repeat(b"[" * _MIB, 15))).read(),
+    "journal, large": lambda: _journal.Journal(
+        _Pieces(_repeat(b"[[]," * (_MIB // 4), 15, b'{"schema": 1, "phase": "done", "a": ['))
+    ).read(),
 }
 
 

@@ -35,11 +35,9 @@ class Undo(NamedTuple):
 
 
 def read_undo(entry: Optional[Dict[str, Any]]) -> Optional[Undo]:
-    """What the change of this record is undone to; None where the record does not have it, or in other fields, as
-    another version of the collection may have written it: then what that change has installed stays.
-    """
-    fields = entry.get("undo") if entry is not None else None
-    return Undo(**fields) if isinstance(fields, dict) and set(fields) == set(Undo._fields) else None
+    """What the change of this record is undone to; None where the record does not have it."""
+    fields = entry["undo"] if entry is not None else None
+    return Undo(**fields) if fields else None
 
 
 def run_with_undo(

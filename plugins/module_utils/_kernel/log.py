@@ -7,6 +7,7 @@
 import re
 from typing import List, NamedTuple, Optional
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 # The first line of each kind of trouble, from its first letter on, as the kernel's sources print it (tests name the
@@ -72,6 +73,10 @@ _TROUBLE = re.compile(
 )
 
 
+# Priority, sequence number and microseconds; flags and more may follow
+_RECORD = re.compile(r"([0-9]{1,10}),([0-9]{1,20}),([0-9]{1,20})(?:,[^;\n]*)?;")
+
+
 class Record(NamedTuple):
     facility: int
     sequence: int
@@ -83,13 +88,16 @@ def read_records(host: Host) -> List[Record]:
     """Read the records that the kernel still holds, each with its first line; none where that is not permitted.
 
     Format: Documentation/ABI/testing/dev-kmsg.
+
+    :raises Unmeasured: one of them is no record: a container's /dev/kmsg may be something else.
     """
     parsed = []
     for record in host.read_kernel_log():
-        head, _semicolon, text = record.partition(";")
-        priority, sequence, microseconds = head.split(",")[:3]
-        first = text.splitlines()[0] if text else ""
-        parsed.append(Record(int(priority) >> 3, int(sequence), float(microseconds) / 1e6, first))
+        match = _RECORD.match(record)
+        if match is None:
+            raise Unmeasured(f"/dev/kmsg holds {record[:40]!r}, which is no record of the kernel's log")
+        priority, sequence, microseconds = (int(number) for number in match.groups())
+        parsed.append(Record(priority >> 3, sequence, microseconds / 1e6, record[match.end() :].partition("\n")[0]))
     return parsed
 
 

@@ -16,7 +16,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 # serial, flags, usage, timeout, permissions, owner, group, type, description
 _CERTIFICATE = re.compile(
-    r"^[0-9a-f]{8} \S{7} +\d+ +\S+ [0-9a-f]{8} +0 +0 asymmetri (.+): [0-9a-f]+: X509\.\S* \S+ \[.*\]$", re.MULTILINE
+    r"^[0-9a-f]{8} \S{7} +\d+ +\S+ [0-9a-f]{8} +0 +0 asymmetri (.+): [0-9a-f]+: X509\.", re.MULTILINE
 )
 _LOCKED_DOWN = ("integrity", "confidentiality")
 

@@ -6,6 +6,7 @@
 
 from typing import List, Optional
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 # Documentation/admin-guide/tainted-kernels.rst: the letter of each bit, from bit 0.
@@ -19,6 +20,11 @@ def list_letters(value: int) -> List[str]:
 
 
 def read_taint(host: Host) -> Optional[int]:
-    """Read which bits are set, None where the kernel does not show them."""
-    value = host.read_text("/proc/sys/kernel/tainted")
-    return None if value is None else int(value)
+    """Read which bits are set, None where the kernel does not show them.
+
+    :raises Unmeasured: it shows something else.
+    """
+    value = host.read_number("/proc/sys/kernel/tainted")
+    if value is not None and value < 0:
+        raise Unmeasured(f"/proc/sys/kernel/tainted holds {value}, which is no set of flags")
+    return value

@@ -15,6 +15,10 @@ _SHOWN_LIMIT = 10
 # PF_KTHREAD, Linux include/linux/sched.h
 _KERNEL_THREAD = 0x00200000
 
+_THREAD = re.compile(r"[0-9]{1,10}\Z")
+# More than any kernel has
+_CPUS_MAX = 1 << 16
+
 # What to do about a blocker, by its class
 ADVICE = {
     "stopped": "it is stopped or frozen: resume it (SIGCONT, thaw its cgroup), or end it",
@@ -52,13 +56,14 @@ def find_blockers(host: Host, mechanism: Mechanism, target: bool) -> Blockers:
 
 def _iterate_folders(host: Host, mechanism: Mechanism) -> Iterator[str]:
     for pid in host.list_names("/proc"):
-        if not pid.isdigit():
+        if not _THREAD.match(pid):
             continue
         if not mechanism.per_thread:
             yield f"/proc/{pid}"
             continue
         for tid in host.list_names(f"/proc/{pid}/task"):
-            yield f"/proc/{pid}/task/{tid}"
+            if _THREAD.match(tid):
+                yield f"/proc/{pid}/task/{tid}"
 
 
 def _describe_thread(host: Host, base: str, isolated: Set[int]) -> Dict[str, Any]:
@@ -66,8 +71,8 @@ def _describe_thread(host: Host, base: str, isolated: Set[int]) -> Dict[str, Any
     command, _bracket, rest = (host.read_text(base + "/stat") or "").partition("(")[2].rpartition(")")
     fields = rest.split()
     stack = _parse_stack(host.read_text(base + "/stack") or "")
-    cpu = int(fields[36]) if len(fields) > 36 else None
-    kernel_thread = bool(len(fields) > 6 and int(fields[6]) & _KERNEL_THREAD)
+    cpu = _parse_number(fields, 36)
+    kernel_thread = bool((_parse_number(fields, 6) or 0) & _KERNEL_THREAD)
     state = fields[0] if fields else None
     kind = classify(command, kernel_thread, state, stack, cpu in isolated)
     return {
@@ -80,6 +85,12 @@ def _describe_thread(host: Host, base: str, isolated: Set[int]) -> Dict[str, Any
         "class": kind,
         "advice": ADVICE[kind],
     }
+
+
+def _parse_number(fields: List[str], position: int) -> Optional[int]:
+    """None where the kernel shows no number there."""
+    text = fields[position] if len(fields) > position else ""
+    return int(text) if re.match(r"[0-9]{1,20}\Z", text) else None
 
 
 def classify(command: str, kernel_thread: bool, state: Optional[str], stack: List[str], isolated: bool) -> str:
@@ -112,7 +123,7 @@ def _parse_stack(stack: str) -> List[str]:
 def _list_isolated_cpus(host: Host) -> Set[int]:
     cpus: Set[int] = set()
     for file in ("isolated", "nohz_full"):
-        for part in re.findall(r"\d+(?:-\d+)?", host.read_text("/sys/devices/system/cpu/" + file) or ""):
-            first, _dash, last = part.partition("-")
-            cpus.update(range(int(first), int(last or first) + 1))
+        text = host.read_text("/sys/devices/system/cpu/" + file) or ""
+        for first, last in re.findall(r"\b([0-9]{1,6})(?:-([0-9]{1,6}))?\b", text[:_CPUS_MAX]):
+            cpus.update(range(int(first), min(int(last or first), _CPUS_MAX) + 1))
     return cpus

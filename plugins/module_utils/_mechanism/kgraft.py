@@ -9,9 +9,10 @@ whole kernel, and a migration cannot be reversed: a second change is refused unt
 Rules: kernel/kgraft.c and kernel/kgraft_files.c of these kernels.
 """
 
+import re
 from typing import List, Optional, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import KernelRefused
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import KernelRefused, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism, Patch
 
 SYSFS = "/sys/kernel/kgraft"
@@ -19,6 +20,12 @@ SYSFS = "/sys/kernel/kgraft"
 # enum kgr_patch_state, include/linux/kgraft.h
 _SLOW, _APPLIED, _REVERT_SLOW, _NOT_FINAL = 1, 2, 3, 6
 _ON, _MOVING = (_SLOW, _APPLIED, _NOT_FINAL), (_SLOW, _REVERT_SLOW, _NOT_FINAL)
+
+
+def _parse_state(text: str) -> int:
+    if not re.match(r"[0-9]\Z", text):
+        raise Unmeasured(f"{SYSFS} shows the state {text[:40]!r} of a function, which is none")
+    return int(text)
 
 
 class Kgraft(Mechanism):
@@ -40,7 +47,7 @@ class Kgraft(Mechanism):
         if table is None:
             return None
         rows = [line.split() for line in table.splitlines()[1:]]
-        states = {row[0]: int(row[2]) for row in rows if len(row) == 3}
+        states = {row[0]: _parse_state(row[2]) for row in rows if len(row) == 3}
         progress = self._host.read_text(SYSFS + "/in_progress") == "1"
         # One without functions has no state of its own: its module is in use as long as it is enabled.
         enabled = any(state in _ON for state in states.values()) if states else bool(self.count_references(name))

@@ -36,7 +36,7 @@ class Klp(Mechanism):
             )
         if enabled is None or transition is None:
             return None
-        replace, stack_order = self._host.read_text(base + "/replace"), self._host.read_text(base + "/stack_order")
+        replace, stack_order = self._host.read_text(base + "/replace"), self._host.read_number(base + "/stack_order")
         functions = {}
         for entry in self._host.list_names(base):
             if self._host.is_dir(base + "/" + entry):
@@ -50,7 +50,7 @@ class Klp(Mechanism):
             enabled == "1",
             transition == "1",
             None if replace is None else replace == "1",
-            None if stack_order is None else int(stack_order),
+            stack_order,
             functions,
             self._build_id(name),
         )

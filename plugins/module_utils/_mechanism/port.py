@@ -12,7 +12,12 @@ import abc
 import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Incompatible, KernelRefused, LoadRefused
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
+    Incompatible,
+    KernelRefused,
+    LoadRefused,
+    Unmeasured,
+)
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import elf_notes, log
 
@@ -97,8 +102,7 @@ class Mechanism(abc.ABC):
 
     def count_references(self, name: str) -> Optional[int]:
         """How often the module is in use; None where it is not loaded."""
-        value = self._host.read_text(f"/sys/module/{name}/refcnt")
-        return None if value is None else int(value)
+        return self._host.read_number(f"/sys/module/{name}/refcnt")
 
     def load(self, path: str) -> None:
         """Insert the module, which starts the transition.
@@ -145,8 +149,11 @@ class Mechanism(abc.ABC):
         return None if data is None else elf_notes.parse_build_id(data, self._host.byteorder)
 
     def _read_kernel_records(self) -> List[log.Record]:
-        """The records of the kernel's log that it has written itself."""
-        return [record for record in log.read_records(self._host) if record.facility == 0]
+        """The records of the kernel's log that it has written itself; none where they cannot be read."""
+        try:
+            return [record for record in log.read_records(self._host) if record.facility == 0]
+        except Unmeasured:
+            return []
 
     def _sequence(self) -> int:
         records = self._read_kernel_records()

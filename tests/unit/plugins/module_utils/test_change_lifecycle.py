@@ -5,6 +5,7 @@
 """The life of a patch on a host: back and forth, out again, recorded, confirmed, interrupted, crashed."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -243,7 +244,21 @@ def test_reboot_is_no_crash(machine: Any, phase: str) -> None:
     assert _livepatch(machine)["state"] == "installed"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 7, "phase": "done"}', '{"phase": "done"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"schema": 7, "phase": "done"}',
+        '{"phase": "done"}',
+        '{"schema": 1, "phase": "done"}',
+        '{"schema": 1, "phase": "gone", "kmp": null, "boot_id": null, "problem": null, "previous": null, "run": null}',
+        "[" * 100000,
+        "9" * 5000,
+    ],
+    ids=range(9),
+)
 def test_damaged_journal(machine: Any, text: str) -> None:
     machine.put(_JOURNAL, text)
     told = _livepatch(machine)
@@ -253,6 +268,35 @@ def test_damaged_journal(machine: Any, text: str) -> None:
         _bring(machine)
     _journal.clear_journal(machine, "looked at it", False)
     assert _bring(machine)["after"]["state"] == "patched"
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("kmp", ["x"]),
+        ("kmp", "x"),
+        ("kmp", "a-1-1;reboot\n"),
+        ("previous", 7),
+        ("deadline", "soon"),
+        ("deadline", float("nan")),
+        ("fence", "1"),
+        ("fence", True),
+        ("baseline", []),
+        ("baseline", {"boot_id": "one", "taint": -1, "log": 7, "at": 1}),
+        ("baseline", {"boot_id": "one"}),
+        ("steps", [["loading"]]),
+        ("problem", "\ud800"),
+        ("boot_id", 7),
+    ],
+)
+def test_journal_with_a_damaged_field(machine: Any, key: str, value: Any) -> None:
+    _bring(machine)
+    machine.put(_JOURNAL, json.dumps(dict(_entry(machine), **{key: value})))
+    livepatch = _livepatch(machine)
+    assert livepatch["state"] == "unknown"
+    assert re.search(f"it has no valid {key}|it holds NaN", livepatch["reason"])
+    with pytest.raises(NotDone, match="its state is unknown"):
+        _bring(machine)
 
 
 def test_journal_cannot_be_written(machine: Any, monkeypatch: Any) -> None:

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import re
 from typing import Any
 
 import pytest
@@ -89,6 +90,25 @@ def test_failed_probe_is_not_crowded_out() -> None:
     told = _health.add_health_checks(_health.assess_health(_SINCE, _now([_WARNING] * 50)), [probe])
     assert told["problems"][0]["what"] == "health_check"
     assert len(told["problems"]) == 10
+
+
+@pytest.mark.parametrize(
+    "tainted, records, problem",
+    [
+        ("x", ["6,99,1,-;x\n"], "/proc/sys/kernel/tainted holds 'x', which is not a number"),
+        ("-1", ["6,99,1,-;x\n"], "/proc/sys/kernel/tainted holds -1"),
+        ("9" * 5000, ["6,99,1,-;x\n"], "which is not a number"),
+        ("512", ["Welcome to Linux\n"], "/dev/kmsg holds 'Welcome to Linux.*no record of the kernel's log"),
+        ("512", ["6,99,-;x\n"], "no record"),
+        ("512", ["6,99," + "9" * 5000 + ",-;x\n"], "no record"),
+    ],
+)
+def test_what_cannot_be_read_is_told(host: Any, tainted: str, records: Any, problem: str) -> None:
+    host.put("/proc/sys/kernel/tainted", tainted)
+    host.log = records
+    health = _health.assess_health(_SINCE, _health.read_now(host, "one"))
+    assert (health["verdict"], health["problems"]) == ("inconclusive", [])
+    assert re.search(problem, health["reason"])
 
 
 def test_baseline(host: Any) -> None:

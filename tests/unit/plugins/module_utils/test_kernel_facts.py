@@ -20,6 +20,13 @@ _ALWAYS = {"module_signature_enforced"}
 _REBUILT = factories.VERSION.replace("6.1.192-2", "6.1.192-3")
 
 
+def test_no_taint_is_told_as_such(machine: Any) -> None:
+    machine.put("/proc/sys/kernel/tainted", "0x200")
+    kernel = _kernel_facts.gather_kernel(machine)
+    assert kernel["taint"] is None
+    assert kernel["unmeasured"]["taint"] == "/proc/sys/kernel/tainted holds '0x200', which is not a number"
+
+
 def test_all(machine: Any) -> None:
     machine.put("/proc/sys/kernel/tainted", "45056")
     machine.put("/sys/module/module/parameters/sig_enforce", "N")

@@ -335,7 +335,8 @@ ROWS = (
             _third(signer="Vendor Signkey"),
             lambda machine: machine.put("/sys/module/module/parameters/sig_enforce", "1"),
             lambda machine: machine.put(
-                "/proc/keys", "13eb I------ 1 perm 1f030000 0 0 asymmetri Vendor Signkey: 3fb0: X509.rsa 3fb077 []"
+                "/proc/keys",
+                "13eb6369 I------     1 perm 1f030000     0     0 asymmetri Vendor Signkey: 3fb0: X509.rsa 3fb077 []",
             ),
         ),
         _THREE,
@@ -349,7 +350,8 @@ ROWS = (
             _third(signer="A stranger"),
             lambda machine: machine.put("/sys/module/module/parameters/sig_enforce", "1"),
             lambda machine: machine.put(
-                "/proc/keys", "13eb I------ 1 perm 1f030000 0 0 asymmetri Vendor Signkey: 3fb0: X509.rsa 3fb077 []"
+                "/proc/keys",
+                "13eb6369 I------     1 perm 1f030000     0     0 asymmetri Vendor Signkey: 3fb0: X509.rsa 3fb077 []",
             ),
         ),
         _TWO,
