@@ -99,7 +99,8 @@ def _find_files(host: Host, folder: str) -> Dict[str, str]:
     index = _Index()
     index.read(iter([data]))
     return {
-        kind: posixpath.join(folder, posixpath.normpath("/" + index.found[kind])[1:])
+        # normpath() keeps two slashes at the start.
+        kind: posixpath.join(folder, posixpath.normpath("/" + index.found[kind]).lstrip("/"))
         for kind in ("updateinfo", "updateinfo_zck")
         if kind in index.found
     }
@@ -297,9 +298,9 @@ def _format_evr(package: Dict[str, str]) -> str:
 
 
 def _parse_date(text: str) -> Optional[str]:
-    if re.match(r"\d{9,11}\Z", text):
+    if re.match(r"[0-9]{9,11}\Z", text):
         return datetime.datetime.fromtimestamp(int(text), datetime.timezone.utc).date().isoformat()
-    match = re.match(r"\d{4}-\d\d-\d\d", text)
+    match = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text)
     return match.group() if match and _is_date(match.group()) else None
 
 

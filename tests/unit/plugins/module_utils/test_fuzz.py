@@ -6,7 +6,7 @@ from typing import Any, List
 
 import pytest
 
-from tests.support import fuzzing
+from tests.support import fuzzing, generators
 
 
 def _many(count: int, *seeds: int) -> List[Any]:
@@ -19,6 +19,15 @@ def test_damaged_files_are_read_right_or_not_at_all(count: int, seed: int) -> No
     assert sum(sum(each.values()) for each in told.values()) == count
     # It is not all refused, nor all read: the damage is where it matters, and does not matter everywhere.
     assert all(each["right"] and each["unmeasured"] for each in told.values())
+
+
+@pytest.mark.parametrize(("count", "seed"), [(17000, 3), *_many(60000, 1)])
+def test_what_was_put_in_is_read_and_nothing_else(count: int, seed: int) -> None:
+    outcomes = generators.run(count, seed)
+    assert sum(sum(counts.values()) for counts in outcomes.values()) == count
+    # Valid ones of each kind, and of nearly each some that are not
+    assert all(counts["value"] * 5 >= sum(counts.values()) for counts in outcomes.values()), outcomes
+    assert sum(counts["refused"] + counts["unknown"] > 0 for counts in outcomes.values()) >= len(outcomes) - 3
 
 
 @pytest.mark.parametrize(("count", "seed"), [(1700, 3), *_many(25500, 1, 2)])

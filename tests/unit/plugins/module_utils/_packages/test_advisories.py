@@ -187,9 +187,11 @@ def test_no_advisories(host: Any) -> None:
     assert advisories.read_advisories(host, _REPOSITORY, {_NAME}) == []
 
 
-def test_never_outside_of_its_folder(host: Any) -> None:
+@pytest.mark.parametrize("href", ["repodata/../../../../../../etc/secret", "/etc/secret", "//etc/secret"])
+def test_never_outside_of_its_folder(host: Any, href: str) -> None:
     host.put("/etc/secret", "<updates/>")
-    _put(host, b"", file="../../../../../../etc/secret")
+    index = f"<repomd><data type='updateinfo'><location href='{href}'/></data></repomd>"
+    host.put(_FOLDER + "/repodata/repomd.xml", index)
     with pytest.raises(Unmeasured, match="cannot read /var/cache/zypp/raw/updates/etc/secret"):
         advisories.read_advisories(host, _REPOSITORY, {_NAME})
 
