@@ -10,7 +10,6 @@ all workers of a run share the answer that one of them got, for two seconds.
 
 from __future__ import annotations
 
-import copy
 import fcntl
 import json
 import os
@@ -80,11 +79,16 @@ def _query(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
 def _query_coordinator(action: t.Any, name: str, task_vars: t.Mapping[str, t.Any]) -> t.Any:
     """As a task that is delegated to the coordinator would."""
     variables = task_vars["hostvars"][name]
-    other = copy.copy(action)
-    other._task = action._task.copy(exclude_parent=True)
-    other._task.delegate_to = name
-    other._task.async_val = 0
-    other._connection = _open_connection(name, variables)
+    task = action._task.copy(exclude_parent=True)
+    task.delegate_to, task.async_val = name, 0
+    other = store_client.CoordinatorAction(
+        task,
+        _open_connection(name, variables),
+        action._play_context,
+        action._loader,
+        action._templar,
+        action._shared_loader_obj,
+    )
     return _query(other, {**task_vars, "ansible_delegated_vars": {name: variables}})
 
 

@@ -17,6 +17,7 @@ import typing as t
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
@@ -74,6 +75,13 @@ def locate(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> Location:
         return location
     home = constants.config.get_config_value("ANSIBLE_HOME")
     return location._replace(path=os.path.expanduser(path or os.path.join(home, "fleet.livepatch/rollouts.sqlite3")))
+
+
+class CoordinatorAction(ActionBase):
+    """Runs the store's module in the middle of another action, whose own treatment of answers is not for the store's."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        raise NotImplementedError
 
 
 class StoreClient:
