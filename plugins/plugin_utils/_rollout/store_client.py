@@ -78,7 +78,7 @@ def locate(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> Location:
 
 
 class CoordinatorAction(ActionBase):
-    """Runs the store's module in the middle of another action, whose own treatment of answers is not for the store's."""
+    """Runs the store's module in the middle of another action, whose own treatment of answers is not for it."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         raise NotImplementedError
