@@ -15,8 +15,7 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Callable, Dict, Iterator
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _journal, _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
@@ -156,7 +155,7 @@ def _read_advisories(make: Callable[[], Iterator[bytes]]) -> Any:
     return advisories.read_advisories(_Pieces(make), [port.Metadata("lab", "/")], {"kmp"})
 
 
-BOMBS: dict[str, Callable[[], Any]] = {
+BOMBS: Dict[str, Callable[[], Any]] = {
     "module, gzip": lambda: _read_module(_gzip()),
     "module, xz": lambda: _read_module(_xz()),
     "module, zstd": lambda: _read_module(_zstd()),
