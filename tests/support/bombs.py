@@ -52,7 +52,7 @@ class _Pieces(Host):
         if size is None:
             yield from self._make()
         else:
-            yield next(self._make())[start : start + size]
+            yield next(self._make(), b"")[start : start + size]
 
     def get_mtime(self, path: str) -> float:
         return 1.0

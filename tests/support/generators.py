@@ -216,14 +216,14 @@ def make_versions(chance: Chance) -> Case:
         ]
     )
     epoch, more = chance.choice([("", 0), ("0:", 0), ("7:", 1), ("9" * 5000 + ":", 1)])
-    left, right = chance.choice(["", "0:", ":"]) + base + "-1", epoch + other + "-1"
+    own, wanted = chance.choice(["", "0:", ":"]) + base + "-1", epoch + other + "-1"
     expected = -1 if more else sign
 
     def parse() -> Any:
-        difference, back = _evr.compare(left, right), _evr.compare(right, left)
+        difference, back = _evr.compare(own, wanted), _evr.compare(wanted, own)
         return (difference > 0) - (difference < 0), (back > 0) - (back < 0)
 
-    return Case((left[:80], right[:80]), parse, (VALUE,), (expected, -expected))
+    return Case((own[:80], wanted[:80]), parse, (VALUE,), (expected, -expected))
 
 
 def make_level(chance: Chance) -> Case:
@@ -235,6 +235,10 @@ def make_level(chance: Chance) -> Case:
     if len(digits) > 9:
         return Case(evr[:80], lambda: _kmp_names.parse_level(name, evr), (UNKNOWN,))
     return Case(evr, lambda: _kmp_names.parse_level(name, evr), (VALUE,), int(digits))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _entry(chance: Chance) -> Dict[str, Any]:
@@ -297,12 +301,12 @@ _ALSO: Dict[str, Callable[[Any], bool]] = {
     "run": lambda value: value is None or (isinstance(value, str) and value != "\ud800"),
     "rollout": lambda value: value is None or (isinstance(value, str) and value != "\ud800"),
     "kmp": lambda value: value is None,
-    "deadline": lambda value: value is None or (type(value) in (int, float) and value != 10**30),
-    "began": lambda value: type(value) in (int, float) and value != 10**30,
-    "at": lambda value: type(value) in (int, float) and value != 10**30,
-    "fence": lambda value: value is None or (type(value) is int and 0 <= value < 2**64),
-    "back": lambda value: type(value) is bool,
-    "changed": lambda value: type(value) is bool,
+    "deadline": lambda value: value is None or (_is_number(value) and value != 10**30),
+    "began": lambda value: _is_number(value) and value != 10**30,
+    "at": lambda value: _is_number(value) and value != 10**30,
+    "fence": lambda value: value is None or (_is_number(value) and isinstance(value, int) and 0 <= value < 2**64),
+    "back": lambda value: isinstance(value, bool),
+    "changed": lambda value: isinstance(value, bool),
     "baseline": lambda value: value is None,
     "transition": lambda value: value is None,
     "steps": lambda value: value == [],

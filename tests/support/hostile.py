@@ -389,7 +389,7 @@ _BLOCKS: dict[Path, Value] = {
 }
 
 
-def list_keys(keys: Mapping[str, t.Any] = KEYS) -> dict[Path, Value]:
+def list_keys(keys: Mapping[str, t.Any] | None = None) -> dict[Path, Value]:
     """Each key of a result, and what it holds."""
 
     def walk(tree: Mapping[t.Any, t.Any], above: Path) -> Iterator[tuple[Path, Value]]:
@@ -399,7 +399,7 @@ def list_keys(keys: Mapping[str, t.Any] = KEYS) -> dict[Path, Value]:
             else:
                 yield from walk(below, (*above, key))
 
-    return {**_BLOCKS, **dict(walk(keys, ()))}
+    return {**_BLOCKS, **dict(walk(KEYS if keys is None else keys, ()))}
 
 
 #
@@ -554,7 +554,7 @@ class Mutation:
         return json.dumps(document).replace(f'"{_PLACE}"', self.raw)
 
 
-def list_mutations(honest: Mapping[str, t.Any], keys: Mapping[str, t.Any] = KEYS) -> list[Mutation]:
+def list_mutations(honest: Mapping[str, t.Any], keys: Mapping[str, t.Any] | None = None) -> list[Mutation]:
     """Each key with each value, each key that is missing, and each key that must not be there."""
     mutations = []
     for path, holds in list_keys(keys).items():

@@ -37,9 +37,13 @@ class Person:
 
 
 def identify_person(
-    extra: t.Mapping[str, t.Any], environment: t.Mapping[str, str] = os.environ, proc: Path = Path("/proc")
+    extra: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | None = None, proc: Path = Path("/proc")
 ) -> Person:
-    """:param extra: the extra variables of the run."""
+    """
+    :param extra: the extra variables of the run.
+    :param environment: that of the process, unless another one is given.
+    """
+    environment = os.environ if environment is None else environment
     login = _read_login(proc)
     if login is not None:
         return Person(_get_name(login))

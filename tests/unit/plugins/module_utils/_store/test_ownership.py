@@ -168,7 +168,7 @@ def test_no_link_leads_to_it(tmp_path: Any, files: Files, uid: int) -> None:
     (tmp_path / "above").symlink_to(tmp_path)
     (tmp_path / "home/new").symlink_to(tmp_path / "nothing")
     for place in ("home/file", "folder/store", "above/home/store", "home/new"):
-        files.set(str(tmp_path / place.split("/")[0]) if place[0] != "h" else str(tmp_path / place), uid, uid)
+        files.set(str(tmp_path / place.partition("/")[0]) if place[0] != "h" else str(tmp_path / place), uid, uid)
         with pytest.raises(StoreExposed, match="is a symbolic link"):
             _check(tmp_path / place)
     assert not (tmp_path / "nothing").exists()
