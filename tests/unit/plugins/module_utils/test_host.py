@@ -171,3 +171,11 @@ def test_error(arguments: Any, words: str) -> None:
     assert str(LivepatchError(*arguments)) == words
     assert LivepatchError(*arguments).result == {}
     assert LivepatchError("x", result={"a": 1}).result == {"a": 1}
+
+
+def test_files_of_the_real_kernel_are_read() -> None:
+    """One of /proc/sys cannot be read with a large buffer: the kernel takes as much memory first."""
+    host = Host()
+    assert host.read_text("/proc/sys/kernel/osrelease") == os.uname().release
+    assert host.read_text("/proc/version")
+    assert host.read_bytes("/proc/self/cmdline")
