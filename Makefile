@@ -141,6 +141,10 @@ test: stage ## what is needed to trust a change: lint, sanity, unit, fake hosts,
 simulated: stage ## rollouts over simulated hosts: real modules in mount namespaces (as root)
 	@$(PY) -m pytest tests/simulated
 
+.PHONY: vendors
+vendors: stage ## real rpm, zypper and dnf against hostile repositories and keys, in a chroot (as root)
+	@$(PY) -m pytest tests/vendors
+
 .PHONY: slow
 slow: stage ## what `make test` leaves out: fake hosts, with each ansible-core; more damaged input
 	@$(PY) -m pytest --numprocesses $(TEST_JOBS) --dist worksteal -m slow tests/unit tests/playbooks
@@ -150,7 +154,7 @@ mutations: stage ## breaks one decision after the other: which test notices (tes
 	@$(PY) -m tests.tools.mutations $(WORDS)
 
 .PHONY: acceptance
-acceptance: stage $(if $(SCENARIO),,slow) ## the above, then the long scenarios on the lab; one of them: SCENARIO=name (tests/lab_scenarios/name.py)
+acceptance: stage $(if $(SCENARIO),,slow vendors) ## the above, then the long scenarios on the lab; one of them: SCENARIO=name (tests/lab_scenarios/name.py)
 	@$(PY) -m pytest $(if $(SCENARIO),tests/lab_scenarios/$(SCENARIO).py,\
 		$(filter-out %/conftest.py %/__init__.py tests/lab_scenarios/_%,$(wildcard tests/lab_scenarios/*.py)))
 

@@ -56,6 +56,17 @@ options:
       vendors:
         description:
           - Vendors, as in the RPM tag C(Vendor), whose KMPs are accepted besides those of the kernel's own vendor.
+          - The tag is what the package's maker wrote. A KMP must be signed by the kernel's signer as well, or
+            O(policy.builders) names its key.
+        type: list
+        elements: str
+        default: []
+      builders:
+        description:
+          - Fingerprints, in full, of keys whose KMPs are accepted as those of the kernel's own signer are, with a tag
+            or without. The host must trust the keys as well.
+          - Otherwise a KMP must be signed with the key of the kernel's package, or with another release key of the same
+            vendor.
         type: list
         elements: str
         default: []

@@ -15,6 +15,7 @@ _CHOICE: Dict[str, Dict[str, Any]] = {
     "allow_unsigned": {"type": "list", "elements": "str", "default": []},
     "allow_dependencies": {"type": "list", "elements": "str", "default": []},
     "vendors": {"type": "list", "elements": "str", "default": []},
+    "builders": {"type": "list", "elements": "str", "default": []},
     "kmp_version": {"type": "str"},
     "max_version": {"type": "str"},
     "issued_before": {"type": "str"},

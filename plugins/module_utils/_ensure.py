@@ -151,7 +151,7 @@ def _converge(
     if request.download_only:
         return dict(result, changed=True)
 
-    ended = change.apply_kmp(context, selected, observed)
+    ended = change.apply_kmp(context, selected, offer.examined, observed)
     observed = _observe_again(context, offer, ended)
     after = _host_facts.summarize_levels(observed)
     result.update(observed, after=after, changed=after != before, transition=_describe_migration(ended.migration))

@@ -49,6 +49,10 @@ class InstallFailed(LivepatchError):
     """The package manager did not install the KMP."""
 
 
+class PackageDiffers(InstallFailed):
+    """What is installed is not what was examined."""
+
+
 class LoadRefused(LivepatchError):
     """The kernel refused the KMP's module."""
 

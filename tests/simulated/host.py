@@ -225,7 +225,7 @@ class Host(Machine):
         return super().run(argv, environment)
 
     def _install(self, argv: t.Any) -> Completed:
-        self._touch(INSTALL, argv[-1].partition("=")[2])
+        self._touch(INSTALL, self._wanted(argv[-1]))
         self._react(INSTALL)
         if self.install_fails:
             return Completed(8, f"<stream><message type='error'>{self.install_fails}</message></stream>", "")

@@ -4,6 +4,8 @@
 
 """Notes, modules and kernel images as small as they can be, for tests. Python 3.6."""
 
+import base64
+import hashlib
 import struct
 from typing import Any
 
@@ -71,6 +73,30 @@ def cpio(files: Any) -> bytes:
         header += b"".join(b"%08x" % number for number in (0, 0, 0, 0, len(name), 0))
         archive += header + name + b"\0" * (-(len(header) + len(name)) % 4) + content + b"\0" * (-len(content) % 4)
     return archive
+
+
+def _key_packet(seed: str) -> bytes:
+    """An RSA key of version 4 (RFC 4880, section 5.5.2), whose numbers are made of the seed."""
+    number = hashlib.sha512(seed.encode()).digest()
+    return b"\x04\x65\x00\x00\x00\x01" + b"\x02\x00" + b"\x80" + number[1:] + b"\x00\x11\x01\x00\x01"
+
+
+def fingerprint(seed: str) -> str:
+    body = _key_packet(seed)
+    return hashlib.sha1(b"\x99" + struct.pack(">H", len(body)) + body).hexdigest().upper()
+
+
+def key_id(seed: str) -> str:
+    return fingerprint(seed)[-16:].lower()
+
+
+def public_key(seed: str, owner: str, *subkeys: str) -> str:
+    """A key as `rpm --import` keeps it."""
+    packets = [(6, _key_packet(seed)), (13, owner.encode()), *((14, _key_packet(subkey)) for subkey in subkeys)]
+    data = b"".join(bytes([0xC0 | tag, 255]) + struct.pack(">I", len(body)) + body for tag, body in packets)
+    text = base64.encodebytes(data).decode()
+    marks = [f"-----{word} PGP PUBLIC KEY BLOCK-----\n" for word in ("BEGIN", "END")]
+    return f"{marks[0]}Version: rpm-4.18.0\n\n{text}=AAAA\n{marks[1]}"
 
 
 def signed(module_: bytes, signer: str = "Somebody's kernel key") -> bytes:

@@ -31,6 +31,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     rpm,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
 from tests.support import factories, recordings
 
@@ -204,6 +205,9 @@ def _rpm(name: str, read: Callable[[Host], Any]) -> Text:
     return Text(name, _recorded_bytes(name), lambda damaged: read(_Tool(damaged)))
 
 
+_CANDIDATE = Candidate("kmp", "4-1", "x86_64", "lab")
+
+
 def texts() -> List[Text]:
     update = (
         "<updates><update status='stable'><id>A-1</id><severity>low</severity><issued date='1772442000'/><references>"
@@ -222,15 +226,15 @@ def texts() -> List[Text]:
     return [
         _zypper("zypper-6.1-offered-level321", lambda zypper: zypper.list_offered(factories.RELEASE)),
         _zypper("zypper-6.1-targeting", lambda zypper: zypper.list_targeting(factories.BUILD_ID)),
-        _zypper("zypper-6.1-preview-removes", lambda zypper: zypper.preview("kmp", "4-1")),
-        _zypper("zypper-6.1-download", lambda zypper: zypper.download("kmp", "4-1", "x86_64")),
+        _zypper("zypper-6.1-preview-removes", lambda zypper: zypper.preview(_CANDIDATE)),
+        _zypper("zypper-6.1-download", lambda zypper: zypper.download(_CANDIDATE)),
         _zypper("zypper-6.1-locks", lambda zypper: zypper.list_offered(factories.RELEASE)),
         _zypper("zypper-6.1-refresh-down", lambda zypper: zypper.refresh()),
         Text("dnf repoquery", record.encode() * 3, lambda damaged: Dnf(_Tool(damaged), 1).list_targeting(None)),
-        Text("dnf install", table.encode(), lambda damaged: Dnf(_Tool(damaged, 1), 1).preview("kmp", "1-2")),
+        Text("dnf install", table.encode(), lambda damaged: Dnf(_Tool(damaged, 1), 1).preview(_CANDIDATE)),
         _rpm("rpm-6.1-level3", lambda host: rpm.list_installed(host, "kmp")),
         _rpm("rpm-6.1-kernel", lambda host: rpm.find_kernel_package(host, "/boot/vmlinuz")),
-        _rpm("rpm-6.1-keys", rpm.list_keys),
+        _rpm("rpm-keys", rpm.list_keys),
         _rpm("rpm-6.1-check-damaged", lambda host: rpm.check_signature(host, "/x.rpm")),
         Text("updateinfo", update.encode(), lambda damaged: _advisories(_Tool(damaged))),
         Text("repomd", index, lambda damaged: _repository(_Tool(damaged))),

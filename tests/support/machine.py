@@ -23,9 +23,45 @@ from tests.support.recordings import load, load_completed
 _RELEASE = factories.RELEASE
 _LEVEL_ONE = "1-150400.9.3.1"
 _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
-_SIGNATURE = "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8"
+_SIGNATURE = "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID {}"
+# RPM's flags of a dependency
+_FLAGS = {"": 0, "<": 2, ">": 4, "=": 8, "<=": 10, ">=": 12}
+LAB_KEY = "lab"
 # What is in a package's file as long as it is not all there
 _CUT_OFF = "pack"
+
+
+def signature(key: str) -> str:
+    """What rpm prints of a signature with the key of `factories.public_key`."""
+    return _SIGNATURE.format(factories.key_id(key))
+
+
+def rpm_identity(name: str, evr: str, arch: str) -> Any:
+    epoch, _colon, rest = evr.rpartition(":")
+    version, _dash, release = rest.rpartition("-")
+    return {"name": name, "epoch": epoch or "0", "version": version, "release": release, "arch": arch}
+
+
+def rpm_record(fields: Any) -> str:
+    """What rpm prints of a package: tuples are values, lists are rows of values, of which the middle one is a sign."""
+
+    def value(text: str) -> str:
+        return f"\t<string>{escape(text, quote=False)}</string>" if text else "\t<string/>"
+
+    def row(values: Any) -> str:
+        middle = f"<flags>{_FLAGS[values[1]]}</flags>" if len(values) == 3 else ""
+        return f"<row>{middle.join(map(value, values[::2] if middle else values))}</row>"
+
+    def text_of(name: str, field: Any) -> str:
+        if isinstance(field, list):
+            return "".join(map(row, field))
+        if isinstance(field, tuple):
+            return "".join(map(value, field))
+        return field if name in ("epoch", "signature", "algorithm") else value(field)
+
+    return "<package>{}</package>\n".format(
+        "".join(f"<{name}>{text_of(name, field)}</{name}>" for name, field in fields.items())
+    )
 
 
 def quoteattr(text: str) -> str:
@@ -162,11 +198,12 @@ class Machine(Directory):
         self.package = {
             "evr": "6.1.0-56.1",
             "vendor": "the lab",
-            "signature": _SIGNATURE,
+            "signature": signature(LAB_KEY),
             "digest": "",
-            "provides": "kernel\x1d=\x1d6.1.0-56\nkernel-cloud-amd64\x1d=\x1d6.1.0-56\n",
+            "provides": [("kernel", "=", "6.1.0-56"), ("kernel-cloud-amd64", "=", "6.1.0-56")],
         }  # type: Any
-        self.keys = {"b1d712c8": "the lab's key"}
+        # The trusted keys and their owners
+        self.keys = {LAB_KEY: "the lab's key"}
         self.put("/usr/bin/zypper")
         os.chmod(self.resolve_path("/usr/bin/zypper"), 0o755)
         self.put("/etc/zypp/repos.d/lab.repo", "[lab]\nname=lab\nenabled=1\nbaseurl=http://192.0.2.1/main")
@@ -198,7 +235,7 @@ class Machine(Directory):
                 # "good", "unsigned", "unknown_key" or "bad"
                 "signature": "good",
                 "vendor": "the lab",
-                "requires": "kernel-cloud-amd64\x1d=\x1d6.1.0-56\n",
+                "requires": [("kernel-cloud-amd64", "=", "6.1.0-56")],
                 "arch": "x86_64",
                 "name": self.kmp,
                 # What else a transaction would do: the summary's groups and their packages
@@ -386,6 +423,8 @@ class Machine(Directory):
             return self._install(argv) if "install" in argv else self._search(argv)
         if tool == "rpm":
             return self._rpm(argv)
+        if tool == "rpmkeys":
+            return Completed(1, "", "")
         if tool == "insmod":
             return self._insmod(last)
         if tool == "dracut":
@@ -407,17 +446,22 @@ class Machine(Directory):
         if "-qp" in argv:
             return Completed(0, self._record(self._evr_of(last)), "")
         if last == "gpg-pubkey":
-            return Completed(0, "".join(f"{key}\x1f{owner}\x1e" for key, owner in self.keys.items()), "")
+            texts = [factories.public_key(seed, owner) for seed, owner in self.keys.items()]
+            if not texts:
+                return Completed(1, "package gpg-pubkey is not installed\n", "")
+            return Completed(0, "".join(rpm_record({"key": text}) for text in texts), "")
         if "-qf" in argv:
             if self.package is None:
                 return load_completed("rpm-6.1-unowned")
-            fields = ["kernel-cloud-amd64", self.package["evr"], "x86_64"]
-            # Who asks for more than the name asks for the kernel's package
-            if "VENDOR" in argv[3]:
-                image = "/boot/vmlinuz-" + self.release
-                fields += [self.package["vendor"], self.package["signature"], self.package["provides"], "8"]
-                fields.append("{}\x1d{}\n".format(image, self.package["digest"]))
-            return Completed(0, "\x1f".join(fields) + "\x1e", "")
+            fields = rpm_identity("kernel-cloud-amd64", self.package["evr"], "x86_64")
+            fields.update(
+                vendor=self.package["vendor"],
+                signature=self.package["signature"] or "(none)",
+                provides=self.package["provides"],
+                algorithm="8",
+                digests=[("/boot/vmlinuz-" + self.release, self.package["digest"])],
+            )
+            return Completed(0, rpm_record(fields), "")
         records = [self._record(evr) for evr in self.installed if self.levels[evr]["name"] == last]
         return Completed(0, "".join(records), "") if records else load_completed("rpm-6.1-none")
 
@@ -441,10 +485,15 @@ class Machine(Directory):
         for at in range(0, len(archive), 100):
             yield archive[at : at + 100]
 
+    def _wanted(self, words: str) -> str:
+        """The EVR of a package that is called by its file, or as NAME.ARCH=EVR."""
+        return self._evr_of(words) if words.endswith(".rpm") else words.partition("=")[2]
+
     def _preview(self, wanted: str, action: str) -> Completed:
-        evr = wanted.partition("=")[2]
+        evr = self._wanted(wanted)
         row = "<solvable type='package' name={} edition={} arch={}/>"
-        groups = [(action, self.levels[evr]["name"], evr, "x86_64"), *self.levels[evr]["besides"]]
+        level = self.levels[evr]
+        groups = [(action, level["name"], evr, level["arch"]), *level["besides"]]
         told = "".join("<to-{0}>{1}</to-{0}>".format(one[0], row.format(*map(quoteattr, one[1:]))) for one in groups)
         return Completed(0, f"<stream><install-summary>{told}</install-summary></stream>", "")
 
@@ -457,7 +506,7 @@ class Machine(Directory):
         self.put(self.package_file(evr), _CUT_OFF)
 
     def _download(self, wanted: str) -> Completed:
-        evr = wanted.partition("=")[2]
+        evr = self._wanted(wanted)
         path = self.package_file(evr)
         # A tool may go by what is there already.
         if self.read_bytes(path) is None:
@@ -497,9 +546,8 @@ class Machine(Directory):
         return Completed(0 if rows else 104, "<stream>{}</stream>".format("".join(rows)), "")
 
     def _install(self, argv: Any) -> Completed:
-        name, _equals, evr = argv[-1].partition("=")
-        if name != self.kmp or evr not in self.levels:
-            return load_completed("zypper-6.1-install-unknown-version")
+        evr = self._wanted(argv[-1])
+        assert self.read_bytes(argv[-1]) is not None, "what is installed was downloaded and examined"
         if not self.lies:
             if not self.multiversion:
                 assert "--oldpackage" in argv or all(evr >= one for one in self.installed), "zypper would not do that"
@@ -542,7 +590,7 @@ class Machine(Directory):
         return "kpatch.service" in self.list_names("/etc/systemd/system/multi-user.target.wants")
 
     def _remove(self, wanted: str) -> Completed:
-        self._gone(wanted.partition("=")[2])
+        self._gone(self._wanted(wanted))
         return Completed(0, "<stream/>", "")
 
     def _gone(self, evr: str) -> None:
@@ -552,14 +600,15 @@ class Machine(Directory):
     def _record(self, evr: str) -> str:
         changes = [f"- Fix for CVE-2099-000{number} (x)" for number in range(int(evr[0]), 1, -1)]
         level = self.levels[evr]
-        fields = (
-            level["name"],
-            evr,
-            level["arch"],
-            level["vendor"],
-            "(none)" if level["signature"] == "unsigned" else level.get("key", _SIGNATURE),
-            level["requires"],
-            os.path.dirname(self.file(evr)) + "\n" + self.file(evr) + "\n",
-            "\n".join(changes + ["- Initial livepatch"]) + "\n",
+        fields = rpm_identity(level["name"], evr, level["arch"])
+        tags = [("livepatch-target(build-id)", "=", level["tag"])] if level["tag"] else []
+        fields.update(
+            vendor=level["vendor"],
+            signature="(none)" if level["signature"] == "unsigned" else signature(level.get("key", LAB_KEY)),
+            requires=level["requires"],
+            provides=[(level["name"], "=", evr), *tags],
+            files=[(os.path.dirname(self.file(evr)),), (self.file(evr),)],
+            changelog=[(change,) for change in changes + ["- Initial livepatch"]],
+            digests=("digest of " + evr,),
         )
-        return "\x1f".join(fields) + "\x1e"
+        return rpm_record(fields)

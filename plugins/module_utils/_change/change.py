@@ -68,10 +68,14 @@ def finish_running_transition(context: Context, observed: Dict[str, Any]) -> Opt
     return Ended(None, problem, [])
 
 
-def apply_kmp(context: Context, selected: Dict[str, Any], observed: Dict[str, Any]) -> Ended:
+def apply_kmp(
+    context: Context, selected: Dict[str, Any], files: List[packages.ExaminedFile], observed: Dict[str, Any]
+) -> Ended:
     """Install a KMP, load its module and wait for the migration; the level that it replaces goes away.
 
     Where that fails, what this run has done is undone.
+
+    :param files: what was examined of it; none where it is installed already.
     """
     before, level = observed["kmp"]["installed"], observed["livepatch"]["level"]
     active = [patch["name"] for patch in observed["livepatch"]["patches"] if patch["enabled"]]
@@ -89,9 +93,11 @@ def apply_kmp(context: Context, selected: Dict[str, Any], observed: Dict[str, An
         before["evr"] if before else None,
         _boot_persistence.is_held(context.host),
         bool(observed["livepatch"]["persistent"]),
+        before["arch"] if before else None,
+        packages.read_digests(context.host, before) if before else (),
     )
     _begin(context, kmp, previous, "installing", interrupted, undo)
-    return _run(context, lambda: _apply_steps(context, selected, before, undo))
+    return _run(context, lambda: _apply_steps(context, selected, files, before, undo))
 
 
 def remove_patches(context: Context, patches: List[Dict[str, Any]], name: str) -> Ended:
@@ -163,11 +169,15 @@ def _run(context: Context, steps: Callable[[], Optional[transition.Migration]]) 
 
 
 def _apply_steps(
-    context: Context, selected: Dict[str, Any], before: Optional[Dict[str, Any]], undo: Undo
+    context: Context,
+    selected: Dict[str, Any],
+    files: List[packages.ExaminedFile],
+    before: Optional[Dict[str, Any]],
+    undo: Undo,
 ) -> transition.Migration:
     name, evr = selected["name"], selected["evr"]
     is_older = before is not None and _evr.compare(evr, before["evr"]) < 0
-    migration = run_with_undo(context, selected, undo, lambda: _install_and_load(context, name, evr, is_older))
+    migration = run_with_undo(context, selected, undo, lambda: _install_and_load(context, selected, files, is_older))
     if is_older:
         _remove_newer_packages(context, name, evr)
     context.journal.enter("verifying")
@@ -175,15 +185,19 @@ def _apply_steps(
     return migration
 
 
-def _install_and_load(context: Context, name: str, evr: str, is_older: bool) -> transition.Migration:
+def _install_and_load(
+    context: Context, selected: Dict[str, Any], files: List[packages.ExaminedFile], is_older: bool
+) -> transition.Migration:
     """Install the KMP where it is not installed, and have the kernel take it."""
     host, release = context.host, context.kernel["release"]
+    name, evr = selected["name"], selected["evr"]
     confirm = context.request.confirm
-    manager = context.manager
     if not confirm:
         _boot_persistence.hold_patches(host)
     if context.find_installed(name, evr) is None:
-        manager.install(name, evr, is_older)
+        if not files:
+            raise NotDone(f"{name}-{evr} was removed by another program meanwhile", "Try again")
+        context.install_files(files, is_older)
     installed = context.find_installed(name, evr)
     if installed is None:
         raise NotDone(f"{name}-{evr} is not installed, though the package manager reported success")
@@ -201,10 +215,10 @@ def _install_and_load(context: Context, name: str, evr: str, is_older: bool) -> 
 
 def _remove_newer_packages(context: Context, name: str, evr: str) -> None:
     """Remove the levels that are installed beside this one, which the next boot would load instead of it."""
-    for kmp in packages.list_installed(context.host, name):
+    for kmp in context.list_installed(name):
         if _evr.compare(kmp["evr"], evr) > 0:
             context.journal.enter("removing")
-            context.remove_package(name, kmp["evr"])
+            context.remove_package(kmp)
 
 
 def _remove_steps(context: Context, modules: List[str], name: str) -> Optional[transition.Migration]:
@@ -214,8 +228,8 @@ def _remove_steps(context: Context, modules: List[str], name: str) -> Optional[t
         if patch is not None and patch.enabled:
             migration = disable_patch(context, module)
     context.journal.enter("removing")
-    for kmp in packages.list_installed(context.host, name):
-        context.remove_package(name, kmp["evr"])
+    for kmp in context.list_installed(name):
+        context.remove_package(kmp)
     context.journal.enter("verifying")
     unload_replaced_modules(context)
     return migration

@@ -4,7 +4,7 @@
 
 """The way back from a change that fails. PRIVATE to the collection: it may change at any time."""
 
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _boot_persistence, _evr
 from ansible_collections.fleet.livepatch.plugins.module_utils._change import boot
@@ -13,12 +13,15 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     KernelRefused,
     LivepatchError,
     LoadRefused,
+    PackageDiffers,
     TransitionStalled,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.transition import Migration
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm, transaction_check
 
-# The package is installed, and the kernel did not take what is in it.
-KERNEL_ERRORS = (LoadRefused, TransitionStalled, KernelRefused)
+# The package is installed, and the kernel did not take what is in it, or must not.
+KERNEL_ERRORS = (LoadRefused, TransitionStalled, KernelRefused, PackageDiffers)
 
 
 class Undo(NamedTuple):
@@ -32,6 +35,9 @@ class Undo(NamedTuple):
     was_held: bool
     # Whether the next boot would have kept what was installed
     was_persistent: bool
+    # They distinguish the package that was installed before from others of its name and version
+    previous_arch: Optional[str] = None
+    previous_digests: Sequence[str] = ()
 
 
 def read_undo(entry: Optional[Dict[str, Any]]) -> Optional[Undo]:
@@ -53,7 +59,7 @@ def run_with_undo(
         is_refused = isinstance(exc, KERNEL_ERRORS) and not exc.result.get("left")
         if undo is not None and undo.was_absent:
             if is_refused:
-                _restore_packages(context, kmp["name"], kmp["evr"], undo.previous_evr, exc)
+                _restore_packages(context, kmp["name"], kmp["evr"], undo, exc)
             _restore_next_boot(context, kmp, undo, exc)
         elif is_refused:
             is_held = _boot_persistence.is_held(context.host)
@@ -62,18 +68,28 @@ def run_with_undo(
         raise
 
 
-def _restore_packages(
-    context: Context, name: str, evr: str, previous_evr: Optional[str], problem: LivepatchError
-) -> None:
+def _restore_packages(context: Context, name: str, evr: str, undo: Undo, problem: LivepatchError) -> None:
     """Restore the installed packages: what the kernel did not take must not be loaded at the next boot."""
     try:
         context.journal.enter("removing")
-        if previous_evr is not None and context.find_installed(name, previous_evr) is None:
-            context.manager.install(name, previous_evr, _evr.compare(previous_evr, evr) < 0)
-        if context.find_installed(name, evr) is not None:
-            context.remove_package(name, evr)
+        if undo.previous_evr is not None and context.find_installed(name, undo.previous_evr) is None:
+            _reinstall(context, name, evr, undo)
+        installed = context.find_installed(name, evr)
+        if installed is not None:
+            context.remove_package(installed)
     except LivepatchError as exc:
         _append(problem, f"{name}-{evr} is still installed: {exc}")
+
+
+def _reinstall(context: Context, name: str, evr: str, undo: Undo) -> None:
+    """Install again what was there before, and no other package that has its name and version."""
+    package = rpm.Package(name, str(undo.previous_evr), undo.previous_arch or context.kernel["arch"])
+    wanted = packages.ExaminedFile("", package, tuple(undo.previous_digests), False)
+    manager = context.manager
+    file = packages.find_file(context.host, manager, context.kernel["release"], wanted)
+    older = _evr.compare(package.evr, evr) < 0
+    transaction_check.check_files(manager.preview_files([file.path], older), [package], older)
+    context.install_files([file], older)
 
 
 def _restore_next_boot(context: Context, kmp: Dict[str, Any], undo: Undo, problem: LivepatchError) -> None:

@@ -9,7 +9,7 @@ it prints. It works with the metadata on the host (``--cacheonly``) unless it is
 """
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
@@ -29,7 +29,7 @@ _CACHE = "/var/cache/dnf"
 _LOCKED = 200
 _BETWEEN_TRIES = 2.0
 
-# Control characters that no package may have in its fields separate what is queried.
+# Control characters separate what is queried: the repositories' metadata are XML, which cannot carry them.
 _FIELD, _RECORD = "\x1f", "\x1e"
 _WANTED = ("%{name}", "%{epoch}", "%{version}-%{release}", "%{arch}", "%{repoid}", "%{provides}")
 _FORMAT = _FIELD.join(_WANTED) + _RECORD
@@ -94,18 +94,20 @@ class Dnf(port.PackageManager):
         # The folder's name ends with a hash of the repository's URL: after a change of it there are several.
         metadata = []
         for name in self._list_enabled():
-            pattern = re.compile(re.escape(name) + r"-[0-9a-f]{16}\Z")
-            folders = [
-                f"{self._download_folder}/{entry}"
-                for entry in self._host.list_names(self._download_folder)
-                if pattern.match(entry)
-            ]
-            indexes = [(folder + "/repodata/repomd.xml", folder) for folder in folders]
+            indexes = [(folder + "/repodata/repomd.xml", folder) for folder in self._list_folders(name)]
             filled = [(index, folder) for index, folder in indexes if self._host.get_mtime(index) is not None]
             folder = max(((self._read_change_time(index) or 0.0, folder) for index, folder in filled), default=None)
             if folder is not None:
                 metadata.append(port.Metadata(name, folder[1]))
         return metadata
+
+    def _list_folders(self, repository: str) -> List[str]:
+        pattern = re.compile(re.escape(repository) + r"-[0-9a-f]{16}\Z")
+        names = self._host.list_names(self._download_folder)
+        return [f"{self._download_folder}/{name}" for name in names if pattern.match(name)]
+
+    def _list_download_folders(self, repository: str) -> List[str]:
+        return [folder + "/packages" for folder in self._list_folders(repository)]
 
     @property
     def _download_folder(self) -> str:
@@ -139,12 +141,12 @@ class Dnf(port.PackageManager):
             entry.candidate._replace(locked=allowed is not None and entry.candidate not in allowed)
             for entry in everything
         ]
-        known = {(entry.name, entry.evr) for entry in offered}
+        known = {entry.package for entry in offered}
         alone = [
             port.Candidate(*entry.package, repository=None)
             for name in self.list_kmp_names(release)
             for entry in rpm.list_installed(self._host, name)
-            if entry.package[:2] not in known
+            if entry.package not in known
         ]
         return offered + alone
 
@@ -165,21 +167,25 @@ class Dnf(port.PackageManager):
         entries = [_parse_record(record) for record in answer.out.split(_RECORD) if record.strip()]
         return [entry for entry in entries if _kmp_names.is_kmp(entry.candidate.name)]
 
-    def list_targeting(self, build_id: Optional[str]) -> Set[str]:
+    def list_targeting(self, build_id: Optional[str]) -> Set[port.Key]:
         if self._offered is None:
             self._offered = self._query("--disableexcludes=all", "--disableplugin=versionlock")
         tag = port.TARGET_TAG if build_id is None else f"{port.TARGET_TAG} = {build_id}"
         return {
-            entry.candidate.name + "-" + entry.candidate.evr
+            entry.candidate.key
             for entry in self._offered
             if any(text == tag or (build_id is None and text.startswith(tag + " ")) for text in entry.provides)
         }
 
-    def preview(self, name: str, evr: str, older: bool = False) -> List[port.Step]:
-        return self._preview(f"install {name}-{evr}", *_build_install(name, evr, older))
+    def preview(self, candidate: port.Candidate, older: bool = False) -> List[port.Step]:
+        spec = _format_spec(candidate.package)
+        return self._preview(f"install {spec}", *_build_source(candidate), *_build_install(older), spec)
 
-    def preview_removal(self, name: str, evr: str) -> List[port.Step]:
-        return self._preview(f"remove {name}-{evr}", *_build_removal(name, evr))
+    def preview_files(self, paths: Sequence[str], older: bool = False) -> List[port.Step]:
+        return self._preview(f"install {paths[0]}", *_build_install(older), *paths)
+
+    def preview_removal(self, package: rpm.Package) -> List[port.Step]:
+        return self._preview(f"remove {_format_spec(package)}", *_build_removal(package))
 
     def _preview(self, action: str, *arguments: str) -> List[port.Step]:
         answer = self._dnf("--cacheonly", "--assumeno", *arguments, quiet=False)
@@ -193,18 +199,25 @@ class Dnf(port.PackageManager):
             )
         return _parse_steps(table[0])
 
-    def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
-        answer = self._dnf("--assumeyes", "--downloadonly", *_build_install(name, evr, False))
+    def _fetch(self, candidate: port.Candidate, older: bool) -> Tuple[bool, str]:
+        words = [*_build_source(candidate), *_build_install(older), _format_spec(candidate.package)]
+        # --cacheonly would download nothing. This keeps the metadata as they are, too.
+        answer = self._dnf("--setopt=*.metadata_expire=-1", "--assumeyes", "--downloadonly", *words)
         return answer.rc == 0, _read_errors(answer)
 
-    def install(self, name: str, evr: str, older: bool = False) -> None:
-        self._change(f"install {name}-{evr}", *_build_install(name, evr, older))
+    def _fetch_dependency(self, package: rpm.Package) -> None:
+        """It has come with the KMP."""
 
-    def remove(self, name: str, evr: str) -> None:
-        self._change(f"remove {name}-{evr}", *_build_removal(name, evr))
+    def install_files(self, paths: Sequence[str], older: bool = False, unsigned: bool = False) -> None:
+        # By default dnf does not check the signature of a file.
+        check = f"--setopt=localpkg_gpgcheck={0 if unsigned else 1}"
+        self._change(f"install {paths[0]}", check, *_build_install(older), *paths)
+
+    def remove(self, package: rpm.Package) -> None:
+        self._change(f"remove {_format_spec(package)}", *_build_removal(package))
 
     def _change(self, action: str, *arguments: str) -> None:
-        answer = self._dnf("--assumeyes", *arguments)
+        answer = self._dnf("--cacheonly", "--assumeyes", *arguments)
         if answer.rc != 0:
             raise InstallFailed(
                 f"dnf could not {action} (exit code {answer.rc}): {_read_errors(answer)}",
@@ -242,13 +255,23 @@ class Dnf(port.PackageManager):
         return None
 
 
-def _build_install(name: str, evr: str, older: bool) -> List[str]:
-    return ["--setopt=install_weak_deps=False", "downgrade" if older else "install", f"{name}-{evr}"]
+def _format_spec(package: rpm.Package) -> str:
+    """What dnf calls exactly this package."""
+    return "{}-{}.{}".format(*package)
 
 
-def _build_removal(name: str, evr: str) -> List[str]:
+def _build_source(candidate: port.Candidate) -> List[str]:
+    """Prefer its repository: what it needs besides may come from another one."""
+    return [] if candidate.repository is None else [f"--setopt={candidate.repository}.priority=-1000000"]
+
+
+def _build_install(older: bool) -> List[str]:
+    return ["--setopt=install_weak_deps=False", "downgrade" if older else "install"]
+
+
+def _build_removal(package: rpm.Package) -> List[str]:
     # Its dependencies stay: other packages may use them by now.
-    return ["--noautoremove", "remove", f"{name}-{evr}"]
+    return ["--noautoremove", "remove", _format_spec(package)]
 
 
 def _parse_record(record: str) -> _Entry:

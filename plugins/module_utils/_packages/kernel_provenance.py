@@ -23,16 +23,15 @@ class Origin(NamedTuple):
     witnesses: List[str]
     # Those of the kernel's package, if there is one
     vendor: Optional[str] = None
-    # The owner of the key
-    signer: Optional[str] = None
+    signer: Optional[rpm.Signer] = None
     provides: Optional[List[rpm.Dependency]] = None
 
 
-def trace_kernel(host: Host, kernel: Dict[str, Any], keys: Dict[str, str]) -> Origin:
+def trace_kernel(host: Host, kernel: Dict[str, Any], keys: rpm.Keys) -> Origin:
     """Trace the running kernel to the package that holds it.
 
     :param kernel: the block ``kernel`` of a result.
-    :param keys: the keys that the host trusts, and their owners.
+    :param keys: those that the host trusts.
     """
     image = kernel["image"]
     if image["path"] is None:
@@ -47,11 +46,11 @@ def trace_kernel(host: Host, kernel: Dict[str, Any], keys: Dict[str, str]) -> Or
 
 
 def _assess_package(
-    kernel: Dict[str, Any], package: rpm.KernelPackage, unchanged: Optional[bool], keys: Dict[str, str]
+    kernel: Dict[str, Any], package: rpm.KernelPackage, unchanged: Optional[bool], keys: rpm.Keys
 ) -> Origin:
     image = kernel["image"]
     name = "{}-{}.{}".format(*package.package)
-    signer = keys.get(rpm.parse_key_id(package.signature) or "")
+    signer = rpm.find_signer(package.signature, keys)
     problem = None
     if image["matches_running"] is None:
         problem = "whether {} is the running kernel is unknown: {}".format(

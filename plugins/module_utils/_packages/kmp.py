@@ -6,10 +6,10 @@
 
 import contextlib
 import datetime
-from typing import Any, Dict, List, NamedTuple, Optional, Set
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _evr, _kmp_names
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import TransactionRefused, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     advisories,
@@ -21,9 +21,23 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     selection,
     transaction_check,
 )
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate, Metadata, PackageManager
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, matches_any
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import (
+    TARGET_TAG,
+    Candidate,
+    Key,
+    Metadata,
+    PackageManager,
+)
+
+
+class ExaminedFile(NamedTuple):
+    """A package's file that was examined, and what shows that it is the one that was installed."""
+
+    path: str
+    package: rpm.Package
+    digests: Tuple[str, ...]
+    unsigned: bool
 
 
 class Offer(NamedTuple):
@@ -34,16 +48,18 @@ class Offer(NamedTuple):
     problem: Optional[str] = None
     metadata_age: Optional[int] = None
     candidates: List[Candidate] = []
-    for_this_build: Set[str] = set()
-    for_any_build: Set[str] = set()
+    for_this_build: Set[Key] = set()
+    for_any_build: Set[Key] = set()
     advised: List[advisories.Advisory] = []
-    # The owners of the keys that the host trusts, by key ID
-    keys: Dict[str, str] = {}
+    # Those that the host trusts
+    keys: rpm.Keys = {}
     traced: kernel_provenance.Origin = kernel_provenance.Origin("it was not traced", [])
-    # The contents of the downloaded packages, by NAME-EVR
-    files: Dict[str, package_contents.PackageContents] = {}
+    # The contents of the downloaded packages
+    files: Dict[Key, package_contents.PackageContents] = {}
     # What installing the last of these would do, None where that was not asked
     transaction: Optional[List[str]] = None
+    # The files of that transaction, the KMP's first; none where it is installed already
+    examined: List[ExaminedFile] = []
 
 
 _NOT_SEEN = "known only of a KMP that is installed or downloaded: the package manager does not show it of others"
@@ -86,7 +102,7 @@ def _query_manager(host: Host, kernel: Dict[str, Any], manager: PackageManager, 
         return offer
     for_this_build = manager.list_targeting(kernel["build_id"])
     # Whether a KMP is tagged for another build, or not at all, matters only where one does not fit.
-    unfit = any(_key_candidate(candidate) not in for_this_build for candidate in candidates)
+    unfit = any(candidate.key not in for_this_build for candidate in candidates)
     wanted = {candidate.name for candidate in candidates} | (
         {kernel["package"]["name"]} if kernel["package"] else set()
     )
@@ -101,11 +117,11 @@ def _query_manager(host: Host, kernel: Dict[str, Any], manager: PackageManager, 
         traced=kernel_provenance.trace_kernel(host, kernel, keys),
     )
     for candidate in candidates:
-        path = manager.find_cached(candidate.name, candidate.evr, candidate.arch)
+        path = manager.find_cached(candidate)
         if path is not None:
             seen = _examine_file(host, kernel, offer, candidate, path, policy)
             # A truncated file says nothing about what the repository offers, which is downloaded again.
-            offer = offer if seen.files[_key_candidate(candidate)].signature == "bad" else seen
+            offer = offer if seen.files[candidate.key].signature == "bad" else seen
     return offer
 
 
@@ -131,10 +147,11 @@ def _read_advisories(
 def _examine_file(
     host: Host, kernel: Dict[str, Any], offer: Offer, candidate: Candidate, path: str, policy: Policy
 ) -> Offer:
-    package = rpm.Package(candidate.name, candidate.evr, candidate.arch)
-    allow_unsigned = policies.matches_any(policy.allow_unsigned, candidate.name, candidate.evr)
-    seen = package_contents.read_file(host, path, package, kernel, offer.keys, allow_unsigned)
-    return offer._replace(files=dict(offer.files, **{_key_candidate(candidate): seen}))
+    allow_unsigned = matches_any(policy.allow_unsigned, candidate.name, candidate.evr)
+    seen = package_contents.read_file(host, path, candidate.package, kernel, offer.keys, allow_unsigned)
+    files = dict(offer.files)
+    files[candidate.key] = seen
+    return offer._replace(files=files)
 
 
 def examine_selected(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> Offer:
@@ -147,23 +164,100 @@ def examine_selected(host: Host, kernel: Dict[str, Any], offer: Offer, policy: P
     :raises Unmeasured: it cannot be downloaded or read.
     """
     manager = managers.find_manager(host, policy)
-    examined: Set[str] = set()
+    examined: Set[Key] = set()
     while True:
         kmp = build_block(host, kernel, offer, policy)
         selected = kmp["selected"]
-        if selected is None or selected["evr"] in examined:
+        if selected is None or _key_selected(selected) in examined:
             return offer
-        name, version = selected["name"], selected["evr"]
-        if any(kmp["evr"] == version for kmp in list_installed(host, name)):
-            return offer
-        older = kmp["installed"] is not None and _evr.compare(version, kmp["installed"]["evr"]) < 0
-        examined.add(version)
-        steps = manager.preview(name, version, older)
-        offer = offer._replace(transaction=transaction_check.describe_steps(steps))
-        transaction_check.check_installation(steps, name, version, policy.allow_dependencies, older)
-        candidate = next(kmp for kmp in offer.candidates if (kmp.name, kmp.evr) == (name, version))
-        path = manager.download(name, version, candidate.arch)
+        package = rpm.Package(selected["name"], selected["evr"], selected["arch"])
+        if any(content.package == package for content in rpm.list_installed(host, package.name)):
+            return offer._replace(examined=[])
+        older = kmp["installed"] is not None and _evr.compare(package.evr, kmp["installed"]["evr"]) < 0
+        candidate = next(each for each in offer.candidates if each.key == _key_selected(selected))
+        examined.add(candidate.key)
+        steps = manager.preview(candidate, older)
+        offer = offer._replace(transaction=transaction_check.describe_steps(steps), examined=[])
+        needed = transaction_check.check_installation(steps, package, policy.allow_dependencies, older)
+        path = manager.download(candidate, older)
         offer = _examine_file(host, kernel, offer, candidate, path, policy)
+        refused = _key_selected(build_block(host, kernel, offer, policy)["selected"]) != candidate.key
+        if not refused:
+            files = [_describe_file(path, offer.files[candidate.key])]
+            files += [_examine_dependency(host, manager, offer, each, policy) for each in needed]
+            steps = manager.preview_files([file.path for file in files], older)
+            transaction_check.check_files(steps, [file.package for file in files], older)
+            offer = offer._replace(examined=files)
+
+
+def _describe_file(path: str, contents: package_contents.PackageContents) -> ExaminedFile:
+    content = contents.content
+    return ExaminedFile(path, content.package, content.digests, contents.signature == "unsigned")
+
+
+def _examine_dependency(
+    host: Host, manager: PackageManager, offer: Offer, package: rpm.Package, policy: Policy
+) -> ExaminedFile:
+    """Find the file of what is installed with a KMP: its scripts run as root as the KMP's do.
+
+    :raises TransactionRefused: no repository has it from a builder that is trusted.
+    """
+    named = matches_any(policy.allow_dependencies, package.name, package.evr)
+    for path in manager.download_dependency(package):
+        signature = rpm.check_signature(host, path)
+        if signature not in ("good", "unsigned"):
+            continue
+        content = rpm.read_package_file(host, path)
+        signer = rpm.find_signer(content.signature, offer.keys)
+        trusted = signature == "good" and (
+            named or (signer is not None and selection.is_trusted_signer(signer, offer.traced.signer, policy))
+        )
+        allowed = signature == "unsigned" and matches_any(policy.allow_unsigned, package.name, package.evr)
+        if content.package == package and (trusted or allowed):
+            return ExaminedFile(path, package, content.digests, signature == "unsigned")
+    raise TransactionRefused(
+        "the KMP needs {}-{}.{}, and no repository has it from the kernel's signer".format(*package),
+        "Nothing was installed. allow_dependencies accepts it by name, builders its key by the fingerprint",
+        {"transaction": offer.transaction},
+    )
+
+
+def find_difference(host: Host, file: ExaminedFile) -> Optional[str]:
+    """Explain how what the RPM database has differs from the file that was examined, None where it does not.
+
+    :raises Unmeasured: the database cannot be read.
+    """
+    name = "{}-{}.{}".format(*file.package)
+    contents = [each for each in rpm.list_installed(host, file.package.name) if each.package == file.package]
+    if not contents:
+        return f"{name} is not installed, though the package manager reported success"
+    if not any(file.digests) or any(content.digests != file.digests for content in contents):
+        return f"the {name} that is installed is not the one that was examined: its digests or its signature differ"
+    return None
+
+
+def read_digests(host: Host, kmp: Dict[str, Any]) -> Tuple[str, ...]:
+    """Read what distinguishes this installed KMP from others of its name and version; nothing where it is gone.
+
+    :raises Unmeasured: the database cannot be read.
+    """
+    package = rpm.Package(kmp["name"], kmp["evr"], kmp["arch"])
+    digests = [each.digests for each in rpm.list_installed(host, package.name) if each.package == package]
+    return digests[0] if digests else ()
+
+
+def find_file(host: Host, manager: PackageManager, release: str, wanted: ExaminedFile) -> ExaminedFile:
+    """Find a package that was installed before, and that has not changed since.
+
+    :raises Unmeasured: no repository offers it any more.
+    """
+    for candidate in manager.list_offered(release):
+        if candidate.package == wanted.package and candidate.repository is not None:
+            with contextlib.suppress(Unmeasured):
+                path = manager.download(candidate, older=True)
+                if rpm.read_package_file(host, path).digests == wanted.digests:
+                    return wanted._replace(path=path)
+    raise Unmeasured("no repository offers {}-{}.{} as it was installed before".format(*wanted.package))
 
 
 def build_block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> Dict[str, Any]:
@@ -173,17 +267,18 @@ def build_block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy
     with ``installed`` in it nothing about the host's own package.
     """
     unmeasured: Dict[str, str] = {}
-    own: Dict[str, package_contents.PackageContents] = {}
+    own: Dict[rpm.Package, package_contents.PackageContents] = {}
     try:
         own = {
-            _key_package(contents.content.package): contents
+            contents.content.package: contents
             for name in offer.kmp_names
             for contents in _list_contents(host, name, offer.keys)
+            if contents.content.package.arch in (kernel["arch"], "noarch")
         }
     except Unmeasured as exc:
         unmeasured["installed"] = str(exc)
     newest = max(own.values(), key=lambda contents: _evr.sort_key(contents.content.package.evr), default=None)
-    known = _describe_candidates(offer, own)
+    known = _describe_candidates(kernel, offer, own)
     kmp: Dict[str, Any] = {
         "name": _choose_name(offer, newest),
         "installed": None if newest is None else _format_kmp(offer, newest.content.package, None, newest),
@@ -230,22 +325,26 @@ def list_installed(host: Host, name: str) -> List[Dict[str, Any]]:
     return [_format_kmp(Offer([name]), contents.content.package, None, contents) for contents in kmps]
 
 
-def _list_contents(host: Host, name: str, keys: Dict[str, str]) -> List[package_contents.PackageContents]:
+def _list_contents(host: Host, name: str, keys: rpm.Keys) -> List[package_contents.PackageContents]:
     return [package_contents.read_installed(host, content, keys) for content in rpm.list_installed(host, name)]
 
 
 def _describe_candidates(
-    offer: Offer, own: Dict[str, package_contents.PackageContents]
+    kernel: Dict[str, Any], offer: Offer, own: Dict[rpm.Package, package_contents.PackageContents]
 ) -> List[selection.KnownCandidate]:
     """The candidates, with all that is known about each."""
     known = []
     for candidate in offer.candidates:
-        key = _key_candidate(candidate)
+        key = candidate.key
         tag = "this" if key in offer.for_this_build else "other" if key in offer.for_any_build else None
         advisory = advisories.find_advisory(offer.advised, candidate.name, candidate.evr)
-        seen = own.get(key) or offer.files.get(key)
+        seen = own.get(candidate.package) or offer.files.get(key)
+        if seen is not None and seen.signature != "bad":
+            # The signed header counts, not what the repository says of it.
+            tag = _read_tag(seen.content, kernel["build_id"])
         # A lock changes nothing about what is installed.
-        entry = selection.KnownCandidate(candidate._replace(locked=candidate.locked and key not in own), tag, seen)
+        locked = candidate.locked and candidate.package not in own
+        entry = selection.KnownCandidate(candidate._replace(locked=locked), tag, seen)
         if advisory is not None:
             entry = entry._replace(
                 retracted=advisory.id if advisory.retracted else None,
@@ -257,6 +356,12 @@ def _describe_candidates(
             entry = entry._replace(cves=tuple(_kmp_names.find_cves(seen.content.changelog)))
         known.append(entry)
     return known
+
+
+def _read_tag(content: rpm.Content, build_id: str) -> Optional[str]:
+    """Which build of the kernel a package says that it is for: "this", "other", or None."""
+    targets = [provide.evr for provide in content.provides if provide.name == TARGET_TAG]
+    return "this" if build_id in targets else "other" if targets else None
 
 
 def _explain_unknown(kernel: Dict[str, Any], offer: Offer, name: str) -> Optional[str]:
@@ -365,9 +470,7 @@ def _get_evr(seen: Optional[package_contents.PackageContents]) -> Optional[str]:
     return seen.content.package.evr if seen is not None else None
 
 
-def _key_candidate(candidate: Candidate) -> str:
-    return candidate.name + "-" + candidate.evr
-
-
-def _key_package(package: rpm.Package) -> str:
-    return package.name + "-" + package.evr
+def _key_selected(selected: Optional[Dict[str, Any]]) -> Optional[Key]:
+    if selected is None:
+        return None
+    return (selected["name"], selected["evr"], selected["arch"], selected["repository"])

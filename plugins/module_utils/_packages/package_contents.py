@@ -17,8 +17,8 @@ class PackageContents(NamedTuple):
     content: rpm.Content
     # "good", "unsigned", "unknown_key" or "bad"
     signature: str
-    # The owner of its key
-    signer: Optional[str]
+    # None where the host does not trust its key (any more)
+    signer: Optional[rpm.Signer]
     # None where the package holds no module
     path: Optional[str]
     module: Optional[module_file.ModuleFile]
@@ -26,7 +26,7 @@ class PackageContents(NamedTuple):
     unloadable: Optional[str] = None
 
 
-def read_installed(host: Host, content: rpm.Content, keys: Dict[str, str]) -> PackageContents:
+def read_installed(host: Host, content: rpm.Content, keys: rpm.Keys) -> PackageContents:
     """:raises Unmeasured: its module cannot be read."""
     paths = [path for path in content.files if _kmp_names.is_module(path)]
     _require_single_module(content, paths)
@@ -34,7 +34,7 @@ def read_installed(host: Host, content: rpm.Content, keys: Dict[str, str]) -> Pa
     # RPM verified it at its installation: a key that was withdrawn since then does not change that.
     signature = "unsigned" if content.signature is None else "good"
     module = module_file.read_module(host, path) if path else None
-    return PackageContents(content, signature, keys.get(rpm.parse_key_id(content.signature) or ""), path, module)
+    return PackageContents(content, signature, rpm.find_signer(content.signature, keys), path, module)
 
 
 def read_file(
@@ -42,7 +42,7 @@ def read_file(
     path: str,
     package: rpm.Package,
     kernel: Dict[str, Any],
-    keys: Dict[str, str],
+    keys: rpm.Keys,
     allow_unsigned: bool = False,
 ) -> PackageContents:
     """Read a package's file; nothing of it is run, and nothing is written.
@@ -63,7 +63,7 @@ def read_file(
         )
     modules = payload.extract_files(host, path, _kmp_names.is_module)
     _require_single_module(content, list(modules))
-    signer = keys.get(rpm.parse_key_id(content.signature) or "")
+    signer = rpm.find_signer(content.signature, keys)
     for name, data in modules.items():
         module = module_file.parse_module(host, data, name)
         unloadable = signing.explain_refusal(host, kernel, module.signed, module.signer)

@@ -10,6 +10,7 @@ import re
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import openpgp
 
 # From the least to the most severe
 SEVERITIES = ("low", "moderate", "important", "critical")
@@ -35,6 +36,8 @@ class Policy(NamedTuple):
     allow_unsigned: Tuple[str, ...] = ()
     allow_dependencies: Tuple[str, ...] = ()
     vendors: Tuple[str, ...] = ()
+    # Fingerprints of keys whose KMPs are taken as the kernel's vendor's are
+    builders: Tuple[str, ...] = ()
     # Which of the KMPs that fit is wanted
     kmp_version: Optional[str] = None
     level: Optional[int] = None
@@ -74,11 +77,18 @@ def validate_policy(policy: Policy, now: float) -> Policy:
     for cve in policy.cves:
         if not _CVE.match(cve):
             raise BadOption(f"cves names {cve!r}, which is not a CVE", "Give names such as CVE-2024-1086")
+    builders = tuple(re.sub(r"[\s:]|^0[xX]", "", builder).upper() for builder in policy.builders)
+    for builder in builders:
+        if not openpgp.FINGERPRINT.match(builder):
+            raise BadOption(
+                f"builders names {builder!r}, which is not the fingerprint of a key",
+                "Give all of it, 40 or 64 hexadecimal digits, as gpg --show-keys prints it",
+            )
     for option in ("min_age", "max_age", "lock_timeout"):
         if getattr(policy, option) < 0:
             name = "refresh_max_age" if option == "max_age" else option
             raise BadOption(f"{name} is {getattr(policy, option)}", "It must be 0 or more")
-    return policy
+    return policy._replace(builders=builders)
 
 
 def build_rollback_policy(policy: Policy, **which: Any) -> Policy:

@@ -9,11 +9,14 @@ A new package manager is one new file that implements this port, and its table o
 
 import abc
 import re
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import RepositoryDown
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
+
+# Name, EVR, architecture and repository: two packages that differ in one of them are two packages.
+Key = Tuple[str, str, str, Optional[str]]
 
 
 class Candidate(NamedTuple):
@@ -24,6 +27,14 @@ class Candidate(NamedTuple):
     repository: Optional[str]
     # Whether an administrator has locked it in the package manager
     locked: bool = False
+
+    @property
+    def key(self) -> Key:
+        return (self.name, self.evr, self.arch, self.repository)
+
+    @property
+    def package(self) -> rpm.Package:
+        return rpm.Package(self.name, self.evr, self.arch)
 
 
 class Step(NamedTuple):
@@ -97,18 +108,27 @@ class PackageManager(abc.ABC):
         moment = self._host.get_mtime(path)
         return None if moment is None or moment > self._host.wall_clock() + _AHEAD else moment
 
-    def find_cached(self, name: str, evr: str, arch: str) -> Optional[str]:
-        """The path of this version's file, None where it was not downloaded before."""
-        return next(self._iterate_copies(name, evr, arch), None)
+    def find_cached(self, candidate: Candidate) -> Optional[str]:
+        """The path of its file from its own repository, None where it was not downloaded before."""
+        return next(self._iterate_copies(candidate), None)
 
-    def _iterate_copies(self, name: str, evr: str, arch: str) -> Iterator[str]:
-        wanted = "{}-{}.{}.rpm".format(name, evr.rpartition(":")[2], arch)
-        return (path for path in self._host.list_files(self._download_folder) if path.rpartition("/")[2] == wanted)
+    def _iterate_copies(self, candidate: Candidate) -> Iterator[str]:
+        folders = [] if candidate.repository is None else self._list_download_folders(candidate.repository)
+        return self._iterate_files(candidate.package, folders)
+
+    def _iterate_files(self, package: rpm.Package, folders: Iterable[str]) -> Iterator[str]:
+        wanted = "{}-{}.{}.rpm".format(package.name, package.evr.rpartition(":")[2], package.arch)
+        paths = (path for folder in folders for path in self._host.list_files(folder))
+        return (path for path in paths if path.rpartition("/")[2] == wanted)
 
     @property
     @abc.abstractmethod
     def _download_folder(self) -> str:
         """The folder that downloaded packages are below."""
+
+    @abc.abstractmethod
+    def _list_download_folders(self, repository: str) -> List[str]:
+        """The folders that the packages of one repository are downloaded to."""
 
     @abc.abstractmethod
     def find_lock_holder(self) -> Optional[str]:
@@ -152,56 +172,75 @@ class PackageManager(abc.ABC):
         """
 
     @abc.abstractmethod
-    def list_targeting(self, build_id: Optional[str]) -> Set[str]:
-        """``name-evr`` of the packages tagged as built for this build ID, or for any when it is None."""
+    def list_targeting(self, build_id: Optional[str]) -> Set[Key]:
+        """The packages tagged as built for this build ID, or for any when it is None."""
 
     @abc.abstractmethod
-    def preview(self, name: str, evr: str, older: bool = False) -> List[Step]:
-        """What installing exactly this version would do, computed and not done.
+    def preview(self, candidate: Candidate, older: bool = False) -> List[Step]:
+        """What installing exactly this package of this repository would do, computed and not done.
 
         :param older: than the installed one.
         :raises InstallFailed: it cannot be installed, with the package manager's error.
         :raises PackageManagerLocked: another program holds the lock.
         """
 
-    def download(self, name: str, evr: str, arch: str) -> str:
-        """Download exactly this version, where ``install`` finds it again; the path of its file.
+    def download(self, candidate: Candidate, older: bool = False) -> str:
+        """Download exactly this package from its repository; the path of its file.
 
         :raises RepositoryDown: it cannot be fetched.
         """
-        self._drop_damaged(name, evr, arch)
-        done, message = self._fetch(name, evr)
+        self._drop_damaged(candidate)
+        done, message = self._fetch(candidate, older)
         if not done:
             # dnf leaves incomplete files.
-            self._drop_damaged(name, evr, arch)
-        path = self.find_cached(name, evr, arch)
+            self._drop_damaged(candidate)
+        path = self.find_cached(candidate)
         if path is None:
             raise RepositoryDown(
-                f"{name}-{evr} cannot be fetched: {message}", "Fix the repository, and refresh it (refresh: always)"
+                "{}-{}.{} of repository {} cannot be fetched: {}".format(*candidate[:4], message),
+                "Fix the repository, and refresh it (refresh: always)",
             )
         return path
 
-    def _drop_damaged(self, name: str, evr: str, arch: str) -> None:
+    def _drop_damaged(self, candidate: Candidate) -> None:
         """Remove truncated files, so that a download leaves what the repository offers."""
-        for path in self._iterate_copies(name, evr, arch):
+        for path in self._iterate_copies(candidate):
             if rpm.check_signature(self._host, path) == "bad":
                 self._host.unlink(path)
 
     @abc.abstractmethod
-    def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
-        """Download this version: whether that succeeded by the package manager's account, and its message."""
+    def _fetch(self, candidate: Candidate, older: bool) -> Tuple[bool, str]:
+        """Download it: whether that succeeded by the package manager's account, and its message."""
+
+    def download_dependency(self, package: rpm.Package) -> List[str]:
+        """Download what a KMP needs besides; the paths of its files, whichever repositories they are from."""
+        self._fetch_dependency(package)
+        return list(self._iterate_files(package, [self._download_folder]))
 
     @abc.abstractmethod
-    def install(self, name: str, evr: str, older: bool = False) -> None:
-        """Install exactly this version.
+    def _fetch_dependency(self, package: rpm.Package) -> None:
+        """Download this package from all repositories that have it, as far as ``_fetch`` has not done so."""
 
-        :param older: than the installed one.
-        :raises InstallFailed: it is not installed now, with the package manager's error.
+    @abc.abstractmethod
+    def preview_files(self, paths: Sequence[str], older: bool = False) -> List[Step]:
+        """What installing these files would do, computed and not done.
+
+        :raises InstallFailed: they cannot be installed, with the package manager's error.
         :raises PackageManagerLocked: another program holds the lock.
         """
 
     @abc.abstractmethod
-    def preview_removal(self, name: str, evr: str) -> List[Step]:
+    def install_files(self, paths: Sequence[str], older: bool = False, unsigned: bool = False) -> None:
+        """Install these files. What is installed is what was examined: a name would be looked up once more.
+
+        :param older: the first one is older than what is installed.
+        :param unsigned: whether one of them has no signature, and may be without.
+        :raises InstallFailed: they are not installed now, with the package manager's error.
+        :raises PackageManagerLocked: another program holds the lock.
+        """
+
+    @abc.abstractmethod
+    def preview_removal(self, package: rpm.Package) -> List[Step]:
         """What removing exactly this version would do, computed and not done.
 
         :raises InstallFailed: it cannot be removed, with the package manager's error.
@@ -209,7 +248,7 @@ class PackageManager(abc.ABC):
         """
 
     @abc.abstractmethod
-    def remove(self, name: str, evr: str) -> None:
+    def remove(self, package: rpm.Package) -> None:
         """Remove exactly this version.
 
         :raises InstallFailed: it is still there, with the package manager's error.

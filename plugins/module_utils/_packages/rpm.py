@@ -9,10 +9,12 @@ Only the tool ``rpm`` is used: its Python bindings exist for the system's own Py
 
 import hashlib
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
+from xml.etree import ElementTree
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import openpgp
 
 
 class Package(NamedTuple):
@@ -40,6 +42,10 @@ class Content(NamedTuple):
     requires: List[Dependency]
     files: List[str]
     changelog: str
+    provides: List[Dependency] = []
+    # What two packages have in common only if they are one and the same: the digests of the header and of all that
+    # follows it, and the signatures
+    digests: Tuple[str, ...] = ()
 
 
 class KernelPackage(NamedTuple):
@@ -54,27 +60,75 @@ class KernelPackage(NamedTuple):
     algorithm: str
 
 
-# Control characters that no package may have in its fields separate what is queried.
-_FIELD, _RECORD, _PART = "\x1f", "\x1e", "\x1d"
-# An epoch of 0 is no epoch; rpm writes "(none)" for it, so query the tag's presence.
-_EVR = "%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}"
-_IDENTITY = _FIELD.join(("%{NAME}", _EVR, "%{ARCH}"))
-_VENDOR = "%|VENDOR?{%{VENDOR}}:{}|"
+class Signer(NamedTuple):
+    """Who signed a package: the fingerprint says it, the owner is what the key's maker calls himself."""
+
+    fingerprint: str
+    owner: str
+
+    def __str__(self) -> str:
+        return f"{self.owner or 'a key without a name'} ({self.fingerprint})"
+
+
+# The keys that a host trusts, by their IDs of 16 digits; subkeys count for their primary key.
+Keys = Dict[str, Signer]
+
+# Whatever a package's maker wrote is queried as XML, in which no field can pretend to be another one. ":xml" escapes
+# in all versions from 4.11 to 6, ":json" and ":shescape" do not exist in all of them.
+_NO_FIELD = "<none/>"
+
+
+def _format_optional(tag: str, form: str = ":xml") -> str:
+    return f"%|{tag}?{{%{{{tag}{form}}}}}:{{{_NO_FIELD}}}|"
+
+
+def _format_dependencies(kind: str) -> str:
+    return f"[<row>%{{{kind}NAME:xml}}<flags>%{{{kind}FLAGS}}</flags>%{{{kind}VERSION:xml}}</row>]"
+
+
+def _format_query(**fields: str) -> str:
+    return "<package>{}</package>\n".format("".join(f"<{name}>{form}</{name}>" for name, form in fields.items()))
+
+
+_IDENTITY = {
+    "name": "%{NAME:xml}",
+    # An epoch of 0 is no epoch; rpm writes "(none)" for it, so query the tag's presence.
+    "epoch": "%|EPOCH?{%{EPOCH}}:{0}|",
+    "version": "%{VERSION:xml}",
+    "release": "%{RELEASE:xml}",
+    "arch": _format_optional("ARCH"),
+}
+# rpm prints numbers and a date of a signature, and nothing that its maker could choose.
 _SIGNATURE = "%|RSAHEADER?{%{RSAHEADER:pgpsig}}:{%|DSAHEADER?{%{DSAHEADER:pgpsig}}:{%{SIGPGP:pgpsig}}|}|"
-_REQUIRES = _PART.join(("[%{REQUIRENAME}", "%{REQUIREFLAGS:depflags}", "%{REQUIREVERSION}\n]"))
-_PROVIDES = _PART.join(("[%{PROVIDENAME}", "%{PROVIDEFLAGS:depflags}", "%{PROVIDEVERSION}\n]"))
-_CONTENT = (
-    _FIELD.join((_IDENTITY, _VENDOR, _SIGNATURE, _REQUIRES, "[%{FILENAMES}\n]", "[%{CHANGELOGTEXT}\n]")) + _RECORD
+# The first is unknown to rpm up to 4.13
+_NEWEST_DIGEST = _format_optional("SHA256HEADER")
+_DIGESTS = _NEWEST_DIGEST + "".join(map(_format_optional, ("SHA1HEADER", "SIGMD5", "RSAHEADER", "DSAHEADER", "SIGPGP")))
+_PACKAGE = _format_query(**_IDENTITY)
+_CONTENT = _format_query(
+    **_IDENTITY,
+    vendor=_format_optional("VENDOR"),
+    signature=_SIGNATURE,
+    requires=_format_dependencies("REQUIRE"),
+    provides=_format_dependencies("PROVIDE"),
+    files="[<row>%{FILENAMES:xml}</row>]",
+    changelog="[<row>%{CHANGELOGTEXT:xml}</row>]",
+    digests=_DIGESTS,
 )
-_DIGESTS = _PART.join(("[%{FILENAMES}", "%{FILEDIGESTS}\n]"))
-_KERNEL = (
-    _FIELD.join((_IDENTITY, _VENDOR, _SIGNATURE, _PROVIDES, "%|FILEDIGESTALGO?{%{FILEDIGESTALGO}}:{1}|", _DIGESTS))
-    + _RECORD
+_KERNEL = _format_query(
+    **_IDENTITY,
+    vendor=_format_optional("VENDOR"),
+    signature=_SIGNATURE,
+    provides=_format_dependencies("PROVIDE"),
+    algorithm="%|FILEDIGESTALGO?{%{FILEDIGESTALGO}}:{1}|",
+    digests="[<row>%{FILENAMES:xml}%{FILEDIGESTS:xml}</row>]",
 )
+_KEYS = _format_query(key="%{DESCRIPTION:xml}")
 # The numbers of RFC 4880, section 9.4, that RPM uses
 _ALGORITHMS = {"1": "md5", "2": "sha1", "8": "sha256", "9": "sha384", "10": "sha512", "11": "sha224"}
-# The owners of trusted keys, by the last 8 digits of the key's ID (rpm's own name for the key).
-_KEYS = _FIELD.join(("%{VERSION}", "%{PACKAGER}")) + _RECORD
+# rpmds.h: RPMSENSE_LESS, RPMSENSE_GREATER, RPMSENSE_EQUAL
+_SIGNS = ((2, "<"), (4, ">"), (8, "="))
+# What XML cannot carry, and no honest package has
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def find_owner(host: Host, path: str) -> Optional[Package]:
@@ -82,13 +136,12 @@ def find_owner(host: Host, path: str) -> Optional[Package]:
 
     :raises Unmeasured: there is no rpm on the host.
     """
-    answer = host.run(["rpm", "-qf", "--qf", _IDENTITY + _RECORD, path])
+    answer = _query(host, "-qf", _PACKAGE, path)
     if answer.rc != 0:
         if "No such file" not in answer.err:
             _require_message(answer, "is not owned")
         return None
-    name, evr, arch = _split_fields(answer.out.split(_RECORD)[0], 3)
-    return Package(name, _strip_zero_epoch(evr), arch)
+    return _parse_package(_parse_records(answer.out)[0])
 
 
 def find_kernel_package(host: Host, path: str) -> Optional[KernelPackage]:
@@ -96,21 +149,21 @@ def find_kernel_package(host: Host, path: str) -> Optional[KernelPackage]:
 
     :raises Unmeasured: there is no rpm on the host, or its database cannot be read.
     """
-    answer = host.run(["rpm", "-qf", "--qf", _KERNEL, path])
+    answer = _query(host, "-qf", _KERNEL, path)
     if answer.rc != 0:
         if "No such file" not in answer.err:
             _require_message(answer, "is not owned")
         return None
-    name, evr, arch, vendor, signature, provides, algorithm, digests = _split_fields(answer.out.split(_RECORD)[0], 8)
-    # Not splitlines(): what separates the parts is the end of a line to it.
-    files = dict(line.split(_PART, 1) for line in digests.split("\n") if _PART in line)
+    record = _parse_records(answer.out)[0]
+    files = {row[0]: row[1] for row in _read_rows(record, "digests") if len(row) == 2}
     # A file below /usr may be queried by a link above it.
     digest = files.get(path) or files.get("/usr" + path)
+    algorithm = _read_field(record, "algorithm")
     return KernelPackage(
-        Package(name, _strip_zero_epoch(evr), arch),
-        vendor or None,
-        _drop_empty(signature),
-        _parse_dependencies(provides),
+        _parse_package(record),
+        _read_field(record, "vendor") or None,
+        _drop_empty(_read_field(record, "signature")),
+        _parse_dependencies(record, "provides"),
         digest or None,
         _ALGORITHMS.get(algorithm, algorithm),
     )
@@ -134,18 +187,18 @@ def list_installed(host: Host, name: str) -> List[Content]:
 
     :raises Unmeasured: there is no rpm on the host, or its database cannot be read.
     """
-    answer = host.run(["rpm", "-q", "--qf", _CONTENT, name])
+    answer = _query(host, "-q", _CONTENT, name)
     if answer.rc != 0:
         _require_message(answer, "is not installed")
         return []
-    return [_parse_content(text) for text in answer.out.split(_RECORD) if text]
+    return [_parse_content(record) for record in _parse_records(answer.out)]
 
 
 def read_build_time(host: Host, name: str, evr: str) -> Optional[int]:
     """When an installed package was built, in seconds since the epoch; None where that is unknown."""
-    answer = host.run(["rpm", "-q", "--qf", "%{BUILDTIME}" + _RECORD, "{}-{}".format(name, evr.rpartition(":")[2])])
-    first = answer.out.split(_RECORD)[0]
-    return int(first) if answer.rc == 0 and first.isdigit() else None
+    answer = host.run(["rpm", "-q", "--qf", "%{BUILDTIME}\n", "{}-{}".format(name, evr.rpartition(":")[2])])
+    first = answer.out.split("\n")[0]
+    return int(first) if answer.rc == 0 and re.match(r"[0-9]{1,12}\Z", first) else None
 
 
 def read_package_file(host: Host, path: str) -> Content:
@@ -153,10 +206,10 @@ def read_package_file(host: Host, path: str) -> Content:
 
     :raises Unmeasured: it cannot be read.
     """
-    answer = host.run(["rpm", "-qp", "--nosignature", "--qf", _CONTENT, path])
+    answer = _query(host, "-qp", _CONTENT, path, "--nosignature")
     if answer.rc != 0:
         raise Unmeasured(f"{path} is not a readable package: {answer.err.strip()}", "Download it again")
-    return _parse_content(answer.out.rstrip(_RECORD))
+    return _parse_content(_parse_records(answer.out)[0])
 
 
 def check_signature(host: Host, path: str) -> str:
@@ -180,20 +233,54 @@ def check_signature(host: Host, path: str) -> str:
     return "good" if answer.rc == 0 else "bad"
 
 
-def parse_key_id(signature: Optional[str]) -> Optional[str]:
-    """The last 8 digits of the ID of the key in what rpm prints of a signature, which is how it names keys."""
-    match = re.search(r"Key ID [0-9a-f]*([0-9a-f]{8})$", (signature or "").strip(), re.IGNORECASE)
-    return match.group(1).lower() if match else None
+def find_signer(signature: Optional[str], keys: Keys) -> Optional[Signer]:
+    """Whose key made the signature that rpm prints like this, None where the host does not trust it."""
+    match = re.search(r"Key (?:ID|Fingerprint):? ([0-9a-f]{16,64})$", (signature or "").strip(), re.IGNORECASE)
+    if match is None:
+        return None
+    digits = match.group(1)
+    return keys.get(digits.lower() if len(digits) == 16 else openpgp.parse_key_id(digits))
 
 
-def list_keys(host: Host) -> Dict[str, str]:
-    """The owners of the keys that the host trusts, by the last 8 digits of the key's ID."""
-    answer = host.run(["rpm", "-q", "--qf", _KEYS, "gpg-pubkey"])
-    if answer.rc != 0:
+def list_keys(host: Host) -> Keys:
+    """The keys that the host trusts."""
+    answer = _query(host, "-q", _KEYS, "gpg-pubkey")
+    if answer.rc == 0:
+        texts = [_read_field(record, "key") for record in _parse_records(answer.out)]
+    else:
         _require_message(answer, "is not installed")
-        return {}
-    pairs = (_split_fields(text, 2) for text in answer.out.split(_RECORD) if text)
-    return {version.lower()[-8:]: owner.strip() for version, owner in pairs}
+        texts = _export_keys(host)
+    signers: Dict[str, List[Signer]] = {}
+    for text in texts:
+        try:
+            keys = openpgp.parse_public_keys(text)
+        except ValueError:
+            # What it signed counts as signed with a key that is not trusted.
+            continue
+        for key in keys:
+            for key_id in key.key_ids:
+                signers.setdefault(key_id, []).append(Signer(key.fingerprint, key.owner))
+    # An ID that two keys have says nothing.
+    return {
+        key_id: owners[0] for key_id, owners in signers.items() if len({signer.fingerprint for signer in owners}) == 1
+    }
+
+
+def _export_keys(host: Host) -> List[str]:
+    """The keys where rpm keeps them in files (since 6)."""
+    try:
+        answer = host.run(["rpmkeys", "--export"])
+    except Unmeasured:
+        return []
+    blocks = re.findall("-----BEGIN .*?-----END [^\n]*", answer.out, re.DOTALL) if answer.rc == 0 else []
+    return [str(block) for block in blocks]
+
+
+def _query(host: Host, mode: str, form: str, subject: str, *options: str) -> Completed:
+    answer = host.run(["rpm", mode, *options, "--qf", form, subject])
+    if answer.rc != 0 and "SHA256HEADER" in answer.err:
+        answer = host.run(["rpm", mode, *options, "--qf", form.replace(_NEWEST_DIGEST, _NO_FIELD), subject])
+    return answer
 
 
 def _require_message(answer: Completed, words: str) -> None:
@@ -205,34 +292,64 @@ def _require_message(answer: Completed, words: str) -> None:
         )
 
 
-def _strip_zero_epoch(evr: str) -> str:
-    """Without an epoch of 0: packages that state it and packages that do not are the same to RPM."""
-    return evr[2:] if evr.startswith("0:") else evr
-
-
 def _drop_empty(signature: str) -> Optional[str]:
     return None if signature in ("", "(none)") else signature
 
 
-def _parse_content(text: str) -> Content:
-    name, evr, arch, vendor, signature, requires, files, changelog = _split_fields(text, 8)
+def _parse_records(output: str) -> List[ElementTree.Element]:
+    """Parse what rpm printed for one or several packages."""
+    try:
+        records = list(ElementTree.fromstring("<rpm>{}</rpm>".format(_CONTROL.sub("\ufffd", output))))
+    except ElementTree.ParseError:
+        records = []
+    if not records or any(record.tag != "package" for record in records):
+        raise Unmeasured(f"rpm printed something that is not a package: {output[:80]!r}")
+    return records
+
+
+def _find_field(record: ElementTree.Element, name: str) -> ElementTree.Element:
+    field = record.find(name)
+    if field is None:
+        raise Unmeasured(f"rpm printed a package without its {name}")
+    return field
+
+
+def _read_field(record: ElementTree.Element, name: str) -> str:
+    """The text of a field: rpm's own, or what is in the first element that ``:xml`` made of it."""
+    field = _find_field(record, name)
+    return (field[0].text or "") if len(field) else (field.text or "").strip()
+
+
+def _read_rows(record: ElementTree.Element, name: str) -> List[List[str]]:
+    """The rows of an array; none where the package does not have it, whatever rpm prints then."""
+    return [[value.text or "" for value in row] for row in _find_field(record, name).iter("row")]
+
+
+def _parse_package(record: ElementTree.Element) -> Package:
+    epoch, version, release = (_read_field(record, name) for name in ("epoch", "version", "release"))
+    evr = f"{version}-{release}" if epoch == "0" else f"{epoch}:{version}-{release}"
+    # Packages that state an epoch of 0 and packages that do not are the same to RPM.
+    return Package(_read_field(record, "name"), evr, _read_field(record, "arch"))
+
+
+def _parse_content(record: ElementTree.Element) -> Content:
     return Content(
-        Package(name, _strip_zero_epoch(evr), arch),
-        vendor or None,
-        _drop_empty(signature),
-        _parse_dependencies(requires),
-        files.split("\n")[:-1],
-        changelog,
+        _parse_package(record),
+        _read_field(record, "vendor") or None,
+        _drop_empty(_read_field(record, "signature")),
+        _parse_dependencies(record, "requires"),
+        [row[0] for row in _read_rows(record, "files") if row],
+        "\n".join(row[0] for row in _read_rows(record, "changelog") if row),
+        _parse_dependencies(record, "provides"),
+        tuple("".join((value.text or "").split()) for value in _find_field(record, "digests")),
     )
 
 
-def _parse_dependencies(text: str) -> List[Dependency]:
-    parts = (line.split(_PART) for line in text.split("\n"))
-    return [Dependency(each[0], each[1].strip(), each[2]) for each in parts if len(each) == 3]
+def _parse_dependencies(record: ElementTree.Element, name: str) -> List[Dependency]:
+    rows = _read_rows(record, name)
+    return [Dependency(row[0], _parse_sign(row[1]), row[2]) for row in rows if len(row) == 3]
 
 
-def _split_fields(text: str, count: int) -> List[str]:
-    fields = text.split(_FIELD, count - 1)
-    if len(fields) != count:
-        raise Unmeasured(f"rpm printed something that is not a package: {text[:80]!r}")
-    return fields
+def _parse_sign(flags: str) -> str:
+    number = int(flags) if re.match(r"[0-9]{1,10}\Z", flags) else 0
+    return "".join(sign for bit, sign in _SIGNS if number & bit)

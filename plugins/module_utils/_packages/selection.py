@@ -13,10 +13,11 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _evr, _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import vendor_keys
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.kernel_provenance import Origin
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.package_contents import PackageContents
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Dependency
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Dependency, Signer
 
 
 class Kernel(NamedTuple):
@@ -53,7 +54,16 @@ Refusal = Tuple[str, str]
 # Codes of KMPs for other kernels, which are not expected to be selected
 ELSEWHERE = ("other_kernel", "other_flavor")
 # Codes of packages that something is wrong with
-ALARMS = ("bad_signature", "unknown_key", "unsigned", "wrong_kernel", "other_requires", "other_vendor", "unloadable")
+ALARMS = (
+    "bad_signature",
+    "unknown_key",
+    "unsigned",
+    "other_signer",
+    "wrong_kernel",
+    "other_requires",
+    "other_vendor",
+    "unloadable",
+)
 
 
 class Match(NamedTuple):
@@ -196,6 +206,13 @@ def _check_contents(
         policy.allow_unsigned, candidate.name, candidate.evr
     ):
         return "unsigned", "it is not signed (allow_unsigned accepts it by name)"
+    if contents.signer is not None and not is_trusted_signer(contents.signer, kernel.origin.signer, policy):
+        return (
+            "other_signer",
+            "it is signed by {}, the kernel's package by {} (builders accepts it by its fingerprint)".format(
+                contents.signer, kernel.origin.signer or "an unknown signer"
+            ),
+        )
     if contents.module is None:
         return "empty", "it holds no livepatch module"
     if contents.module.target_release != kernel.release:
@@ -207,7 +224,8 @@ def _check_contents(
     if unmet is not None:
         return "other_requires", f"it requires {unmet}, and the running kernel's package does not provide that"
     vendor = contents.content.vendor
-    if vendor != kernel.origin.vendor and vendor not in policy.vendors:
+    is_named = contents.signer is not None and contents.signer.fingerprint in policy.builders
+    if vendor != kernel.origin.vendor and vendor not in policy.vendors and not is_named:
         return (
             "other_vendor",
             "its vendor is {}, the kernel's is {} (vendors accepts it by name)".format(
@@ -219,14 +237,22 @@ def _check_contents(
     return None
 
 
+def is_trusted_signer(signer: Signer, kernel_signer: Optional[Signer], policy: policies.Policy) -> bool:
+    """Whether a package is signed by the kernel's signer, or by a builder that the operator has named.
+
+    That a host trusts a key is not enough: it trusts those of all its repositories.
+    """
+    if signer.fingerprint in policy.builders:
+        return True
+    return kernel_signer is not None and vendor_keys.is_same_signer(signer.fingerprint, kernel_signer.fingerprint)
+
+
 def _explain_untied(kernel: Kernel, known: KnownCandidate) -> Optional[str]:
     """Explain why nothing ties a KMP without a tag to the running build."""
     if kernel.origin.problem is not None:
         return kernel.origin.problem
-    if known.contents is not None and known.contents.signer != kernel.origin.signer:
-        return "it is signed by {}, the kernel's package by {}".format(
-            known.contents.signer or "an unknown signer", kernel.origin.signer
-        )
+    if known.contents is not None and known.contents.signer is None:
+        return f"it is signed by an unknown signer, the kernel's package by {kernel.origin.signer}"
     return None
 
 

@@ -13,57 +13,81 @@ from typing import List, Sequence
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import TransactionRefused
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Step
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Package
 
 # The vendors' own tools for KMPs: all that a KMP may bring with it.
 TOOLS = ("kernel-livepatch-tools", "kpatch", "kpatch-dnf", "kpatch-runtime")
 
 
 def check_installation(
-    steps: List[Step], name: str, evr: str, dependencies: Sequence[str], older: bool = False
-) -> None:
+    steps: List[Step], package: Package, dependencies: Sequence[str], older: bool = False
+) -> List[Package]:
     """Check that a transaction installs this KMP and, at most, some dependencies.
 
     :param older: it replaces a newer one.
     :param dependencies: names, with wildcards, of packages that may be installed besides.
+    :returns: those that it would install.
     :raises TransactionRefused: it would do something else, or not install the KMP.
     """
     transaction = describe_steps(steps)
     wanted = ("install", "downgrade") if older else ("install", "upgrade")
     allowed = [*TOOLS, *dependencies]
-    beyond = [
+    own = [step for step in steps if step[1:] == package and step.action in wanted]
+    besides = [
         step
         for step in steps
-        if not (
-            (step.name == name and step.evr == evr and step.action in wanted)
-            # A package manager that has no word for a downgrade lists both sides.
-            or (older and step.name == name and step.action == "remove")
-            or (step.action == "install" and policies.matches_any(allowed, step.name, step.evr))
-        )
+        if step.name != package.name and step.action == "install" and policies.matches_any(allowed, step.name, step.evr)
     ]
+    # A package manager that has no word for a downgrade lists both sides.
+    replaced = [
+        step
+        for step in steps
+        if older and step.action == "remove" and (step.name, step.arch) == (package.name, package.arch)
+    ]
+    beyond = [step for step in steps if step not in (*own, *besides, *replaced)]
     if beyond:
         raise TransactionRefused(
-            "installing {}-{} would also {}".format(name, evr, ", ".join(describe_steps(beyond))),
+            "installing {}-{}.{} would also {}".format(*package, ", ".join(describe_steps(beyond))),
             "Nothing was installed. Resolve this by hand first; allow_dependencies names what may be installed as well",
             {"transaction": transaction},
         )
-    if not any(step.name == name for step in steps):
+    if not own:
         raise TransactionRefused(
-            f"the package manager would not install {name}-{evr}, though it is not installed",
+            "the package manager would not install {}-{}.{}, though it is not installed".format(*package),
             "Try to install it by hand",
             {"transaction": transaction},
         )
+    return [Package(*step[1:]) for step in besides]
 
 
-def check_removal(steps: List[Step], name: str, evr: str) -> None:
+def check_files(steps: List[Step], packages: Sequence[Package], older: bool = False) -> None:
+    """Check that a transaction installs the packages whose files were examined, and no other.
+
+    :param packages: the KMP and what is installed with it.
+    :raises TransactionRefused: it would do something else.
+    """
+    dependencies = check_installation(steps, packages[0], [package.name for package in packages[1:]], older)
+    other = [package for package in dependencies if package not in packages]
+    if other:
+        raise TransactionRefused(
+            "installing {}-{}.{} would also install {}".format(
+                *packages[0], ", ".join("{}-{}.{}".format(*package) for package in other)
+            ),
+            "Nothing was installed: that package was not examined. Try again",
+            {"transaction": describe_steps(steps)},
+        )
+
+
+def check_removal(steps: List[Step], package: Package) -> None:
     """Check that a transaction removes this KMP and nothing else.
 
     :raises TransactionRefused: it would do something else.
     """
-    beyond = [step for step in steps if (step.action, step.name, step.evr) != ("remove", name, evr)]
+    beyond = [step for step in steps if step != ("remove", *package)]
     if beyond or not steps:
         raise TransactionRefused(
-            "removing {}-{} would {}".format(
-                name, evr, "also " + ", ".join(describe_steps(beyond)) if beyond else "do nothing"
+            "removing {}-{}.{} would {}".format(
+                *package, "also " + ", ".join(describe_steps(beyond)) if beyond else "do nothing"
             ),
             "It was not removed. Resolve this by hand first",
             {"transaction": describe_steps(steps)},

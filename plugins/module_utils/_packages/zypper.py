@@ -8,7 +8,7 @@ It prints XML, in the C locale. Exit codes: zypper(8), "EXIT CODES".
 """
 
 import re
-from typing import Dict, List, Optional, Set, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 from xml.etree import ElementTree
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
@@ -19,7 +19,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port, repo_files
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port, repo_files, rpm
 
 _REPOSITORIES = "/etc/zypp/repos.d"
 # libzypp writes its process ID to this file (ZYPP_LOCKFILE_ROOT)
@@ -77,15 +77,17 @@ class Zypper(port.PackageManager):
             )
 
     def list_metadata(self) -> List[port.Metadata]:
-        # The slash is what libzypp replaces, too.
         return [
-            port.Metadata(alias, "{}/{}".format(_RAW, alias.replace("/", "_")))
+            port.Metadata(alias, f"{_RAW}/{_escape_alias(alias)}")
             for alias in repo_files.list_enabled(self._host, _REPOSITORIES)
         ]
 
     @property
     def _download_folder(self) -> str:
         return _PACKAGES
+
+    def _list_download_folders(self, repository: str) -> List[str]:
+        return [f"{_PACKAGES}/{_escape_alias(repository)}"]
 
     def refresh(self) -> None:
         answer = self._zypper("refresh")
@@ -117,45 +119,58 @@ class Zypper(port.PackageManager):
             for match in _parse_xml(answer).iter("match")
         }
 
-    def list_targeting(self, build_id: Optional[str]) -> Set[str]:
+    def list_targeting(self, build_id: Optional[str]) -> Set[port.Key]:
         tag = port.TARGET_TAG if build_id is None else f"{port.TARGET_TAG} = {build_id}"
-        return {candidate.name + "-" + candidate.evr for candidate in self._search("--provides", "--match-exact", tag)}
+        return {candidate.key for candidate in self._search("--provides", "--match-exact", tag)}
 
-    def preview(self, name: str, evr: str, older: bool = False) -> List[port.Step]:
+    def preview(self, candidate: port.Candidate, older: bool = False) -> List[port.Step]:
+        spec = _format_spec(candidate.package)
         if self._host.find_tool("transactional-update") and self._host.is_read_only("/"):
             raise InstallFailed(
-                f"this is a transactional system: {name}-{evr} would only be installed after the next boot",
+                f"this is a transactional system: {spec} would only be installed after the next boot",
                 "Install it with transactional-update, and reboot; or exclude the host",
             )
-        answer = self._zypper("--no-refresh", "install", "--dry-run", *_build_install(name, evr, older))
+        return self._preview(spec, *_build_install(older), *_build_source(candidate), spec)
+
+    def preview_files(self, paths: Sequence[str], older: bool = False) -> List[port.Step]:
+        return self._preview(paths[0], *_build_install(older), *paths)
+
+    def _preview(self, subject: str, *arguments: str) -> List[port.Step]:
+        answer = self._zypper("--no-refresh", "install", "--dry-run", *arguments)
         if answer.rc not in _INSTALLED:
             raise InstallFailed(
-                f"zypper cannot install {name}-{evr} (exit code {answer.rc}): {_read_errors(answer)}",
-                f"Try it by hand: zypper install {name}={evr}",
+                f"zypper cannot install {subject} (exit code {answer.rc}): {_read_errors(answer)}",
+                f"Try it by hand: zypper install {subject}",
             )
         return _parse_summary(answer)
 
-    def preview_removal(self, name: str, evr: str) -> List[port.Step]:
-        answer = self._zypper("--no-refresh", "remove", "--dry-run", f"{name}={evr}")
+    def preview_removal(self, package: rpm.Package) -> List[port.Step]:
+        answer = self._zypper("--no-refresh", "remove", "--dry-run", _format_spec(package))
         if answer.rc not in _INSTALLED:
-            raise _build_removal_error(name, evr, answer)
+            raise _build_removal_error(package, answer)
         return _parse_summary(answer)
 
-    def remove(self, name: str, evr: str) -> None:
-        answer = self._zypper("--no-refresh", "remove", f"{name}={evr}")
+    def remove(self, package: rpm.Package) -> None:
+        answer = self._zypper("--no-refresh", "remove", _format_spec(package))
         if answer.rc not in _INSTALLED:
-            raise _build_removal_error(name, evr, answer)
+            raise _build_removal_error(package, answer)
 
-    def _fetch(self, name: str, evr: str) -> Tuple[bool, str]:
-        answer = self._zypper("--no-refresh", "download", f"{name}={evr}")
+    def _fetch(self, candidate: port.Candidate, older: bool) -> Tuple[bool, str]:
+        source = _build_source(candidate)
+        answer = self._zypper("--no-refresh", "download", *source, _format_spec(candidate.package))
         return answer.rc == 0, _read_errors(answer)
 
-    def install(self, name: str, evr: str, older: bool = False) -> None:
-        answer = self._zypper("--no-refresh", "install", *_build_install(name, evr, older))
+    def _fetch_dependency(self, package: rpm.Package) -> None:
+        self._zypper("--no-refresh", "download", "--all-matches", _format_spec(package))
+
+    def install_files(self, paths: Sequence[str], older: bool = False, unsigned: bool = False) -> None:
+        # Without it zypper refuses files without a signature, and in either case those of a key that is not trusted.
+        options = ["--allow-unsigned-rpm"] if unsigned else []
+        answer = self._zypper("--no-refresh", "install", *_build_install(older), *options, *paths)
         if answer.rc not in _INSTALLED:
             raise InstallFailed(
-                f"zypper could not install {name}-{evr} (exit code {answer.rc}): {_read_errors(answer)}",
-                f"Try it by hand: zypper install {name}={evr}",
+                f"zypper could not install {paths[0]} (exit code {answer.rc}): {_read_errors(answer)}",
+                f"Try it by hand: zypper install {paths[0]}",
             )
 
     def _search(self, *arguments: str) -> List[port.Candidate]:
@@ -191,14 +206,28 @@ class Zypper(port.PackageManager):
         return answer
 
 
-def _build_install(name: str, evr: str, older: bool) -> Tuple[str, ...]:
-    return ("--no-recommends", *(("--oldpackage",) if older else ()), f"{name}={evr}")
+def _escape_alias(alias: str) -> str:
+    """The name of a repository's folders: the slash is what libzypp replaces."""
+    return alias.replace("/", "_")
 
 
-def _build_removal_error(name: str, evr: str, answer: Completed) -> InstallFailed:
+def _format_spec(package: rpm.Package) -> str:
+    """What zypper calls exactly this package."""
+    return "{0}.{2}={1}".format(*package)
+
+
+def _build_install(older: bool) -> Tuple[str, ...]:
+    return ("--no-recommends", *(("--oldpackage",) if older else ()))
+
+
+def _build_source(candidate: port.Candidate) -> Tuple[str, ...]:
+    return () if candidate.repository is None else ("--from", candidate.repository)
+
+
+def _build_removal_error(package: rpm.Package, answer: Completed) -> InstallFailed:
     return InstallFailed(
-        f"zypper could not remove {name}-{evr} (exit code {answer.rc}): {_read_errors(answer)}",
-        f"Try it by hand: zypper remove {name}={evr}",
+        f"zypper could not remove {_format_spec(package)} (exit code {answer.rc}): {_read_errors(answer)}",
+        f"Try it by hand: zypper remove {_format_spec(package)}",
     )
 
 

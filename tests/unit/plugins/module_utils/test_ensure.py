@@ -387,7 +387,7 @@ def test_pinned(machine: Any) -> None:
 
 def test_zypper_says_yes_and_does_nothing(machine: Any) -> None:
     machine.lies = True
-    with pytest.raises(NotDone, match="not installed, though the package manager reported success"):
+    with pytest.raises(InstallFailed, match="not installed, though the package manager reported success"):
         _ensure.ensure_state(machine, _request())
     assert machine.ran("insmod") == []
 

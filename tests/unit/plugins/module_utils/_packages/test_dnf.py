@@ -18,8 +18,12 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Compl
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Package
 
 _NAME = "kpatch-patch-6_1_0-56"
+_KMP = Candidate(_NAME, "1-2", "x86_64", "lab")
+_OLDER = Package(_NAME, "1-1", "x86_64")
 _RELEASE = "6.1.0-56-cloud-amd64"
 _ID = "3b43fad5034874490492495d552c0af6a5fab235"
 _CACHE = "/var/cache/dnf/lab-3979fcb1c805b6d3"
@@ -43,7 +47,7 @@ def test_offered(host: Any, dnf: Dnf, recorded: Any) -> None:
 def test_tags_come_with_the_same_answer(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-query")
     dnf.list_offered(_RELEASE)
-    everything = {f"{_NAME}-{evr}" for evr in ("0-0", "1-1", "1-2")}
+    everything = {(_NAME, evr, "x86_64", "lab") for evr in ("0-0", "1-1", "1-2")}
     assert dnf.list_targeting(_ID) == everything
     assert dnf.list_targeting(None) == everything
     assert dnf.list_targeting("0" * 40) == set()
@@ -61,7 +65,12 @@ def test_held(host: Any, dnf: Dnf, recorded: Any) -> None:
 def test_installed_that_no_repository_offers(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["dnf"] = Completed(0, "", "")
     name = "kernel-livepatch-6_1_0-56-cloud-amd64"
-    record = recorded("rpm-6.1-level3").out.replace(name, _NAME).replace("3-150400.2.1", "1-3")
+    record = (
+        recorded("rpm-6.1-level3")
+        .out.replace(name, _NAME)
+        .replace("<string>3</string>", "<string>1</string>")
+        .replace("<string>150400.2.1</string>", "<string>3</string>")
+    )
     host.answers["rpm|" + _NAME] = Completed(0, record, "")
     assert dnf.list_offered(_RELEASE) == [(_NAME, "1-3", "x86_64", None, False)]
 
@@ -84,9 +93,10 @@ def test_names(dnf: Dnf) -> None:
 
 def test_preview(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-preview")
-    assert dnf.preview(_NAME, "1-2") == [("install", _NAME, "1-2", "x86_64")]
+    assert dnf.preview(_KMP) == [("install", _NAME, "1-2", "x86_64")]
     assert "--assumeno" in host.calls[0]
-    assert host.calls[0][-1] == _NAME + "-1-2"
+    assert host.calls[0][-1] == _NAME + "-1-2.x86_64"
+    assert "--setopt=lab.priority=-1000000" in host.calls[0]
 
 
 _TABLE = """\
@@ -116,7 +126,7 @@ Install  2 Packages
 
 def test_preview_of_much(host: Any, dnf: Dnf) -> None:
     host.answers["dnf"] = Completed(1, _TABLE, "Operation aborted.")
-    steps = dnf.preview("kpatch-patch", "1-2.el8")
+    steps = dnf.preview(_KMP)
     assert ("install", "kpatch-patch-4_18_0-305_25_1_el8_with_a_long_name", "1-2.el8", "x86_64") in steps
     assert ("remove", "lab-tool", "1-1", "noarch") in steps
     assert ("upgrade", "kpatch", "0.9.7-2.el8", "noarch") in steps
@@ -127,26 +137,28 @@ def test_preview_of_much(host: Any, dnf: Dnf) -> None:
 
 def test_preview_of_nothing(host: Any, dnf: Dnf) -> None:
     host.answers["dnf"] = Completed(0, "Dependencies resolved.\nNothing to do.\nComplete!\n", "")
-    assert dnf.preview(_NAME, "1-2") == []
+    assert dnf.preview(_KMP) == []
 
 
 @pytest.mark.parametrize("case", ["preview-unknown", "preview-excluded"])
 def test_preview_that_dnf_refuses(host: Any, dnf: Dnf, recorded: Any, case: str) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-" + case)
     with pytest.raises(InstallFailed, match=r"exit code 1.*Unable to find a match: kpatch-patch-6_1_0-56"):
-        dnf.preview(_NAME, "1-2")
+        dnf.preview(_KMP)
 
 
 def test_download(host: Any, dnf: Dnf, recorded: Any) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-download")
     with pytest.raises(RepositoryDown, match="cannot be fetched"):
-        dnf.download(_NAME, "1-2", "x86_64")
+        dnf.download(_KMP)
     host.answers["rpm"] = recorded("rpm-6.1-check-good")
     host.put(f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm", "x")
-    assert dnf.download(_NAME, "1-2", "x86_64") == f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm"
-    assert dnf.find_cached(_NAME, "5:1-2", "x86_64") is not None
-    assert dnf.find_cached(_NAME, "1-2", "s390x") is None
+    assert dnf.download(_KMP) == f"{_CACHE}/packages/{_NAME}-1-2.x86_64.rpm"
+    assert dnf.find_cached(_KMP._replace(evr="5:1-2")) is not None
+    assert dnf.find_cached(_KMP._replace(arch="s390x")) is None
+    assert dnf.find_cached(_KMP._replace(repository="another")) is None
     assert "--downloadonly" in host.calls[0]
+    assert "--setopt=*.metadata_expire=-1" in host.calls[0]
 
 
 def test_download_that_is_cut_off(host: Any, dnf: Dnf, recorded: Any, monkeypatch: Any) -> None:
@@ -162,7 +174,7 @@ def test_download_that_is_cut_off(host: Any, dnf: Dnf, recorded: Any, monkeypatc
     monkeypatch.setattr(host, "run", run)
     host.put(file, "pa")
     with pytest.raises(RepositoryDown, match=r"cannot be fetched: Curl error .23.: Failed writing"):
-        dnf.download(_NAME, "1-2", "x86_64")
+        dnf.download(_KMP)
     assert host.read_bytes(file) is None
 
 
@@ -182,11 +194,15 @@ def test_no_cache(host: Any, dnf: Dnf, recorded: Any) -> None:
 
 def test_install(host: Any, dnf: Dnf) -> None:
     host.answers["dnf"] = Completed(0, "", "")
-    dnf.install(_NAME, "1-2")
-    assert host.calls[0][-2:] == ["install", _NAME + "-1-2"]
+    dnf.install_files(["/x.rpm"])
+    assert host.calls[0][-2:] == ["install", "/x.rpm"]
+    assert "--setopt=localpkg_gpgcheck=1" in host.calls[0], "TRAP: dnf does not check files by itself"
+    assert "--cacheonly" in host.calls[0]
+    dnf.install_files(["/x.rpm"], unsigned=True)
+    assert "--setopt=localpkg_gpgcheck=0" in host.calls[1]
     host.answers["dnf"] = Completed(1, "", "Error: GPG check FAILED\n")
     with pytest.raises(InstallFailed, match="GPG check FAILED"):
-        dnf.install(_NAME, "1-2")
+        dnf.install_files(["/x.rpm"])
 
 
 def test_locked(host: Any, dnf: Dnf) -> None:
@@ -206,7 +222,7 @@ def test_not_root(host: Any, dnf: Dnf) -> None:
     words = "Error: This command has to be run with superuser privileges (under the root user on most systems)."
     host.answers["dnf"] = Completed(1, "", words)
     with pytest.raises(Unmeasured, match="needs root"):
-        dnf.install(_NAME, "1-2")
+        dnf.install_files(["/x.rpm"])
 
 
 def _repository(host: Any, name: str, age: Any, enabled: str = "enabled=1", folder: str = "0123456789abcdef") -> None:
@@ -286,9 +302,9 @@ def test_dnf5_is_another_one(host: Any) -> None:
 
 def test_older_and_removal(host: Any, dnf: Dnf) -> None:
     host.answers["dnf"] = Completed(0, "", "")
-    dnf.install(_NAME, "1-1", older=True)
-    dnf.remove(_NAME, "1-1")
-    assert [call[-2:] for call in host.calls] == [["downgrade", _NAME + "-1-1"], ["remove", _NAME + "-1-1"]]
+    dnf.install_files(["/x.rpm"], older=True)
+    dnf.remove(_OLDER)
+    assert [call[-2:] for call in host.calls] == [["downgrade", "/x.rpm"], ["remove", _NAME + "-1-1.x86_64"]]
     assert "--noautoremove" in host.calls[1], "what came with it stays"
 
 
@@ -308,14 +324,14 @@ Transaction Summary
 
 def test_preview_of_a_removal(host: Any, dnf: Dnf) -> None:
     host.answers["dnf"] = Completed(1, _REMOVAL.format(name=_NAME), "Operation aborted.")
-    assert dnf.preview_removal(_NAME, "1-1") == [("remove", _NAME, "1-1", "x86_64")]
+    assert dnf.preview_removal(_OLDER) == [("remove", _NAME, "1-1", "x86_64")]
 
 
 @pytest.mark.parametrize("verb", ["remove", "lock", "unlock"])
 def test_what_dnf_refuses(host: Any, dnf: Dnf, verb: str) -> None:
     host.answers["dnf"] = Completed(1, "", "Error: not that")
     with pytest.raises(InstallFailed, match="not that"):
-        getattr(dnf, verb)(*([_NAME, "1-1"] if verb == "remove" else ["kernel"]))
+        getattr(dnf, verb)(*([_OLDER] if verb == "remove" else ["kernel"]))
 
 
 def test_locked_names(host: Any, dnf: Dnf) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kernel_provenance
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kernel_provenance, rpm
 from tests.support import factories
 
 
 def _trace(machine: Any) -> kernel_provenance.Origin:
-    return kernel_provenance.trace_kernel(machine, _kernel_facts.gather_kernel(machine), machine.keys)
+    return kernel_provenance.trace_kernel(machine, _kernel_facts.gather_kernel(machine), rpm.list_keys(machine))
 
 
 def test_traced(machine: Any) -> None:
@@ -21,9 +21,9 @@ def test_traced(machine: Any) -> None:
     assert found.witnesses == [
         "/boot/vmlinuz-6.1.0-56-cloud-amd64 is the running kernel, by its build id",
         "/boot/vmlinuz-6.1.0-56-cloud-amd64 is as kernel-cloud-amd64-6.1.0-56.1.x86_64 holds it, by its sha256",
-        "kernel-cloud-amd64-6.1.0-56.1.x86_64 is signed by the lab's key",
+        "kernel-cloud-amd64-6.1.0-56.1.x86_64 is signed by the lab's key ({})".format(factories.fingerprint("lab")),
     ]
-    assert (found.vendor, found.signer) == ("the lab", "the lab's key")
+    assert (found.vendor, found.signer) == ("the lab", (factories.fingerprint("lab"), "the lab's key"))
     assert ("kernel", "=", "6.1.0-56") in (found.provides or [])
 
 

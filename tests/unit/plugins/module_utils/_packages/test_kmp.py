@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_fac
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
+from tests.support import factories
 
 _ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
 
@@ -122,7 +124,7 @@ def test_installed(machine: Any) -> None:
         "severity": None,
         "issued": None,
         "repository": None,
-        "signed": "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8",
+        "signed": "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID " + factories.key_id("lab"),
         "vendor": "the lab",
         "target_release": machine.release,
         "downloaded": True,
@@ -137,13 +139,13 @@ def test_side_by_side(machine: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "files, count", [("/lib/modules/x/livepatch\n", 0), ("/a/livepatch/a.ko\n/a/livepatch/b.ko\n", 2)]
+    "files, count", [(["/lib/modules/x/livepatch"], 0), (["/a/livepatch/a.ko", "/a/livepatch/b.ko"], 2)]
 )
-def test_package_without_its_one_module(machine: Any, files: str, count: int, monkeypatch: Any) -> None:
+def test_package_without_its_one_module(machine: Any, files: Any, count: int, monkeypatch: Any) -> None:
     machine.have(_THREE)
-    record = machine._record(_THREE).split("\x1f")
-    record[6] = files
-    monkeypatch.setattr(machine, "_record", lambda evr: "\x1f".join(record))
+    before, _files, after = re.split("<files>|</files>", machine._record(_THREE))
+    rows = "".join(f"<row><string>{file}</string></row>" for file in files)
+    monkeypatch.setattr(machine, "_record", lambda evr: f"{before}<files>{rows}</files>{after}")
     with pytest.raises(Unmeasured, match=f"holds {count} livepatch modules"):
         kmp.list_installed(machine, machine.kmp)
 

@@ -9,9 +9,11 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kernel_facts
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import package_contents, rpm
+from tests.support import factories
 
 _THREE = "3-150400.2.1"
-_KEYS = {"b1d712c8": "the lab's key"}
+_SIGNER = rpm.Signer(factories.fingerprint("lab"), "the lab's key")
+_KEYS = {factories.key_id("lab"): _SIGNER}
 
 
 def _look(
@@ -25,7 +27,7 @@ def _look(
 
 def test_of_file(machine: Any) -> None:
     found = _look(machine)
-    assert (found.signature, found.signer) == ("good", "the lab's key")
+    assert (found.signature, found.signer) == ("good", _SIGNER)
     assert found.path == machine.file(_THREE)
     assert found.module is not None
     assert found.module.target_release == machine.release

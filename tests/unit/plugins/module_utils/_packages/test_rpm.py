@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 import hashlib
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
+from tests.support import factories
+from tests.support.machine import rpm_identity, rpm_record
 
 _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
 
@@ -89,22 +92,22 @@ def test_no_rpm(host: Any) -> None:
 
 
 def test_not_a_record(host: Any) -> None:
-    host.answers["rpm"] = Completed(0, "warning\x1e", "")
+    host.answers["rpm"] = Completed(0, "warning", "")
     with pytest.raises(Unmeasured, match="not a package"):
         rpm.list_installed(host, _NAME)
 
 
 def test_unsigned_and_epoch(host: Any, recorded: Any) -> None:
-    fields = recorded("rpm-6.1-level3").out.split("\x1f")
-    fields[1], fields[4] = "1:3-150400.2.1", "(none)"
-    host.answers["rpm"] = Completed(0, "\x1f".join(fields), "")
+    text = recorded("rpm-6.1-level3").out.replace("<epoch>0<", "<epoch>1<")
+    text = re.sub("<signature>.*?</signature>", "<signature>(none)</signature>", text)
+    host.answers["rpm"] = Completed(0, text, "")
     (found,) = rpm.list_installed(host, _NAME)
     assert (found.package.evr, found.signature) == ("1:3-150400.2.1", None)
 
 
 def test_epoch_that_is_zero(host: Any, recorded: Any) -> None:
     host.answers["rpm"] = recorded("rpm-6.1-level3")._replace(
-        out=recorded("rpm-6.1-level3").out.replace("\x1f3-150400.2.1\x1f", "\x1f0:3-150400.2.1\x1f")
+        out=recorded("rpm-6.1-level3").out.replace("<epoch></epoch>", "<epoch>0</epoch>")
     )
     assert rpm.list_installed(host, _NAME)[0].package.evr == "3-150400.2.1"
 
@@ -127,7 +130,7 @@ def test_kernel(host: Any, recorded: Any, kernel: str, image: str, evr: str, dig
     assert found.digest is not None
     assert len(found.digest) == 64
     assert digest is None or found.digest.startswith(digest)
-    assert rpm.parse_key_id(found.signature) == "d5db9429"
+    assert str(found.signature).endswith("Key ID e408b279d5db9429")
     host.answers["rpm"] = recorded(f"rpm-{kernel}-kernel")
     missing = rpm.find_kernel_package(host, "/boot/other")
     assert missing is not None
@@ -190,10 +193,37 @@ def test_check_of_other_rpms(host: Any, recorded: Any, rc: int, out: Any, expect
     assert rpm.check_signature(host, "/x.rpm") == expected
 
 
-@pytest.mark.parametrize("kernel", ["6.1", "6.12"])
-def test_keys(host: Any, recorded: Any, kernel: str) -> None:
-    host.answers["rpm"] = recorded(f"rpm-{kernel}-keys")
-    assert rpm.list_keys(host) == {"d5db9429": "fleet.livepatch lab"}
+# As gpg printed them of the same keys
+_LAB = "36E1ED760D381F22E4DF0F9B8A1B1E536414FB23"
+_ED25519 = "2E92639825C2722C4516D5C000AD48220952F174"
+
+
+def test_keys(host: Any, recorded: Any) -> None:
+    """Recorded with rpm 4.18: an RSA key, and an Ed25519 one with a subkey, which counts for it."""
+    host.answers["rpm"] = recorded("rpm-keys")
+    lab = rpm.Signer(_LAB, "fleet.livepatch lab")
+    other = rpm.Signer(_ED25519, "With a subkey <subkey@example.com>")
+    assert rpm.list_keys(host) == {"8a1b1e536414fb23": lab, "00ad48220952f174": other, "65a4f8eed404ef83": other}
+    assert str(lab) == f"fleet.livepatch lab ({_LAB})"
+
+
+def test_keys_that_cannot_be_told_apart(host: Any) -> None:
+    """A subkey that two keys claim says nothing of who signed; a damaged key counts as one that is not there."""
+    texts = [
+        factories.public_key("a", "A", "shared"),
+        factories.public_key("b", "B", "shared"),
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nnonsense\n-----END PGP PUBLIC KEY BLOCK-----",
+    ]
+    host.answers["rpm"] = Completed(0, "".join(rpm_record({"key": text}) for text in texts), "")
+    assert set(rpm.list_keys(host)) == {factories.key_id("a"), factories.key_id("b")}
+
+
+def test_keys_in_files(host: Any) -> None:
+    """rpm 6: not in the database."""
+    host.answers["rpm"] = Completed(1, "package gpg-pubkey is not installed\n", "")
+    text = factories.public_key("a", "A") + "\n" + factories.public_key("b", "B")
+    host.answers["rpmkeys|--export"] = Completed(0, text, "")
+    assert {signer.owner for signer in rpm.list_keys(host).values()} == {"A", "B"}
 
 
 def test_no_keys(host: Any) -> None:
@@ -202,16 +232,65 @@ def test_no_keys(host: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "signature, expected",
+    "signature, signer",
     [
-        ("RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6a262477b1d712c8", "b1d712c8"),
-        ("DSA/SHA1, Thu 12 Jan 2012 12:00:00 PM UTC, Key ID 219180CDDB42A60E", "db42a60e"),
+        ("RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 8a1b1e536414fb23", _LAB),
+        ("DSA/SHA1, Thu 12 Jan 2012 12:00:00 PM UTC, Key ID 8A1B1E536414FB23", _LAB),
+        ("EdDSA/SHA512, Mon Nov 23 17:58:31 2026, Key Fingerprint: 2e92639825c2722c4516d5c000ad48220952f174", _ED25519),
+        ("RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 65a4f8eed404ef83", _ED25519),
+        ("RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6414fb23", None),
+        ("RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 008a1b1e536414fb23", None),
         ("(none)", None),
         (None, None),
     ],
 )
-def test_key_id(signature: Any, expected: Any) -> None:
-    assert rpm.parse_key_id(signature) == expected
+def test_signer(host: Any, recorded: Any, signature: Any, signer: Any) -> None:
+    host.answers["rpm"] = recorded("rpm-keys")
+    found = rpm.find_signer(signature, rpm.list_keys(host))
+    assert (found.fingerprint if found else None) == signer
+
+
+def test_content(host: Any, recorded: Any) -> None:
+    """Recorded with rpm 4.18 of a KMP of the lab."""
+    host.answers["rpm"] = recorded("rpm-content")
+    found = rpm.read_package_file(host, "/x.rpm")
+    name = "kernel-livepatch-6_1_0-57-cloud-amd64"
+    assert found.package == (name, "2-150400.2.1", "x86_64")
+    assert found.signature == "RSA/SHA512, Mon Nov 30 15:17:19 2026, Key ID f8f37644c654fc24"
+    assert ("livepatch-target(build-id)", "=", "01d2640d3a13145ee314eb05b155f141b7b7058b") in found.provides
+    assert ("rpmlib(FileDigests)", "<=", "4.6.0-1") in found.requires
+    assert found.files[1] == "/lib/modules/6.1.0-57-cloud-amd64/livepatch/livepatch-2-150400_2_1.ko"
+    assert found.digests[:3] == (
+        "82bcba04c084907d31004235df20ab79850332318d7ac41309c97823c98ed99c",
+        "473c4f1c25cdf2b202ae32dc535ca5195b2a62b2",
+        "b6Y5XeAaBQ8z/JNM3WnvYQ==",
+    )
+    assert len(found.digests[3]) > 500
+
+
+def test_vendor_that_pretends_to_be_the_next_fields(host: Any) -> None:
+    forged = "SUSE LLC\x1fRSA/SHA512, Mon Nov 23 2026, Key ID 8a1b1e536414fb23\x1f</vendor><signature>x\x1e"
+    fields = rpm_identity(_NAME, "3-1", "x86_64")
+    fields.update(vendor=forged, signature="(none)", requires=[], provides=[], files=[], changelog=[], digests=("a",))
+    host.answers["rpm"] = Completed(0, rpm_record(fields), "")
+    (found,) = rpm.list_installed(host, _NAME)
+    assert found.signature is None
+    assert found.vendor == forged.replace("\x1f", "\ufffd").replace("\x1e", "\ufffd")
+
+
+def test_rpm_that_knows_no_digest_of_256_bits(host: Any, monkeypatch: Any, recorded: Any) -> None:
+    """rpm up to 4.13. The message is that of rpm 4.18 for a tag that it does not know."""
+    forms = []
+
+    def run(argv: Any, environment: Any = None, seconds: Any = None) -> Any:
+        forms.append(argv[argv.index("--qf") + 1])
+        if "SHA256HEADER" in forms[-1]:
+            return Completed(1, "", 'error: incorrect format: unknown tag: "SHA256HEADER"\n')
+        return recorded("rpm-6.1-level3")
+
+    monkeypatch.setattr(host, "run", run)
+    assert len(rpm.list_installed(host, _NAME)) == 1
+    assert len(forms) == 2
 
 
 @pytest.mark.parametrize("kernel", ["6.1", "6.12"])
@@ -231,7 +310,8 @@ def test_in_file_that_is_none(host: Any) -> None:
 
 def test_owner(host: Any) -> None:
     # As rpm 4.18 prints the lab's package
-    host.answers["rpm"] = Completed(0, "kernel-cloud-amd64\x1f6.12.117-deb12.1\x1fx86_64\x1e", "")
+    identity = rpm_identity("kernel-cloud-amd64", "6.12.117-deb12.1", "x86_64")
+    host.answers["rpm"] = Completed(0, rpm_record(identity), "")
     assert rpm.find_owner(host, "/boot/vmlinuz") == ("kernel-cloud-amd64", "6.12.117-deb12.1", "x86_64")
     assert host.calls[0][:2] == ["rpm", "-qf"]
     assert host.calls[0][-1] == "/boot/vmlinuz"

@@ -15,13 +15,14 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages.module_f
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.package_contents import PackageContents
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Content, Dependency, Package
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Content, Dependency, Package, Signer
 
 _RELEASE = "6.1.0-56-cloud-amd64"
 _NAME = "kernel-livepatch-6_1_0-56-cloud-amd64"
 _ID = "3b43fad5034874490492495d552c0af6a5fab235"
 _ONE, _TWO, _THREE = "1-150400.9.3.1", "2-150400.2.1", "3-150400.2.1"
-_TRACED = Origin(None, ["the image is the kernel's"], "the lab", "the lab's key", [])
+_LAB = Signer("A" * 40, "the lab's key")
+_TRACED = Origin(None, ["the image is the kernel's"], "the lab", _LAB, [])
 _UNTRACED = Origin("no RPM package owns the image", [], "the lab")
 _TODAY = datetime.date(2026, 11, 24)
 
@@ -34,7 +35,7 @@ def _known(evr: str, tag: Any = "this", **more: Any) -> selection.KnownCandidate
 def _inside(**more: Any) -> PackageContents:
     content = Content(Package(_NAME, _THREE, "x86_64"), "the lab", "RSA", more.pop("requires", []), [], "")
     module = ModuleFile(None, _RELEASE, _RELEASE, True)
-    return PackageContents(content, "good", more.pop("signer", "the lab's key"), "/x.ko", module)
+    return PackageContents(content, "good", more.pop("signer", _LAB), "/x.ko", module)
 
 
 def _select(
@@ -97,9 +98,48 @@ def test_match_without_a_tag(origin: Origin, inside: Any, basis: str) -> None:
 
 
 def test_who_signs_it_must_be_who_signs_the_kernel() -> None:
-    chosen = _select([_known(_THREE, None, contents=_inside(signer="somebody else"))])
+    other = Signer("B" * 40, "the lab's key")
+    for tag in (None, "this"):
+        chosen = _select([_known(_THREE, tag, contents=_inside(signer=other))])
+        assert _codes(chosen) == {_THREE: "other_signer"}
+        assert "signed by the lab's key (BBB" in chosen.rejected[0]["reason"]
+        assert "the kernel's package by the lab's key (AAA" in chosen.rejected[0]["reason"]
+        assert (
+            _evr(_select([_known(_THREE, tag, contents=_inside(signer=other))], builders=("B" * 40,)).selected)
+            == _THREE
+        )
+
+
+def test_key_that_was_withdrawn_after_the_installation() -> None:
+    chosen = _select([_known(_THREE, None, contents=_inside(signer=None))])
     assert _codes(chosen) == {_THREE: "name_only"}
-    assert "signed by somebody else, the kernel's package by the lab's key" in chosen.rejected[0]["reason"]
+    assert "signed by an unknown signer, the kernel's package by the lab's key" in chosen.rejected[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    "kernel, package, taken",
+    [
+        # The release keys of SLE 12 and 15, and the one that replaces it
+        ("FEAB502539D846DB2C0961CA70AF9E8139DB7C82", "7F009157B127B994D5CFBE76F74F09BC3FA1D6CE", True),
+        # AlmaLinux 8 has two
+        ("5E9B8F5617B5066CE92057C3488FCF7C3ABB34F8", "BC5EDDCADF502C077F1582882AE81E8ACED7258B", True),
+        # Red Hat's release key 2, and its key for beta versions
+        ("567E347AD0044ADE55BA8A5F199E2F91FD431D51", "B08B659EE86AF623BC90E8DB938A80CAF21541EB", False),
+        # Red Hat and AlmaLinux
+        ("567E347AD0044ADE55BA8A5F199E2F91FD431D51", "5E9B8F5617B5066CE92057C3488FCF7C3ABB34F8", False),
+    ],
+)
+def test_keys_of_one_vendor(kernel: str, package: str, taken: bool) -> None:
+    origin = _TRACED._replace(signer=Signer(kernel, "one"))
+    chosen = _select([_known(_THREE, None, contents=_inside(signer=Signer(package, "other")))], origin)
+    assert (chosen.selected is not None) is taken
+
+
+def test_builder_needs_no_vendor_by_name() -> None:
+    contents = _inside(signer=Signer("B" * 40, "a builder"))
+    contents = contents._replace(content=contents.content._replace(vendor="a builder"))
+    assert _codes(_select([_known(_THREE, contents=contents)], vendors=("a builder",))) == {_THREE: "other_signer"}
+    assert _evr(_select([_known(_THREE, contents=contents)], builders=("B" * 40,)).selected) == _THREE
 
 
 @pytest.mark.parametrize(

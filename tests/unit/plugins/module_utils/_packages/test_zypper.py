@@ -16,7 +16,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers, port, rpm
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
 
@@ -25,6 +25,10 @@ _RELEASES = {"6.1": "6.1.0-56-cloud-amd64", "6.12": "6.12.117+deb12-cloud-amd64"
 _IDS = {"6.1": "3b43fad5034874490492495d552c0af6a5fab235", "6.12": "7f76f39faf07f34cfa9fadd801e131bfa8cb6dc3"}
 _POLICY = Policy("never", 600, 60)
 _EVRS = ["3-150400.2.1", "2-150400.2.1", "1-150400.9.3.1"]
+
+
+def _kmp(evr: str, repository: str = "lab") -> port.Candidate:
+    return port.Candidate(_NAMES["6.1"], evr, "x86_64", repository)
 
 
 @pytest.fixture
@@ -103,14 +107,15 @@ def test_names(zypper: Zypper) -> None:
 def test_preview(host: Any, zypper: Zypper, recorded: Any, case: str, besides: Any) -> None:
     evr = "2-150400.2.1" if case == "preview" else "4-150400.2.1"
     host.answers["zypper"] = recorded("zypper-6.1-" + case)
-    steps = zypper.preview(_NAMES["6.1"], evr)
+    steps = zypper.preview(_kmp(evr))
     assert sorted(steps) == sorted([("install", _NAMES["6.1"], evr, "x86_64"), *besides])
-    assert host.calls[0][-4:] == ["install", "--dry-run", "--no-recommends", _NAMES["6.1"] + "=" + evr]
+    spec = f"{_NAMES['6.1']}.x86_64={evr}"
+    assert host.calls[0][-6:] == ["install", "--dry-run", "--no-recommends", "--from", "lab", spec]
 
 
 def test_preview_of_nothing(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(0, "<stream><message type='info'>Nothing to do.</message></stream>", "")
-    assert zypper.preview(_NAMES["6.1"], _EVRS[0]) == []
+    assert zypper.preview(_kmp(_EVRS[0])) == []
 
 
 def test_preview_that_the_solver_refuses(host: Any, zypper: Zypper) -> None:
@@ -118,7 +123,7 @@ def test_preview_that_the_solver_refuses(host: Any, zypper: Zypper) -> None:
     text = "Problem: conflicting requests\n Solution 1: remove lock to allow installation"
     host.answers["zypper"] = Completed(4, f"<stream><prompt><description>{text}</description></prompt></stream>", "")
     with pytest.raises(InstallFailed, match=r"exit code 4.*conflicting requests Solution 1: remove lock"):
-        zypper.preview(_NAMES["6.1"], _EVRS[0])
+        zypper.preview(_kmp(_EVRS[0]))
 
 
 def test_transactional_system(host: Any, zypper: Zypper, recorded: Any) -> None:
@@ -126,10 +131,10 @@ def test_transactional_system(host: Any, zypper: Zypper, recorded: Any) -> None:
     host.put("/usr/sbin/transactional-update")
     os.chmod(host.resolve_path("/usr/sbin/transactional-update"), 0o755)
     host.put("/proc/mounts", "/dev/sda2 / btrfs rw,relatime 0 0\n/dev/sda2 /.snapshots btrfs ro 0 0")
-    zypper.preview(_NAMES["6.1"], "2-150400.2.1")
+    zypper.preview(_kmp("2-150400.2.1"))
     host.put("/proc/mounts", "rootfs / rootfs rw 0 0\n/dev/sda2 / btrfs ro,relatime 0 0")
     with pytest.raises(InstallFailed, match=r"transactional system.*only be installed after the next boot"):
-        zypper.preview(_NAMES["6.1"], "2-150400.2.1")
+        zypper.preview(_kmp("2-150400.2.1"))
 
 
 @pytest.mark.parametrize("case", ["download", "download-unsigned", "download-missigned", "download-damaged"])
@@ -141,24 +146,26 @@ def test_download(host: Any, zypper: Zypper, recorded: Any, case: str) -> None:
     evr = re.search("-([0-9]-[0-9.]+)[.]x86_64", path).group(1)
     host.answers["rpm"] = recorded("rpm-6.1-check-good")
     host.put(path, "packed")
-    assert zypper.download(_NAMES["6.1"], evr, "x86_64") == path
-    assert host.ran("zypper")[0][-2:] == ["download", f"{_NAMES['6.1']}={evr}"]
+    assert zypper.download(_kmp(evr, "lab" if "/lab/" in path else "odd")) == path
+    assert host.ran("zypper")[0][-4:-2] == ["download", "--from"]
+    assert host.ran("zypper")[0][-1] == f"{_NAMES['6.1']}.x86_64={evr}"
 
 
 def test_download_fails(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(0, "<stream><message type='error'>File not found.</message></stream>", "")
     with pytest.raises(RepositoryDown, match=r"cannot be fetched: File not found.*refresh: always"):
-        zypper.download(_NAMES["6.1"], _EVRS[0], "x86_64")
+        zypper.download(_kmp(_EVRS[0]))
 
 
 def test_cached(host: Any, zypper: Zypper) -> None:
-    assert zypper.find_cached(_NAMES["6.1"], "1:" + _EVRS[0], "x86_64") is None
+    assert zypper.find_cached(_kmp("1:" + _EVRS[0])) is None
     path = f"/var/cache/zypp/packages/lab/x86_64/{_NAMES['6.1']}-{_EVRS[0]}.x86_64.rpm"
     host.put(path, "x")
     host.put(path.replace(_EVRS[0], _EVRS[1]), "x")
     # The epoch is not in a file's name
-    assert zypper.find_cached(_NAMES["6.1"], "1:" + _EVRS[0], "x86_64") == path
-    assert zypper.find_cached(_NAMES["6.1"], _EVRS[0], "s390x") is None
+    assert zypper.find_cached(_kmp("1:" + _EVRS[0])) == path
+    assert zypper.find_cached(_kmp(_EVRS[0])._replace(arch="s390x")) is None
+    assert zypper.find_cached(_kmp(_EVRS[0], "another")) is None
 
 
 @pytest.mark.parametrize(
@@ -175,7 +182,7 @@ def test_targeting(
     host: Any, zypper: Zypper, recorded: Any, kernel: str, build_id: Any, case: str, expected: Any
 ) -> None:
     host.answers["zypper"] = recorded(f"zypper-{kernel}-{case}")
-    assert zypper.list_targeting(build_id) == {_NAMES[kernel] + "-" + evr for kernel, evr in expected}
+    assert zypper.list_targeting(build_id) == {(_NAMES[kernel], evr, "x86_64", "lab") for kernel, evr in expected}
     asked = "livepatch-target(build-id)" + (" = " + build_id if build_id else "")
     assert host.calls[0][-3:] == ["--provides", "--match-exact", asked]
 
@@ -186,13 +193,13 @@ _ALL_WORK = ["offered", "targeting", "refresh", "preview", "download", "install"
 def _work(zypper: Zypper, what: str) -> Any:
     return {
         "offered": lambda: zypper.list_offered(_RELEASES["6.1"]),
-        "preview": lambda: zypper.preview(_NAMES["6.1"], _EVRS[0]),
-        "download": lambda: zypper.download(_NAMES["6.1"], _EVRS[0], "x86_64"),
+        "preview": lambda: zypper.preview(_kmp(_EVRS[0])),
+        "download": lambda: zypper.download(_kmp(_EVRS[0])),
         "targeting": lambda: zypper.list_targeting(None),
         "refresh": zypper.refresh,
-        "install": lambda: zypper.install(_NAMES["6.1"], _EVRS[0]),
-        "preview_removal": lambda: zypper.preview_removal(_NAMES["6.1"], _EVRS[0]),
-        "remove": lambda: zypper.remove(_NAMES["6.1"], _EVRS[0]),
+        "install": lambda: zypper.install_files(["/x.rpm"]),
+        "preview_removal": lambda: zypper.preview_removal(_kmp(_EVRS[0]).package),
+        "remove": lambda: zypper.remove(_kmp(_EVRS[0]).package),
         "lock": lambda: zypper.lock("kernel-default"),
     }[what]
 
@@ -275,8 +282,8 @@ def test_no_xml(host: Any, zypper: Zypper) -> None:
 @pytest.mark.parametrize("rc", [0, 102, 103, 107])
 def test_install(host: Any, zypper: Zypper, recorded: Any, rc: int) -> None:
     host.answers["zypper"] = recorded("zypper-6.1-install-2")._replace(rc=rc)
-    zypper.install(_NAMES["6.1"], "2-150400.2.1")
-    assert host.calls[0][-3:] == ["install", "--no-recommends", _NAMES["6.1"] + "=2-150400.2.1"]
+    zypper.install_files(["/x.rpm"])
+    assert host.calls[0][-3:] == ["install", "--no-recommends", "/x.rpm"]
     assert "--no-refresh" in host.calls[0]
 
 
@@ -290,13 +297,13 @@ def test_install(host: Any, zypper: Zypper, recorded: Any, rc: int) -> None:
 def test_install_fails(host: Any, zypper: Zypper, recorded: Any, case: str, words: str) -> None:
     host.answers["zypper"] = recorded("zypper-6.1-" + case)
     with pytest.raises(InstallFailed, match=words):
-        zypper.install(_NAMES["6.1"], _EVRS[0])
+        zypper.install_files(["/x.rpm"])
 
 
 def test_install_fails_without_words(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(4, "", "")
     with pytest.raises(InstallFailed, match="no output"):
-        zypper.install(_NAMES["6.1"], _EVRS[0])
+        zypper.install_files(["/x.rpm"])
 
 
 def _repository(host: Any, alias: str, enabled: str, age: Any, index: str = "repodata/repomd.xml") -> None:
@@ -349,11 +356,17 @@ def test_found_where_it_is(host: Any) -> None:
 
 def test_older(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(0, "<stream/>", "")
-    zypper.install(_NAMES["6.1"], _EVRS[0], older=True)
-    zypper.preview(_NAMES["6.1"], _EVRS[0], older=True)
-    assert [call[-3:] for call in host.calls] == [
-        ["--no-recommends", "--oldpackage", _NAMES["6.1"] + "=" + _EVRS[0]]
-    ] * 2
+    zypper.install_files(["/x.rpm"], older=True)
+    zypper.preview_files(["/x.rpm"], older=True)
+    assert [call[-3:] for call in host.calls] == [["--no-recommends", "--oldpackage", "/x.rpm"]] * 2
+
+
+def test_unsigned(host: Any, zypper: Zypper) -> None:
+    host.answers["zypper"] = Completed(0, "<stream/>", "")
+    for unsigned in (False, True):
+        zypper.install_files(["/x.rpm", "/y.rpm"], unsigned=unsigned)
+    assert ["--allow-unsigned-rpm" in call for call in host.calls] == [False, True]
+    assert not any("gpg" in word for call in host.calls for word in call)
 
 
 def test_preview_of_a_removal(host: Any, zypper: Zypper) -> None:
@@ -361,8 +374,8 @@ def test_preview_of_a_removal(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(
         0, f"<stream><install-summary><to-remove>{row}</to-remove></install-summary></stream>", ""
     )
-    assert zypper.preview_removal("a", "1-1") == [("remove", "a", "1-1", "x86_64")]
-    assert host.calls[0][-3:] == ["remove", "--dry-run", "a=1-1"]
+    assert zypper.preview_removal(rpm.Package("a", "1-1", "x86_64")) == [("remove", "a", "1-1", "x86_64")]
+    assert host.calls[0][-3:] == ["remove", "--dry-run", "a.x86_64=1-1"]
 
 
 @pytest.mark.parametrize("what", ["preview_removal", "remove", "lock"])

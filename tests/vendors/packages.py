@@ -1,0 +1,217 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Throw-away keys, and packages in the vendors' shapes that are built with rpmbuild and signed with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.lab.process import run
+from tests.support import factories
+
+RELEASE = factories.RELEASE
+SUSE_NAME = "kernel-livepatch-" + RELEASE.replace(".", "_")
+RED_HAT_NAME = "kpatch-patch-6_1_0-56"
+VENDOR = "SUSE LLC <https://www.suse.com/>"
+_DEFINES = {
+    "debug_package": "%{nil}",
+    "__os_install_post": "%{nil}",
+    "_build_id_links": "none",
+    "_buildhost": "vendors",
+    "_build_name_fmt": "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm",
+}
+
+
+class Keyring:
+    """GPG keys by a name of ours; several may have the same user ID."""
+
+    def __init__(self) -> None:
+        # Not below pytest's folder: the sockets of gpg's agent need a short path.
+        self.home = Path(tempfile.mkdtemp(prefix="vendors-gpg-", dir="/tmp"))
+        self._fingerprints: dict[str, str] = {}
+
+    def close(self) -> None:
+        run(["gpgconf", "--kill", "gpg-agent"], env=self.env)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"GNUPGHOME": str(self.home)}
+
+    def make(self, name: str, user_id: str) -> None:
+        before = set(self._list())
+        words = ["--allow-weak-key-signatures", "--passphrase", "", "--quick-gen-key", user_id, "rsa2048", "sign"]
+        run(["gpg", "--batch", "--quiet", "--yes", *words, "never"], env=self.env)
+        (self._fingerprints[name],) = set(self._list()) - before
+
+    def _list(self) -> list[str]:
+        listed = run(["gpg", "--batch", "--with-colons", "--list-keys"], env=self.env).decode()
+        return [line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr:")]
+
+    def fingerprint(self, name: str) -> str:
+        return self._fingerprints[name]
+
+    def public(self, *names: str) -> str:
+        """The text of a file of keys."""
+        wanted = [self._fingerprints[name] for name in names]
+        return run(["gpg", "--batch", "--armor", "--export", *wanted], env=self.env).decode()
+
+    def sign_package(self, file: Path, name: str) -> None:
+        gpg = ["--define", f"__gpg {shutil.which('gpg')}", "--define", f"_gpg_name {self._fingerprints[name]}"]
+        run(["rpmsign", "--addsign", *gpg, file], env=self.env)
+
+    def sign_metadata(self, folder: Path, name: str) -> None:
+        metadata = folder / "repodata" / "repomd.xml"
+        metadata.with_name("repomd.xml.asc").unlink(missing_ok=True)
+        metadata.with_name("repomd.xml.key").write_text(self.public(name))
+        user = ["--local-user", self._fingerprints[name]]
+        run(["gpg", "--batch", *user, "--armor", "--detach-sign", metadata], env=self.env)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kmp:
+    """A KMP as it is to be built."""
+
+    level: int = 3
+    name: str = SUSE_NAME
+    # Its key, None for an unsigned one
+    key: str | None = "vendor"
+    vendor: str = VENDOR
+    version: str = ""
+    # The build ID that it is tagged for
+    tag: str | None = None
+    requires: str = "kernel-cloud-amd64 = 6.1.0-56"
+    # What its %post does
+    script: str = "exit 0"
+    arch: str = "x86_64"
+    extra: str = ""
+    # Whether several may be installed side by side
+    multiversion: bool = False
+
+    @property
+    def version_release(self) -> tuple[str, str]:
+        if self.name.startswith("kpatch-patch-"):
+            return self.version or "1", str(self.level)
+        return self.version or str(self.level), "150400.2.1"
+
+    @property
+    def evr(self) -> str:
+        return "-".join(self.version_release)
+
+    @property
+    def module(self) -> str:
+        return f"livepatch-{self.evr.replace('.', '_')[:40]}.ko"
+
+
+_KMP = """
+Name: {name}
+Version: {version}
+Release: {release}
+Vendor: {vendor}
+Summary: Kernel live patch module
+License: GPL-2.0-only
+AutoReqProv: off
+Requires: {requires}
+{several}
+{tag}
+{extra}
+%description
+A live patch.
+%install
+mkdir -p %{{buildroot}}/lib/modules/{kernel}/livepatch
+cp {module} %{{buildroot}}/lib/modules/{kernel}/livepatch/
+%post
+{script}
+%files
+/lib/modules/{kernel}/livepatch/{file}
+%changelog
+* Mon Nov 23 2026 Somebody <somebody@example.com>
+- Fix for CVE-2026-0001
+"""
+_PLAIN = """
+Name: {name}
+Version: {version}
+Release: 1
+Vendor: {vendor}
+Summary: A package
+License: GPL-2.0-only
+AutoReqProv: off
+{extra}
+%description
+A package.
+%install
+{install}
+%post
+{script}
+%files
+{files}
+"""
+
+
+class Builder:
+    """Builds packages, each once."""
+
+    def __init__(self, keys: Keyring, folder: Path) -> None:
+        self._keys = keys
+        self._folder = folder
+        self._built: dict[object, Path] = {}
+
+    def build_kmp(self, kmp: Kmp) -> Path:
+        if kmp not in self._built:
+            module = self._folder / kmp.module
+            module.write_bytes(factories.module(build_id=f"{kmp.level:02x}" * 20))
+            version, release = kmp.version_release
+            values = dataclasses.asdict(kmp) | {
+                "version": version,
+                "release": release,
+                "tag": f"Provides: livepatch-target(build-id) = {kmp.tag}" if kmp.tag else "",
+                "several": "Provides: multiversion(kernel)" if kmp.multiversion else "",
+                "kernel": RELEASE,
+                "module": str(module),
+                "file": module.name,
+            }
+            self._built[kmp] = self._build(_KMP.format(**values), kmp.arch, kmp.key)
+        return self._built[kmp]
+
+    def build_kernel(self, image: bytes, key: str | None = "vendor", vendor: str = VENDOR) -> Path:
+        """The running kernel's package, which owns its image."""
+        wanted = ("kernel", image, key, vendor)
+        if wanted not in self._built:
+            (self._folder / "image").write_bytes(image)
+            spec = _PLAIN.format(
+                name="kernel-cloud-amd64",
+                version="6.1.0",
+                vendor=vendor,
+                extra="Provides: kernel-cloud-amd64 = 6.1.0-56\nProvides: kernel = 6.1.0-56",
+                install=f"mkdir -p %{{buildroot}}/boot; cp {self._folder}/image %{{buildroot}}/boot/vmlinuz-{RELEASE}",
+                script="exit 0",
+                files=f"/boot/vmlinuz-{RELEASE}",
+            ).replace("Release: 1", "Release: 56.1")
+            self._built[wanted] = self._build(spec, "x86_64", key)
+        return self._built[wanted]
+
+    def build_plain(
+        self, name: str, version: str, key: str | None, extra: str = "", script: str = "exit 0", arch: str = "noarch"
+    ) -> Path:
+        wanted = (name, version, key, extra, script)
+        if wanted not in self._built:
+            values = {"name": name, "version": version, "extra": extra, "script": script}
+            spec = _PLAIN.format(**values, vendor=VENDOR, install="", files="")
+            self._built[wanted] = self._build(spec, arch, key)
+        return self._built[wanted]
+
+    def _build(self, spec: str, arch: str, key: str | None) -> Path:
+        work = Path(tempfile.mkdtemp(dir=self._folder))
+        (work / "package.spec").write_text(spec)
+        folders = {"_topdir": str(work), "_rpmdir": str(work / "rpms"), "_dbpath": str(work / "db")}
+        defines = [word for name, value in (_DEFINES | folders).items() for word in ("--define", f"{name} {value}")]
+        run(["rpmbuild", "-bb", "--target", arch, *defines, work / "package.spec"])
+        (file,) = (work / "rpms").glob("*.rpm")
+        if key is not None:
+            self._keys.sign_package(file, key)
+        return file

@@ -1,0 +1,250 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a hostile repository or a stranger's key can do to a host with real package tools.
+
+In each case the vendor's own KMPs are offered as well, and they are what must be installed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import typing as t
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _ensure
+from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
+from tests.support import factories
+from tests.vendors.host import Repositories, VendorHost, prepare
+from tests.vendors.packages import RED_HAT_NAME, SUSE_NAME, VENDOR, Builder, Keyring, Kmp
+from tests.vendors.root import Root
+
+# What a package's script leaves where it ran
+_OWNED = "/run/owned"
+_OWN = f"touch {_OWNED}"
+
+
+@dataclasses.dataclass
+class Case:
+    """A host, what is offered to it, and what has become of it."""
+
+    host: VendorHost
+    repositories: Repositories
+    builder: Builder
+    keys: Keyring
+    name: str
+
+    def kmp(self, level: int = 3, **what: t.Any) -> Path:
+        return self.builder.build_kmp(Kmp(level=level, name=self.name, **what))
+
+    def offer(self, *levels: int, **what: t.Any) -> None:
+        """The vendor's repository, which is signed and checked."""
+        self.repositories.add("updates", [self.kmp(level, **what) for level in levels or (1, 2, 3)])
+
+    def apply(self, **policy: t.Any) -> str:
+        """Bring the host to the newest level that it takes; what happened, in a line."""
+        self.host.calls.clear()
+        request = Request(Policy("always", 600, 10, **policy), 60, "reverse", False)
+        try:
+            result = _ensure.ensure_state(self.host, request)
+            happened = "{state} at level {level}".format(**result["after"])
+            warnings = result.get("warnings", [])
+        except LivepatchError as exc:
+            happened, warnings = f"error: {exc}", []
+        owned = "; a script of the other package ran as root" if self.owned else ""
+        return "; ".join([happened, *warnings]) + owned
+
+    @property
+    def owned(self) -> bool:
+        return (self.host.root.folder / _OWNED.lstrip("/")).exists()
+
+    def installed(self) -> list[str]:
+        """Signer and level of the installed KMPs."""
+        form = "%{VERSION}-%{RELEASE} %{RSAHEADER:pgpsig}\n"
+        listed = self.host.run(["rpm", "-q", "--qf", form, self.name]).out.splitlines()
+        signers = {self.keys.fingerprint(key)[-16:].lower(): key for key in ("vendor", "twin", "stranger")}
+        return sorted(
+            f"{line.split()[0]} {signers.get(line.split()[-1], 'unsigned')}" for line in listed if line[0].isdigit()
+        )
+
+    def evr(self, level: int) -> str:
+        return Kmp(level=level, name=self.name).evr
+
+
+@pytest.fixture(params=["zypper", "dnf"])
+def case(request: pytest.FixtureRequest, root: Root, keys: Keyring, builder: Builder, served: tuple[Path, str]) -> Case:
+    trusted = [keys.public(name) for name in ("vendor", "twin", "stranger")]
+    host = prepare(root, request.param, builder, trusted)
+    shutil.rmtree(served[0])
+    served[0].mkdir()
+    name = SUSE_NAME if request.param == "zypper" else RED_HAT_NAME
+    return Case(host, Repositories(served[0], served[1], keys, host), builder, keys, name)
+
+
+@pytest.fixture
+def show(request: pytest.FixtureRequest, case: Case, table: list[tuple[str, ...]]) -> Callable[[str, str], None]:
+    title = request.node.originalname.removeprefix("test_").replace("_", " ")
+
+    def row(happened: str, expected: str) -> None:
+        table.append((title, case.host.tool, happened[:150].replace(case.name, "KMP"), expected))
+
+    return row
+
+
+Show = Callable[[str, str], None]
+
+
+def test_honest(case: Case, show: Show) -> None:
+    case.offer()
+    show(case.apply(), "level 3 is active")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert len(case.host.inserted) == 1
+    assert not case.owned
+
+
+@pytest.mark.parametrize("cached", [False, True], ids=["", "cached"])
+def test_twin_of_an_unchecked_repository(case: Case, show: Show, cached: bool) -> None:
+    case.offer()
+    case.repositories.add("another", [case.kmp(key=None, script=_OWN)], checked=False)
+    case.repositories.add("zz", [case.kmp(key=None, script=_OWN)], checked=False)
+    if cached:
+        spec = f"{case.name}={case.evr(3)}" if case.host.tool == "zypper" else f"{case.name}-{case.evr(3)}"
+        words = {"zypper": ["-n", "download", "--all-matches"], "dnf": ["-y", "install", "--downloadonly"]}
+        case.host.run([case.host.tool, *words[case.host.tool], spec])
+    show(case.apply(), "the vendor's level 3 is active, the twin is refused and named")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert not case.owned
+
+
+def test_twin_for_another_architecture(case: Case, show: Show) -> None:
+    case.offer()
+    case.repositories.add("another", [case.kmp(key=None, script=_OWN, arch="noarch")], checked=False)
+    show(case.apply(), "the vendor's level 3 is active")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert not case.owned
+
+
+def test_twin_of_what_the_kmp_needs(case: Case, show: Show) -> None:
+    case.offer(3, extra="Requires: kernel-livepatch-tools")
+    tools = [case.builder.build_plain("kernel-livepatch-tools", "1", "vendor")]
+    case.repositories.add("updates", [case.kmp(extra="Requires: kernel-livepatch-tools"), *tools])
+    twin = case.builder.build_plain("kernel-livepatch-tools", "1", None, script=_OWN)
+    case.repositories.add("another", [twin], checked=False)
+    show(case.apply(), "the vendor's level 3 and the vendor's tools are installed")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert not case.owned
+
+
+def test_stranger_has_what_the_kmp_needs(case: Case, show: Show) -> None:
+    case.offer(3, extra="Requires: kernel-livepatch-tools")
+    case.repositories.add(
+        "another", [case.builder.build_plain("kernel-livepatch-tools", "1", "stranger", script=_OWN)], checked=False
+    )
+    happened = case.apply()
+    assert "no repository has it from the kernel's signer" in happened
+    assert case.installed() == []
+    assert not case.owned
+    happened += "; with builders: " + case.apply(builders=(case.keys.fingerprint("stranger"),))
+    show(happened, "refused, until the policy names the builder")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+
+
+def test_file_replaced_after_its_examination(case: Case, show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another program that runs as root, or on a cache that is shared."""
+    case.offer()
+    twin = case.kmp(key="stranger", script=_OWN)
+    run = case.host.run
+
+    def replace(argv: t.Any, environment: t.Any = None, seconds: t.Any = None) -> t.Any:
+        if "install" in argv and argv[-1].endswith(".rpm") and "--dry-run" not in argv and "--assumeno" not in argv:
+            shutil.copy(twin, case.host.resolve_path(argv[-1]))
+        return run(argv, environment, seconds)
+
+    monkeypatch.setattr(case.host, "run", replace)
+    happened = case.apply()
+    show(happened, "an error, nothing is loaded, the package is removed")
+    assert "is not the one that was examined" in happened
+    assert case.installed() == []
+    assert case.host.inserted == []
+
+
+def test_forged_vendor(case: Case, show: Show) -> None:
+    """Of rpm's fields, separated by a control character, the next one would be the vendor's signature."""
+    case.offer()
+    key_id = case.keys.fingerprint("vendor")[-16:].lower()
+    vendor = f"{VENDOR}\x1fRSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID {key_id}\x1f"
+    announced, forged = (case.kmp(99, key="stranger", vendor=name, script=_OWN) for name in ("x" * len(vendor), vendor))
+    case.repositories.add("another", [announced], key="stranger", instead=forged)
+    show(case.apply(), "the vendor's level 3 is active, the forged one is refused and named")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert not case.owned
+
+
+def test_twin_key_with_the_same_user_id(case: Case, show: Show) -> None:
+    case.offer()
+    case.repositories.add("another", [case.kmp(99, key="twin", script=_OWN)], key="twin")
+    show(case.apply(), "the vendor's level 3 is active, the twin's is refused and named")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert not case.owned
+
+
+def test_tagged_kmp_of_a_stranger(case: Case, show: Show) -> None:
+    case.offer(1, 2, 3, tag=factories.BUILD_ID)
+    case.repositories.add(
+        "another", [case.kmp(99, key="stranger", tag=factories.BUILD_ID, script=_OWN)], key="stranger"
+    )
+    show(case.apply(), "the vendor's level 3 is active, the stranger's is refused and named")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert not case.owned
+
+
+def test_tagged_kmp_of_a_builder(case: Case, show: Show) -> None:
+    """The honest twin of the stranger: the operator's policy names its key."""
+    case.offer(1, 2, 3, tag=factories.BUILD_ID)
+    case.repositories.add(
+        "another", [case.kmp(99, key="stranger", vendor="Third party", tag=factories.BUILD_ID)], key="stranger"
+    )
+    show(case.apply(builders=(case.keys.fingerprint("stranger"),)), "the builder's level 99 is active")
+    assert case.installed() == [f"{case.evr(99)} stranger"]
+
+
+def test_unsigned_by_policy(case: Case, show: Show) -> None:
+    case.repositories.add("another", [case.kmp(key=None, tag=factories.BUILD_ID)], checked=False)
+    assert "is not signed" in case.apply()
+    show(case.apply(allow_unsigned=(case.name,)), "level 3 is active: allow_unsigned names it")
+    assert case.installed() == [f"{case.evr(3)} unsigned"]
+
+
+def test_back_to_an_older_level(case: Case, show: Show) -> None:
+    case.offer()
+    case.repositories.add("another", [case.kmp(level, key=None, script=_OWN) for level in (1, 2, 3)], checked=False)
+    case.apply()
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    show(case.apply(level=2, allow_downgrade=True), "the vendor's level 2 is active")
+    assert case.installed() == [f"{case.evr(2)} vendor"]
+    assert not case.owned
+
+
+def test_refused_by_the_kernel(case: Case, show: Show) -> None:
+    case.offer()
+    case.repositories.add("another", [case.kmp(level, key=None, script=_OWN) for level in (1, 2, 3)], checked=False)
+    case.apply(level=2)
+    assert case.installed() == [f"{case.evr(2)} vendor"]
+    case.host.levels[case.evr(3)]["refused"] = "Invalid parameters"
+    show(case.apply(), "an error, and the vendor's level 2 is installed again")
+    assert case.installed() == [f"{case.evr(2)} vendor"]
+    assert not case.owned
+
+
+def test_version_of_5000_digits(case: Case, show: Show) -> None:
+    case.offer()
+    case.repositories.add("another", [case.kmp(version="9" * 5000, key=None)], checked=False)
+    show(case.apply(), "the vendor's level 3 is active, the other one is refused and named")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
