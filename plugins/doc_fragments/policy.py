@@ -121,4 +121,26 @@ options:
             description: Why the KMP is barred.
             type: str
             required: true
+      accept_revision:
+        description:
+          - Metadata that are accepted though the repository has shown newer ones before, or though they have expired,
+            for example after a vendor has withdrawn a KMP.
+          - Otherwise the host's state is V(unknown) until the repository shows what it has shown before. The reason is
+            kept on the host, in C(/var/lib/fleet.livepatch/repositories.json).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          repository:
+            description: The name of the repository on the host.
+            type: str
+            required: true
+          revision:
+            description: The revision in its C(repomd.xml), which the state's reason names.
+            type: str
+            required: true
+          reason:
+            description: Why it is accepted.
+            type: str
+            required: true
 """

@@ -29,6 +29,12 @@ _CHOICE: Dict[str, Dict[str, Any]] = {
         "default": [],
         "options": {"kmp": {"type": "str", "required": True}, "reason": {"type": "str", "required": True}},
     },
+    "accept_revision": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {name: {"type": "str", "required": True} for name in policies.AcceptedRevision._fields},
+    },
 }
 POLICY: Dict[str, Dict[str, Any]] = {
     "refresh": {"type": "str", "choices": ["never", "if_older_than", "always"], "default": "if_older_than"},
@@ -107,6 +113,7 @@ def build_policy(params: Dict[str, Any], host: Host) -> policies.Policy:
         name: tuple(value) if isinstance(value, list) else value for name, value in params["policy"].items()
     }
     given["quarantine"] = tuple(policies.QuarantineEntry(**each) for each in given["quarantine"])
+    given["accept_revision"] = tuple(policies.AcceptedRevision(**each) for each in given["accept_revision"])
     if params.get("version") is not None:
         if given["kmp_version"] not in (None, params["version"]):
             raise BadOption(

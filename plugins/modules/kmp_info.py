@@ -138,7 +138,9 @@ kmp:
           code: older
           reason: older level than 3-150400.2.1
     metadata_age:
-      description: Seconds since the oldest of the repositories' metadata were last checked.
+      description:
+        - Seconds since the oldest of the repositories' metadata were last checked, or since those that offer KMPs for
+          this kernel were made, by their own time stamp, where that is longer ago.
       returned: always
       type: int
       sample: 812

@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils import _ensure
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import AcceptedRevision, Policy
 from tests.support import factories
 from tests.vendors.host import Repositories, VendorHost, prepare
 from tests.vendors.packages import RED_HAT_NAME, SUSE_NAME, VENDOR, Builder, Keyring, Kmp
@@ -241,6 +241,23 @@ def test_refused_by_the_kernel(case: Case, show: Show) -> None:
     show(case.apply(), "an error, and the vendor's level 2 is installed again")
     assert case.installed() == [f"{case.evr(2)} vendor"]
     assert not case.owned
+
+
+def test_metadata_replayed(case: Case, show: Show) -> None:
+    """Signed metadata of 90 days ago: the newest level is one that was known to be outdated."""
+    now = int(case.host.wall_clock())
+    case.repositories.add("updates", [case.kmp(level) for level in (1, 2)], revision=now - 90 * 86400)
+    case.repositories.add("updates", [case.kmp(level) for level in (1, 2, 3)], revision=now - 1000)
+    case.apply(level=2)
+    assert case.installed() == [f"{case.evr(2)} vendor"]
+    case.repositories.add("updates", [case.kmp(level) for level in (1, 2)], revision=now - 90 * 86400)
+    happened = case.apply()
+    assert "its state is unknown" in happened
+    assert "repository updates has gone back from revision" in happened
+    accepted = AcceptedRevision("updates", str(now - 90 * 86400), "level 3 was withdrawn")
+    happened += "; accepted: " + case.apply(accept_revision=(accepted,))
+    show(happened, "unknown, with the repository's name, until an operator accepts the revision")
+    assert happened.endswith("patched at level 2")
 
 
 def test_version_of_5000_digits(case: Case, show: Show) -> None:

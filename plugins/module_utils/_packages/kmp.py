@@ -13,6 +13,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Tra
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     advisories,
+    freshness,
     kernel_provenance,
     lifecycle,
     managers,
@@ -97,6 +98,11 @@ def _is_old(age: Optional[int], policy: Policy) -> bool:
 
 def _query_manager(host: Host, kernel: Dict[str, Any], manager: PackageManager, offer: Offer, policy: Policy) -> Offer:
     offer = offer._replace(candidates=manager.list_offered(kernel["release"]))
+    repositories = manager.list_metadata()
+    checked = freshness.check_repositories(
+        host, repositories, offer.candidates, offer.kmp_names, policy.accept_revision
+    )
+    offer = offer._replace(problem=checked.problem, metadata_age=max(offer.metadata_age or 0, checked.age or 0))
     candidates = [candidate for candidate in offer.candidates if candidate.name in offer.kmp_names]
     if not candidates or kernel["build_id"] is None:
         return offer
@@ -107,7 +113,7 @@ def _query_manager(host: Host, kernel: Dict[str, Any], manager: PackageManager, 
         {kernel["package"]["name"]} if kernel["package"] else set()
     )
     offering = {candidate.repository for candidate in candidates if candidate.repository}
-    advised = _read_advisories(host, manager.list_metadata(), offering, wanted)
+    advised = _read_advisories(host, repositories, offering, wanted)
     keys = rpm.list_keys(host)
     offer = offer._replace(
         for_this_build=for_this_build,

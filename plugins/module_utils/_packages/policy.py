@@ -26,6 +26,14 @@ class QuarantineEntry(NamedTuple):
     reason: str
 
 
+class AcceptedRevision(NamedTuple):
+    """Metadata that are older than what a repository has shown before, or expired, and are right all the same."""
+
+    repository: str
+    revision: str
+    reason: str
+
+
 class Policy(NamedTuple):
     # How repositories are queried; both numbers are seconds
     refresh: str
@@ -51,6 +59,7 @@ class Policy(NamedTuple):
     min_age: int = 0
     exclude: Tuple[str, ...] = ()
     quarantine: Tuple[QuarantineEntry, ...] = ()
+    accept_revision: Tuple[AcceptedRevision, ...] = ()
 
 
 def validate_policy(policy: Policy, now: float) -> Policy:
