@@ -411,6 +411,8 @@ class Machine(Directory):
                 return self._preview(last, "remove" if "remove" in argv else "install")
             if "download" in argv:
                 return self._download(last)
+            if "repos" in argv:
+                return Completed(0, "<stream><repo-list><repo alias='lab' name='lab'/></repo-list></stream>", "")
             if "addlock" in argv or "removelock" in argv:
                 if self.locks is None:
                     return Completed(1, "<stream><message type='error'>no space left on device</message></stream>", "")

@@ -119,7 +119,10 @@ class Repositories:
             _exchange(target, packages[0], instead)
         self._keys.sign_metadata(target, key)
         check = int(checked)
-        settings = f"[{name}]\nname={name}\nenabled=1\nautorefresh=1\nbaseurl={self._url}/{name}\ntype=rpm-md\n"
+        # The name that zypper shows is not the one that it goes by.
+        settings = (
+            f"[{name}]\nname=Packages of {name}\nenabled=1\nautorefresh=1\nbaseurl={self._url}/{name}\ntype=rpm-md\n"
+        )
         settings += f"gpgcheck={check}\nrepo_gpgcheck={check}\ngpgkey={self._url}/{name}/repodata/repomd.xml.key\n"
         folder = "/etc/zypp/repos.d" if self._host.tool == "zypper" else "/etc/yum.repos.d"
         self._host.put(f"{folder}/{name}.repo", settings)

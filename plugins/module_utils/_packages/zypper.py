@@ -18,7 +18,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     RepositoryDown,
     Unmeasured,
 )
-from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port, repo_files, rpm
 
 _REPOSITORIES = "/etc/zypp/repos.d"
@@ -38,6 +38,11 @@ _INSTALLED = (0, 102, 103, 107)
 
 class Zypper(port.PackageManager):
     name = "zypper"
+
+    def __init__(self, host: Host, lock_timeout: int) -> None:
+        super().__init__(host, lock_timeout)
+        # The aliases of the repositories that zypper lists packages under one label for
+        self._aliases: Optional[Dict[str, List[str]]] = None
 
     def _read_check_times(self) -> Dict[str, Optional[float]]:
         """When each enabled repository was last checked: libzypp touches its index then, news or not."""
@@ -178,18 +183,31 @@ class Zypper(port.PackageManager):
         _require_repositories(answer)
         if answer.rc not in (0, _NOT_FOUND):
             raise Unmeasured(f"zypper search exited with {answer.rc}: {_read_errors(answer)}")
-        return [
+        candidates = [
             port.Candidate(
                 _read_attribute(solvable, "name"),
                 _read_attribute(solvable, "edition"),
                 _read_attribute(solvable, "arch"),
-                # A package that is only in the RPM database is listed under a name in brackets, which is no repository.
-                None
-                if _read_attribute(solvable, "repository").startswith("(")
-                else _read_attribute(solvable, "repository"),
+                alias,
             )
             for solvable in _parse_xml(answer).iter("solvable")
+            for alias in self._find_aliases(_read_attribute(solvable, "repository"))
         ]
+        return list(dict.fromkeys(candidates))
+
+    def _find_aliases(self, label: str) -> Sequence[Optional[str]]:
+        """The aliases that a label stands for: it is a repository's name, or its alias where zypper.conf says so."""
+        if label.startswith("("):
+            # What only the RPM database has is listed under a name in brackets, which is no repository.
+            return [None]
+        if self._aliases is None:
+            answer = self._zypper("--no-refresh", "repos")
+            repositories = list(_parse_xml(answer).iter("repo")) if answer.rc == 0 else []
+            self._aliases = {}
+            for repository in repositories:
+                name, alias = (_read_attribute(repository, key) for key in ("name", "alias"))
+                self._aliases.setdefault(name, []).append(alias)
+        return self._aliases.get(label, [label])
 
     def _zypper(self, *arguments: str) -> Completed:
         answer = self._host.run(

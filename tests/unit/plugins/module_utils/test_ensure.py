@@ -13,6 +13,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     InstallFailed,
     LoadRefused,
     NotDone,
+    PackageDiffers,
     RepositoryDown,
     TransactionRefused,
     TransitionStalled,
@@ -390,6 +391,21 @@ def test_zypper_says_yes_and_does_nothing(machine: Any) -> None:
     with pytest.raises(InstallFailed, match="not installed, though the package manager reported success"):
         _ensure.ensure_state(machine, _request())
     assert machine.ran("insmod") == []
+
+
+def test_another_package_of_that_name_was_installed(machine: Any, monkeypatch: Any) -> None:
+    """By name, version and signer it is the one that was examined; nothing of it is loaded, and it does not stay."""
+    record = machine._record
+
+    def swapped(evr: str) -> str:
+        text: str = record(evr)
+        return text.replace("digest of", "another digest of") if evr in machine.installed else text
+
+    monkeypatch.setattr(machine, "_record", swapped)
+    with pytest.raises(PackageDiffers, match="is not the one that was examined: its digests or its signature differ"):
+        _ensure.ensure_state(machine, _request())
+    assert machine.ran("insmod") == []
+    assert machine.installed == []
 
 
 def test_patch_goes_away_after_it_was_applied(machine: Any, monkeypatch: Any) -> None:

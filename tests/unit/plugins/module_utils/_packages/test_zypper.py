@@ -42,7 +42,7 @@ def test_offered(host: Any, zypper: Zypper, recorded: Any, kernel: str, case: st
     host.answers["zypper"] = recorded(f"zypper-{kernel}-offered-{case}")
     found = zypper.list_offered(_RELEASES[kernel])
     assert sorted(found) == sorted((name, evr, "x86_64", "lab", False) for name in _NAMES.values() for evr in _EVRS)
-    assert host.calls == [
+    assert host.calls[:1] == [
         [
             "zypper",
             "--non-interactive",
@@ -56,7 +56,7 @@ def test_offered(host: Any, zypper: Zypper, recorded: Any, kernel: str, case: st
             "kgraft-patch-*",
         ]
     ]
-    assert host.environments == [{"ZYPP_LOCK_TIMEOUT": "42"}]
+    assert host.environments[:1] == [{"ZYPP_LOCK_TIMEOUT": "42"}]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,7 @@ def test_locked_by_the_administrator(host: Any, zypper: Zypper, recorded: Any, k
     host.put("/etc/zypp/locks", "type: package")
     host.answers["zypper|search"] = recorded(f"zypper-{kernel}-offered-nothing")
     host.answers["zypper|locks"] = recorded(f"zypper-{kernel}-locks")
+    host.answers["zypper|repos"] = Completed(0, "<stream/>", "")
     locked = [(one.name, one.evr) for one in zypper.list_offered(_RELEASES[kernel]) if one.locked]
     assert locked == [(_NAMES[kernel], _EVRS[0])]
 
@@ -155,6 +156,17 @@ def test_download_fails(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(0, "<stream><message type='error'>File not found.</message></stream>", "")
     with pytest.raises(RepositoryDown, match=r"cannot be fetched: File not found.*refresh: always"):
         zypper.download(_kmp(_EVRS[0]))
+
+
+def test_repository_that_has_a_name(host: Any, zypper: Zypper) -> None:
+    """TRAP: zypper lists packages under the names of repositories, and takes their aliases."""
+    row = f"<solvable name={_NAMES['6.1']!r} edition='3-1' arch='x86_64' repository='Live Patching'/>"
+    host.answers["zypper|search"] = Completed(0, f"<stream>{row}</stream>", "")
+    repositories = "<repo alias='scc:lp' name='Live Patching'/><repo alias='Live Patching' name='other'/>"
+    host.answers["zypper|repos"] = Completed(0, f"<stream><repo-list>{repositories}</repo-list></stream>", "")
+    assert [candidate.repository for candidate in zypper.list_offered(_RELEASES["6.1"])] == ["scc:lp"]
+    assert {key[3] for key in zypper.list_targeting(None)} == {"scc:lp"}
+    assert len([call for call in host.calls if "repos" in call]) == 1
 
 
 def test_cached(host: Any, zypper: Zypper) -> None:
