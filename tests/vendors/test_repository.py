@@ -50,7 +50,7 @@ class Role:
             "ansible_become_exe": "/usr/bin/sudo",
         }
         (self.folder / "variables.json").write_text(json.dumps(variables))
-        command = [Path(sys.executable).parent / "ansible-playbook", "-i", "chroot,", "-e", "@variables.json"]
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "chroot,", "-e", "@variables.json"]
         env = {**os.environ, "VENDORS_ROOT": str(self.host.root.folder), "ANSIBLE_PIPELINING": "1"}
         done = subprocess.run(
             [*command, "playbook.yml"], cwd=self.folder, env=env, capture_output=True, text=True, check=False
