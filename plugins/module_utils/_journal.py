@@ -104,7 +104,14 @@ _IS_BASELINE = _fields(
     }
 )
 _IS_UNDO = _fields(
-    {"was_absent": _is_flag, "previous_evr": _optional(_is_text), "was_held": _is_flag, "was_persistent": _is_flag}
+    {
+        "was_absent": _is_flag,
+        "previous_evr": _optional(_is_text),
+        "was_held": _is_flag,
+        "was_persistent": _is_flag,
+        "previous_arch": _optional(_is_text),
+        "previous_digests": _list_of(_is_text),
+    }
 )
 _IS_TRANSITION = _fields({"seconds": _optional(_is_seconds), "by": _optional(_is_text)})
 _IS_CLEARED = _fields({"reason": _is_text, "phase": _is_text})

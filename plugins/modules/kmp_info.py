@@ -125,10 +125,10 @@ kmp:
       description:
         - The candidates that were not selected, each with a code for programs and a reason. Those for other kernels
           come last, once for each name.
-        - C(code) is C(other_kernel), C(other_flavor), C(other_arch), C(other_build), C(name_only), C(retracted),
-          C(empty), C(unsigned), C(unknown_key), C(bad_signature), C(other_signer), C(wrong_kernel), C(other_requires),
-          C(other_vendor), C(unloadable), C(locked), C(quarantined), C(excluded), C(other_version), C(cut_off),
-          C(too_young), C(not_admitted), C(older) or C(downgrade).
+        - C(code) is C(other_kernel), C(other_flavor), C(bad_version), C(other_arch), C(other_build), C(name_only),
+          C(retracted), C(empty), C(unsigned), C(unknown_key), C(bad_signature), C(other_signer), C(wrong_kernel),
+          C(other_requires), C(other_vendor), C(unloadable), C(locked), C(quarantined), C(excluded), C(other_version),
+          C(cut_off), C(too_young), C(not_admitted), C(older) or C(downgrade).
       returned: always
       type: list
       elements: dict

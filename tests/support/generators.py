@@ -259,7 +259,17 @@ def _entry(chance: Chance) -> Dict[str, Any]:
         "back": chance.choice([True, False]),
         "baseline": chance.choice([None, {"boot_id": "one", "taint": 512, "log": None, "at": 1.5}]),
         "undo": chance.choice(
-            [None, {"was_absent": True, "previous_evr": None, "was_held": False, "was_persistent": True}]
+            [
+                None,
+                {
+                    "was_absent": True,
+                    "previous_evr": None,
+                    "was_held": False,
+                    "was_persistent": True,
+                    "previous_arch": "x86_64",
+                    "previous_digests": ["5f" * 32],
+                },
+            ]
         ),
         "began": 1800000000.123,
         "at": 1800000001,

@@ -165,10 +165,31 @@ MUTATIONS = (
         (f"{HOST}/_packages",),
     ),
     Mutation(
+        "selection: whoever has signed a KMP, it is selected",
+        SELECTION,
+        "if signer.fingerprint in policy.builders:",
+        "if signer.fingerprint:",
+        (f"{HOST}/_packages",),
+    ),
+    Mutation(
+        "installation: whatever is installed, it is the file that was examined",
+        "plugins/module_utils/_packages/kmp.py",
+        "if not any(file.digests) or any(content.digests != file.digests for content in contents):",
+        "if not contents:",
+        (HOST,),
+    ),
+    Mutation(
+        "freshness: a repository that goes back is not noticed",
+        "plugins/module_utils/_packages/freshness.py",
+        "return int(revisions[0]) < int(revisions[1])",
+        "return False",
+        (f"{HOST}/_packages",),
+    ),
+    Mutation(
         "selection: a KMP of another vendor is selected",
         SELECTION,
-        "if vendor != kernel.origin.vendor and vendor not in policy.vendors:",
-        'if vendor == "" and vendor not in policy.vendors:',
+        "if vendor != kernel.origin.vendor and vendor not in policy.vendors and not is_named:",
+        'if vendor == "" and not is_named:',
         (f"{HOST}/_packages",),
     ),
     Mutation(

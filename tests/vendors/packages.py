@@ -23,7 +23,6 @@ _DEFINES = {
     "__os_install_post": "%{nil}",
     "_build_id_links": "none",
     "_buildhost": "vendors",
-    "_build_name_fmt": "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm",
 }
 
 
@@ -209,8 +208,11 @@ class Builder:
         work = Path(tempfile.mkdtemp(dir=self._folder))
         (work / "package.spec").write_text(spec)
         folders = {"_topdir": str(work), "_rpmdir": str(work / "rpms"), "_dbpath": str(work / "db")}
+        # A file's name may have 255 characters, a version any number.
+        version = "%{VERSION}" if len(spec) < 4000 else "long"
+        folders["_build_name_fmt"] = f"%{{NAME}}-{version}-%{{RELEASE}}.%{{ARCH}}.rpm"
         defines = [word for name, value in (_DEFINES | folders).items() for word in ("--define", f"{name} {value}")]
-        run(["rpmbuild", "-bb", "--target", arch, *defines, work / "package.spec"])
+        run(["rpmbuild", "-bb", "--buildroot", work / "root", "--target", arch, *defines, work / "package.spec"])
         (file,) = (work / "rpms").glob("*.rpm")
         if key is not None:
             self._keys.sign_package(file, key)

@@ -36,8 +36,8 @@ class Undo(NamedTuple):
     # Whether the next boot would have kept what was installed
     was_persistent: bool
     # They distinguish the package that was installed before from others of its name and version
-    previous_arch: Optional[str] = None
-    previous_digests: Sequence[str] = ()
+    previous_arch: Optional[str]
+    previous_digests: Sequence[str]
 
 
 def read_undo(entry: Optional[Dict[str, Any]]) -> Optional[Undo]:

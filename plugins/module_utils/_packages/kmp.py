@@ -261,8 +261,9 @@ def find_file(host: Host, manager: PackageManager, release: str, wanted: Examine
         if candidate.package == wanted.package and candidate.repository is not None:
             with contextlib.suppress(Unmeasured):
                 path = manager.download(candidate, older=True)
-                if rpm.read_package_file(host, path).digests == wanted.digests:
-                    return wanted._replace(path=path)
+                content = rpm.read_package_file(host, path)
+                if content.digests == wanted.digests:
+                    return wanted._replace(path=path, unsigned=content.signature is None)
     raise Unmeasured("no repository offers {}-{}.{} as it was installed before".format(*wanted.package))
 
 
@@ -427,8 +428,9 @@ def _add_details(host: Host, kernel: Dict[str, Any], offer: Offer, kmp: Dict[str
 
 
 def _format_candidate(offer: Offer, known: selection.KnownCandidate) -> Dict[str, Any]:
-    package = rpm.Package(known.candidate.name, known.candidate.evr, known.candidate.arch)
-    return _format_kmp(offer, package, known.candidate.repository, known.contents)
+    package = known.candidate.package
+    block = _format_kmp(offer, package, known.candidate.repository, known.contents)
+    return dict(block, evr=selection.shorten_version(package.evr))
 
 
 def _format_kmp(

@@ -53,17 +53,19 @@ def read_file(
     :param allow_unsigned: whether the operator takes it unsigned.
     :raises Unmeasured: it cannot be read.
     """
+    unopened = rpm.Content(package, None, None, [], [], "")
     signature = rpm.check_signature(host, path)
     if signature != "good" and not (signature == "unsigned" and allow_unsigned):
-        return PackageContents(rpm.Content(package, None, None, [], [], ""), signature, None, None, None)
+        return PackageContents(unopened, signature, None, None, None)
     content = rpm.read_package_file(host, path)
     if content.package != package:
-        raise Unmeasured(
-            "{} holds {}-{}.{}, not {}-{}.{}".format(path, *content.package, *package), "Fix the repository"
-        )
+        return PackageContents(unopened, "bad", None, None, None)
+    signer = rpm.find_signer(content.signature, keys)
+    if signature == "good" and signer is None:
+        # Two of the host's keys have its ID: either may have signed it.
+        return PackageContents(unopened, "unknown_key", None, None, None)
     modules = payload.extract_files(host, path, _kmp_names.is_module)
     _require_single_module(content, list(modules))
-    signer = rpm.find_signer(content.signature, keys)
     for name, data in modules.items():
         module = module_file.parse_module(host, data, name)
         unloadable = signing.explain_refusal(host, kernel, module.signed, module.signer)

@@ -9,6 +9,7 @@ runs; what it is made of speaks against it; the operator's policy does. The newe
 """
 
 import datetime
+import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _evr, _kmp_names
@@ -55,6 +56,7 @@ Refusal = Tuple[str, str]
 ELSEWHERE = ("other_kernel", "other_flavor")
 # Codes of packages that something is wrong with
 ALARMS = (
+    "bad_version",
     "bad_signature",
     "unknown_key",
     "unsigned",
@@ -64,6 +66,11 @@ ALARMS = (
     "other_vendor",
     "unloadable",
 )
+
+
+# What rpm builds with (build/parsePreamble.c, ALLOWED_CHARS_VERREL); a file's name has at most 255 characters.
+_VERSION = re.compile(r"(?:[0-9]+:)?[A-Za-z0-9._+%{}~^]+-[A-Za-z0-9._+%{}~^]+\Z")
+_LONGEST_VERSION = 200
 
 
 class Match(NamedTuple):
@@ -136,7 +143,12 @@ def select_kmp(
 
 
 def _build_rejection(candidate: Candidate, refusal: Refusal) -> Dict[str, str]:
-    return {"name": candidate.name, "evr": candidate.evr, "code": refusal[0], "reason": refusal[1]}
+    return {"name": candidate.name, "evr": shorten_version(candidate.evr), "code": refusal[0], "reason": refusal[1]}
+
+
+def shorten_version(evr: str) -> str:
+    """An EVR as it is shown, whatever a repository says that it is."""
+    return evr if len(evr) <= _LONGEST_VERSION else evr[:40] + "..."
 
 
 def describe_match(kernel: Kernel, known: KnownCandidate) -> Match:
@@ -171,6 +183,8 @@ def _check_kernel(kernel: Kernel, name: str) -> Optional[Refusal]:
 def _check_fit(kernel: Kernel, known: KnownCandidate, policy: policies.Policy) -> Optional[Refusal]:
     """Explain why it does not belong to the kernel, or must not be loaded into it."""
     candidate, contents = known.candidate, known.contents
+    if len(candidate.evr) > _LONGEST_VERSION or not _VERSION.match(candidate.evr):
+        return "bad_version", f"no package has such a version, of {len(candidate.evr)} characters"
     if candidate.arch not in (kernel.arch, "noarch"):
         return "other_arch", f"other architecture: {candidate.arch}, the kernel's is {kernel.arch}"
     if known.tag == "other":
@@ -199,7 +213,7 @@ def _check_contents(
     kernel: Kernel, candidate: Candidate, contents: PackageContents, policy: policies.Policy
 ) -> Optional[Refusal]:
     if contents.signature == "bad":
-        return "bad_signature", "its signature or its content is damaged (see rpm -Kv)"
+        return "bad_signature", "its file is damaged (see rpm -Kv), or is another package than the repository says"
     if contents.signature == "unknown_key":
         return "unknown_key", "signed with a key that this host does not trust (import a trusted key with rpm --import)"
     if contents.signature == "unsigned" and not policies.matches_any(

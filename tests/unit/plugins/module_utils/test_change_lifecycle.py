@@ -570,7 +570,14 @@ def test_what_an_earlier_version_has_left_stays(machine: Any) -> None:
     assert machine.installed == [_THREE]
 
 
-_WAY_BACK = {"was_absent": True, "previous_evr": None, "was_held": False, "was_persistent": False}
+_WAY_BACK = {
+    "was_absent": True,
+    "previous_evr": None,
+    "was_held": False,
+    "was_persistent": False,
+    "previous_arch": None,
+    "previous_digests": [],
+}
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,16 @@ def test_what_no_trusted_key_has_signed_is_not_opened(machine: Any, signature: s
 
 @pytest.mark.parametrize("evr, arch", [("4-150400.2.1", "x86_64"), (_THREE, "s390x")])
 def test_another_package_in_the_file(machine: Any, evr: str, arch: str) -> None:
-    with pytest.raises(Unmeasured, match=r"holds .*-3-150400\.2\.1\.x86_64, not"):
-        _look(machine, evr, arch)
+    found = _look(machine, evr, arch)
+    assert (found.signature, found.module) == ("bad", None)
+
+
+def test_a_key_that_cannot_be_told_from_another_one(machine: Any) -> None:
+    """Two keys with one ID: rpm takes either, and names neither."""
+    path = f"/var/cache/zypp/packages/lab/{machine.kmp}-{_THREE}.x86_64.rpm"
+    kernel = _kernel_facts.gather_kernel(machine)
+    found = package_contents.read_file(machine, path, rpm.Package(machine.kmp, _THREE, "x86_64"), kernel, {})
+    assert (found.signature, found.module) == ("unknown_key", None)
 
 
 @pytest.mark.parametrize("modules", [0, 2])

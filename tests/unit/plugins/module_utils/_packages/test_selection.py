@@ -110,6 +110,15 @@ def test_who_signs_it_must_be_who_signs_the_kernel() -> None:
         )
 
 
+@pytest.mark.parametrize("evr", ["9" * 5000 + "-1", "9" * 255, "9-1/../../boot", "9 -1", "-", "9-1\u0661", "x:9-1"])
+def test_versions_that_no_package_can_have(evr: str) -> None:
+    chosen = _select([_known(evr, "this"), _known(_THREE, "this")])
+    assert _evr(chosen.selected) == _THREE
+    (rejected,) = chosen.rejected
+    assert rejected["code"] == "bad_version"
+    assert len(rejected["evr"]) <= 200
+
+
 def test_key_that_was_withdrawn_after_the_installation() -> None:
     chosen = _select([_known(_THREE, None, contents=_inside(signer=None))])
     assert _codes(chosen) == {_THREE: "name_only"}
