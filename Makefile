@@ -130,11 +130,15 @@ unit36: stage
 # The scenarios that `make test` runs: the main job on real kernels. A canary that dies, and all else, is `make acceptance`.
 IN_TEST := $(addprefix tests/lab_scenarios/,bad_input.py smoke.py)
 
+.PHONY: side-by-side
+side-by-side: stage
+	@$(PY) -m pytest --numprocesses $(TEST_JOBS) --dist worksteal tests/unit tests/playbooks
+
 .PHONY: test
 test: stage ## what is needed to trust a change: lint, sanity, unit, fake hosts, the lab (replaces, then ends what `make lab` has up)
-	@$(CHECKS) $(LINTERS) unit36 sanity
-	@# What needs no machines but this one runs side by side; the lab's machines want it for themselves
-	@$(PY) -m pytest --numprocesses $(TEST_JOBS) --dist worksteal tests/unit tests/playbooks
+	@# The longest first, on one processor: what is short, then the tests that need no machines but this one, have the rest
+	@$(CHECKS) sanity $(LINTERS) unit36 side-by-side
+	@# The lab's machines want it for themselves
 	@$(PY) -m pytest $(IN_TEST)
 
 .PHONY: simulated
