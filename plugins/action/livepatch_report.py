@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         options = _options.parse_options(self, _OPTIONS)
-        variables = hostvars.get_variables(hostvars.get_play_hosts(task_vars), task_vars)
+        variables = hostvars.VariablesReader(self, task_vars)(hostvars.get_play_hosts(task_vars))
         try:
             hostvars.require_gathered(variables)
             if options["subject"] == "prestage":

@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
             store = StoreClient(self, task_vars, rollout)
             notices = webhooks.create_notifier(self, options, store.scope, rollout)
             if options["min_remaining"] is None:
-                variables = hostvars.get_variables(batch["starts"], task_vars)
+                variables = hostvars.VariablesReader(self, task_vars)(batch["starts"])
                 options["min_remaining"] = timeouts.compute_window_seconds(variables, options["soak"])
             admitted = admission.admit_batch(store, rollout, batch, options, self._task.check_mode)
         except PlanError as exc:

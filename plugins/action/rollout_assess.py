@@ -72,17 +72,18 @@ class ActionModule(ActionBase):
         self, store: StoreClient, options: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]
     ) -> dict[str, t.Any]:
         step, rollout = options["step"], options["rollout"]
+        read_variables = hostvars.VariablesReader(self, task_vars)
         if step == "rollback":
             gate = GateInput(store, rollout, {}, self._task.check_mode)
             present = set(task_vars["ansible_play_batch"])
-            return assess.assess_rollback(gate, [name for name in options["hosts"] if name in present], task_vars)
+            return assess.assess_rollback(gate, [name for name in options["hosts"] if name in present], read_variables)
         gate = GateInput(store, rollout, hostvars.find_batch(rollout, task_vars), self._task.check_mode)
         if step == "batch":
             run_ends = rollout["began"] + options["max_runtime"]
-            return assess.assess_batch(gate, options["admission"], task_vars, options["soak"], run_ends)
+            return assess.assess_batch(gate, options["admission"], read_variables, options["soak"], run_ends)
         if step == "probe":
-            return assess.assess_probe(gate, options["assessment"], task_vars)
-        return assess.assess_wave(gate, options["assessment"], options["gates"], options["skip_gates"])
+            return assess.assess_probe(gate, options["assessment"], read_variables)
+        return assess.assess_wave(gate, options["assessment"], options["gates"], options["skip_gates"], read_variables)
 
 
 def _notify(notices: webhooks.Notifier, step: str, assessment: t.Mapping[str, t.Any]) -> None:

@@ -58,7 +58,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         options = _options.parse_options(self, _OPTIONS)
-        variables = hostvars.get_variables(hostvars.get_play_hosts(task_vars), task_vars)
+        variables = hostvars.VariablesReader(self, task_vars)(hostvars.get_play_hosts(task_vars))
         store = StoreClient(self, task_vars)
         try:
             if options["mode"] == "slice":
@@ -144,7 +144,7 @@ class ActionModule(ActionBase):
         rollout = rollback.begin_rollback(
             store,
             list(variables),
-            _parse_wave(options["wave"]),
+            common_options.parse_wave("livepatch_wave", options["wave"]),
             options["cohort"],
             options["reason"],
             timeouts.compute_lease_seconds(variables),
@@ -153,9 +153,3 @@ class ActionModule(ActionBase):
         count = format_count(rollout["hosts"], "host")
         show_lines(self._display.display, [f"Of the plan {rollout['hash'][:12]}: {count} to roll back"])
         return {"changed": False, "rollout": rollout}
-
-
-def _parse_wave(text: str) -> int | None:
-    if text != "all" and not text.isdigit():
-        raise PlanError(f"livepatch_wave is {text!r}: set it to the number of a wave, or to all")
-    return None if text == "all" else int(text)

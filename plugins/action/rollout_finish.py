@@ -59,7 +59,7 @@ class ActionModule(ActionBase):
         options = _options.parse_options(self, _OPTIONS)
         rollout = options["rollout"]
         store = StoreClient(self, task_vars, rollout)
-        variables = hostvars.get_variables(hostvars.get_play_hosts(task_vars), task_vars)
+        variables = hostvars.VariablesReader(self, task_vars)(hostvars.get_play_hosts(task_vars))
         try:
             ended = finish.finish_run(store, rollout, variables, self._task.check_mode)
             problems = [_describe_problem(rollout, ended)]

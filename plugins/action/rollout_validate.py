@@ -9,14 +9,12 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
-from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _formatting, _options
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema, validation
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hostvars, schema, validation
 
 _OPTIONS: dict[str, t.Any] = {"check_hosts": {"type": "bool", "default": True}}
 _TARGETS = "livepatch_targets"
@@ -30,13 +28,6 @@ OPERATOR_SETTINGS = frozenset(
         *("livepatch_quarantine_kmp", "livepatch_reason", "livepatch_report_dir", "livepatch_report_mode"),
         *("livepatch_report_request", "livepatch_report_url", "livepatch_scope", "livepatch_store_group"),
         *("livepatch_store_path", "livepatch_wave"),
-    }
-)
-# What later steps read from hostvars of other hosts, where a template cannot use hostvars itself
-_READ_FROM_HOSTVARS = frozenset(
-    {
-        *("livepatch_canary", "livepatch_criticality", "livepatch_lock_timeout", "livepatch_policy"),
-        *("livepatch_service_group", "livepatch_timeout", "livepatch_unreachable_timeout"),
     }
 )
 # Ansible's types of text that is encrypted in the inventory; up to ansible-core 2.18 it is no str.
@@ -73,37 +64,25 @@ class ActionModule(ActionBase):
         """
         :param only: the settings whose values are checked, None for all. Then the names of extra variables are, too.
         """
-        hostvars, extra = task_vars["hostvars"], load_extra_vars(self._loader)
-        # What import_playbook was given; hosts' variables do not have it.
-        of_play = {**self._task._parent._play.get_vars(), **extra}
+        reader = hostvars.VariablesReader(self, task_vars)
         # Variables that an earlier playbook of the same run has registered are as the collection made them.
-        manager = hostvars._variable_manager
-        validator = validation.Validator(extra, self._render_for(hostvars, of_play), time.time())
+        manager = task_vars["hostvars"]._variable_manager
+        validator = validation.Validator(
+            reader.extra, lambda name, value: reader.render(reader.read_raw(name), value), time.time()
+        )
         for name in names:
             variables = {
                 variable: str(value) if type(value).__name__ in _ENCRYPTED else value
-                for variable, value in {**hostvars.raw_get(name), **of_play}.items()
+                for variable, value in reader.read_raw(name).items()
                 if (
                     variable.startswith(schema.PREFIX)
-                    or (variable.startswith(schema.INTERNAL_PREFIX) and variable not in of_play)
+                    or (variable.startswith(schema.INTERNAL_PREFIX) and variable not in reader.of_play)
                 )
-                and (only is None or variable in only or (variable in extra and variable not in schema.SETTINGS))
+                and (only is None or variable in only or (variable in reader.extra and variable not in schema.SETTINGS))
             }
             registered = {*manager._nonpersistent_fact_cache.get(name, ()), *manager._vars_cache.get(name, ())}
             validator.check_host(name, variables, registered)
         return validator.describe_problems()
-
-    def _render_for(self, hostvars: t.Any, of_play: t.Mapping[str, t.Any]) -> validation.Render:
-        def render(host: str, name: str, value: t.Any) -> t.Any:
-            variables = hostvars.raw_get(host)
-            if name not in _READ_FROM_HOSTVARS:
-                variables = {**variables, **of_play, "hostvars": hostvars}
-            try:
-                return self._templar.copy_with_new_env(available_variables=variables).template(value)
-            except AnsibleError as exc:
-                raise PlanError(str(exc)) from exc
-
-        return render
 
     def _list_targets(self, task_vars: dict[str, t.Any]) -> list[str]:
         """The hosts of the pattern that --limit has left.

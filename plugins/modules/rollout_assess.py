@@ -148,11 +148,6 @@ confirm:
   type: list
   elements: str
   sample: [web1]
-kmps:
-  description: The version and release of the KMP that was planned, for each host of RV(confirm).
-  returned: for O(step=wave)
-  type: dict
-  sample: {web1: 3-150400.2.1}
 rollback:
   description: Hosts that have to be rolled back.
   returned: for O(step=wave)
@@ -167,9 +162,10 @@ elsewhere:
   sample: []
 shares:
   description:
-    - Which hosts of the wave each host of the batch asks, in the soak or for their next boot. A wave may be larger than
-      a batch.
+    - Which hosts of the wave each host of the batch asks, in the soak or for their next boot, with the settings of each
+      of these. For the next boot the policy has the version of the KMP that was planned. A wave may be larger than a
+      batch.
   returned: for all but O(step=rollback)
   type: dict
-  sample: {web1: [web1]}
+  sample: {web1: [{host: web1, policy: {}, health_checks: {}, lock_timeout: 60, unreachable_timeout: 300}]}
 """

@@ -528,18 +528,26 @@ def test_the_store_may_be_on_a_host_of_the_inventory(fake_fleet: FakeFleet) -> N
 
 
 def test_waves_that_are_larger_than_a_batch_soak_and_are_confirmed_as_a_whole(each: FakeFleet) -> None:
-    """Each host of the last batch asks its share of the wave."""
+    """Each host of the last batch asks its share of the wave, each with the settings of the one that is asked."""
     hosts = fleet(cohorts="abcde")
+    for name, host in hosts.items():
+        host.variables["livepatch_health_checks"] = {"services": [name]}
     ended = run(each, hosts, livepatch_max_in_flight=2, livepatch_soak=1, livepatch_waves=[])
     assert ended.rc == 0, ended.output
     assert "10 hosts: 10 done" in ended.output
     confirmed = [
-        item["__livepatch_member"]
+        item["__livepatch_member"]["host"]
         for event in ended.events
         if event.kind == "end" and event.action == "fleet.livepatch.livepatch"
         for item in event.result.get("results", ())
     ]
     assert sorted(confirmed) == [f"{cohort}1" for cohort in "abcde"]
+    for name in hosts:
+        commands = [json.loads(line) for line in (each.folder(name) / "commands").read_text().splitlines()]
+        checks = [command[-1] for command in commands if command[:2] == ["systemctl", "is-active"]]
+        assert set(checks) == {name}
+        # When it was verified, and in the soak of its wave
+        assert len(checks) == 2
 
 
 @pytest.mark.slow

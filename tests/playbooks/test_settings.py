@@ -183,9 +183,30 @@ def test_variables_of_import_playbook_are_checked(fake_fleet: FakeFleet, tmp_pat
 def test_a_template_may_use_hostvars(fake_fleet: FakeFleet) -> None:
     common = {"livepatch_repository_url": "http://{{ hostvars['a1'].inventory_hostname }}/r"}
     _assert_taken(_run(fake_fleet, "plan", {}, common))
-    # But where a step reads it of another host.
-    run = _run(fake_fleet, "plan", {}, {"minutes": 9, "livepatch_timeout": "{{ hostvars['a1'].minutes }}"})
-    _assert_refused(fake_fleet, run, "livepatch_timeout: its template cannot be rendered: ")
+    # Where a step reads it of another host, too.
+    common = {"livepatch_criticality": "{{ 1 - hostvars['a1'].share }}"}
+    run = _run(fake_fleet, "plan", {}, common, {"a1": {"share": 0.9}})
+    _assert_taken(run)
+    assert run.rc == 0, run.output
+
+
+def test_no_template_uses_what_hosts_have_answered(fake_fleet: FakeFleet) -> None:
+    common = {"livepatch_criticality": "{{ hostvars['a1'].__livepatch_host.kernel.level | default(0.5) }}"}
+    run = _run(fake_fleet, "plan", {}, common)
+    _assert_refused(fake_fleet, run, "livepatch_criticality: its template uses a variable __livepatch_*")
+
+
+def test_steps_take_what_import_playbook_was_given(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    """Of each host, before what the inventory has and after extra variables."""
+    playbook = tmp_path / "site.yml"
+    given = {"livepatch_canary": "{{ first }}", "livepatch_timeout": 4000}
+    playbook.write_text(json.dumps([{"ansible.builtin.import_playbook": "fleet.livepatch.rollout", "vars": given}]))
+    hosts = {name: FakeHost(variables={"first": name == "a2", "livepatch_timeout": 9}) for name in _HOSTS}
+    run = fake_fleet.run(hosts, [str(playbook), "--check"], {}, common={})
+    (begun,) = run.ended("rollout_begin").values()
+    canaries = begun.result["rollout"]["document"]["waves"][0]["hosts"]
+    assert "a2" in canaries
+    assert "a1" not in canaries
 
 
 def test_where_no_host_matches_nothing_is_done(fake_fleet: FakeFleet) -> None:

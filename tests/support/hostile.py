@@ -90,7 +90,7 @@ CONTROL: dict[str, str] = {
     "include": '"/tmp/fleet.livepatch-owned.yml"',
     "ansible_delegated_vars": '{"a1": {}}',
     "ansible_loop_var": '"__livepatch_member"',
-    "__livepatch_member": '"a1"',
+    "__livepatch_member": '{"host": "a1"}',
     "item": '"a1"',
     "problem": '"a1 is down"',
     "halted": "true",

@@ -15,6 +15,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
     budgets,
     change_windows,
+    common_options,
     halt,
     hosts,
 )
@@ -118,7 +119,8 @@ def _find_wait(
     opened = change_windows.check_windows(options["windows"], options["blackouts"], now, options["min_remaining"])
     if not opened.open:
         return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
-    if {"all", str(wave)} & {approved.strip() for approved in options["approval"]}:
+    needs_approval = {common_options.parse_wave("livepatch_approval", text) for text in options["approval"]}
+    if needs_approval & {None, wave}:
         barred = store.send("list_starters", plan_hash=hash_) if options["approver_not_starter"] else ()
         approval = approvals.check_approval(store.send("list_approvals", plan_hash=hash_), hash_, wave, now, barred)
         if approval.verdict != "pass":

@@ -30,6 +30,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput, Rows
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import SUCCESSFUL, Outcome
 
+ReadVariables = t.Callable[[t.Iterable[str]], hostvars.Variables]
+
 # What tasks after a step that could not assess go by: nothing more is done to any host.
 NO_ASSESSMENT: dict[str, t.Any] = {
     "passed": False,
@@ -41,7 +43,6 @@ NO_ASSESSMENT: dict[str, t.Any] = {
     "barred": [],
     "halted": None,
     "confirm": [],
-    "kmps": {},
     "rollback": [],
     "shares": {},
     "elsewhere": [],
@@ -56,7 +57,7 @@ NO_ASSESSMENT: dict[str, t.Any] = {
 def assess_batch(
     gate: GateInput,
     admission: t.Mapping[str, t.Any],
-    task_vars: t.Mapping[str, t.Any],
+    read_variables: ReadVariables,
     soak_seconds: int,
     run_ends: float,
 ) -> dict[str, t.Any]:
@@ -66,7 +67,7 @@ def assess_batch(
     :param run_ends: when this run leaves a soak to the next one, in seconds since the epoch.
     """
     started = admission["start"]
-    variables = hostvars.get_variables(started, task_vars)
+    variables = read_variables(started)
     rows = {row.host: row for row in hostvars.determine_outcomes(started, gate.rollout, variables, gate.read_only)}
     assessment = _assess_hosts(gate, rows, rows, budgets.count_by_outcome(rows.values()))
     finished = assessment["last"] and assessment["passed"] and not gate.read_only
@@ -79,25 +80,25 @@ def assess_batch(
     now = time.time()
     began = now if started or soaking_since is None else soaking_since
     schedule = soak.schedule(began, soak_seconds, now, run_ends)
-    return _with_soak(gate, assessment, schedule)
+    return _with_soak(gate, assessment, schedule, read_variables)
 
 
-def assess_probe(
-    gate: GateInput, assessment: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]
-) -> dict[str, t.Any]:
+def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variables: ReadVariables) -> dict[str, t.Any]:
     """The wave's hosts were asked again in the soak.
 
     :param assessment: what the step before returned, be it another probe.
     """
     before = gate.load_outcomes(gate.wave_hosts)
     members = [name for name, row in before.items() if row.outcome in SUCCESSFUL]
-    answers = hostvars.get_member_answers(hostvars.get_variables(gate.batch["hosts"], task_vars), hostvars.SOAK_PROBE)
-    variables = hostvars.get_variables(members, task_vars)
+    answers = hostvars.get_member_answers(read_variables(gate.batch["hosts"]), hostvars.SOAK_PROBE)
+    variables = read_variables(members)
     now = {name: outcome.apply_probe(before[name], answers.get(name), variables[name]) for name in members}
     changed = {name: row for name, row in now.items() if row != before[name]}
     # A wave's budget is that of its soak: how many a batch of it had is not known any more.
     probed = {**_assess_hosts(gate, changed, {**before, **now}, {}), "soak": assessment["soak"]}
-    probed["shares"] = gate.share_out([name for name, row in now.items() if row.outcome in SUCCESSFUL])
+    probed["shares"] = gate.share_out(
+        [hostvars.build_member(name, variables[name]) for name, row in now.items() if row.outcome in SUCCESSFUL]
+    )
     due = assessment["soak"]["probes"][-1]
     halted = gate.check_halt() if time.time() < due else None
     if halted is not None:
@@ -111,6 +112,7 @@ def assess_wave(
     assessment: t.Mapping[str, t.Any],
     gates: t.Sequence[t.Mapping[str, t.Any]],
     skip_gates: t.Mapping[str, t.Any],
+    read_variables: ReadVariables,
 ) -> dict[str, t.Any]:
     """The last word on a batch: whether the rollout goes on, which hosts are confirmed, and which are rolled back.
 
@@ -119,27 +121,31 @@ def assess_wave(
     rows = {} if gate.read_only else gate.load_outcomes(gate.wave_hosts)
     end = _decide_end(gate, assessment, rows, gates, skip_gates)
     if gate.read_only:
-        return {**end, "rollback": [], "confirm": [], "kmps": {}, "shares": {}, "elsewhere": []}
+        return {**end, "rollback": [], "confirm": [], "shares": {}, "elsewhere": []}
     rollback = _select_rollback(gate, end, rows)
     confirm: list[str] = []
     if gate.is_strict and end["go"] and assessment["last"]:
         confirm = [name for name, row in rows.items() if row.outcome in SUCCESSFUL and row not in rollback]
+    variables, planned = read_variables(confirm), gate.document["hosts"]
+    # Just that, though something newer has come out in the soak.
+    members = [
+        hostvars.build_member(name, variables[name], {"kmp_version": hosts.get_evr(planned[name]["kmp"])})
+        for name in confirm
+    ]
     _record_end(gate, end, rows, rollback)
     return {
         **end,
         "rollback": [row.host for row in rollback],
         "confirm": confirm,
-        # Just that, though something newer has come out in the soak.
-        "kmps": {name: hosts.get_evr(gate.document["hosts"][name]["kmp"]) for name in confirm},
-        "shares": gate.share_out(confirm),
+        "shares": gate.share_out(members),
         "elsewhere": [row.host for row in rollback if row.host not in gate.batch["hosts"]],
     }
 
 
-def assess_rollback(gate: GateInput, names: t.Sequence[str], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def assess_rollback(gate: GateInput, names: t.Sequence[str], read_variables: ReadVariables) -> dict[str, t.Any]:
     """These hosts were rolled back, or not."""
     before = gate.load_outcomes(names)
-    variables = hostvars.get_variables(names, task_vars)
+    variables = read_variables(names)
     rows = {
         name: outcome.apply_rollback(
             before[name], hostvars.get_answer(variables[name], hostvars.ROLLED_BACK), variables[name]
@@ -200,11 +206,14 @@ def _assess_hosts(gate: GateInput, news: Rows, rows: Rows, batch_counts: budgets
     }
 
 
-def _with_soak(gate: GateInput, assessment: dict[str, t.Any], schedule: soak.Soak) -> dict[str, t.Any]:
-    shares: dict[str, list[str]] = {}
+def _with_soak(
+    gate: GateInput, assessment: dict[str, t.Any], schedule: soak.Soak, read_variables: ReadVariables
+) -> dict[str, t.Any]:
+    shares: dict[str, t.Any] = {}
     if schedule.probes:
         rows = gate.load_outcomes(gate.wave_hosts)
-        shares = gate.share_out([name for name, row in rows.items() if row.outcome in SUCCESSFUL])
+        variables = read_variables(name for name, row in rows.items() if row.outcome in SUCCESSFUL)
+        shares = gate.share_out([hostvars.build_member(name, of_host) for name, of_host in variables.items()])
     return {**assessment, "shares": shares, "soak": dataclasses.asdict(schedule)}
 
 

@@ -6,12 +6,25 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 
 # Of each step but the first: what rollout_begin returned
 STEP_OPTIONS: dict[str, t.Any] = {"rollout": {"type": "dict", "required": True}}
+
+
+def parse_wave(name: str, text: str) -> int | None:
+    """Parse the number of a wave, or all.
+
+    :param name: of the setting.
+    :returns: None for all.
+    :raises PlanError: it is neither.
+    """
+    if not re.fullmatch(r"all|[0-9]{1,9}", text.strip()):
+        raise PlanError(f"{name} is {text!r}: set it to the number of a wave, or to all")
+    return None if text.strip() == "all" else int(text)
 
 
 def validate_whole_inventory(task_vars: t.Mapping[str, t.Any]) -> None:

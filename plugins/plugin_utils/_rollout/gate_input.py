@@ -70,10 +70,13 @@ class GateInput:
         stored = self.store.send_fenced("renew_lease")["halt"]
         return None if stored is None else halt.describe_halt(stored)
 
-    def share_out(self, members: t.Sequence[str]) -> dict[str, list[str]]:
-        """Which hosts of the wave each host of the batch asks: itself, and its share of those of earlier batches."""
+    def share_out(self, members: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, list[t.Mapping[str, t.Any]]]:
+        """Which hosts of the wave each host of the batch asks: itself, and its share of those of earlier batches.
+
+        :param members: by `hostvars.build_member`.
+        """
         batch_hosts = list(self.batch["hosts"])
-        shares = {name: [name] for name in members if name in set(batch_hosts)}
-        for number, name in enumerate([name for name in members if name not in shares]):
-            shares.setdefault(batch_hosts[number % len(batch_hosts)], []).append(name)
+        shares = {member["host"]: [member] for member in members if member["host"] in set(batch_hosts)}
+        for number, member in enumerate([member for member in members if member["host"] not in shares]):
+            shares.setdefault(batch_hosts[number % len(batch_hosts)], []).append(member)
         return shares

@@ -13,9 +13,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible.errors import AnsibleError
+from ansible.utils.vars import load_extra_vars
+
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer, read_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, outcome, schema
 
 # livepatch_info before anything is done
 GATHERED = "__livepatch_host"
@@ -34,8 +37,10 @@ ROLLED_BACK = "__livepatch_install_end"
 DOWNLOAD = "__livepatch_download"
 # rollout_admit
 ADMISSION = "__livepatch_admission"
-# The variable of such loops
+# The variable of such loops, which has what the member is asked with
 MEMBER = "__livepatch_member"
+# Those of its settings
+_MEMBER_SETTINGS = ("policy", "health_checks", "lock_timeout", "unreachable_timeout")
 
 # Hosts' variables, by host
 Variables = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -46,9 +51,64 @@ def get_play_hosts(task_vars: t.Mapping[str, t.Any]) -> list[str]:
     return list(task_vars["ansible_play_hosts_all"])
 
 
-def get_variables(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> Variables:
-    """The hosts' variables. Ansible works out all of a host's each time that it is asked: ask once."""
-    return {name: task_vars["hostvars"][name] for name in names}
+class VariablesReader:
+    """Reads hosts' variables as the tasks of these hosts see them: extra variables and those of the play, among them
+    what import_playbook was given, come before the inventory's.
+
+    :param action: the action plugin that reads.
+    """
+
+    def __init__(self, action: t.Any, task_vars: t.Mapping[str, t.Any]) -> None:
+        self._hostvars = task_vars["hostvars"]
+        self._templar = action._templar
+        self.extra: t.Mapping[str, t.Any] = load_extra_vars(action._loader)
+        self.of_play: t.Mapping[str, t.Any] = {**action._task._parent._play.get_vars(), **self.extra}
+
+    def __call__(self, names: t.Iterable[str]) -> Variables:
+        """Ansible works out all of a host's variables each time that it is asked: ask once."""
+        return {name: _HostVariables(self, name, self.read_raw(name)) for name in names}
+
+    def read_raw(self, name: str) -> dict[str, t.Any]:
+        """A host's variables, templates among them."""
+        return {**self._hostvars.raw_get(name), **self.of_play}
+
+    def render(self, raw: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
+        """
+        :param raw: the variables of the host whose value it is.
+        :raises PlanError: it has a template that cannot be rendered.
+        """
+        variables = {**raw, "hostvars": self._hostvars}
+        try:
+            return self._templar.copy_with_new_env(available_variables=variables).template(value)
+        except AnsibleError as exc:
+            raise PlanError(str(exc)) from exc
+
+
+class _HostVariables(t.Mapping[str, t.Any]):
+    """The variables of one host, rendered when they are read."""
+
+    def __init__(self, reader: VariablesReader, name: str, raw: t.Mapping[str, t.Any]) -> None:
+        self._reader = reader
+        self._name = name
+        self._raw = raw
+
+    def __getitem__(self, key: str) -> t.Any:
+        value = self._raw[key]
+        # What tasks have registered holds no templates, whatever it looks like.
+        if key.startswith(schema.INTERNAL_PREFIX):
+            return value
+        try:
+            return self._reader.render(self._raw, value)
+        except PlanError as exc:
+            if key in schema.SETTINGS:
+                raise PlanError(f"{key} of {self._name}: its template cannot be rendered: {exc}") from exc
+            return value
+
+    def __iter__(self) -> t.Iterator[str]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
 
 
 def require_gathered(variables_by_host: Variables) -> None:
@@ -110,10 +170,22 @@ def get_latest_answer(variables: t.Mapping[str, t.Any]) -> Answer | None:
     return latest
 
 
+def build_member(
+    name: str, variables: t.Mapping[str, t.Any], policy: t.Mapping[str, t.Any] | None = None
+) -> dict[str, t.Any]:
+    """What a host is asked with where another one's task asks it: its own settings.
+
+    :param policy: what takes the place of these parts of its policy.
+    :raises PlanError: one of them has a wrong type.
+    """
+    settings = {key: schema.read(variables, schema.PREFIX + key) for key in _MEMBER_SETTINGS}
+    return {"host": name, **settings, "policy": {**settings["policy"], **(policy or {})}}
+
+
 def get_member_answers(variables_by_host: Variables, name: str) -> dict[str, Answer]:
     """The answers to a task that each of these hosts ran in a loop, delegated to its share of the wave; by member."""
     return {
-        str(result[MEMBER]): read_result(result)
+        str(result[MEMBER]["host"]): read_result(result)
         for variables in variables_by_host.values()
         for result in (variables.get(name) or {}).get("results", ())
     }

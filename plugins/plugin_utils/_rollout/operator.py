@@ -11,7 +11,7 @@ import datetime
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import lease
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options, lease
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 OPTIONS: dict[str, t.Any] = {
@@ -84,14 +84,13 @@ def _reject(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
 
 
 def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted: bool) -> Result:
-    wave, plan_hash = options["wave"], options["plan_hash"]
+    plan_hash = options["plan_hash"]
     if not plan_hash:
         raise PlanError("the hash of the plan is missing: set livepatch_plan_hash to the last line of playbook plan")
-    if wave != "all" and not wave.isdigit():
-        raise PlanError(f"livepatch_wave is {wave!r}: set it to the number of a wave, or to all")
+    wave = common_options.parse_wave("livepatch_wave", options["wave"])
     # A plan that was never saved cannot be approved: that would approve whatever comes.
     document = store.send("load_plan", plan_hash=plan_hash)
-    if wave != "all" and int(wave) >= len(document["waves"]):
+    if wave is not None and wave >= len(document["waves"]):
         raise PlanError(f"the plan {plan_hash[:12]} has no wave {wave}: it has {len(document['waves'])}, from 0")
     approver = store.person.name
     if granted:
@@ -99,13 +98,13 @@ def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted
     changed = store.send(
         "approve",
         plan_hash=plan_hash,
-        wave=None if wave == "all" else int(wave),
+        wave=wave,
         approver=approver,
         expires=_parse_time(options["expires"]) if options["expires"] else None,
         granted=granted,
         reason=options["reason"],
     )["changed"]
-    waves = "all waves" if wave == "all" else f"wave {wave}"
+    waves = "all waves" if wave is None else f"wave {wave}"
     until = f" until {options['expires']}" if options["expires"] else ""
     state = ("Approved" if granted else "Rejected") + ("" if changed else " already")
     return Result(f"{state}: {waves} of plan {plan_hash[:12]}, by {approver}{until}", changed)

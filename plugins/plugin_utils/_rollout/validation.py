@@ -24,6 +24,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import Pla
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._options import is_blank, parse_file_mode
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     change_windows,
+    common_options,
     schema,
     settings,
     webhooks,
@@ -44,11 +45,11 @@ _NUMBERS_ALLOWED = re.compile(
     r"livepatch_(canaries|max_per_\w+|budget\w*|waves\[\]|approval\[\]|wave|seed|reason)"
     r"|livepatch_policy\.(kmp_version|max_version)"
 )
-_WAVE = re.compile(r"all|\d+")
 # Lines of a message, and hosts in a line
 _MAX_LINES = 20
 _MAX_HOSTS = 3
 _QUOTE = "put the text in quotes"
+_INTERNAL = "internal to the playbooks. Leave it out"
 
 
 @dataclasses.dataclass
@@ -68,14 +69,14 @@ class _Checked:
     problem: str | None = None
 
 
-Render = t.Callable[[str, str, t.Any], t.Any]
+Render = t.Callable[[str, t.Any], t.Any]
 
 
 class Validator:
     """Checks the variables of one host after the other, and keeps what is wrong.
 
     :param extra: names of the extra variables.
-    :param render: makes of a host, a setting and its value the value without templates.
+    :param render: makes of a host and a value the value without templates.
     :param now: seconds since the epoch.
     :raises PlanError: ``render`` raises it where a template cannot be rendered.
     """
@@ -94,7 +95,7 @@ class Validator:
             self._add(name, "internal to the rollout. Leave it out")
         for name in self._extra:
             if name.startswith(schema.INTERNAL_PREFIX):
-                self._add(name, "internal to the playbooks. Leave it out")
+                self._add(name, _INTERNAL)
 
     def check_host(self, host: str, variables: t.Mapping[str, t.Any], registered: t.Container[str] = ()) -> None:
         """
@@ -111,7 +112,7 @@ class Validator:
                 elif name not in schema.OUTPUTS:
                     unknown.append(name)
             elif name.startswith(schema.INTERNAL_PREFIX) and name not in self._extra and name not in registered:
-                self._add(name, "internal to the playbooks. Leave it out", host)
+                self._add(name, _INTERNAL, host)
         allowed = values.get(_NAMES_ALLOWED, _Checked()).value or ()
         for name in unknown:
             if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allowed):
@@ -152,8 +153,11 @@ class Validator:
 
     def _check_value(self, host: str, setting: schema.Setting, value: t.Any) -> _Checked:
         if _has_template(value):
+            if schema.INTERNAL_PREFIX in repr(value):
+                # What hosts have answered must not change what is done with others.
+                return _Checked(problem=f"its template uses a variable {schema.INTERNAL_PREFIX}*: {_INTERNAL}")
             try:
-                value = self._render(host, setting.name, value)
+                value = self._render(host, value)
             except PlanError as exc:
                 return _Checked(problem=f"its template cannot be rendered: {exc}")
         # Hosts whose value reads the same have the same one.
@@ -321,18 +325,12 @@ def _read_plan_defaults() -> dict[str, t.Any]:
 
 def _check_approval(value: list[str], now: float) -> None:
     for wave in value:
-        if not _WAVE.fullmatch(wave.strip()):
-            raise PlanError(f"{wave!r} is neither all nor the number of a wave")
+        common_options.parse_wave("livepatch_approval", wave)
 
 
 def _check_criticality(value: float, now: float) -> None:
     if value > 1:
         raise PlanError(f"{value} is not from 0 (goes first) to 1 (goes last)")
-
-
-def _check_wave(value: str, now: float) -> None:
-    if not _WAVE.fullmatch(value):
-        raise PlanError(f"{value!r} is neither all nor the number of a wave")
 
 
 def _check_health_checks(value: dict[str, t.Any], now: float) -> None:
@@ -370,7 +368,7 @@ _MEANINGS: dict[str, t.Callable[[t.Any, float], t.Any]] = {
     "livepatch_policy": _check_policy,
     "livepatch_report_mode": lambda value, now: parse_file_mode("livepatch_report_mode", value) if value else None,
     "livepatch_service_group": _check_service_group,
-    "livepatch_wave": _check_wave,
+    "livepatch_wave": lambda value, now: common_options.parse_wave("livepatch_wave", value),
     "livepatch_webhooks": lambda value, now: webhooks.parse_webhooks(value),
     "livepatch_windows": lambda value, now: change_windows.check_windows(value, (), now, 0),
 }

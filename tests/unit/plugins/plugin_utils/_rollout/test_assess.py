@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from pathlib import Path
 
-import jinja2
 import pytest
-import yaml
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import assess
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import assess, schema
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
 
-_CONFIRM = Path(__file__).parents[5] / "roles/rollout/tasks/confirm.yml"
 # By host: what was planned for it
 PLANNED = {"a1": "kernel-livepatch-6_4-3-1.2", "b1": "kernel-livepatch-6_4_1-default-2-1.1"}
+VARIABLES = {"a1": {"livepatch_policy": {"kmp_version": "3", "min_age": 7}, "livepatch_lock_timeout": "9"}}
 
 
 class FakeStore:
@@ -54,33 +51,20 @@ def assess_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "coh
     }
     rollout = {"id": "r", "hash": "h", "fence": 1, "started": 0.0, "document": document}
     gate = GateInput(t.cast(t.Any, FakeStore(rows)), rollout, {"wave": 0, "hosts": list(batch)}, False)
-    return assess.assess_wave(gate, assessment, [], {})
+    return assess.assess_wave(gate, assessment, [], {}, lambda names: {name: VARIABLES.get(name, {}) for name in names})
 
 
 def test_the_next_boot_of_a_canary_gets_what_was_planned_for_it() -> None:
-    """Also one of an earlier batch, and by its own policy, though that asks for any build of a version."""
+    """Also one of an earlier batch, and by its own settings, though its policy asks for any build of a version."""
     gate = assess_canaries("b1")
-    assert (gate["confirm"], gate["shares"]) == (["a1", "b1"], {"b1": ["b1", "a1"]})
-    (task,) = yaml.safe_load(_CONFIRM.read_text())[0]["block"]
-    environment = jinja2.Environment()
-    environment.filters["combine"] = lambda one, other: {**one, **other}
-    policy = environment.compile_expression(task["fleet.livepatch.livepatch"]["policy"].strip("{} "))
-    variables: dict[str, t.Any] = {
-        "__livepatch_assessment": gate,
-        "hostvars": {"a1": {"livepatch_policy": {"kmp_version": "3", "min_age": 7}}, "b1": {}},
-        # The role's default
-        "livepatch_policy": {},
-    }
-    assert policy(__livepatch_member="a1", inventory_hostname="b1", **variables) == {
-        "kmp_version": "3-1.2",
-        "min_age": 7,
-    }
-    assert policy(__livepatch_member="b1", inventory_hostname="b1", **variables) == {"kmp_version": "2-1.1"}
-    variables["livepatch_policy"] = {"severity": "low"}
-    # What was given for a whole playbook is no host's; else it is that of the host that asks.
-    common = {"kmp_version": "2-1.1", "severity": "low"}
-    assert policy(__livepatch_member="b1", inventory_hostname="b1", **variables) == common
-    assert policy(__livepatch_member="b1", inventory_hostname="a1", **variables) == {"kmp_version": "2-1.1"}
+    assert gate["confirm"] == ["a1", "b1"]
+    ((asker, members),) = gate["shares"].items()
+    assert (asker, [member["host"] for member in members]) == ("b1", ["b1", "a1"])
+    own, other = members
+    assert other["policy"]["kmp_version"] == "3-1.2"
+    assert (other["policy"]["min_age"], other["lock_timeout"]) == (7, 9)
+    assert own["policy"]["kmp_version"] == "2-1.1"
+    assert own["lock_timeout"] == schema.SETTINGS["livepatch_lock_timeout"].default
 
 
 @pytest.mark.parametrize(("scope", "back"), [("rollout", ["a1", "b1"]), ("kmp", ["a1"]), ("cohort", ["a1"])])
@@ -97,9 +81,9 @@ def test_each_host_of_the_wave_is_asked_again_in_the_soak(batch: list[str]) -> N
     names = [f"h{number}" for number in range(10)]
     gate = GateInput(t.cast(t.Any, None), {}, {"wave": 0, "hosts": batch}, False)
     for members in (names, names[:3], []):
-        shares = gate.share_out(members)
-        assert sorted(name for share in shares.values() for name in share) == sorted(members)
+        shares = gate.share_out([{"host": name} for name in members])
+        assert sorted(member["host"] for share in shares.values() for member in share) == sorted(members)
         assert set(shares) <= set(batch)
-        assert all(name in shares[name] for name in members if name in batch)
-    sizes = [len(share) for share in gate.share_out(names).values()]
+        assert all({"host": name} in shares[name] for name in members if name in batch)
+    sizes = [len(share) for share in gate.share_out([{"host": name} for name in names]).values()]
     assert max(sizes) - min(sizes) <= 1

@@ -28,7 +28,10 @@ def test_a_batch_of_another_run_is_refused() -> None:
 
 
 def test_results_of_a_loop_are_by_the_host_that_was_asked() -> None:
-    results = [{"__livepatch_member": "web1", "changed": False}, {"__livepatch_member": "web3", "changed": True}]
+    results = [
+        {"__livepatch_member": hostvars.build_member("web1", {}), "changed": False},
+        {"__livepatch_member": hostvars.build_member("web3", {}), "changed": True},
+    ]
     variables: dict[str, t.Any] = {"web1": {"__livepatch_soak_probe": {"results": results}}, "web2": {}}
     found = hostvars.get_member_answers(variables, hostvars.SOAK_PROBE)
     assert {name: answer.changed for name, answer in found.items()} == {"web1": False, "web3": True}

@@ -50,7 +50,7 @@ def check(
     hosts: Mapping[str, Mapping[str, t.Any]],
     extra: Mapping[str, t.Any] | None = None,
     registered: Mapping[str, set[str]] | None = None,
-    render: validation.Render = lambda _host, _name, value: value,
+    render: validation.Render = lambda _host, value: value,
 ) -> list[str]:
     validator = validation.Validator(extra or {}, render, NOW)
     for name, variables in hosts.items():
@@ -159,8 +159,8 @@ def test_what_rollouts_pass_to_roles_is_no_extra_variable(name: str) -> None:
         ("livepatch_preflight_tolerate", ["dsik"], "value of livepatch_preflight_tolerate must be one or more of: "),
         ("livepatch_policy", {"severity": "high"}, "value of severity must be one of"),
         # What a later step would refuse
-        ("livepatch_approval", ["canaries"], "'canaries' is neither all nor the number of a wave"),
-        ("livepatch_approval", "1, All", "' All' is neither"),
+        ("livepatch_approval", ["canaries"], "is 'canaries': set it to the number of a wave, or to all"),
+        ("livepatch_approval", "1, All", "is ' All': set it to the number of a wave, or to all"),
         ("livepatch_assertions", ["length("], "'length('"),
         ("livepatch_blackouts", [{"till": "22:00"}], "till"),
         ("livepatch_budget", "some", "is 'some': set a number of hosts"),
@@ -177,7 +177,7 @@ def test_what_rollouts_pass_to_roles_is_no_extra_variable(name: str) -> None:
         ("livepatch_max_per_wave", "0", "is 0, which admits no host to any wave"),
         ("livepatch_policy", {"issued_before": "soon"}, "issued_before is 'soon'"),
         ("livepatch_skip_gates", {"desk": "x"}, "there is no gate desk"),
-        ("livepatch_wave", "first", "'first' is neither all nor the number of a wave"),
+        ("livepatch_wave", "first", "is 'first': set it to the number of a wave, or to all"),
         ("livepatch_webhooks", [{}], "each one needs a url"),
         ("livepatch_windows", [{"start": "22:00"}], "minutes"),
     ],
@@ -220,7 +220,7 @@ def test_what_differs_between_hosts() -> None:
 
 
 def test_templates_are_rendered_for_each_host() -> None:
-    def render(host: str, _name: str, value: t.Any) -> t.Any:
+    def render(host: str, value: t.Any) -> t.Any:
         if host == "a2":
             raise PlanError("'nope' is undefined")
         return {"{{ age }}": "soon", "{{ soak }}": 60}.get(value, value)
