@@ -29,6 +29,10 @@ class Unmeasured(LivepatchError):
     """Something that decides the host's state could not be measured."""
 
 
+class Malformed(Unmeasured):
+    """What was read is not what it should be: another try, or another host, would read the same."""
+
+
 class RepositoryDown(Unmeasured):
     """A repository did not answer: nothing is known about what it offers."""
 

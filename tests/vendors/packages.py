@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 
 from tests.lab.process import run
@@ -89,6 +90,9 @@ class Kmp:
     script: str = "exit 0"
     arch: str = "x86_64"
     extra: str = ""
+    # MiB of zeros: another file of the package, and what its module is unpacked to
+    ballast: int = 0
+    packed: int = 0
     # Whether several may be installed side by side
     multiversion: bool = False
 
@@ -104,7 +108,7 @@ class Kmp:
 
     @property
     def module(self) -> str:
-        return f"livepatch-{self.evr.replace('.', '_')[:40]}.ko"
+        return f"livepatch-{self.evr.replace('.', '_')[:40]}.ko{'.gz' if self.packed else ''}"
 
 
 _KMP = """
@@ -124,10 +128,11 @@ A live patch.
 %install
 mkdir -p %{{buildroot}}/lib/modules/{kernel}/livepatch
 cp {module} %{{buildroot}}/lib/modules/{kernel}/livepatch/
+truncate -s {ballast}M %{{buildroot}}/lib/modules/{kernel}/livepatch/ballast
 %post
 {script}
 %files
-/lib/modules/{kernel}/livepatch/{file}
+/lib/modules/{kernel}/livepatch/*
 %changelog
 * Mon Nov 23 2026 Somebody <somebody@example.com>
 - Fix for CVE-2026-0001
@@ -163,7 +168,11 @@ class Builder:
     def build_kmp(self, kmp: Kmp) -> Path:
         if kmp not in self._built:
             module = self._folder / kmp.module
-            module.write_bytes(factories.module(build_id=f"{kmp.level:02x}" * 20))
+            content = factories.module(build_id=f"{kmp.level:02x}" * 20)
+            if kmp.packed:
+                zeros = zlib.compressobj(1, zlib.DEFLATED, 31)
+                content = b"".join(zeros.compress(bytes(1 << 20)) for _ in range(kmp.packed)) + zeros.flush()
+            module.write_bytes(content)
             version, release = kmp.version_release
             values = dataclasses.asdict(kmp) | {
                 "version": version,
@@ -172,7 +181,6 @@ class Builder:
                 "several": "Provides: multiversion(kernel)" if kmp.multiversion else "",
                 "kernel": RELEASE,
                 "module": str(module),
-                "file": module.name,
             }
             self._built[kmp] = self._build(_KMP.format(**values), kmp.arch, kmp.key)
         return self._built[kmp]

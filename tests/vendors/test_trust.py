@@ -10,6 +10,7 @@ In each case the vendor's own KMPs are offered as well, and they are what must b
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import typing as t
 from collections.abc import Callable
@@ -265,3 +266,15 @@ def test_version_of_5000_digits(case: Case, show: Show) -> None:
     case.repositories.add("another", [case.kmp(version="9" * 5000, key=None)], checked=False)
     show(case.apply(), "the vendor's level 3 is active, the other one is refused and named")
     assert case.installed() == [f"{case.evr(3)} vendor"]
+
+
+@pytest.mark.parametrize("bomb", [{"ballast": 1200}, {"packed": 4096}], ids=["payload", "module"])
+def test_bomb_that_the_vendor_has_signed(case: Case, show: Show, bomb: dict[str, int]) -> None:
+    """Of a stranger it would not even be opened."""
+    case.repositories.add("updates", [*map(case.kmp, (1, 2, 3)), case.kmp(99, **bomb)])
+    Path("/proc/self/clear_refs").write_text("5")  # what the process has taken at the most begins anew
+    happened = case.apply()
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    show(f"{int(peak) >> 10} MiB: {happened}", "level 3 is active, the bomb is refused and named, below 300 MiB")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert int(peak) < 300 << 10

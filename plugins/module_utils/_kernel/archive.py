@@ -22,10 +22,15 @@ _LONGEST_NAME = 4096
 _FILES_MAX = 200000
 
 
+class Truncated(ValueError):
+    """It ends before its end."""
+
+
 def read_files(stream: "Stream", wanted: Callable[[str], bool]) -> Dict[str, bytes]:
     """Read the wanted files of one archive, by their absolute paths. What follows it is left in the stream.
 
-    :raises ValueError: it is no archive, is truncated, or has more, longer or larger files than any.
+    :raises Truncated: it is truncated.
+    :raises ValueError: it is no archive, or has more, longer or larger files than any.
     """
     contents: Dict[str, bytes] = {}
     left = LARGEST_FILE
@@ -73,14 +78,14 @@ class Stream:
             raise ValueError(f"more than {_FILES_MAX} files")
 
     def take(self, size: int) -> bytes:
-        """:raises ValueError: there are not that many bytes."""
+        """:raises Truncated: there are not that many bytes."""
         parts: List[bytes] = []
         while size > len(self._kept):
             parts.append(self._kept)
             size -= len(self._kept)
             self._kept = next(self._pieces, b"")
             if not self._kept:
-                raise ValueError("it is truncated")
+                raise Truncated("it is truncated")
         parts.append(self._kept[:size])
         self._kept = self._kept[size:]
         return b"".join(parts)
@@ -90,7 +95,7 @@ class Stream:
             size -= len(self._kept)
             self._kept = next(self._pieces, b"")
             if not self._kept:
-                raise ValueError("it is truncated")
+                raise Truncated("it is truncated")
         self._kept = self._kept[size:]
 
     def skip_zeros(self) -> None:

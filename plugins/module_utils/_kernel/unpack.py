@@ -15,7 +15,7 @@ import re
 import zlib
 from typing import Any, Callable, Generator, Iterator, NamedTuple, Optional, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Malformed, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 
 # It can be closed, which ends the tool that it has started
@@ -47,7 +47,7 @@ class Budget:
         """:raises Unmeasured: nothing is left of it."""
         self._left -= size
         if self._left < 0:
-            raise Unmeasured(f"more than {self._size >> 20} MiB come out of {self._name}")
+            raise Malformed(f"more than {self._size >> 20} MiB come out of {self._name}")
         if self._host.clock() > self._deadline:
             raise Unmeasured(f"unpacking {self._name} took longer than {self._seconds:.0f} s")
 

@@ -14,7 +14,7 @@ import re
 import struct
 from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Malformed, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import archive, elf_notes, unpack
 
@@ -75,7 +75,7 @@ def _read_pieces(host: Host, pieces: Iterator[bytes], path: str) -> ModuleFile:
     except MemoryError as exc:
         raise Unmeasured(f"reading {path} takes more memory than there is") from exc
     except (OverflowError, struct.error, IndexError, ValueError) as exc:
-        raise Unmeasured(f"{path} is not a kernel module that can be read", "Reinstall the package") from exc
+        raise Malformed(f"{path} is not a kernel module that can be read", "Reinstall the package") from exc
 
 
 def parse_elf(data: bytes) -> ModuleFile:

@@ -7,7 +7,7 @@
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Malformed
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import signing
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import module_file, payload, rpm
@@ -64,18 +64,22 @@ def read_file(
     if signature == "good" and signer is None:
         # Two of the host's keys have its ID: either may have signed it.
         return PackageContents(unopened, "unknown_key", None, None, None)
-    modules = payload.extract_files(host, path, _kmp_names.is_module)
-    _require_single_module(content, list(modules))
-    for name, data in modules.items():
-        module = module_file.parse_module(host, data, name)
-        unloadable = signing.explain_refusal(host, kernel, module.signed, module.signer)
-        return PackageContents(content, signature, signer, name, module, unloadable)
+    try:
+        modules = payload.extract_files(host, path, _kmp_names.is_module)
+        _require_single_module(content, list(modules))
+        for name, data in modules.items():
+            module = module_file.parse_module(host, data, name)
+            unloadable = signing.explain_refusal(host, kernel, module.signed, module.signer)
+            return PackageContents(content, signature, signer, name, module, unloadable)
+    except Malformed as exc:
+        # No fault of this host's: an older KMP may do.
+        return PackageContents(content, signature, signer, None, None, str(exc))
     return PackageContents(content, signature, signer, None, None)
 
 
 def _require_single_module(content: rpm.Content, paths: List[str]) -> None:
     if len(paths) > 1 or (not paths and not _kmp_names.is_empty(*content.package[:2])):
-        raise Unmeasured(
+        raise Malformed(
             "{}-{} holds {} livepatch modules, not one".format(*content.package[:2], len(paths)),
             "Report it to the vendor of the KMP",
         )

@@ -11,7 +11,7 @@ written to the host's disk, and only the files that are asked for are kept.
 import contextlib
 from typing import Callable, Dict
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Malformed, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import archive, unpack
 
@@ -30,5 +30,8 @@ def extract_files(host: Host, path: str, wanted: Callable[[str], bool]) -> Dict[
             return archive.read_files(archive.Stream(pieces), wanted)
     except MemoryError as exc:
         raise Unmeasured(f"reading {path} takes more memory than there is") from exc
-    except ValueError as exc:
+    except archive.Truncated as exc:
+        # Perhaps since rpm2cpio was killed
         raise Unmeasured(f"{path} does not hold files that can be read: {exc}", "Download it again") from exc
+    except ValueError as exc:
+        raise Malformed(f"{path} does not hold files that can be read: {exc}") from exc

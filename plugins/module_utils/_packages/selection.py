@@ -228,7 +228,7 @@ def _check_contents(
             ),
         )
     if contents.module is None:
-        return "empty", "it holds no livepatch module"
+        return ("unloadable", contents.unloadable) if contents.unloadable else ("empty", "it holds no livepatch module")
     if contents.module.target_release != kernel.release:
         return (
             "wrong_kernel",
