@@ -171,7 +171,7 @@ class Builder:
             content = factories.module(build_id=f"{kmp.level:02x}" * 20)
             if kmp.packed:
                 zeros = zlib.compressobj(1, zlib.DEFLATED, 31)
-                content = b"".join(zeros.compress(bytes(1 << 20)) for _ in range(kmp.packed)) + zeros.flush()
+                content = b"".join(zeros.compress(bytes(1 << 20)) for _number in range(kmp.packed)) + zeros.flush()
             module.write_bytes(content)
             version, release = kmp.version_release
             values = dataclasses.asdict(kmp) | {
