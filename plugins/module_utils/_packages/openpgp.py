@@ -4,8 +4,9 @@
 
 """OpenPGP public keys, as far as it takes to know which is which. PRIVATE to the collection. Pure.
 
-Nothing is verified here, that is rpm's part: this computes the fingerprints of keys that rpm trusts already. RFC 4880
-(packets: section 4, fingerprints: section 12.2), RFC 9580 for version 6.
+Nothing is verified here, that is rpm's part: this computes fingerprints, and takes the keys of a text apart so that rpm
+can be given some of them. RFC 4880 (packets: section 4, armor: section 6, fingerprints: section 12.2), RFC 9580 for
+version 6.
 """
 
 import base64
@@ -14,20 +15,46 @@ import hashlib
 import re
 from typing import Iterator, List, NamedTuple, Tuple
 
-_BLOCK = re.compile(
-    r"-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL
-)
-_PRIMARY, _USER_ID, _SUBKEY = 6, 13, 14
+BEGIN = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+_END = "-----END PGP PUBLIC KEY BLOCK-----"
+_BLOCK = re.compile(BEGIN + r"[ \t]*\r?\n(.*?)" + _END, re.DOTALL)
+_SIGNATURE, _PRIMARY, _USER_ID, _SUBKEY, _USER_ATTRIBUTE = 2, 6, 13, 14, 17
+# What a public key is made of. gpg looks for keys in other packets as well, such as compressed data.
+_OF_KEYS = frozenset((_SIGNATURE, _PRIMARY, _USER_ID, _SUBKEY, _USER_ATTRIBUTE))
 FINGERPRINT = re.compile(r"[0-9A-F]{40}(?:[0-9A-F]{24})?\Z")
+
+
+class Subkey(NamedTuple):
+    fingerprint: str
+    # The subkey and its signatures, as they were in the text
+    packets: bytes
 
 
 class PublicKey(NamedTuple):
     # Of the primary key, all of it, in capitals
     fingerprint: str
-    # Of the primary key and of its subkeys, 16 digits in small letters
-    key_ids: Tuple[str, ...]
     # The first user ID: whatever the key's maker wrote there
     owner: str
+    # The primary key, its user IDs and their signatures, as they were in the text
+    packets: bytes
+    subkeys: Tuple[Subkey, ...]
+
+    @property
+    def fingerprints(self) -> Tuple[str, ...]:
+        """Of the primary key and of its subkeys."""
+        return (self.fingerprint, *(subkey.fingerprint for subkey in self.subkeys))
+
+    @property
+    def key_ids(self) -> Tuple[str, ...]:
+        """The same as IDs: 16 digits in small letters."""
+        return tuple(map(parse_key_id, self.fingerprints))
+
+
+class _Packet(NamedTuple):
+    tag: int
+    body: bytes
+    # With its header
+    data: bytes
 
 
 def parse_public_keys(text: str) -> List[PublicKey]:
@@ -35,12 +62,32 @@ def parse_public_keys(text: str) -> List[PublicKey]:
 
     :raises ValueError: one of them is damaged.
     """
-    return [key for block in _BLOCK.findall(text) for key in _group_packets(_decode_block(block))]
+    return [key for block in _BLOCK.findall(text) for key in _parse_keys(_decode_block(block))]
 
 
 def parse_key_id(fingerprint: str) -> str:
     """The ID of the key with this fingerprint, 16 digits."""
     return (fingerprint[-16:] if len(fingerprint) == 40 else fingerprint[:16]).lower()
+
+
+def format_armor(packets: bytes) -> str:
+    """Format packets as text (RFC 4880, section 6.2)."""
+    encoded = base64.b64encode(packets).decode("ascii")
+    lines = [encoded[at : at + 64] for at in range(0, len(encoded), 64)]
+    checksum = base64.b64encode(_compute_crc24(packets).to_bytes(3, "big")).decode("ascii")
+    return "\n".join([BEGIN, "", *lines, "=" + checksum, _END, ""])
+
+
+def _compute_crc24(data: bytes) -> int:
+    """RFC 4880, section 6.1."""
+    crc = 0xB704CE
+    for octet in data:
+        crc ^= octet << 16
+        for _bit in range(8):
+            crc <<= 1
+            if crc & 0x1000000:
+                crc ^= 0x1864CFB
+    return crc
 
 
 def _decode_block(block: str) -> bytes:
@@ -53,24 +100,34 @@ def _decode_block(block: str) -> bytes:
         raise ValueError(f"not base64: {exc}") from exc
 
 
-def _group_packets(data: bytes) -> List[PublicKey]:
-    keys: List[PublicKey] = []
-    for tag, body in _iterate_packets(data):
-        if tag == _PRIMARY:
-            fingerprint = _compute_fingerprint(body)
-            keys.append(PublicKey(fingerprint, (parse_key_id(fingerprint),), ""))
-        elif not keys:
+def _parse_keys(data: bytes) -> List[PublicKey]:
+    groups: List[List[_Packet]] = []
+    for packet in _iterate_packets(data):
+        if packet.tag == _PRIMARY:
+            groups.append([])
+        elif not groups:
             raise ValueError("it does not begin with a public key")
-        elif tag == _SUBKEY:
-            key_ids = (*keys[-1].key_ids, parse_key_id(_compute_fingerprint(body)))
-            keys[-1] = keys[-1]._replace(key_ids=key_ids)
-        elif tag == _USER_ID and not keys[-1].owner:
-            text = body.decode("utf-8", "replace")
-            keys[-1] = keys[-1]._replace(owner="".join(letter for letter in text[:200] if letter.isprintable()))
-    return keys
+        groups[-1].append(packet)
+    return [_build_key(group) for group in groups]
 
 
-def _iterate_packets(data: bytes) -> Iterator[Tuple[int, bytes]]:
+def _build_key(packets: List[_Packet]) -> PublicKey:
+    # The primary key with what follows it, then each subkey with what follows that
+    parts: List[List[_Packet]] = []
+    for packet in packets:
+        if packet.tag in (_PRIMARY, _SUBKEY):
+            parts.append([])
+        parts[-1].append(packet)
+    primary, *subkeys = (
+        Subkey(_compute_fingerprint(part[0].body), b"".join(packet.data for packet in part if packet.tag in _OF_KEYS))
+        for part in parts
+    )
+    owner = next((packet.body for packet in packets if packet.tag == _USER_ID and packet.body), b"")
+    printable = "".join(letter for letter in owner.decode("utf-8", "replace")[:200] if letter.isprintable())
+    return PublicKey(primary.fingerprint, printable, primary.packets, tuple(subkeys))
+
+
+def _iterate_packets(data: bytes) -> Iterator[_Packet]:
     at = 0
     try:
         while at < len(data):
@@ -81,7 +138,7 @@ def _iterate_packets(data: bytes) -> Iterator[Tuple[int, bytes]]:
             start, size = _parse_length(data, at + 1, first)
             if start + size > len(data):
                 raise ValueError("cut off")
-            yield tag, data[start : start + size]
+            yield _Packet(tag, data[start : start + size], data[at : start + size])
             at = start + size
     except IndexError as exc:
         raise ValueError("cut off") from exc
@@ -90,9 +147,10 @@ def _iterate_packets(data: bytes) -> Iterator[Tuple[int, bytes]]:
 def _parse_length(data: bytes, at: int, first: int) -> Tuple[int, int]:
     """Where a packet's body begins, and its length."""
     if not first & 0x40:
-        octets = (1, 2, 4, 0)[first & 3]
-        if not octets:
-            return at, len(data) - at
+        if first & 3 == 3:
+            # Up to the end, which is for data only: rpm reads a number of eight octets there.
+            raise ValueError("a key without a length")
+        octets = 1 << (first & 3)
         return at + octets, int.from_bytes(data[at : at + octets], "big")
     size = data[at]
     if size < 192:
@@ -106,6 +164,8 @@ def _parse_length(data: bytes, at: int, first: int) -> Tuple[int, int]:
 
 
 def _compute_fingerprint(body: bytes) -> str:
+    if len(body) > 0xFFFF:
+        raise ValueError("a key that is too large")
     if body[:1] == b"\x04":
         return hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body).hexdigest().upper()
     if body[:1] == b"\x06":
