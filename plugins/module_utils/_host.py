@@ -8,6 +8,7 @@ All reading of ``/sys``, ``/proc`` and all running of tools goes through one obj
 can be tested with a directory and a table of recorded outputs in its place.
 """
 
+import contextlib
 import errno
 import fcntl
 import itertools
@@ -16,6 +17,7 @@ import re
 import select
 import selectors
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -134,9 +136,10 @@ class Host:
         finally:
             os.close(descriptor)
 
-    def save(self, path: str, text: str) -> None:
+    def save(self, path: str, text: str, mode: Optional[int] = None) -> None:
         """Write a file so that it is on the disk, and either all of it or nothing.
 
+        :param mode: its permissions, and it is root's; by default the umask and the process decide.
         :raises Unmeasured: it cannot be written.
         """
         target = self.resolve_path(path)
@@ -144,9 +147,17 @@ class Host:
         try:
             if not os.path.isdir(folder):
                 os.makedirs(folder, 0o755)
-            with open(target + ".new", "w", encoding="utf-8") as stream:
+            # The folder may be another user's, so no link is followed that lies there.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(target + ".new")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            with open(
+                os.open(target + ".new", flags, 0o666 if mode is None else 0o600), "w", encoding="utf-8"
+            ) as stream:
                 stream.write(text)
                 stream.flush()
+                if mode is not None:
+                    _give_to_root(stream.fileno(), mode)
                 os.fsync(stream.fileno())
             os.rename(target + ".new", target)
             descriptor = os.open(folder, os.O_RDONLY)
@@ -156,6 +167,36 @@ class Host:
                 os.close(descriptor)
         except OSError as exc:
             raise Unmeasured(f"cannot write {path}: {exc.strerror}", "Run as root, and check the disk") from exc
+
+    def is_saved(self, path: str, text: str, mode: int) -> bool:
+        """Whether a file is as `save` leaves it."""
+        return self._is_roots(path, stat.S_IFREG, mode) and self.read_bytes(path) == text.encode("utf-8")
+
+    def make_folder(self, path: str, mode: int) -> None:
+        """Create a folder, or make an existing one root's with these permissions.
+
+        :raises Unmeasured: that is not possible.
+        """
+        try:
+            os.makedirs(self.resolve_path(path), mode, exist_ok=True)
+            descriptor = os.open(self.resolve_path(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                _give_to_root(descriptor, mode)
+            finally:
+                os.close(descriptor)
+        except OSError as exc:
+            raise Unmeasured(f"cannot create {path}: {exc.strerror}", "Run as root, and check the disk") from exc
+
+    def has_folder(self, path: str, mode: int) -> bool:
+        """Whether a folder is as `make_folder` leaves it."""
+        return self._is_roots(path, stat.S_IFDIR, mode)
+
+    def _is_roots(self, path: str, kind: int, mode: int) -> bool:
+        try:
+            status = os.lstat(self.resolve_path(path))
+        except OSError:
+            return False
+        return status.st_mode == kind | mode and (os.geteuid() != 0 or (status.st_uid, status.st_gid) == (0, 0))
 
     def unlink(self, path: str) -> None:
         """Remove a file, if it exists."""
@@ -409,3 +450,9 @@ class Host:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+def _give_to_root(descriptor: int, mode: int) -> None:
+    if os.geteuid() == 0:
+        os.fchown(descriptor, 0, 0)
+    os.fchmod(descriptor, mode)

@@ -179,3 +179,49 @@ def test_files_of_the_real_kernel_are_read() -> None:
     assert host.read_text("/proc/sys/kernel/osrelease") == os.uname().release
     assert host.read_text("/proc/version")
     assert host.read_bytes("/proc/self/cmdline")
+
+
+# Files that are root's
+
+
+def _permissions(real: Host, path: str) -> int:
+    return stat.S_IMODE(os.stat(real.resolve_path(path)).st_mode)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_saved_with_permissions(real: Host, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        for mode in (0o644, 0o600):
+            assert not real.is_saved("/directory/c", "text\n", mode)
+            real.save("/directory/c", "text\n", mode)
+            assert real.is_saved("/directory/c", "text\n", mode)
+            assert _permissions(real, "/directory/c") == mode
+        real.make_folder("/a/b", 0o755)
+        assert real.has_folder("/a/b", 0o755)
+    finally:
+        os.umask(before)
+    assert not real.is_saved("/directory/c", "another\n", 0o600)
+    assert real.list_names("/directory") == ["a", "b", "c"]
+
+
+def test_folder_of_others(real: Host) -> None:
+    os.chmod(real.resolve_path("/directory"), 0o777)
+    assert not real.has_folder("/directory", 0o755)
+    real.make_folder("/directory", 0o755)
+    assert real.has_folder("/directory", 0o755)
+    assert not real.has_folder("/file", 0o755)
+    with pytest.raises(Unmeasured, match="cannot create /file"):
+        real.make_folder("/file", 0o755)
+
+
+def test_no_link_is_followed_when_a_file_is_saved(real: Host) -> None:
+    """The folder may be a local user's, who may link what root writes to where root reads."""
+    for name in ("c", "c.new"):
+        os.symlink(real.resolve_path("/file"), real.resolve_path("/directory/" + name))
+    real.save("/directory/c", "text\n", 0o644)
+    assert real.read_bytes("/file") == b" text\n"
+    assert real.is_saved("/directory/c", "text\n", 0o644)
+    os.rename(real.resolve_path("/directory/c"), real.resolve_path("/directory/d"))
+    os.symlink("d", real.resolve_path("/directory/c"))
+    assert not real.is_saved("/directory/c", "text\n", 0o644), "a link is not the file"
