@@ -95,7 +95,7 @@ def _check_transition(livepatch: Dict[str, Any]) -> Check:
 
 def _check_lock(host: Host, policy: Policy) -> Check:
     try:
-        holder = managers.find_manager(host, policy).find_lock_holder()
+        holder = managers.find_manager(host, policy.lock_timeout).find_lock_holder()
     except Unmeasured as exc:
         return Check("package_lock", "fail", str(exc))
     if holder is not None:

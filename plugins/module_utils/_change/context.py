@@ -40,7 +40,7 @@ class Context:
 
     @property
     def manager(self) -> PackageManager:
-        return managers.find_manager(self.host, self.request.policy)
+        return managers.find_manager(self.host, self.request.policy.lock_timeout)
 
     @property
     def loses_support(self) -> bool:

@@ -21,13 +21,15 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port, repo_files, rpm
 
-_REPOSITORIES = "/etc/yum.repos.d"
 _CONFIGURATION = "/etc/dnf/dnf.conf"
 _VERSION_LOCKS = "/etc/dnf/plugins/versionlock.list"
 _CACHE = "/var/cache/dnf"
 # dnf's own (dnf.conf(5), "exit_on_lock"); others exit with 1 and say why
 _LOCKED = 200
 _BETWEEN_TRIES = 2.0
+
+# Else a repository that is down is left out in silence, where its settings allow it.
+_REQUIRE_ALL = "--setopt=*.skip_if_unavailable=False"
 
 # Control characters separate what is queried: the repositories' metadata are XML, which cannot carry them.
 _FIELD, _RECORD = "\x1f", "\x1e"
@@ -56,6 +58,7 @@ class _Entry(NamedTuple):
 
 class Dnf(port.PackageManager):
     name = "dnf"
+    repository_folder = "/etc/yum.repos.d"
 
     def __init__(self, host: Host, lock_timeout: int) -> None:
         super().__init__(host, lock_timeout)
@@ -115,17 +118,27 @@ class Dnf(port.PackageManager):
         return settings.get("main", "cachedir", fallback=_CACHE) if settings.has_section("main") else _CACHE
 
     def _list_enabled(self) -> List[str]:
-        return repo_files.list_enabled(self._host, _REPOSITORIES)
+        return repo_files.list_enabled(self._host, self.repository_folder)
 
     def refresh(self) -> None:
         self._offered = None
-        # Else a repository that is down is left out in silence, where its settings say so.
-        answer = self._dnf("--setopt=*.skip_if_unavailable=False", "--refresh", "makecache")
+        answer = self._dnf(_REQUIRE_ALL, "--refresh", "makecache")
         if answer.rc != 0:
             raise RepositoryDown(
                 f"a repository does not answer (dnf exited with {answer.rc}): {_read_errors(answer)}",
                 "Fix or disable it (dnf repolist -v), or use what is cached (refresh: never)",
             )
+
+    def refresh_repository(self, name: str) -> None:
+        self._offered = None
+        # The answer yes is to the key that the repository's file names, which dnf keeps for its metadata.
+        only = ("--disablerepo=*", f"--enablerepo={name}")
+        answer = self._dnf(_REQUIRE_ALL, "--assumeyes", *only, "--refresh", "makecache")
+        if answer.rc != 0:
+            raise RepositoryDown(_read_errors(answer))
+
+    def search_kmps(self) -> List[port.Candidate]:
+        return [entry.candidate for entry in self._query(cached=False)]
 
     def list_kmp_names(self, release: str) -> List[str]:
         names = [_kmp_names.format_kpatch_name(release), _kmp_names.format_amazon_name(release)]
@@ -151,18 +164,19 @@ class Dnf(port.PackageManager):
         return offered + alone
 
     def _has_excludes(self) -> bool:
-        files = [_CONFIGURATION, *(f"{_REPOSITORIES}/{file}" for file in self._host.list_names(_REPOSITORIES))]
+        folder = self.repository_folder
+        files = [_CONFIGURATION, *(f"{folder}/{file}" for file in self._host.list_names(folder))]
         texts = [self._host.read_text(file) or "" for file in files]
         return bool(self._host.read_text(_VERSION_LOCKS)) or any("exclude" in text for text in texts)
 
-    def _query(self, *options: str) -> List[_Entry]:
+    def _query(self, *options: str, cached: bool = True) -> List[_Entry]:
         """All versions of all KMPs that the repositories have."""
         arguments = ("--showduplicates", "--queryformat", _FORMAT, "kpatch-patch-*", "kernel-livepatch-*")
-        answer = self._dnf("--cacheonly", *options, "repoquery", *arguments)
+        answer = self._dnf(*(("--cacheonly",) if cached else ()), *options, "repoquery", *arguments)
         if answer.rc != 0:
             raise RepositoryDown(
                 f"dnf repoquery exited with {answer.rc}: {_read_errors(answer)}",
-                "Refresh the repositories (refresh: always)",
+                "Refresh the repositories (refresh: always)" if cached else "",
             )
         entries = [_parse_record(record) for record in answer.out.split(_RECORD) if record.strip()]
         return [entry for entry in entries if _kmp_names.is_kmp(entry.candidate.name)]

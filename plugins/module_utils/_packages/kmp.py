@@ -72,7 +72,7 @@ def query_offer(host: Host, kernel: Dict[str, Any], policy: Policy) -> Offer:
     """Query the package manager for the KMPs of this kernel, and examine those that are on the host already."""
     offer = Offer([_kmp_names.format_suse_name(kernel["release"])])
     try:
-        manager = managers.find_manager(host, policy)
+        manager = managers.find_manager(host, policy.lock_timeout)
         offer = offer._replace(
             kmp_names=manager.list_kmp_names(kernel["release"]), metadata_age=manager.compute_metadata_age()
         )
@@ -169,7 +169,7 @@ def examine_selected(host: Host, kernel: Dict[str, Any], offer: Offer, policy: P
     :raises InstallFailed: the package manager refuses to install it.
     :raises Unmeasured: it cannot be downloaded or read.
     """
-    manager = managers.find_manager(host, policy)
+    manager = managers.find_manager(host, policy.lock_timeout)
     examined: Set[Key] = set()
     while True:
         kmp = build_block(host, kernel, offer, policy)

@@ -7,12 +7,11 @@
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import PackageManagerMissing
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import PackageManager
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
 
 
-def find_manager(host: Host, policy: Policy) -> PackageManager:
+def find_manager(host: Host, lock_timeout: int) -> PackageManager:
     """:raises PackageManagerMissing: the host has none that the collection supports."""
     if host.get_mtime("/run/ostree-booted") is not None:
         raise PackageManagerMissing(
@@ -20,13 +19,13 @@ def find_manager(host: Host, policy: Policy) -> PackageManager:
             "Exclude the host, and put the KMP into its image",
         )
     if host.find_tool("zypper"):
-        return Zypper(host, policy.lock_timeout)
+        return Zypper(host, lock_timeout)
     if host.find_tool("dnf"):
         if (host.read_link("/usr/bin/dnf") or "").startswith("dnf5"):
             raise PackageManagerMissing(
                 "this host has dnf 5, and the collection supports dnf up to 4", "Exclude the host"
             )
-        return Dnf(host, policy.lock_timeout)
+        return Dnf(host, lock_timeout)
     raise PackageManagerMissing(
         "this host has neither zypper nor dnf, and the collection supports no other package manager",
         "Install one of them, or exclude the host",

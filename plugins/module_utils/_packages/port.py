@@ -79,6 +79,8 @@ class PackageManager(abc.ABC):
     """
 
     name = ""
+    # Where the files that describe repositories are
+    repository_folder = ""
 
     def __init__(self, host: Host, lock_timeout: int) -> None:
         self._host = host
@@ -158,6 +160,21 @@ class PackageManager(abc.ABC):
         """Refresh the metadata of the repositories.
 
         :raises RepositoryDown: one of them did not answer, or its answer cannot be used.
+        """
+
+    @abc.abstractmethod
+    def refresh_repository(self, name: str) -> None:
+        """Refresh the metadata of one repository.
+
+        :raises RepositoryDown: it did not answer, or its answer cannot be used: the package manager's error.
+        """
+
+    @abc.abstractmethod
+    def search_kmps(self) -> List[Candidate]:
+        """All KMPs that a repository offers for any kernel. Metadata that the package manager takes for old are
+        refreshed first.
+
+        :raises RepositoryDown: that did not work.
         """
 
     @abc.abstractmethod

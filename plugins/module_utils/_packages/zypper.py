@@ -21,12 +21,13 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port, repo_files, rpm
 
-_REPOSITORIES = "/etc/zypp/repos.d"
 # libzypp writes its process ID to this file (ZYPP_LOCKFILE_ROOT)
 _PIDS = ("/run/zypp.pid", "/var/run/zypp.pid")
 _LOCKS = "/etc/zypp/locks"
 _RAW = "/var/cache/zypp/raw"
 _PACKAGES = "/var/cache/zypp/packages"
+
+_KMPS = ("kernel-livepatch-*", "kgraft-patch-*")
 
 _PRIVILEGES = 5
 _LOCKED = 7
@@ -38,6 +39,7 @@ _INSTALLED = (0, 102, 103, 107)
 
 class Zypper(port.PackageManager):
     name = "zypper"
+    repository_folder = "/etc/zypp/repos.d"
 
     def __init__(self, host: Host, lock_timeout: int) -> None:
         super().__init__(host, lock_timeout)
@@ -84,7 +86,7 @@ class Zypper(port.PackageManager):
     def list_metadata(self) -> List[port.Metadata]:
         return [
             port.Metadata(alias, f"{_RAW}/{_escape_alias(alias)}")
-            for alias in repo_files.list_enabled(self._host, _REPOSITORIES)
+            for alias in repo_files.list_enabled(self._host, self.repository_folder)
         ]
 
     @property
@@ -100,15 +102,23 @@ class Zypper(port.PackageManager):
         if answer.rc != 0:
             raise RepositoryDown(f"zypper refresh exited with {answer.rc}: {_read_errors(answer)}")
 
+    def refresh_repository(self, name: str) -> None:
+        answer = self._zypper("refresh", name)
+        if answer.rc != 0 or _list_skipped(answer):
+            raise RepositoryDown(_read_errors(answer))
+
+    def search_kmps(self) -> List[port.Candidate]:
+        return [
+            candidate
+            for candidate in self._search(*_KMPS, refresh=True)
+            if _kmp_names.is_kmp(candidate.name) and candidate.repository is not None
+        ]
+
     def list_kmp_names(self, release: str) -> List[str]:
         return [_kmp_names.format_suse_name(release), _kmp_names.format_kgraft_name(release)]
 
     def list_offered(self, release: str) -> List[port.Candidate]:
-        candidates = [
-            candidate
-            for candidate in self._search("kernel-livepatch-*", "kgraft-patch-*")
-            if _kmp_names.is_kmp(candidate.name)
-        ]
+        candidates = [candidate for candidate in self._search(*_KMPS) if _kmp_names.is_kmp(candidate.name)]
         held = self._list_locked_versions() if candidates else set()
         return [candidate._replace(locked=(candidate.name, candidate.evr) in held) for candidate in candidates]
 
@@ -178,8 +188,9 @@ class Zypper(port.PackageManager):
                 f"Try it by hand: zypper install {paths[0]}",
             )
 
-    def _search(self, *arguments: str) -> List[port.Candidate]:
-        answer = self._zypper("--no-refresh", "search", "--details", "--type", "package", *arguments)
+    def _search(self, *arguments: str, refresh: bool = False) -> List[port.Candidate]:
+        options = () if refresh else ("--no-refresh",)
+        answer = self._zypper(*options, "search", "--details", "--type", "package", *arguments)
         _require_repositories(answer)
         if answer.rc not in (0, _NOT_FOUND):
             raise Unmeasured(f"zypper search exited with {answer.rc}: {_read_errors(answer)}")
@@ -286,14 +297,16 @@ def _read_attribute(element: ElementTree.Element, name: str) -> str:
 
 def _require_repositories(answer: Completed) -> None:
     """Check that zypper skipped no repository: that would look as if the repository did not have the package."""
-    left_out = sorted(
-        set(re.findall(r"Skipping repository '(.+?)' because of the above error", _list_messages(answer)))
-    )
+    left_out = _list_skipped(answer)
     if left_out:
         raise RepositoryDown(
             "repository {} does not answer: {}".format(", ".join(left_out), _read_errors(answer)),
             "Fix or disable it (zypper repos --details), or use what is cached (refresh: never)",
         )
+
+
+def _list_skipped(answer: Completed) -> List[str]:
+    return sorted(set(re.findall(r"Skipping repository '(.+?)' because of the above error", _list_messages(answer))))
 
 
 def _list_messages(answer: Completed, *kinds: str) -> str:

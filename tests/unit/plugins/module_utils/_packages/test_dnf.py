@@ -17,7 +17,6 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Package
 
@@ -178,6 +177,27 @@ def test_download_that_is_cut_off(host: Any, dnf: Dnf, recorded: Any, monkeypatc
     assert host.read_bytes(file) is None
 
 
+def test_refresh_one_repository(host: Any, dnf: Dnf, recorded: Any) -> None:
+    host.answers["dnf"] = Completed(0, "", "")
+    dnf.refresh_repository("lab")
+    assert host.calls[-1][-5:] == ["--assumeyes", "--disablerepo=*", "--enablerepo=lab", "--refresh", "makecache"]
+    assert "--setopt=*.skip_if_unavailable=False" in host.calls[-1]
+    host.answers["dnf"] = recorded("dnf-kpatch-refresh-down")
+    with pytest.raises(RepositoryDown, match="Failed to download metadata for repo 'lab'") as error:
+        dnf.refresh_repository("lab")
+    assert "refresh: never" not in str(error.value), "the advice for all repositories does not fit"
+
+
+def test_search(host: Any, dnf: Dnf, recorded: Any) -> None:
+    host.answers["dnf"] = recorded("dnf-kpatch-query")
+    assert {kmp.name for kmp in dnf.search_kmps()} == {_NAME}
+    assert "--cacheonly" not in host.calls[-1]
+    host.answers["dnf"] = recorded("dnf-kpatch-query-no-cache")
+    with pytest.raises(RepositoryDown) as error:
+        dnf.search_kmps()
+    assert "refresh: always" not in str(error.value)
+
+
 @pytest.mark.parametrize("case", ["refresh-down"])
 def test_repository_down(host: Any, dnf: Dnf, recorded: Any, case: str) -> None:
     host.answers["dnf"] = recorded("dnf-kpatch-" + case)
@@ -284,20 +304,19 @@ def _tool(host: Any, name: str) -> None:
 
 
 def test_found_where_it_is(host: Any) -> None:
-    policy = Policy("never", 600, 60)
     _tool(host, "dnf-3")
     os.symlink("dnf-3", host.resolve_path("/usr/bin/dnf"))
-    assert isinstance(managers.find_manager(host, policy), Dnf)
+    assert isinstance(managers.find_manager(host, 60), Dnf)
     host.put("/run/ostree-booted")
     with pytest.raises(PackageManagerMissing, match="image-based system"):
-        managers.find_manager(host, policy)
+        managers.find_manager(host, 60)
 
 
 def test_dnf5_is_another_one(host: Any) -> None:
     _tool(host, "dnf5")
     os.symlink("dnf5", host.resolve_path("/usr/bin/dnf"))
     with pytest.raises(PackageManagerMissing, match="dnf 5"):
-        managers.find_manager(host, Policy("never", 600, 60))
+        managers.find_manager(host, 60)
 
 
 def test_older_and_removal(host: Any, dnf: Dnf) -> None:

@@ -17,13 +17,11 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers, port, rpm
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
 
 _NAMES = {"6.1": "kernel-livepatch-6_1_0-56-cloud-amd64", "6.12": "kernel-livepatch-6_12_117+deb12-cloud-amd64"}
 _RELEASES = {"6.1": "6.1.0-56-cloud-amd64", "6.12": "6.12.117+deb12-cloud-amd64"}
 _IDS = {"6.1": "3b43fad5034874490492495d552c0af6a5fab235", "6.12": "7f76f39faf07f34cfa9fadd801e131bfa8cb6dc3"}
-_POLICY = Policy("never", 600, 60)
 _EVRS = ["3-150400.2.1", "2-150400.2.1", "1-150400.9.3.1"]
 
 
@@ -241,6 +239,42 @@ def test_refresh(host: Any, zypper: Zypper) -> None:
     assert host.calls == [["zypper", "--non-interactive", "--xmlout", "refresh"]]
 
 
+def test_refresh_one_repository(host: Any, zypper: Zypper, recorded: Any) -> None:
+    host.answers["zypper"] = Completed(0, "<stream/>", "")
+    zypper.refresh_repository("lab")
+    assert host.calls == [["zypper", "--non-interactive", "--xmlout", "refresh", "lab"]]
+    down = recorded("zypper-6.1-refresh-down")
+    for answer in (down, down._replace(rc=0)):
+        host.answers["zypper"] = answer
+        with pytest.raises(RepositoryDown, match=r"Problem retrieving files from 'lab'.*port 33097") as error:
+            zypper.refresh_repository("lab")
+        assert "refresh: never" not in str(error.value), "the advice for all repositories does not fit"
+
+
+@pytest.mark.parametrize(
+    ("case", "kmps"), [("level3", 6), ("no-cache", RepositoryDown), ("locked", PackageManagerLocked)]
+)
+def test_search(host: Any, zypper: Zypper, recorded: Any, case: str, kmps: Any) -> None:
+    host.answers["zypper"] = recorded(f"zypper-6.1-offered-{case}")
+    if isinstance(kmps, int):
+        assert len(zypper.search_kmps()) == kmps
+        assert "--no-refresh" not in host.calls[0]
+        return
+    with pytest.raises(kmps):
+        zypper.search_kmps()
+
+
+def test_search_finds_what_a_repository_offers(host: Any, zypper: Zypper, recorded: Any) -> None:
+    """A KMP that is only installed, and tools with a KMP's name, are offered by none."""
+    answer = recorded("zypper-6.1-offered-nothing")
+    installed = answer.out.replace('repository="lab"', 'repository="(System Packages)"')
+    host.answers["zypper"] = answer._replace(out=installed)
+    assert zypper.search_kmps() == []
+    tools = re.sub('name="[^"]*"', 'name="kernel-livepatch-tools"', answer.out)
+    host.answers["zypper"] = answer._replace(out=tools)
+    assert zypper.search_kmps() == []
+
+
 def test_refresh_repository_down(host: Any, zypper: Zypper, recorded: Any) -> None:
     host.answers["zypper"] = recorded("zypper-6.1-refresh-down")
     with pytest.raises(RepositoryDown, match=r"repository lab does not answer: .*Couldn't connect to server"):
@@ -360,10 +394,10 @@ def test_metadata_age_of_a_broken_file(host: Any, zypper: Zypper) -> None:
 
 def test_found_where_it_is(host: Any) -> None:
     with pytest.raises(PackageManagerMissing, match="neither zypper nor dnf"):
-        managers.find_manager(host, _POLICY)
+        managers.find_manager(host, 60)
     host.put("/usr/bin/zypper")
     os.chmod(host.resolve_path("/usr/bin/zypper"), 0o755)
-    assert isinstance(managers.find_manager(host, _POLICY), Zypper)
+    assert isinstance(managers.find_manager(host, 60), Zypper)
 
 
 def test_older(host: Any, zypper: Zypper) -> None:
