@@ -45,6 +45,14 @@ class PackageManagerLocked(Unmeasured):
     """Another program holds the package manager's lock for longer than the limit."""
 
 
+class NoRepository(LivepatchError):
+    """No repository offers KMPs, and the host cannot change that by itself."""
+
+
+class ImportFailed(LivepatchError):
+    """RPM does not trust just the keys that it was to trust."""
+
+
 class TransactionRefused(LivepatchError):
     """Installing the KMP would do something to the host that a live patch must not do."""
 

@@ -10,6 +10,7 @@ import functools
 import gzip
 import hashlib
 import os
+import re
 import shutil
 import zlib
 from html import escape
@@ -17,6 +18,7 @@ from typing import Any
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import openpgp
 from tests.support import factories
 from tests.support.recordings import load, load_completed
 
@@ -27,6 +29,7 @@ _SIGNATURE = "RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID {}"
 # RPM's flags of a dependency
 _FLAGS = {"": 0, "<": 2, ">": 4, "=": 8, "<=": 10, ">=": 12}
 LAB_KEY = "lab"
+_BLOCK = re.compile("-----BEGIN .*?-----END [^\n]*", re.DOTALL)
 # What is in a package's file as long as it is not all there
 _CUT_OFF = "pack"
 
@@ -62,6 +65,11 @@ def rpm_record(fields: Any) -> str:
     return "<package>{}</package>\n".format(
         "".join(f"<{name}>{text_of(name, field)}</{name}>" for name, field in fields.items())
     )
+
+
+def _name_entry(text: str) -> str:
+    """How rpm 4 calls the entry of a key, up to the release."""
+    return "gpg-pubkey-" + openpgp.parse_public_keys(text)[0].fingerprint[-8:].lower()
 
 
 def quoteattr(text: str) -> str:
@@ -204,6 +212,11 @@ class Machine(Directory):
         }  # type: Any
         # The trusted keys and their owners
         self.keys = {LAB_KEY: "the lab's key"}
+        # Blocks of text that rpm has imported, and one that it imports besides, as if it had found it in the same file
+        self.imported = []  # type: Any
+        self.imports_besides = ""
+        # What zypper says when a repository does not answer
+        self.refresh_error = ""
         self.put("/usr/bin/zypper")
         os.chmod(self.resolve_path("/usr/bin/zypper"), 0o755)
         self.put("/etc/zypp/repos.d/lab.repo", "[lab]\nname=lab\nenabled=1\nbaseurl=http://192.0.2.1/main")
@@ -391,6 +404,16 @@ class Machine(Directory):
     def _refresh(self) -> None:
         self._index("lab", "<repomd/>")
 
+    def _refresh_repositories(self, wanted: str) -> Completed:
+        """:param wanted: one of them, or the word refresh for all."""
+        if self.refresh_error:
+            return Completed(4, f"<stream><message type='error'>{escape(self.refresh_error)}</message></stream>", "")
+        if wanted == "refresh":
+            self._refresh()
+        else:
+            self._index(wanted, "<repomd/>")
+        return Completed(0, "<stream><message type='info'>All repositories have been refreshed.</message></stream>", "")
+
     def _index(self, repository: str, text: str) -> None:
         index = f"/var/cache/zypp/raw/{repository}/repodata/repomd.xml"
         self.put(index, text)
@@ -403,10 +426,7 @@ class Machine(Directory):
             if self.locked:
                 return load_completed("zypper-6.1-offered-locked")
             if "refresh" in argv:
-                self._refresh()
-                return Completed(
-                    0, "<stream><message type='info'>All repositories have been refreshed.</message></stream>", ""
-                )
+                return self._refresh_repositories(last)
             if "--dry-run" in argv:
                 return self._preview(last, "remove" if "remove" in argv else "install")
             if "download" in argv:
@@ -448,10 +468,15 @@ class Machine(Directory):
         if "-qp" in argv:
             return Completed(0, self._record(self._evr_of(last)), "")
         if last == "gpg-pubkey":
-            texts = [factories.public_key(seed, owner) for seed, owner in self.keys.items()]
-            if not texts:
-                return Completed(1, "package gpg-pubkey is not installed\n", "")
-            return Completed(0, "".join(rpm_record({"key": text}) for text in texts), "")
+            return self._list_keys("<version>" in argv[argv.index("--qf") + 1])
+        if "--import" in argv:
+            for text in [*_BLOCK.findall(self.read_text(last) or ""), *filter(None, [self.imports_besides])]:
+                if text not in self.imported:
+                    self.imported.append(text)
+            return Completed(0, "", "")
+        if "-e" in argv:
+            self.imported = [text for text in self.imported if not last.startswith(_name_entry(text))]
+            return Completed(0, "", "")
         if "-qf" in argv:
             if self.package is None:
                 return load_completed("rpm-6.1-unowned")
@@ -466,6 +491,16 @@ class Machine(Directory):
             return Completed(0, rpm_record(fields), "")
         records = [self._record(evr) for evr in self.installed if self.levels[evr]["name"] == last]
         return Completed(0, "".join(records), "") if records else load_completed("rpm-6.1-none")
+
+    def _list_keys(self, with_names: bool) -> Completed:
+        """Each block that was imported is an entry of its own, as with rpm 4."""
+        texts = [factories.public_key(seed, owner) for seed, owner in self.keys.items()] + self.imported
+        if not texts:
+            return Completed(1, "package gpg-pubkey is not installed\n", "")
+        rows = [{"key": text} for text in texts]  # type: Any
+        if with_names:
+            rows = [{"version": _name_entry(text)[-8:], "release": "65000000", "key": text} for text in texts]
+        return Completed(0, "".join(map(rpm_record, rows)), "")
 
     def _evr_of(self, path: str) -> str:
         evr: str = next(evr for evr in self.levels if f"-{evr}." in path)

@@ -12,7 +12,7 @@ import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 from xml.etree import ElementTree
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import ImportFailed, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import openpgp
 
@@ -123,6 +123,7 @@ _KERNEL = _format_query(
     digests="[<row>%{FILENAMES:xml}%{FILEDIGESTS:xml}</row>]",
 )
 _KEYS = _format_query(key="%{DESCRIPTION:xml}")
+_KEY_ENTRIES = _format_query(version="%{VERSION:xml}", release="%{RELEASE:xml}", key="%{DESCRIPTION:xml}")
 # The numbers of RFC 4880, section 9.4, that RPM uses
 _ALGORITHMS = {"1": "md5", "2": "sha1", "8": "sha256", "9": "sha384", "10": "sha512", "11": "sha224"}
 # rpmds.h: RPMSENSE_LESS, RPMSENSE_GREATER, RPMSENSE_EQUAL
@@ -244,26 +245,57 @@ def find_signer(signature: Optional[str], keys: Keys) -> Optional[Signer]:
 
 def list_keys(host: Host) -> Keys:
     """The keys that the host trusts."""
+    signers: Dict[str, List[Signer]] = {}
+    for key in list_public_keys(host):
+        for key_id in key.key_ids:
+            signers.setdefault(key_id, []).append(Signer(key.fingerprint, key.owner))
+    # An ID that two keys have says nothing.
+    return {
+        key_id: owners[0] for key_id, owners in signers.items() if len({signer.fingerprint for signer in owners}) == 1
+    }
+
+
+def list_public_keys(host: Host) -> List[openpgp.PublicKey]:
+    """The same, each as a whole. What a damaged one signed counts as signed with a key that is not trusted."""
     answer = _query(host, "-q", _KEYS, "gpg-pubkey")
     if answer.rc == 0:
         texts = [_read_field(record, "key") for record in _parse_records(answer.out)]
     else:
         _require_message(answer, "is not installed")
         texts = _export_keys(host)
-    signers: Dict[str, List[Signer]] = {}
-    for text in texts:
-        try:
-            keys = openpgp.parse_public_keys(text)
-        except ValueError:
-            # What it signed counts as signed with a key that is not trusted.
-            continue
-        for key in keys:
-            for key_id in key.key_ids:
-                signers.setdefault(key_id, []).append(Signer(key.fingerprint, key.owner))
-    # An ID that two keys have says nothing.
-    return {
-        key_id: owners[0] for key_id, owners in signers.items() if len({signer.fingerprint for signer in owners}) == 1
-    }
+    return [key for text in texts for key in _parse_keys(text)]
+
+
+def import_keys(host: Host, path: str) -> None:
+    """Make RPM trust the keys of a file.
+
+    :raises ImportFailed: it refuses.
+    """
+    answer = host.run(["rpm", "--import", path])
+    if answer.rc != 0:
+        error = " ".join((answer.err or answer.out).split())[:300]
+        raise ImportFailed(f"RPM does not import {path}: {error}", f"Try it by hand: rpm --import {path}")
+
+
+def remove_key(host: Host, fingerprint: str) -> bool:
+    """Remove the key with this fingerprint, or the one that has such a subkey; whether it is not trusted any more."""
+    answer = _query(host, "-q", _KEY_ENTRIES, "gpg-pubkey")
+    if answer.rc == 0:
+        for record in _parse_records(answer.out):
+            entry = "gpg-pubkey-{}-{}".format(_read_field(record, "version"), _read_field(record, "release"))
+            if any(fingerprint in key.fingerprints for key in _parse_keys(_read_field(record, "key"))):
+                host.run(["rpm", "-e", entry])
+    else:
+        # Since 6 it may keep them in files.
+        host.run(["rpmkeys", "--delete", fingerprint])
+    return not any(fingerprint in key.fingerprints for key in list_public_keys(host))
+
+
+def _parse_keys(text: str) -> List[openpgp.PublicKey]:
+    try:
+        return openpgp.parse_public_keys(text)
+    except ValueError:
+        return []
 
 
 def _export_keys(host: Host) -> List[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import ImportFailed, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
 from tests.support import factories
@@ -224,6 +224,37 @@ def test_keys_in_files(host: Any) -> None:
     text = factories.public_key("a", "A") + "\n" + factories.public_key("b", "B")
     host.answers["rpmkeys|--export"] = Completed(0, text, "")
     assert {signer.owner for signer in rpm.list_keys(host).values()} == {"A", "B"}
+
+
+def test_import(host: Any) -> None:
+    host.answers["rpm|--import"] = Completed(0, "", "")
+    rpm.import_keys(host, "/keys")
+    assert host.calls == [["rpm", "--import", "/keys"]]
+    # Of rpm 4.18, for a file without a key
+    host.answers["rpm|--import"] = Completed(1, "", "error: /keys: key 1 not an armored public key.\n")
+    with pytest.raises(ImportFailed, match=r"does not import /keys: error: /keys: key 1 not an armored.*rpm --import"):
+        rpm.import_keys(host, "/keys")
+
+
+@pytest.mark.parametrize("seed", ["a", "a1"])
+def test_removal(machine: Any, seed: str) -> None:
+    machine.imported = [factories.public_key("a", "A", "a1"), factories.public_key("b", "B")]
+    assert rpm.remove_key(machine, factories.fingerprint(seed))
+    assert machine.ran("rpm")[-2] == [
+        "rpm",
+        "-e",
+        "gpg-pubkey-" + factories.fingerprint("a")[-8:].lower() + "-65000000",
+    ]
+    assert machine.imported == [factories.public_key("b", "B")]
+
+
+def test_removal_that_does_not_work(host: Any) -> None:
+    """rpm 6, where the key is in a file."""
+    host.answers["rpm"] = Completed(1, "package gpg-pubkey is not installed\n", "")
+    host.answers["rpmkeys|--export"] = Completed(0, factories.public_key("a", "A"), "")
+    host.answers["rpmkeys|--delete"] = Completed(1, "", "error: key not found\n")
+    assert not rpm.remove_key(host, factories.fingerprint("a"))
+    assert ["rpmkeys", "--delete", factories.fingerprint("a")] in host.calls
 
 
 def test_no_keys(host: Any) -> None:
