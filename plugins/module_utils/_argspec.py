@@ -97,6 +97,23 @@ LIVEPATCH_INFO: Dict[str, Dict[str, Any]] = dict(
     on_unreachable={"type": "str", "choices": ["fail", "report"], "default": "fail"},
     unreachable_timeout={"type": "int", "default": 0},
 )
+# The options of livepatch_repository
+REPOSITORY: Dict[str, Dict[str, Any]] = {
+    "kind": {"type": "str", "choices": ["url", "suseconnect", "suse_manager", "rhel", "amazon"], "default": "url"},
+    "name": {"type": "str", "default": "livepatch"},
+    # Not in the system's log: it may hold a password or a token.
+    "url": {"type": "str", "no_log": True},
+    "key": {"type": "str", "no_log": False},
+    "fingerprint": {"type": "list", "elements": "str", "default": []},
+    "signed_metadata": {"type": "bool", "default": True},
+    "regcode": {"type": "str", "no_log": True},
+}
+# The options of livepatch_metrics
+METRICS: Dict[str, Dict[str, Any]] = {
+    "dir": {"type": "path", "required": True},
+    # Not in the system's log, which it would fill.
+    "text": {"type": "str", "required": True, "no_log": True},
+}
 # The options of livepatch_journal
 JOURNAL: Dict[str, Dict[str, Any]] = {
     "state": {"type": "str", "choices": ["cleared"], "default": "cleared"},

@@ -22,10 +22,12 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import (
     _host_facts,
     _journal,
     _kernel_facts,
+    _metrics_file,
     _preflight,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
+from ansible_collections.fleet.livepatch.plugins.module_utils._repository import kinds
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers import answer, change, fields
 
 _ROUTES: tuple[tuple[t.Any, str, Callable[[t.Any], t.Any]], ...] = (
@@ -34,6 +36,8 @@ _ROUTES: tuple[tuple[t.Any, str, Callable[[t.Any], t.Any]], ...] = (
     (_kernel_facts, "gather_kernel", lambda result: answer.parse_result({"kernel": result}, "kernel_info")),
     (kmp, "build_block", lambda result: answer.parse_result({"kmp": result}, "kmp_info")),
     (_journal, "clear_journal", lambda result: answer.parse_result(result, "livepatch_journal")),
+    (kinds, "configure_repository", lambda result: answer.parse_result(result, "livepatch_repository")),
+    (_metrics_file, "write_metrics", lambda result: answer.parse_result(result, "livepatch_metrics")),
     (_preflight, "run_checks", lambda result: answer.parse_result({"preflight": result}, "livepatch_preflight_info")),
     (_async_result, "wait_for_result", fields.optional(change.job)),
 )
@@ -49,7 +53,7 @@ def _watch(function: Callable[..., t.Any], parse: Callable[[t.Any], t.Any]) -> C
         try:
             result = function(*arguments, **named)
         except LivepatchError as exc:
-            if function.__name__ == "ensure_state":
+            if function.__name__ in ("ensure_state", "configure_repository"):
                 parse(json.loads(json.dumps({"failed": True, "msg": str(exc), **exc.result, **exc.marks})))
             raise
         parse(json.loads(json.dumps(result)))

@@ -22,7 +22,7 @@ _FAKES = Path(__file__).parent / "fakes"
 _CHECKOUT = Path(__file__).parents[2]
 # What is true of a host unless a test says otherwise, see FakeMachine.set_up
 _WELL: dict[str, t.Any] = {"build": "a", "offers": ["1-1", "2-1", "3-1"]}
-_MODULES = ("livepatch", "livepatch_info")
+_MODULES = ("livepatch", "livepatch_info", "livepatch_metrics", "livepatch_repository")
 
 
 @dataclasses.dataclass(frozen=True)

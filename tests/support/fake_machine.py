@@ -159,6 +159,10 @@ class FakeMachine(Machine):
     def _download_fails(self, yes: bool) -> None:
         self.cuts_off = yes
 
+    def _refresh_fails(self, text: str) -> None:
+        """A repository does not answer, and zypper says this."""
+        self.refresh_error = text
+
     def _says(self, text: str) -> None:
         """The kernel says this in its log."""
         self._say(text)
@@ -247,6 +251,8 @@ def run() -> None:
     name = params["_ansible_module_name"].rpartition(".")[2]
     if name == "livepatch_info":
         _look(host, params)
+    elif name != "livepatch":
+        host.phase = ""
     elif params.get("state") == "previous":
         host.enter("back")
     elif params.get("download_only"):

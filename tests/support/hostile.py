@@ -325,6 +325,8 @@ KEYS: dict[str, t.Any] = {
         "checks": {0: {"name": _TEXT, "verdict": Value("check_verdict"), "text": _TEXT}},
         "baseline": _BASELINE,
     },
+    # Of livepatch_repository
+    "changes": Value("texts"),
 }
 # Of livepatch_journal, which returns the file as it is
 JOURNAL_KEYS: dict[str, t.Any] = {

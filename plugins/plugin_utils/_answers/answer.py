@@ -46,7 +46,9 @@ _RESULTS: dict[str, fields.Fields] = {
     "livepatch": {**_BLOCKS, **change.RESULT},
     "livepatch_info": _BLOCKS,
     "livepatch_journal": {"before": fields.optional(journal.entry)},
+    "livepatch_metrics": {},
     "livepatch_preflight_info": {"preflight": preflight.block},
+    "livepatch_repository": {"changes": fields.list_of(fields.text(), 20)},
 }
 _COMMON: fields.Fields = {"changed": fields.flag, "failed": fields.flag, "msg": fields.message()}
 # Of Ansible's wrapper, which starts a module and answers at once

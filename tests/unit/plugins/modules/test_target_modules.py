@@ -11,6 +11,7 @@ from ansible.module_utils import basic
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _async_result, _module
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
+from tests.support import factories
 
 _THREE = "3-150400.2.1"
 
@@ -211,3 +212,76 @@ def test_what_can_be_tolerated_is_what_is_looked_at(run: Any) -> None:
     checks = run("livepatch_preflight_info")[1]["preflight"]["checks"]
     names = {one["name"].split()[0] for one in checks}
     assert names == {"state", "transition", *_argspec.TOLERABLE}
+
+
+# The role repository's module, and the role metrics's
+
+
+def _repository(**differs: Any) -> Any:
+    return dict({"url": "https://mirror.example.com/main", "key": factories.public_key("vendor", "V")}, **differs)
+
+
+def test_repository(run: Any) -> None:
+    expected = [
+        "create /etc/pki/rpm-gpg",
+        "write /etc/pki/rpm-gpg/RPM-GPG-KEY-livepatch",
+        "import into RPM: V ({})".format(factories.fingerprint("vendor")),
+        "write /etc/zypp/repos.d/livepatch.repo",
+    ]
+    for check_mode, changes in ((True, expected), (False, expected), (False, [])):
+        rc, printed = run("livepatch_repository", _ansible_check_mode=check_mode, **_repository())
+        assert (rc, printed["changed"], printed["changes"]) == (0, bool(changes), changes)
+
+
+@pytest.mark.parametrize(
+    "url, shown",
+    [
+        ("https://mirror.example.com/main", "'https://mirror.example.com/main/repodata/repomd.xml' not found"),
+        (
+            "https://me:s%40cret@mirror.example.com/main",
+            "'https://mirror.example.com/main/repodata/repomd.xml' not found",
+        ),
+        (
+            "https://mirror.example.com/main?auth=s%40cret",
+            "'https://mirror.example.com/main/repodata/repomd.xml?... not found",
+        ),
+    ],
+)
+def test_no_secret_of_an_address_is_shown(run: Any, machine: Any, monkeypatch: Any, url: str, shown: str) -> None:
+    """zypper prints an address with the file that it misses, and parts of it elsewhere; the system's log has a line."""
+    logged: Any = []
+    monkeypatch.setattr(
+        basic.AnsibleModule, "log", lambda _module, msg, log_args=None: logged.append(f"{msg} {log_args}")
+    )
+    file, mark, query = url.partition("?")
+    machine.refresh_error = f"'{file}/repodata/repomd.xml{mark}{query}' not found, user me, password s@cret or s%40cret"
+    rc, printed = run("livepatch_repository", **_repository(url=url))
+    assert (rc, printed["changed"], len(printed["changes"])) == (1, True, 4)
+    assert shown in printed["msg"]
+    everything = json.dumps(printed) + " ".join(logged)
+    assert logged and ("s@cret" in everything) is ("cret" not in url)
+    assert ("s%40cret" in everything) is ("cret" not in url)
+
+
+def test_no_registration_code_is_shown(run: Any, machine: Any, monkeypatch: Any) -> None:
+    machine.put("/etc/os-release", 'VERSION_ID="15.4"')
+    listed = json.dumps([{"identifier": "SLES", "version": "15.4", "status": "Registered", "regcode": "BASE-CODE"}])
+
+    def answer(argv: Any, environment: Any = None, seconds: Any = None) -> Any:
+        return Completed(0, listed, "") if "--status" in argv else Completed(67, "", f"unknown code: {argv[-1]}")
+
+    monkeypatch.setattr(machine, "run", answer)
+    rc, printed = run("livepatch_repository", kind="suseconnect", regcode="LP-CODE")
+    assert rc != 0
+    assert "unknown code: " in printed["msg"]
+    assert "CODE" not in json.dumps(printed)
+
+
+def test_metrics(run: Any, machine: Any) -> None:
+    machine.put("/metrics/")
+    rc, printed = run("livepatch_metrics", dir="/metrics", text="livepatch_level 3\n")
+    printed.pop("invocation", None)
+    assert (rc, printed) == (0, {"changed": False})
+    assert machine.read_bytes("/metrics/livepatch.prom") == b"livepatch_level 3\n"
+    rc, printed = run("livepatch_metrics", dir="/nothing", text="x", _ansible_check_mode=True)
+    assert rc != 0 and "metrics_dir is /nothing" in printed["msg"]

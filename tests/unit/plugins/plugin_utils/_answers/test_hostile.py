@@ -34,9 +34,11 @@ HONEST: dict[str, dict[str, t.Any]] = {
     "kmp_info": {"changed": False, "kmp": {**GATHERED["kmp"], "kernel_fixed": [], "candidates": [_CANDIDATE]}},
     "livepatch": {"refused": False, **{key: _JOB[key] for key in ("before", "after", "transition", "transaction")}},
     "livepatch_journal": {"changed": True, "before": {**answers.journal(), "schema": 1, "steps": [["loading", 5.5]]}},
+    "livepatch_metrics": {"changed": False},
     "livepatch_preflight_info": {
         "preflight": {"passed": True, "checks": [_CHECK], "baseline": answers.BASELINE},
     },
+    "livepatch_repository": {"changed": True, "changes": ["write /etc/zypp/repos.d/livepatch.repo"]},
 }
 KEYS = {
     "livepatch_journal": hostile.JOURNAL_KEYS,
@@ -95,6 +97,11 @@ def test_enough_is_tried() -> None:
     assert count > 9000 and 0.1 < accepted / count < 0.5
 
 
+def test_each_module_is_tried() -> None:
+    modules = {module for module, _is_async in answer._PARSERS}
+    assert set(HONEST) == modules
+
+
 def test_each_key_is_in_the_table() -> None:
     """A key that a module returns and that nobody has thought of here is tried with nothing."""
 
@@ -108,5 +115,6 @@ def test_each_key_is_in_the_table() -> None:
             yield path
 
     known = hostile.list_keys()
-    returned = {path for module in ("livepatch_info", "livepatch_preflight_info") for path in walk(HONEST[module])}
+    modules = ("livepatch_info", "livepatch_metrics", "livepatch_preflight_info", "livepatch_repository")
+    returned = {path for module in modules for path in walk(HONEST[module])}
     assert returned - set(known) == set()
