@@ -87,7 +87,7 @@ lint-yaml: stage
 
 # Nothing that a host answers goes past the one parser of answers
 lint-door: stage
-	@$(STEP) "lint: the door" --only '*.py' --only meta/runtime.yml -- python -m pytest -q tests/unit/plugins/test_door.py
+	@$(STEP) "lint: the door" --only '*.py' --only '*.yml' -- python -m pytest -q tests/unit/plugins/test_door.py
 
 lint-changelog: stage
 	@$(STEP) "lint: antsibull-changelog" --only 'changelogs/*' --only galaxy.yml -- antsibull-changelog lint
