@@ -19,15 +19,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import cores, hostile
+from tests.support import cores, factories, hostile
 from tests.support.controller import Run
 from tests.support.fake_fleet import FakeFleet, FakeHost
 
 HONEST = ("a1", "a2", "a3")
 REFUSED = "the host's answer cannot be used: "
 PATCHED = {"active": "3-1"}
-# What a hostile host tells instead (tests/support/fakes/ssh): its first answer; of a detached run its start, or its end
-FIRST, START, END = "first.now", "start.after", "end.after"
+# What a hostile host tells instead (tests/support/fakes/ssh): its first answer, or its second; of a detached run its
+# start, or its end
+FIRST, START, END, SECOND = "first.now", "start.after", "end.after", "second.after"
 OWNED = Path("/tmp/fleet.livepatch-owned")
 # In one run
 _HOSTS = 120
@@ -215,36 +216,39 @@ def test_rollout(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     Assault(fake_fleet, hosts, _rollout, {**dict.fromkeys(HONEST, FakeHost()), "b1": canary}).check(tmp_path)
 
 
-_ROLE = [
-    {
-        "hosts": "all",
-        "gather_facts": False,
-        "tasks": [{"ansible.builtin.import_role": {"name": "fleet.livepatch.install"}}],
-    }
-]
+_REPOSITORY = {
+    "repository_url": "https://mirror.example.com/main",
+    "repository_key": factories.public_key("vendor", "The vendor"),
+}
+# By role: its variables, and how many hosts lie in which of its answers
+_ROLES: dict[str, tuple[dict[str, str], dict[str, int]]] = {
+    "install": ({}, {START: 8, END: 16}),
+    "metrics": ({"metrics_dir": "/run"}, {FIRST: 16, SECOND: 24}),
+    "repository": (_REPOSITORY, {FIRST: 40}),
+}
 
 
-def _install(folder: Path) -> list[str]:
+def _write_play(folder: Path, role: str) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "install.yml").write_text(json.dumps(_ROLE))
-    return [str(folder / "install.yml")]
+    tasks = [{"ansible.builtin.import_role": {"name": f"fleet.livepatch.{role}"}, "vars": _ROLES[role][0]}]
+    (folder / "role.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    return [str(folder / "role.yml")]
 
 
-def test_role(fake_fleet: FakeFleet, tmp_path: Path) -> None:
-    started, ended, *_rest = _record(fake_fleet, FakeHost(), _install(tmp_path))
-    plan = [
-        ("s", START, started, hostile.list_mutations(started, hostile.START_KEYS), 8),
-        ("e", END, ended, hostile.list_mutations(ended), 16),
-    ]
+@pytest.mark.parametrize("role", _ROLES)
+def test_role(fake_fleet: FakeFleet, tmp_path: Path, role: str) -> None:
+    play = _write_play(tmp_path, role)
+    honest = dict(zip(_ROLES[role][1], _record(fake_fleet, FakeHost(), play), strict=False))
     hosts = {
-        f"{letter}{number:03}": Hostile(mutation, file, honest)
-        for letter, file, honest, mutations, count in plan
-        for number, mutation in enumerate(_sample(mutations, count))
+        f"{letter}{number:03}": Hostile(mutation, file, honest[file])
+        for letter, (file, count) in zip("st", _ROLES[role][1].items(), strict=False)
+        for keys in [hostile.START_KEYS if file == START else None]
+        for number, mutation in enumerate(_sample(hostile.list_mutations(honest[file], keys), count))
     }
     settings = {"ANSIBLE_SHOW_CUSTOM_STATS": "true", "ANSIBLE_FORKS": "20"}
 
     def trace(others: Mapping[str, FakeHost]) -> tuple[Run, t.Any]:
-        run = fake_fleet.run({**dict.fromkeys(HONEST, FakeHost()), **others}, _install(tmp_path), settings, common={})
+        run = fake_fleet.run({**dict.fromkeys(HONEST, FakeHost()), **others}, play, settings, common={})
         results = {(event.host, event.task): _strip(event.result) for event in run.events if event.host in HONEST}
         commands = {name: fake_fleet.commands(name) for name in HONEST}
         return run, (commands, sorted(results), {name: run.stats[name] for name in HONEST})
@@ -259,6 +263,7 @@ def test_role(fake_fleet: FakeFleet, tmp_path: Path) -> None:
         if (REFUSED in failed.get(name, "")) is host.mutation.accepted
     ]
     print(f"{fake_fleet.sent()} answers of {len(hosts)} hosts were sent")
+    assert fake_fleet.sent() == len(hosts)
     assert wrong == []
     assert "CUSTOM STATS" not in beside.output
     assert not OWNED.exists()
