@@ -30,8 +30,8 @@ PATCHED = {"active": "3-1"}
 # start, or its end
 FIRST, START, END, SECOND = "first.now", "start.after", "end.after", "second.after"
 OWNED = Path("/tmp/fleet.livepatch-owned")
-# In one run
-_HOSTS = 120
+# In one run; longer runs have all the hosts that one may carry
+_HOSTS, _MOST_HOSTS = 120, 500
 
 
 @pytest.fixture(scope="module", params=cores.EACH)
@@ -180,11 +180,57 @@ def _status(folder: Path) -> list[str]:
     return ["fleet.livepatch.status", "-e", json.dumps({"livepatch_report_dir": str(folder)})]
 
 
-def test_status(fake_fleet: FakeFleet, tmp_path: Path) -> None:
-    (honest,) = _record(fake_fleet, FakeHost(PATCHED), ["fleet.livepatch.status"])
-    chosen = _sample(hostile.list_mutations(honest), _HOSTS)
+def _plan(folder: Path) -> list[str]:
+    return ["fleet.livepatch.plan", "-e", json.dumps({"livepatch_report_dir": str(folder)})]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "conditions", "count"),
+    [(_status, PATCHED, _HOSTS), cores.slow(_status, PATCHED, _MOST_HOSTS), cores.slow(_plan, {}, _MOST_HOSTS)],
+    ids=["status", "status-most", "plan-most"],
+)
+def test_playbooks_that_ask(
+    fake_fleet: FakeFleet,
+    tmp_path: Path,
+    arguments: Callable[[Path], list[str]],
+    conditions: dict[str, str],
+    count: int,
+) -> None:
+    (honest,) = _record(fake_fleet, FakeHost(conditions), arguments(tmp_path / "recorded"))
+    chosen = _sample(hostile.list_mutations(honest), count)
     hosts = {f"h{number:03}": Hostile(mutation, FIRST, honest) for number, mutation in enumerate(chosen)}
-    Assault(fake_fleet, hosts, _status, dict.fromkeys(HONEST, FakeHost(PATCHED))).check(tmp_path)
+    Assault(fake_fleet, hosts, arguments, dict.fromkeys(HONEST, FakeHost(conditions))).check(tmp_path)
+
+
+@pytest.mark.slow
+def test_prestage(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    """Hosts that lie when they are asked, and when they have downloaded."""
+    prestage = ["fleet.livepatch.prestage"]
+    gathered, downloaded = _record(fake_fleet, FakeHost(), prestage)
+    hosts = {
+        f"{letter}{number:03}": Hostile(mutation, file, honest)
+        for letter, file, honest, count in [("h", FIRST, gathered, 300), ("d", SECOND, downloaded, 200)]
+        for number, mutation in enumerate(_sample(hostile.list_mutations(honest), count))
+    }
+
+    def run(others: Mapping[str, FakeHost]) -> tuple[dict[str, t.Any], t.Any]:
+        settings = {"ANSIBLE_SHOW_CUSTOM_STATS": "true", "ANSIBLE_FORKS": "20"}
+        ended = fake_fleet.run({**dict.fromkeys(HONEST, FakeHost()), **others}, prestage, settings, common={})
+        (result,) = (event.result for event in ended.ended("livepatch_report").values())
+        rows = {row["host"]: row for row in result["hosts"]}
+        return rows, ({name: fake_fleet.commands(name) for name in HONEST}, {name: rows[name] for name in HONEST})
+
+    _rows, alone = run({})
+    rows, beside = run({name: host.to_host() for name, host in hosts.items()})
+    wrong = [
+        (name, host.mutation, rows[name])
+        for name, host in hosts.items()
+        if (REFUSED in rows[name]["reason"]) is host.mutation.accepted
+    ]
+    assert fake_fleet.sent() == len(hosts)
+    assert wrong == []
+    assert not OWNED.exists()
+    assert beside == alone
 
 
 def _rollout(folder: Path) -> list[str]:
@@ -198,7 +244,8 @@ def _rollout(folder: Path) -> list[str]:
     return ["fleet.livepatch.rollout", "-e", json.dumps(settings)]
 
 
-def test_rollout(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, cores.slow(5)])
+def test_rollout(fake_fleet: FakeFleet, tmp_path: Path, times: int) -> None:
     """Hosts that lie when they are asked are in no wave; others lie when their patch is started or verified."""
     other = {"build": "b"}
     gathered, started, verified, *_rest = _record(fake_fleet, FakeHost(other), _rollout(tmp_path / "recorded"))
@@ -210,7 +257,7 @@ def test_rollout(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     hosts = {
         f"{letter}{number:03}": Hostile(mutation, file, honest, other)
         for letter, file, honest, mutations, count in plan
-        for number, mutation in enumerate(_sample(mutations, count))
+        for number, mutation in enumerate(_sample(mutations, times * count))
     }
     canary = FakeHost(other, {"livepatch_canary": True})
     Assault(fake_fleet, hosts, _rollout, {**dict.fromkeys(HONEST, FakeHost()), "b1": canary}).check(tmp_path)
@@ -220,12 +267,16 @@ _REPOSITORY = {
     "repository_url": "https://mirror.example.com/main",
     "repository_key": factories.public_key("vendor", "The vendor"),
 }
-# By role: its variables, and how many hosts lie in which of its answers
-_ROLES: dict[str, tuple[dict[str, str], dict[str, int]]] = {
-    "install": ({}, {START: 8, END: 16}),
-    "metrics": ({"metrics_dir": "/run"}, {FIRST: 16, SECOND: 24}),
-    "repository": (_REPOSITORY, {FIRST: 40}),
+# By role: its variables, what its hosts are like, and how many of them lie in which of its answers
+_ROLES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, int]]] = {
+    "install": ({}, {}, {START: 8, END: 16}),
+    "metrics": ({"metrics_dir": "/run"}, {}, {FIRST: 16, SECOND: 24}),
+    "preflight": ({}, {}, {FIRST: 160}),
+    "repository": (_REPOSITORY, {}, {FIRST: 40}),
+    "rollback": ({}, PATCHED, {START: 60, END: 200}),
+    "verify": ({}, PATCHED, {FIRST: 300}),
 }
+_SLOW_ROLES = ("metrics", "preflight", "rollback", "verify")
 
 
 def _write_play(folder: Path, role: str) -> list[str]:
@@ -235,20 +286,22 @@ def _write_play(folder: Path, role: str) -> list[str]:
     return [str(folder / "role.yml")]
 
 
-@pytest.mark.parametrize("role", _ROLES)
+@pytest.mark.parametrize("role", [cores.slow(role) if role in _SLOW_ROLES else role for role in _ROLES])
 def test_role(fake_fleet: FakeFleet, tmp_path: Path, role: str) -> None:
     play = _write_play(tmp_path, role)
-    honest = dict(zip(_ROLES[role][1], _record(fake_fleet, FakeHost(), play), strict=False))
+    _variables, conditions, counts = _ROLES[role]
+    honest = dict(zip(counts, _record(fake_fleet, FakeHost(conditions), play), strict=False))
     hosts = {
-        f"{letter}{number:03}": Hostile(mutation, file, honest[file])
-        for letter, (file, count) in zip("st", _ROLES[role][1].items(), strict=False)
+        f"{letter}{number:03}": Hostile(mutation, file, honest[file], conditions)
+        for letter, (file, count) in zip("st", counts.items(), strict=False)
         for keys in [hostile.START_KEYS if file == START else None]
         for number, mutation in enumerate(_sample(hostile.list_mutations(honest[file], keys), count))
     }
     settings = {"ANSIBLE_SHOW_CUSTOM_STATS": "true", "ANSIBLE_FORKS": "20"}
 
     def trace(others: Mapping[str, FakeHost]) -> tuple[Run, t.Any]:
-        run = fake_fleet.run({**dict.fromkeys(HONEST, FakeHost()), **others}, play, settings, common={})
+        honest_hosts = dict.fromkeys(HONEST, FakeHost(conditions))
+        run = fake_fleet.run({**honest_hosts, **others}, play, settings, common={})
         results = {(event.host, event.task): _strip(event.result) for event in run.events if event.host in HONEST}
         commands = {name: fake_fleet.commands(name) for name in HONEST}
         return run, (commands, sorted(results), {name: run.stats[name] for name in HONEST})
