@@ -270,13 +270,13 @@ _REPOSITORY = {
 # By role: its variables, what its hosts are like, and how many of them lie in which of its answers
 _ROLES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, int]]] = {
     "install": ({}, {}, {START: 8, END: 16}),
-    "metrics": ({"metrics_dir": "/run"}, {}, {FIRST: 16, SECOND: 24}),
+    "metrics": ({"metrics_dir": "/run"}, {}, {FIRST: 40, SECOND: 80}),
     "preflight": ({}, {}, {FIRST: 160}),
-    "repository": (_REPOSITORY, {}, {FIRST: 40}),
+    "repository": (_REPOSITORY, {}, {FIRST: 80}),
     "rollback": ({}, PATCHED, {START: 60, END: 200}),
     "verify": ({}, PATCHED, {FIRST: 300}),
 }
-_SLOW_ROLES = ("metrics", "preflight", "rollback", "verify")
+_SLOW_ROLES = ("metrics", "preflight", "repository", "rollback", "verify")
 
 
 def _write_play(folder: Path, role: str) -> list[str]:
