@@ -57,6 +57,7 @@ JOURNAL = "plugins/module_utils/_journal.py"
 STORE = "plugins/module_utils/_store"
 LOGIC = "plugins/plugin_utils/_rollout"
 ANSWERS = "plugins/plugin_utils/_answers"
+REPOSITORY = "plugins/module_utils/_repository"
 
 MUTATIONS = (
     Mutation(
@@ -422,6 +423,34 @@ MUTATIONS = (
         "if not key or self._task.delegate_to or",
         "if not key or",
         (f"{PLUGIN_UTILS}/test_host_action.py",),
+    ),
+    Mutation(
+        "repository: a key that is not pinned is imported",
+        f"{REPOSITORY}/key_file.py",
+        "(set(primary) - set(pinned) or set(pinned) - known)",
+        "set(pinned) - known",
+        (f"{HOST}/_repository/test_key_file.py",),
+    ),
+    Mutation(
+        "repository: a subkey that is not pinned is imported",
+        f"{REPOSITORY}/key_file.py",
+        "for subkey in key.subkeys if subkey.fingerprint in pinned)",
+        "for subkey in key.subkeys)",
+        (f"{HOST}/_repository/test_key_file.py",),
+    ),
+    Mutation(
+        "repository: a key that was imported besides the pinned ones stays",
+        f"{REPOSITORY}/signed_repository.py",
+        "if not rpm.remove_key(host, signer.fingerprint)",
+        "if not signer.fingerprint",
+        (f"{HOST}/_repository/test_signed_repository.py",),
+    ),
+    Mutation(
+        "repository: a password in an address is shown",
+        "plugins/modules/livepatch_repository.py",
+        "    module.no_log_values.update(repository_file.list_secrets(url))\n",
+        "",
+        ("tests/unit/plugins/modules/test_target_modules.py",),
     ),
     Mutation(
         "outcome: a host that does not answer has failed, and is not lost",

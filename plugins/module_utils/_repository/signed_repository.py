@@ -53,7 +53,7 @@ def configure(host: Host, repository: Repository, changes: Changes) -> None:
         raise RepositoryDown(
             f"repository {name} is configured, but does not answer or is not signed with the key: {exc}",
             "Check that this host reaches livepatch_repository_url, and that the repository is signed with "
-            "livepatch_repository_key",
+            "livepatch_repository_key, and not with a subkey that livepatch_repository_fingerprint does not name",
         ) from None
 
 
