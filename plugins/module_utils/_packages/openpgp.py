@@ -91,11 +91,11 @@ def _compute_crc24(data: bytes) -> int:
 
 
 def _decode_block(block: str) -> bytes:
-    # Headers end with an empty line; a line that begins with "=" is a checksum.
+    # Headers end with an empty line; a line that begins with "=" is a checksum, unless it is all padding.
     lines = [line.strip() for line in block.splitlines()]
     body = lines[lines.index("") + 1 :] if "" in lines else lines
     try:
-        return base64.b64decode("".join(line for line in body if not line.startswith("=")), validate=True)
+        return base64.b64decode("".join(line for line in body if not re.match("=+[^=]", line)), validate=True)
     except binascii.Error as exc:
         raise ValueError(f"not base64: {exc}") from exc
 
@@ -165,7 +165,8 @@ def _parse_length(data: bytes, at: int, first: int) -> Tuple[int, int]:
 
 def _compute_fingerprint(body: bytes) -> str:
     if len(body) > 0xFFFF:
-        raise ValueError("a key that is too large")
+        # The hash of version 4 has no room for its length, and no key has any reason to be as long.
+        raise ValueError("longer than any key")
     if body[:1] == b"\x04":
         return hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body).hexdigest().upper()
     if body[:1] == b"\x06":

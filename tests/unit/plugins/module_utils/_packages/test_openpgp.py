@@ -62,6 +62,15 @@ def test_armor_of_nothing() -> None:
     assert openpgp.format_armor(b"").split("\n")[2] == "=twTO"
 
 
+def test_padding_on_a_line_of_its_own() -> None:
+    """Lines may have any length up to 76 letters (RFC 4880, section 6.3)."""
+    packed = base64.b64encode(_data("a", "A!")).decode()
+    assert packed.endswith("=")
+    for padding in ("=" * packed.count("="), "=" * packed.count("=") + "\n=AAAA"):
+        text = _armor(b"").replace("\n\n", "\n\n{}\n{}\n".format(packed.rstrip("="), padding))
+        assert [key.owner for key in openpgp.parse_public_keys(text)] == ["A!"]
+
+
 def test_owner_is_one_printable_line() -> None:
     (key,) = openpgp.parse_public_keys(factories.public_key("a", "A\n\x1b[31m\x1fB" + "x" * 500))
     assert key.owner.startswith("A[31mBx")
