@@ -128,6 +128,10 @@ _KEY_ENTRIES = _format_query(version="%{VERSION:xml}", release="%{RELEASE:xml}",
 _ALGORITHMS = {"1": "md5", "2": "sha1", "8": "sha256", "9": "sha384", "10": "sha512", "11": "sha224"}
 # rpmds.h: RPMSENSE_LESS, RPMSENSE_GREATER, RPMSENSE_EQUAL
 _SIGNS = ((2, "<"), (4, ">"), (8, "="))
+# Its ID, or its fingerprint of version 4 or 6
+_KEY_IN_SIGNATURE = re.compile(
+    r"Key (?:ID|Fingerprint):? ([0-9a-f]{16}(?:[0-9a-f]{24}(?:[0-9a-f]{24})?)?)$", re.IGNORECASE
+)
 # What XML cannot carry, and no honest package has
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -236,7 +240,7 @@ def check_signature(host: Host, path: str) -> str:
 
 def find_signer(signature: Optional[str], keys: Keys) -> Optional[Signer]:
     """Whose key made the signature that rpm prints like this, None where the host does not trust it."""
-    match = re.search(r"Key (?:ID|Fingerprint):? ([0-9a-f]{16,64})$", (signature or "").strip(), re.IGNORECASE)
+    match = re.search(_KEY_IN_SIGNATURE, (signature or "").strip())
     if match is None:
         return None
     digits = match.group(1)

@@ -271,6 +271,7 @@ def test_no_keys(host: Any) -> None:
         ("RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 65a4f8eed404ef83", _ED25519),
         ("RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 6414fb23", None),
         ("RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 008a1b1e536414fb23", None),
+        ("RSA/SHA512, Mon Nov 23 17:58:31 2026, Key ID 8a1b1e536414fb2300", None),
         ("(none)", None),
         (None, None),
     ],
