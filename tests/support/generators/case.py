@@ -11,10 +11,12 @@ import random
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 
 VALUE, UNKNOWN, REFUSED = "value", "unknown", "refused"
 Chance = random.Random
+# What the clock shows
+NOW = 1800000000
 
 
 class Case(NamedTuple):
@@ -31,8 +33,16 @@ class Files(Host):
 
     byteorder = "little"
 
-    def __init__(self, files: Dict[str, bytes], printed: bytes = b"", records: Any = ()) -> None:
+    def __init__(
+        self,
+        files: Dict[str, bytes],
+        printed: bytes = b"",
+        records: Any = (),
+        answer: Optional[Callable[[str], Completed]] = None,
+    ) -> None:
+        """:param answer: what a tool prints that is called with these words, joined by blanks."""
         super().__init__()
+        self._answer = answer
         self._files = files
         self._printed = printed
         self._records = records
@@ -61,6 +71,17 @@ class Files(Host):
 
     def get_mtime(self, path: str) -> Optional[float]:
         return 1.0 if path in self._files else None
+
+    def wall_clock(self) -> float:
+        return NOW
+
+    def save(self, path: str, text: str) -> None:
+        self._files[path] = text.encode()
+
+    def run(self, argv: Any, environment: Any = None, seconds: Any = None) -> Completed:
+        if self._answer is None:
+            raise Unmeasured("cannot run " + argv[0])
+        return self._answer(" ".join(argv))
 
     def find_tool(self, tool: str) -> None:
         return None
