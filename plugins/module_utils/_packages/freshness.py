@@ -172,7 +172,7 @@ def _check_entry(entry: Dict[str, Any]) -> Dict[str, Any]:
     texts = [entry["revision"], *entry["kmps"], *entry["kmps"].values()]
     if not all(isinstance(text, str) for text in texts) or not isinstance(entry["accepted"], list):
         raise ValueError("an entry is damaged")
-    if issued is not None and not isinstance(issued, int):
+    if issued is not None and (isinstance(issued, bool) or not isinstance(issued, int)):
         raise ValueError("an entry is damaged")
     return entry
 
@@ -188,7 +188,8 @@ def _read_view(host: Host, metadata: Metadata) -> View:
         expires = None
         if index.issued is not None and index.suseinfo is not None:
             info = _Index()
-            path = posixpath.join(metadata.folder, posixpath.normpath("/" + index.suseinfo)[1:])
+            # normpath() keeps two slashes at the start.
+            path = posixpath.join(metadata.folder, posixpath.normpath("/" + index.suseinfo).lstrip("/"))
             if host.get_mtime(path) is not None:
                 info.read(_unpack(host, path))
                 expires = index.issued + info.expire if info.expire else None

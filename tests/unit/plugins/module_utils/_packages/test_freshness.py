@@ -74,6 +74,20 @@ def test_expiry(host: Any, issued: int, expire: Any, words: Optional[str]) -> No
     assert (problem is None) if words is None else (words in str(problem))
 
 
+@pytest.mark.parametrize("href", ["/etc/s.xml", "//etc/s.xml", "/../etc/s.xml", "../../../etc/s.xml"])
+def test_index_names_no_file_outside_its_folder(host: Any, href: str) -> None:
+    index = (
+        f"<repomd><data type='suseinfo'><timestamp>1</timestamp><location href='{href}'/></data>"
+        "<revision>1</revision></repomd>"
+    )
+    host.put("/cache/lab/repodata/repomd.xml", index)
+    host.put("/etc/s.xml", "<suseinfo><expire>1</expire></suseinfo>")
+    candidates = [Candidate(_NAME, "3-1", "x86_64", "lab")]
+    assert freshness.check_repositories(host, [_LAB], candidates, [_NAME], ()).problem is None
+    host.put("/cache/lab/etc/s.xml", "<suseinfo><expire>1</expire></suseinfo>")
+    assert "expired" in str(freshness.check_repositories(host, [_LAB], candidates, [_NAME], ()).problem)
+
+
 def test_age(host: Any) -> None:
     assert _show(host, 3, issued=90 * 86400).age == 90 * 86400
     assert _show(host, 3, issued=-500).age == 0
@@ -145,6 +159,7 @@ def test_damaged_index(host: Any, index: Optional[str]) -> None:
         '{"schema": 1, "repositories": []}',
         '{"schema": 1, "repositories": {"lab": null}}',
         '{"schema": 1, "repositories": {"lab": {"revision": 1, "issued": null, "kmps": {}, "accepted": []}}}',
+        '{"schema": 1, "repositories": {"lab": {"revision": "1", "issued": true, "kmps": {}, "accepted": []}}}',
         '{"schema": 1, "repositories": {"lab": {"revision": "1", "issued": "x", "kmps": {}, "accepted": []}}}',
         '{"schema": 1, "repositories": {"lab": {"revision": "1", "issued": null, "kmps": {"a": 1}, "accepted": []}}}',
         "[" * 100000,
