@@ -22,7 +22,7 @@ _FOLDERS = ("/var/lib/lifecycle/data", "/usr/lib/lifecycle/data", "/usr/share/li
 # What of Ruby's Time.parse is plausible. Two digits for a day, or a truncated date would be another date.
 _TIME = r"(?:[T ]\d\d:\d\d(?::\d\d)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?\Z"
 _DATES = [
-    re.compile(form + _TIME)
+    re.compile(form + _TIME, re.ASCII)
     for form in (
         r"(?P<year>\d{4})([-/]?)(?P<month>\d\d)\2(?P<day>\d\d)",
         r"(?P<day>\d\d?) (?P<month>[A-Z][a-z]{2,8}) (?P<year>\d{4})",
@@ -74,7 +74,7 @@ def _iterate_rows(host: Host) -> Iterator[_Row]:
         for file in host.list_names(folder):
             if file.endswith(".lifecycle"):
                 path = f"{folder}/{file}"
-                for number, line in enumerate((host.read_text(path) or "").splitlines(), 1):
+                for number, line in enumerate((host.read_text(path) or "").split("\n"), 1):
                     row = _parse_row(line)
                     if row is not None and len(row) < 3:
                         raise Unmeasured(f"{path} is damaged or truncated in line {number}", "Reinstall its package")

@@ -22,6 +22,7 @@ _FILE = "/usr/share/lifecycle/data/sle-module-live-patching.lifecycle"
         ('"kernel-livepatch-*", 3-*, "2026-12-31"', "2026-12-31"),
         ("/^kernel-livepatch-5_14_21-.*-default$/, *, 2026-12-31", "2026-12-31"),
         ("kernel-livepatch-*, *, 2025-01-01\n" + _NAME + ", *, 2026-12-31", "2026-12-31"),
+        ("*, *, 2026-12-31\n# a comment\u2028*, *, 2025-01-01\x0c*, *", "2026-12-31"),
         ("*, 2*, 2025-01-01\n*, 3*, 2026-12-31", "2026-12-31"),
         ("/a{99999999999}/, *, 2025-01-01\n*, *, 2026-12-31", "2026-12-31"),
     ],
@@ -43,6 +44,7 @@ def test_until(host: Any, line: str, expected: str) -> None:
         ("1 May 2026 00:00 UTC", "2026-05-01"),
         ("Dec 31 2026", "2026-12-31"),
         ('"December 31, 2026"', "2026-12-31"),
+        ("31 Dec \u0662\u0660\u0662\u0666", None),
         # Cut off, each of them another date for a reader that takes what it can get
         ("2026-12-3", None),
         ("2026-1", None),
