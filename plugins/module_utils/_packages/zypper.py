@@ -261,8 +261,7 @@ def _build_removal_error(package: rpm.Package, answer: Completed) -> InstallFail
 
 
 def _parse_summary(answer: Completed) -> List[port.Step]:
-    summary = _parse_xml(answer).find("install-summary")
-    return [] if summary is None else _parse_steps(summary)
+    return [step for summary in _parse_xml(answer).iter("install-summary") for step in _parse_steps(summary)]
 
 
 def _parse_steps(summary: ElementTree.Element) -> List[port.Step]:

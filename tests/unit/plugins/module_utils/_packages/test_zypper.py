@@ -112,6 +112,14 @@ def test_preview(host: Any, zypper: Zypper, recorded: Any, case: str, besides: A
     assert host.calls[0][-6:] == ["install", "--dry-run", "--no-recommends", "--from", "lab", spec]
 
 
+def test_preview_in_parts(host: Any, zypper: Zypper) -> None:
+    """What is in a second summary would be done as well."""
+    group = "<install-summary><to-{0}><solvable name='{1}' edition='1-1' arch='noarch'/></to-{0}></install-summary>"
+    both = group.format("install", "a") + group.format("remove", "b")
+    host.answers["zypper"] = Completed(0, f"<stream>{both}</stream>", "")
+    assert zypper.preview(_kmp(_EVRS[0])) == [("install", "a", "1-1", "noarch"), ("remove", "b", "1-1", "noarch")]
+
+
 def test_preview_of_nothing(host: Any, zypper: Zypper) -> None:
     host.answers["zypper"] = Completed(0, "<stream><message type='info'>Nothing to do.</message></stream>", "")
     assert zypper.preview(_kmp(_EVRS[0])) == []
