@@ -178,7 +178,11 @@ class Dnf(port.PackageManager):
                 f"dnf repoquery exited with {answer.rc}: {_read_errors(answer)}",
                 "Refresh the repositories (refresh: always)" if cached else "",
             )
-        entries = [_parse_record(record) for record in answer.out.split(_RECORD) if record.strip()]
+        *records, rest = answer.out.split(_RECORD)
+        if rest.strip():
+            # What has no end may be a part of a package.
+            raise _build_no_package(rest)
+        entries = [_parse_record(record) for record in records]
         return [entry for entry in entries if _kmp_names.is_kmp(entry.candidate.name)]
 
     def list_targeting(self, build_id: Optional[str]) -> Set[port.Key]:
@@ -289,12 +293,18 @@ def _build_removal(package: rpm.Package) -> List[str]:
 
 
 def _parse_record(record: str) -> _Entry:
-    fields = record.lstrip("\n").split(_FIELD)
+    fields = record.split(_FIELD)
     if len(fields) != len(_WANTED):
-        raise Unmeasured(f"dnf repoquery printed something that is not a package: {record[:80]!r}")
+        raise _build_no_package(record)
     name, epoch, version, arch, repository, provides = fields
+    # A plugin may have printed lines of its own before it.
+    name = name.rpartition("\n")[2]
     evr = version if epoch in ("", "0", "(none)") else f"{epoch}:{version}"
     return _Entry(port.Candidate(name, evr, arch, repository), [line.strip() for line in provides.split("\n")])
+
+
+def _build_no_package(text: str) -> Unmeasured:
+    return Unmeasured(f"dnf repoquery printed something that is not a package: {text[:80]!r}")
 
 
 def _parse_steps(table: str) -> List[port.Step]:

@@ -76,13 +76,14 @@ def test_installed_that_no_repository_offers(host: Any, dnf: Dnf, recorded: Any)
 
 def test_epoch_and_hostile_words(host: Any, dnf: Dnf) -> None:
     record = "\x1f".join(("kernel-livepatch-6.1.0-56", "1", "1.0-2", "x86_64", "lab", "a = 1\nb\n\nc"))
-    host.answers["dnf"] = Completed(
-        0, record + "\x1e\n" + record.replace("kernel-livepatch-6", "kernel-livepatch-x"), ""
-    )
-    assert dnf.list_offered(_RELEASE) == [("kernel-livepatch-6.1.0-56", "1:1.0-2", "x86_64", "lab", False)]
-    host.answers["dnf"] = Completed(0, "Last metadata expiration check\x1e", "")
-    with pytest.raises(Unmeasured, match="not a package"):
-        dnf.list_offered(_RELEASE)
+    records = record + "\x1e\n" + record.replace("kernel-livepatch-6", "kernel-livepatch-x") + "\x1e\n"
+    for before in ("", "Updating Subscription Management repositories.\n\n"):
+        host.answers["dnf"] = Completed(0, before + records, "")
+        assert dnf.list_offered(_RELEASE) == [("kernel-livepatch-6.1.0-56", "1:1.0-2", "x86_64", "lab", False)]
+    for damaged in ("Last metadata expiration check\x1e", records + record, records + "Error", "\x1e" + records):
+        host.answers["dnf"] = Completed(0, damaged, "")
+        with pytest.raises(Unmeasured, match="not a package"):
+            dnf.list_offered(_RELEASE)
 
 
 def test_names(dnf: Dnf) -> None:
