@@ -8,7 +8,7 @@ import base64
 import hashlib
 import struct
 from html import escape
-from typing import Any, Dict, List, NamedTuple, Set, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
@@ -362,7 +362,7 @@ def make_package(chance: Chance) -> Case:
     }
     shown = "".join("\ufffd" for letter in control if letter not in "[31m") + ("[31m" if "[" in control else "")
     evr = f"{version}-{release}" if epoch == "0" else f"{epoch}:{version}-{release}"
-    value = (
+    value: Any = (
         (name, evr, "x86_64"),
         (vendor + shown) or None,
         signature if "Key" in signature else None,
@@ -398,7 +398,7 @@ def make_package(chance: Chance) -> Case:
     return Case(text[:2000], parse, (right,), [value] * number)
 
 
-GENERATORS = {
+GENERATORS: Dict[str, Callable[[Chance], Case]] = {
     "public keys": make_public_keys,
     "trusted keys": make_trusted_keys,
     "signers": make_signer,
