@@ -272,7 +272,8 @@ class Host:
 
     def is_read_only(self, mount_point: str) -> bool:
         """Whether a file system is mounted read-only (proc(5), ``mounts``); the last mount counts."""
-        mounts = [line.split() for line in (self.read_text("/proc/mounts") or "").splitlines()]
+        # Users choose names in it, of which the kernel escapes these two characters only.
+        mounts = [line.split(" ") for line in (self.read_text("/proc/mounts") or "").split("\n")]
         options = [words[3].split(",") for words in mounts if len(words) > 3 and words[1] == mount_point]
         return bool(options) and "ro" in options[-1]
 

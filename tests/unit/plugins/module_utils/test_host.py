@@ -31,6 +31,24 @@ def test_read(real: Host) -> None:
     assert real.get_mtime("/file") is not None
 
 
+@pytest.mark.parametrize(
+    "mounts, expected",
+    [
+        ("/dev/sda2 / btrfs ro,relatime 0 0\n", True),
+        ("rootfs / rootfs ro 0 0\n/dev/sda2 / btrfs rw,relatime 0 0\n", False),
+        ("/dev/sda2 / btrfs rw,errors=remount-ro 0 0\ntmpfs /a tmpfs ro 0 0\n", False),
+        # What a user mounts
+        ("/dev/sda2 / btrfs rw 0 0\na\u2003/\u2003b /home/u/m,ro fuse.x rw 0 0\n", False),
+        ("/dev/sda2 / btrfs rw 0 0\nfuse /home/u/\u2028fuse\u2003/\u2003fuse\u2003ro fuse.x rw 0 0\n", False),
+        ("", False),
+    ],
+)
+def test_read_only(real: Host, tmp_path: Any, mounts: str, expected: bool) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "mounts").write_text(mounts, encoding="utf-8")
+    assert real.is_read_only("/") is expected
+
+
 def test_gone(real: Host) -> None:
     assert real.read_bytes("/nothing") is None
     assert real.read_text("/file/below a file") is None
