@@ -29,8 +29,8 @@ class NextBoot(NamedTuple):
 class _Entry(NamedTuple):
     """A kernel that a boot loader can start."""
 
-    # By what its environment names it
-    keys: List[str]
+    # By what its environment names it, and before it the menus that it is in: number, title and identifier
+    path: List[List[str]]
     release: str
 
 
@@ -73,9 +73,11 @@ def _find_by_entries(host: Host) -> Optional[NextBoot]:
         fields = dict(_split_fields(host.read_text(f"{_ENTRIES}/{file}") or ""))
         release = _parse_release(fields.get("linux", "")) or fields.get("version", "")
         if file.endswith(".conf") and release:
-            entries.append(_Entry([file[: -len(".conf")], fields.get("title", "")], release))
+            entries.append(_Entry([[file[: -len(".conf")], fields.get("title", "")]], release))
     # As GRUB lists them: the newest is number 0
     entries.sort(key=lambda entry: _newest_first(entry.release))
+    for number, entry in enumerate(entries):
+        entry.path[0].append(str(number))
     return _choose_entry(entries, _read_environment(host), "bls")
 
 
@@ -90,17 +92,30 @@ def _find_by_grub(host: Host) -> Optional[NextBoot]:
 def _parse_menu(text: str) -> List[_Entry]:
     """Parse a grub.cfg into its entries; ``linux`` is the first word of the line that names the kernel."""
     entries: List[_Entry] = []
-    keys: List[str] = []
-    for line in text.splitlines():
-        title = re.match(r"\s*menuentry\s+(?:'([^']*)'|\"([^\"]*)\")", line)
-        if title:
-            identifier = re.search(r"(?:\$menuentry_id_option|--id)\s+'?([^'\s{]+)", line)
-            keys = [title.group(1) or title.group(2) or ""] + ([identifier.group(1)] if identifier else [])
+    # The names of each block that is open, none for what is neither menu nor entry, and the numbers of the next entries
+    blocks: List[List[str]] = []
+    numbers = [0]
+    for line in text.split("\n"):
+        heading = re.match(r"\s*(menuentry|submenu)\s+(?:'([^']*)'|\"([^\"]*)\")", line)
         kernel = re.match(r"\s*linux(?:16|efi)?\s+(\S+)", line)
-        release = _parse_release(kernel.group(1)) if kernel else None
-        if release and keys:
-            entries.append(_Entry(keys, release))
-            keys = []
+        if heading:
+            identifier = re.search(r"(?:\$menuentry_id_option|--id)\s+'?([^'\s{]+)", line)
+            names = [str(numbers[-1]), heading.group(2) or heading.group(3) or ""]
+            numbers[-1] += 1
+            if not line.rstrip().endswith("}"):
+                blocks.append(names + ([identifier.group(1)] if identifier else []))
+                numbers.append(0)
+        elif line.rstrip().endswith("{"):
+            blocks.append([])
+            numbers.append(0)
+        elif line.strip() == "}" and blocks:
+            blocks.pop()
+            numbers.pop()
+        elif kernel:
+            release = _parse_release(kernel.group(1))
+            path = [names for names in blocks if names]
+            if release and path and (not entries or entries[-1].path != path):
+                entries.append(_Entry(path, release))
     return entries
 
 
@@ -108,12 +123,14 @@ def _choose_entry(entries: List[_Entry], environment: Dict[str, str], basis: str
     """Choose the entry that GRUB's environment names: for the next boot only, for each boot, or else the first."""
     if not entries:
         return None
-    wanted = environment.get("next_entry") or environment.get("saved_entry") or "0"
-    last = wanted.rpartition(">")[2]  # what is before it are submenus
-    matching = [entry for number, entry in enumerate(entries) if last in (str(number), *entry.keys)]
-    if not matching:
-        raise Unmeasured(f"GRUB is set to start {wanted!r}, which is not one of its entries")
-    return NextBoot(matching[0].release, basis)
+    wanted = environment.get("next_entry") or environment.get("saved_entry")
+    if not wanted:
+        return NextBoot(entries[0].release, basis)
+    words = wanted.split(">")
+    for entry in entries:
+        if len(words) == len(entry.path) and all(word in names for word, names in zip(words, entry.path)):
+            return NextBoot(entry.release, basis)
+    raise Unmeasured(f"GRUB is set to start {wanted!r}, which is not one of its entries")
 
 
 def _read_environment(host: Host) -> Dict[str, str]:

@@ -83,6 +83,21 @@ _EXTLINUX = (
             id="menu, in a submenu, by its name",
         ),
         pytest.param(
+            {"/boot/grub2/grub.cfg": _MENU, "/boot/grub2/grubenv": _HEADER + "saved_entry=1>1\n"},
+            {},
+            (_97, "grub"),
+            id="TRAP: menu, in a submenu, by its number there",
+        ),
+        pytest.param(
+            {
+                "/boot/grub2/grub.cfg": "menuentry 'Memory test' {\n  linux16 /boot/memtest\n}\n" + _MENU,
+                "/boot/grub2/grubenv": _HEADER + "saved_entry=2>gnulinux-24.97-aa11\n",
+            },
+            {},
+            (_97, "grub"),
+            id="TRAP: menu, an entry without a kernel counts",
+        ),
+        pytest.param(
             {"/boot/grub/grub.cfg": _MENU.replace("linux   ", "linuxefi   ")}, {}, (_103, "grub"), id="menu, EFI"
         ),
         pytest.param(
@@ -127,7 +142,7 @@ def test_kexec(host: Any) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "saved_entry", "saved_entry=9\n", "saved_entry=no such\n", "\0\xff=\n", "saved_entry=1>2>\n"],
+    ["", "saved_entry", "saved_entry=9\n", "saved_entry=no such\n", "\0\xff=\n", "saved_entry=1>2>\n", "saved_entry=2"],
 )
 def test_what_cannot_be_meant_is_not_guessed(host: Any, text: str) -> None:
     host.put("/boot/grub2/grub.cfg", _MENU if text.startswith("saved_entry=") else "menuentry 'x' {\n")
