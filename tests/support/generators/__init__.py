@@ -11,7 +11,7 @@ unknown (the parser returns None), or refused (it raises Unmeasured). Anything e
 from typing import Callable, Dict
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
-from tests.support.generators import indexes, kernel, keys, managers, packages, records
+from tests.support.generators import files, indexes, kernel, keys, managers, packages, records
 from tests.support.generators.case import REFUSED, UNKNOWN, VALUE, Case, Chance
 
 GENERATORS: Dict[str, Callable[[Chance], Case]] = {
@@ -34,6 +34,7 @@ GENERATORS: Dict[str, Callable[[Chance], Case]] = {
     **keys.GENERATORS,
     **indexes.GENERATORS,
     **managers.GENERATORS,
+    **files.GENERATORS,
 }
 
 
