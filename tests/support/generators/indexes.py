@@ -169,7 +169,7 @@ def make_memory(chance: Chance) -> Case:
     offered = chance.choice(["3-1", "10-1", "1:1-1", "03-1"])
     newer = chance.choice(["18", "1796053784", "9" * 20])
     entry: Dict[str, Any] = {
-        "revision": chance.choice([now_shown, "16", newer, "", "words"]),
+        "revision": chance.choice([now_shown, "16", "9", "100", "0018", newer, "", "words"]),
         "issued": chance.choice([None, 1, NOW]),
         "kmps": chance.choice([{_KMP: offered}, {_KMP: "2-1", "other": "9-1"}]),
         "accepted": [{"revision": "4", "reason": "x", "at": 5}],
