@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import IO, Dict, Generator, Iterator, List, NamedTuple, Optional, Sequence, cast
+from typing import IO, Dict, Generator, Iterator, List, NamedTuple, Optional, Sequence, Set, cast
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 
@@ -50,6 +50,8 @@ class Host:
     def __init__(self, root: str = "/") -> None:
         self._root = root
         self._own_locks: Dict[int, str] = {}
+        # Of packages, that its rpm is too old for
+        self.unknown_tags: Set[str] = set()
 
     byteorder = sys.byteorder
 

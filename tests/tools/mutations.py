@@ -173,6 +173,20 @@ MUTATIONS = (
         (f"{HOST}/_packages",),
     ),
     Mutation(
+        "signature: one that rpm skips names the signer",
+        "plugins/module_utils/_packages/rpm.py",
+        "if not is_whole:",
+        "if not verdict:",
+        (f"{HOST}/_packages",),
+    ),
+    Mutation(
+        "signature: one of several that a package has names the signer",
+        "plugins/module_utils/_packages/rpm.py",
+        "return signers.pop() if len(signers) == 1 else None",
+        "return signers.pop() if signers else None",
+        (f"{HOST}/_packages",),
+    ),
+    Mutation(
         "installation: whatever is installed, it is the file that was examined",
         "plugins/module_utils/_packages/kmp.py",
         "if not any(file.digests) or any(content.digests != file.digests for content in contents):",

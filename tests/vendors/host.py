@@ -99,12 +99,14 @@ class Repositories:
         *,
         key: str = "vendor",
         checked: bool = True,
+        metadata: bool | None = None,
         revision: int | None = None,
         instead: Path | None = None,
     ) -> None:
         """Add a repository, or replace its content.
 
-        :param checked: whether the host checks the signatures of its packages and metadata.
+        :param checked: whether the host checks the signatures of its packages, and of its metadata unless ``metadata``
+            says otherwise.
         :param revision: seconds since the epoch, for now.
         :param instead: the package that lies where the metadata say that the first of the packages is.
         """
@@ -118,12 +120,14 @@ class Repositories:
         if instead is not None:
             _exchange(target, packages[0], instead)
         self._keys.sign_metadata(target, key)
-        check = int(checked)
+        check, check_metadata = int(checked), int(checked if metadata is None else metadata)
         # The name that zypper shows is not the one that it goes by.
         settings = (
             f"[{name}]\nname=Packages of {name}\nenabled=1\nautorefresh=1\nbaseurl={self._url}/{name}\ntype=rpm-md\n"
         )
-        settings += f"gpgcheck={check}\nrepo_gpgcheck={check}\ngpgkey={self._url}/{name}/repodata/repomd.xml.key\n"
+        settings += (
+            f"gpgcheck={check}\nrepo_gpgcheck={check_metadata}\ngpgkey={self._url}/{name}/repodata/repomd.xml.key\n"
+        )
         folder = "/etc/zypp/repos.d" if self._host.tool == "zypper" else "/etc/yum.repos.d"
         self._host.put(f"{folder}/{name}.repo", settings)
         if self._host.tool == "dnf":

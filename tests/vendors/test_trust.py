@@ -24,7 +24,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Liv
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import AcceptedRevision, Policy
 from tests.support import factories
 from tests.vendors.host import Repositories, VendorHost, prepare
-from tests.vendors.packages import RED_HAT_NAME, SUSE_NAME, VENDOR, Builder, Keyring, Kmp
+from tests.vendors.packages import RED_HAT_NAME, SUSE_NAME, VENDOR, Builder, Keyring, Kmp, forge_signature
 from tests.vendors.root import Root
 
 # What a package's script leaves where it ran
@@ -185,6 +185,44 @@ def test_forged_vendor(case: Case, show: Show) -> None:
     case.repositories.add("another", [announced], key="stranger", instead=forged)
     show(case.apply(), "the vendor's level 3 is active, the forged one is refused and named")
     assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert not case.owned
+
+
+@pytest.mark.parametrize("signer", ["stranger", None])
+def test_signature_of_the_vendor_that_rpm_skips(case: Case, show: Show, tmp_path: Path, signer: str | None) -> None:
+    """Beside one that is right, of a key that the host trusts as well, or beside none."""
+    case.offer()
+    other = case.kmp(99, key=None, script=_OWN)
+    copy, forged = tmp_path / other.name, tmp_path / "forged" / other.name
+    forged.parent.mkdir()
+    shutil.copy(other, copy)
+    if signer is not None:
+        # Of the header and all that follows it: the only one that the package has
+        case.keys.sign_package(copy, signer, "--rpmv3")
+    forge_signature(copy, case.kmp(3), forged)
+    case.repositories.add("another", [forged], key="stranger", checked=signer is not None)
+    happened = case.apply(allow_unsigned=(case.name,))
+    show(happened, "the vendor's level 3 is active, the forged one is refused and named")
+    assert f"{case.evr(99)} is refused: its file or a signature in it is damaged" in happened
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert not case.owned
+
+
+def test_keys_that_a_repository_names(case: Case, show: Show) -> None:
+    """The tools would import them for its packages, once they are told to assume yes. zypper goes by the metadata's."""
+    for key in ("twin", "stranger"):
+        case.host.root.run("rpm", "-e", f"gpg-pubkey-{case.keys.fingerprint(key)[-8:].lower()}")
+    case.offer()
+    # dnf asks for keys of metadata in a place of its own.
+    case.repositories.add("another", [case.kmp(99, key="stranger", script=_OWN)], key="stranger", metadata=False)
+    before = case.host.run(["rpm", "-q", "gpg-pubkey"]).out
+    happened = case.apply()
+    show(happened, "no key is imported; dnf: the vendor's level 3 is active; zypper: the repository is invalid")
+    assert case.host.run(["rpm", "-q", "gpg-pubkey"]).out == before
+    if case.host.tool == "zypper":
+        assert "Repository 'Packages of another' is invalid" in happened
+    else:
+        assert case.installed() == [f"{case.evr(3)} vendor"]
     assert not case.owned
 
 

@@ -65,7 +65,9 @@ def _assess_package(
     elif package.signature is None:
         problem = f"{name} is not signed"
     elif signer is None:
-        problem = f"{name} is signed with a key that this host does not trust ({package.signature})"
+        problem = (
+            f"{name} is signed with a key that this host does not trust ({rpm.describe_signature(package.signature)})"
+        )
     witnesses = [
         "{} is the running kernel, by its {}".format(image["path"], str(image["basis"]).replace("_", " ")),
         "{} is as {} holds it, by its {}".format(image["path"], name, package.algorithm),

@@ -154,7 +154,11 @@ def _examine_file(
     host: Host, kernel: Dict[str, Any], offer: Offer, candidate: Candidate, path: str, policy: Policy
 ) -> Offer:
     allow_unsigned = matches_any(policy.allow_unsigned, candidate.name, candidate.evr)
-    seen = package_contents.read_file(host, path, candidate.package, kernel, offer.keys, allow_unsigned)
+
+    def is_trusted(signer: rpm.Signer) -> bool:
+        return selection.is_trusted_signer(signer, offer.traced.signer, policy)
+
+    seen = package_contents.read_file(host, path, candidate.package, kernel, offer.keys, is_trusted, allow_unsigned)
     files = dict(offer.files)
     files[candidate.key] = seen
     return offer._replace(files=files)
@@ -209,17 +213,15 @@ def _examine_dependency(
     :raises TransactionRefused: no repository has it from a builder that is trusted.
     """
     named = matches_any(policy.allow_dependencies, package.name, package.evr)
+    allow_unsigned = matches_any(policy.allow_unsigned, package.name, package.evr)
     for path in manager.download_dependency(package):
-        signature = rpm.check_signature(host, path)
-        if signature not in ("good", "unsigned"):
+        signature, content, signer = rpm.verify_file(host, path, offer.keys, allow_unsigned)
+        if content is None:
             continue
-        content = rpm.read_package_file(host, path)
-        signer = rpm.find_signer(content.signature, offer.keys)
         trusted = signature == "good" and (
             named or (signer is not None and selection.is_trusted_signer(signer, offer.traced.signer, policy))
         )
-        allowed = signature == "unsigned" and matches_any(policy.allow_unsigned, package.name, package.evr)
-        if content.package == package and (trusted or allowed):
+        if content.package == package and (trusted or signature == "unsigned"):
             return ExaminedFile(path, package, content.digests, signature == "unsigned")
     raise TransactionRefused(
         "the KMP needs {}-{}.{}, and no repository has it from the kernel's signer".format(*package),
@@ -458,7 +460,7 @@ def _format_kmp(
         "severity": advisory.severity if advisory else None,
         "issued": advisory.issued if advisory else None,
         "repository": repository,
-        "signed": seen.content.signature if seen is not None else None,
+        "signed": rpm.describe_signature(seen.content.signature) if seen is not None else None,
         "vendor": seen.content.vendor if seen is not None else None,
         "target_release": module.target_release if module else None,
         "downloaded": seen is not None,

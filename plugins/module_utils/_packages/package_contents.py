@@ -4,7 +4,7 @@
 
 """Read a KMP that is on the host, installed or only downloaded. PRIVATE: it may change at any time."""
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Malformed
@@ -43,6 +43,7 @@ def read_file(
     package: rpm.Package,
     kernel: Dict[str, Any],
     keys: rpm.Keys,
+    is_trusted: Callable[[rpm.Signer], bool],
     allow_unsigned: bool = False,
 ) -> PackageContents:
     """Read a package's file; nothing of it is run, and nothing is written.
@@ -50,20 +51,19 @@ def read_file(
     Its signature is checked first: a file that anybody can have made is not opened.
 
     :param package: the package that it should be.
+    :param is_trusted: whether a KMP may have this signer.
     :param allow_unsigned: whether the operator takes it unsigned.
     :raises Unmeasured: it cannot be read.
     """
     unopened = rpm.Content(package, None, None, [], [], "")
-    signature = rpm.check_signature(host, path)
-    if signature != "good" and not (signature == "unsigned" and allow_unsigned):
+    signature, content, signer = rpm.verify_file(host, path, keys, allow_unsigned)
+    if content is None:
         return PackageContents(unopened, signature, None, None, None)
-    content = rpm.read_package_file(host, path)
     if content.package != package:
         return PackageContents(unopened, "bad", None, None, None)
-    signer = rpm.find_signer(content.signature, keys)
-    if signature == "good" and signer is None:
-        # Two of the host's keys have its ID: either may have signed it.
-        return PackageContents(unopened, "unknown_key", None, None, None)
+    if signer is not None and not is_trusted(signer):
+        # What it holds does not matter.
+        return PackageContents(unopened, signature, signer, None, None)
     try:
         modules = payload.extract_files(host, path, _kmp_names.is_module)
         _require_single_module(content, list(modules))

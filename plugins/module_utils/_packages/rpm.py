@@ -70,8 +70,33 @@ class Signer(NamedTuple):
         return f"{self.owner or 'a key without a name'} ({self.fingerprint})"
 
 
+class _Signatures(NamedTuple):
+    """What rpm prints of each signature of a package."""
+
+    newest: List[str]
+    header: List[str]
+    legacy: List[str]
+
+
+class _Checked(NamedTuple):
+    """How many signatures rpm has looked at: of the header, and of all that follows it."""
+
+    header: int
+    legacy: int
+
+
 # The keys that a host trusts, by their IDs of 16 digits; subkeys count for their primary key.
 Keys = Dict[str, Signer]
+
+
+class Verified(NamedTuple):
+    # "good", "unsigned", "unknown_key" or "bad"
+    signature: str
+    # Of a package with a trusted signature, or without any where that is allowed
+    content: Optional[Content] = None
+    # Who has made all signatures
+    signer: Optional[Signer] = None
+
 
 # Whatever a package's maker wrote is queried as XML, in which no field can pretend to be another one. ":xml" escapes
 # in all versions from 4.11 to 6, ":json" and ":shescape" do not exist in all of them.
@@ -98,11 +123,19 @@ _IDENTITY = {
     "release": "%{RELEASE:xml}",
     "arch": _format_optional("ARCH"),
 }
-# rpm prints numbers and a date of a signature, and nothing that its maker could choose.
-_SIGNATURE = "%|RSAHEADER?{%{RSAHEADER:pgpsig}}:{%|DSAHEADER?{%{DSAHEADER:pgpsig}}:{%{SIGPGP:pgpsig}}|}|"
-# The first is unknown to rpm up to 4.13
+# All of them, a line each: who makes a package can put the vendor's beside his own, damaged so that rpm skips it. rpm
+# prints numbers and a date of a signature, and nothing that its maker could choose. Those of all that follows the
+# header are called legacy by rpm, since it needs them no more; those of version 6 have a tag of their own.
+_LEGACY, _NEWEST = "legacy ", "openpgp "
+_NEWEST_SIGNATURES = f"%|OPENPGP?{{[{_NEWEST}%{{OPENPGP:pgpsig}}\\n]}}|"
+_SIGNATURE = _NEWEST_SIGNATURES + "".join(
+    f"%|{tag}?{{{prefix}%{{{tag}:pgpsig}}\\n}}|"
+    for tag, prefix in (("RSAHEADER", ""), ("DSAHEADER", ""), ("SIGPGP", _LEGACY), ("SIGGPG", _LEGACY))
+)
 _NEWEST_DIGEST = _format_optional("SHA256HEADER")
 _DIGESTS = _NEWEST_DIGEST + "".join(map(_format_optional, ("SHA1HEADER", "SIGMD5", "RSAHEADER", "DSAHEADER", "SIGPGP")))
+# What older versions of rpm do not know (up to 4.19, and 4.13), and what is asked for instead
+_NEW_TAGS = {"OPENPGP": (_NEWEST_SIGNATURES, ""), "SHA256HEADER": (_NEWEST_DIGEST, _NO_FIELD)}
 _PACKAGE = _format_query(**_IDENTITY)
 _CONTENT = _format_query(
     **_IDENTITY,
@@ -217,11 +250,36 @@ def read_package_file(host: Host, path: str) -> Content:
     return _parse_content(_parse_records(answer.out)[0])
 
 
-def check_signature(host: Host, path: str) -> str:
-    """Check a package's signatures and digests: ``good``, ``unsigned``, ``unknown_key`` or ``bad``.
+def verify_file(host: Host, path: str, keys: Keys, allow_unsigned: bool = False) -> Verified:
+    """Check a package's signatures and digests, and read its header.
 
-    The exit code does not show it: without a signature it is 0 (rpmkeys(8), and ``%_pkgverify_level``).
+    :param allow_unsigned: whether the header of one without a signature is read.
+    :raises Unmeasured: it cannot be read.
     """
+    verdict, checked = _check_signatures(host, path)
+    if verdict != "good" and not (verdict == "unsigned" and allow_unsigned):
+        return Verified(verdict)
+    content = read_package_file(host, path)
+    signatures = _split_signatures(content.signature)
+    # rpm says nothing of a signature that it skips. Where there are some of version 6, it may look at these only.
+    headers = {len(signatures.newest), len(signatures.newest + signatures.header)} - {0}
+    is_whole = checked.header in headers if headers else checked == (0, len(signatures.legacy))
+    if not is_whole:
+        return Verified("bad")
+    signer = find_signer(content.signature, keys)
+    if verdict == "good" and signer is None:
+        # Several have signed it, or two keys of the host have the same ID.
+        return Verified("unknown_key")
+    return Verified(verdict, content, signer)
+
+
+def check_signature(host: Host, path: str) -> str:
+    """Check a package's signatures and digests: ``good``, ``unsigned``, ``unknown_key`` or ``bad``."""
+    return _check_signatures(host, path)[0]
+
+
+def _check_signatures(host: Host, path: str) -> Tuple[str, _Checked]:
+    """The exit code does not show it: without a signature it is 0 (rpmkeys(8), and ``%_pkgverify_level``)."""
     answer = host.run(["rpm", "-Kv", "--define", "_pkgverify_level all", path])
     # "    Header V4 RSA/SHA512 Signature, key ID d5db9429: OK", in all versions from 4.11 to 6 nearly so
     checks = re.findall(r"^\s+(.*?(signature|digest)\b.*?):\s+(\w+)", answer.out, re.IGNORECASE | re.MULTILINE)
@@ -229,18 +287,43 @@ def check_signature(host: Host, path: str) -> str:
     signed = {
         word.upper() for _label, kind, word in checks if kind.lower() == "signature" and word.upper() != "NOTFOUND"
     }
+    of_header = [
+        label.lower().startswith("header")
+        for label, kind, word in checks
+        if kind.lower() == "signature" and word.upper() != "NOTFOUND"
+    ]
+    checked = _Checked(of_header.count(True), of_header.count(False))
     if not checks or words - {"OK", "NOKEY", "NOTFOUND", "NOTTRUSTED"}:
-        return "bad"
+        return "bad", checked
     if not signed:
-        return "unsigned"
+        return "unsigned", checked
     if signed - {"OK"}:
-        return "unknown_key"
-    return "good" if answer.rc == 0 else "bad"
+        return "unknown_key", checked
+    return "good" if answer.rc == 0 else "bad", checked
 
 
 def find_signer(signature: Optional[str], keys: Keys) -> Optional[Signer]:
-    """Whose key made the signature that rpm prints like this, None where the host does not trust it."""
-    match = re.search(_KEY_IN_SIGNATURE, (signature or "").strip())
+    """Whose key made all signatures of a package; None where the host does not trust it, or there are several."""
+    signatures = _split_signatures(signature)
+    signers = {_find_one_signer(each, keys) for each in signatures.newest + signatures.header + signatures.legacy}
+    return signers.pop() if len(signers) == 1 else None
+
+
+def describe_signature(signature: Optional[str]) -> Optional[str]:
+    """The first of them, None where there is none."""
+    signatures = _split_signatures(signature)
+    return next(iter(signatures.newest + signatures.header + signatures.legacy), None)
+
+
+def _split_signatures(text: Optional[str]) -> _Signatures:
+    lines = [line.strip() for line in (text or "").split("\n") if line.strip()]
+    newest = [line[len(_NEWEST) :] for line in lines if line.startswith(_NEWEST)]
+    legacy = [line[len(_LEGACY) :] for line in lines if line.startswith(_LEGACY)]
+    return _Signatures(newest, [line for line in lines if not line.startswith((_NEWEST, _LEGACY))], legacy)
+
+
+def _find_one_signer(signature: str, keys: Keys) -> Optional[Signer]:
+    match = re.search(_KEY_IN_SIGNATURE, signature)
     if match is None:
         return None
     digits = match.group(1)
@@ -313,10 +396,14 @@ def _export_keys(host: Host) -> List[str]:
 
 
 def _query(host: Host, mode: str, form: str, subject: str, *options: str) -> Completed:
-    answer = host.run(["rpm", mode, *options, "--qf", form, subject])
-    if answer.rc != 0 and "SHA256HEADER" in answer.err:
-        answer = host.run(["rpm", mode, *options, "--qf", form.replace(_NEWEST_DIGEST, _NO_FIELD), subject])
-    return answer
+    while True:
+        for tag in host.unknown_tags:
+            form = form.replace(*_NEW_TAGS[tag])
+        answer = host.run(["rpm", mode, *options, "--qf", form, subject])
+        unknown = {tag for tag in _NEW_TAGS if f'"{tag}"' in answer.err} - host.unknown_tags
+        if not unknown:
+            return answer
+        host.unknown_tags |= unknown
 
 
 def _require_message(answer: Completed, words: str) -> None:

@@ -213,7 +213,10 @@ def _check_contents(
     kernel: Kernel, candidate: Candidate, contents: PackageContents, policy: policies.Policy
 ) -> Optional[Refusal]:
     if contents.signature == "bad":
-        return "bad_signature", "its file is damaged (see rpm -Kv), or is another package than the repository says"
+        return (
+            "bad_signature",
+            "its file or a signature in it is damaged (see rpm -Kv), or it is another package than the repository says",
+        )
     if contents.signature == "unknown_key":
         return "unknown_key", "signed with a key that this host does not trust (import a trusted key with rpm --import)"
     if contents.signature == "unsigned" and not policies.matches_any(

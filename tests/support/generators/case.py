@@ -75,7 +75,7 @@ class Files(Host):
     def wall_clock(self) -> float:
         return NOW
 
-    def save(self, path: str, text: str) -> None:
+    def save(self, path: str, text: str, mode: Any = None) -> None:
         self._files[path] = text.encode()
 
     def run(self, argv: Any, environment: Any = None, seconds: Any = None) -> Completed:

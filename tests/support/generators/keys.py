@@ -52,7 +52,7 @@ def _make_key(chance: Chance) -> _Key:
     return _Key(body, digest.upper(), digest[:16])
 
 
-def _wrap(chance: Chance, tag: int, body: bytes, last: bool = False) -> bytes:
+def _wrap(chance: Chance, tag: int, body: bytes) -> bytes:
     """A packet with its length in any of the forms that can hold it (RFC 4880, section 4.2)."""
     size = len(body)
     old, new = bytes([0x80 | tag << 2]), bytes([0xC0 | tag])
@@ -63,7 +63,6 @@ def _wrap(chance: Chance, tag: int, body: bytes, last: bool = False) -> bytes:
         forms += [bytes([old[0] | 2]) + struct.pack(">I", size) + body]
         forms += [old + bytes([size]) + body] if size < 256 else []
         forms += [bytes([old[0] | 1]) + struct.pack(">H", size) + body] if size < 65536 else []
-        forms += [bytes([old[0] | 3]) + body] if last else []
     return chance.choice(forms)
 
 
@@ -74,11 +73,11 @@ def _make_block(chance: Chance) -> Tuple[List[Tuple[int, bytes]], List[Any]]:
     for _number in range(chance.choice([1, 1, 2])):
         key = _make_key(chance)
         packets.append((6, key.body))
-        key_ids, owner = [key.key_id], ""
+        key_ids, owners = [key.key_id], []
         for kind in chance.sample(["user", "user", "subkey", "subkey", "other", "other"], chance.randrange(6)):
             if kind == "user":
                 text, shown = chance.choice(_OWNERS)
-                owner = owner or shown
+                owners += [shown] if text else []
                 packets.append((13, text))
             elif kind == "subkey":
                 subkey = _make_key(chance)
@@ -87,7 +86,7 @@ def _make_block(chance: Chance) -> Tuple[List[Tuple[int, bytes]], List[Any]]:
             else:
                 # Signature, trust, image, and one that nobody knows
                 packets.append((chance.choice([2, 12, 17, 60]), _random_bytes(chance, chance.choice([0, 5, 191, 300]))))
-        value.append((key.fingerprint, tuple(key_ids), owner))
+        value.append((key.fingerprint, tuple(key_ids), next(iter(owners), "")))
     return packets, value
 
 
@@ -117,16 +116,16 @@ def make_public_keys(chance: Chance) -> Case:
         packets.append((chance.choice([6, 14]), b"\x04" + bytes(65535)))
     elif way == 2:
         packets.append((6, b"\0" + packets[0][1]))
-    data = b"".join(
-        _wrap(chance, tag, body, right == VALUE and number == len(packets))
-        for number, (tag, body) in enumerate(packets, 1)
-    )
+    data = b"".join(_wrap(chance, tag, body) for tag, body in packets)
     if way == 3:
         last = _wrap(chance, 13, b"somebody else <a@example.com>")
         data += last[: chance.randrange(1, len(last))]
     elif way == 4:
         # Trailing garbage that is no packet
         data += bytes([chance.randrange(0x80)]) + _random_bytes(chance, chance.randrange(9))
+    elif way == 9:
+        # A packet without its length, which ends with the text
+        right, data = REFUSED, data + b"\xb7somebody else"
     elif way == 5:
         data += bytes([0xC0 | chance.choice([6, 13, 14]), chance.randrange(0xE0, 0xFF)]) + bytes(600)
     elif way == 6:
@@ -158,7 +157,8 @@ def make_public_keys(chance: Chance) -> Case:
 
     def parse() -> Any:
         try:
-            return openpgp.parse_public_keys("".join([text, *others]))
+            keys = openpgp.parse_public_keys("".join([text, *others]))
+            return [(key.fingerprint, key.key_ids, key.owner) for key in keys]
         except ValueError as exc:
             raise Unmeasured(str(exc)) from exc
 
@@ -235,6 +235,48 @@ def make_signer(chance: Chance) -> Case:
         text = text.replace("key", "")
     value = rpm.Signer(own.fingerprint, "A")
     return Case(text, lambda: rpm.find_signer(text, trusted), (right,), value)
+
+
+def make_verified(chance: Chance) -> Case:
+    """Signatures in a package, of which rpm skips some, damaged by who has made the package."""
+    keys = [_make_key(chance) for _number in range(2)]
+    trusted = {key.key_id: rpm.Signer(key.fingerprint, "A") for key in keys}
+    kinds = chance.choice([["header"], ["legacy"], ["header", "legacy"], ["newest"], ["newest", "header", "legacy"]])
+    only_one = chance.random() < 0.6
+    made = []
+    for kind in kinds + chance.sample(kinds, chance.choice([0, 0, 1])):
+        key = keys[0] if only_one else chance.choice(keys)
+        made.append((kind, key, chance.random() < (0.05 if only_one else 0.5)))
+    # rpm 6 looks at nothing else where there are some of version 6.
+    looks_at = [one for one in made if one[0] == "newest"] if chance.random() < 0.5 else []
+    seen = [(kind, key) for kind, key, skipped in looks_at or made if not skipped]
+    prefix = {"newest": "openpgp ", "header": "", "legacy": "legacy "}
+    tags = "".join(
+        f"{prefix[kind]}RSA/SHA512, Tue Nov 24 08:20:39 2026, Key ID {key.key_id}\n" for kind, key, _s in made
+    )
+    lines = [
+        "    {}V4 RSA/SHA512 Signature, key ID {}: OK".format("" if kind == "legacy" else "Header ", key.key_id[8:])
+        for kind, key in seen
+    ]
+    lines += ["    Header SHA256 digest: OK"]
+    fields = [f"<{name}><string>x</string></{name}>" for name in ("name", "version", "release", "arch", "vendor")]
+    fields += [f"<epoch>0</epoch><signature>{tags}</signature>", "<requires/><provides/><files/><changelog/><digests/>"]
+    text = "<package>{}</package>".format("".join(fields))
+
+    def answer(words: str) -> Completed:
+        return Completed(0, "\n".join(["/x.rpm:", *lines, ""]), "") if "-Kv" in words else Completed(0, text, "")
+
+    signers = {key.fingerprint for _kind, key, _skipped in made}
+    # Whoever is found has made one of them that counts, and no other key has made one.
+    right = (VALUE,) if not any(skipped for _kind, _key, skipped in made) else (VALUE, UNKNOWN)
+    if len(signers) > 1 or not seen:
+        right = (UNKNOWN,)
+    return Case(
+        (tags, lines),
+        lambda: rpm.verify_file(Files({}, answer=answer), "/x.rpm", trusted).signer,
+        right,
+        rpm.Signer(made[0][1].fingerprint, "A"),
+    )
 
 
 _DIGESTS = [
@@ -403,5 +445,6 @@ GENERATORS: Dict[str, Callable[[Chance], Case]] = {
     "trusted keys": make_trusted_keys,
     "signers": make_signer,
     "signature checks": make_check,
+    "verified files": make_verified,
     "packages": make_package,
 }

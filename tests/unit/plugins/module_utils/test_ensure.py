@@ -330,7 +330,7 @@ def test_damaged_in_the_repository(machine: Any) -> None:
     for _again in range(2):
         result = _ensure.ensure_state(machine, _request())
         assert (result["changed"], result["after"]["level"], _changes(machine)) == (False, 2, [])
-        assert "is refused: its file is damaged" in result["warnings"][0]
+        assert "is refused: its file or a signature in it is damaged" in result["warnings"][0]
 
 
 def test_transaction_is_refused(machine: Any) -> None:

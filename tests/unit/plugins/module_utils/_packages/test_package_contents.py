@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -16,12 +16,16 @@ _KEYS = {factories.key_id("lab"): _SIGNER}
 
 
 def _look(
-    machine: Any, evr: str = _THREE, arch: str = "x86_64", allow_unsigned: bool = False
+    machine: Any,
+    evr: str = _THREE,
+    arch: str = "x86_64",
+    allow_unsigned: bool = False,
+    is_trusted: Callable[[rpm.Signer], bool] = _SIGNER.__eq__,
 ) -> package_contents.PackageContents:
     path = f"/var/cache/zypp/packages/lab/{machine.kmp}-{_THREE}.x86_64.rpm"
     package = rpm.Package(machine.kmp, evr, arch)
     kernel = _kernel_facts.gather_kernel(machine)
-    return package_contents.read_file(machine, path, package, kernel, _KEYS, allow_unsigned)
+    return package_contents.read_file(machine, path, package, kernel, _KEYS, is_trusted, allow_unsigned)
 
 
 def test_of_file(machine: Any) -> None:
@@ -56,8 +60,15 @@ def test_a_key_that_cannot_be_told_from_another_one(machine: Any) -> None:
     """Two keys with one ID: rpm takes either, and names neither."""
     path = f"/var/cache/zypp/packages/lab/{machine.kmp}-{_THREE}.x86_64.rpm"
     kernel = _kernel_facts.gather_kernel(machine)
-    found = package_contents.read_file(machine, path, rpm.Package(machine.kmp, _THREE, "x86_64"), kernel, {})
+    package = rpm.Package(machine.kmp, _THREE, "x86_64")
+    found = package_contents.read_file(machine, path, package, kernel, {}, lambda signer: True)
     assert (found.signature, found.module) == ("unknown_key", None)
+
+
+def test_what_no_kmp_may_be_signed_by_is_not_unpacked(machine: Any) -> None:
+    found = _look(machine, is_trusted=lambda signer: False)
+    assert (found.signature, found.signer, found.module) == ("good", _SIGNER, None)
+    assert machine.ran("rpm2cpio") == []
 
 
 @pytest.mark.parametrize("modules", [0, 2])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import ImportFailed, Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
 from tests.support import factories
 from tests.support.machine import rpm_identity, rpm_record
@@ -353,3 +353,51 @@ def test_owner(host: Any) -> None:
 def test_no_owner(host: Any, recorded: Any, answer: str) -> None:
     host.answers["rpm"] = recorded(answer)
     assert rpm.find_owner(host, "/etc/fstab") is None
+
+
+_LINE = "RSA/SHA512, Mon Nov 30 16:26:11 2026, Key ID {}\n"
+_EMPTY = {"vendor": (), "requires": [], "provides": [], "files": [], "changelog": [], "digests": ()}  # type: Any
+_CHECK = "    {}V4 RSA/SHA512 Signature, key ID {}: OK\n"
+
+
+@pytest.mark.parametrize(
+    ("signatures", "checked", "found"),
+    [
+        # Of the header, and of all that follows it too
+        (["a"], ["Header a"], "a"),
+        (["a", "legacy a"], ["Header a", "a"], "a"),
+        (["a", "legacy a"], ["Header a"], "a"),
+        (["legacy a"], ["a"], "a"),
+        # Of version 6, which makes that of version 4 unneeded
+        (["openpgp a"], ["Header a"], "a"),
+        (["openpgp a", "a"], ["Header a"], "a"),
+        # Of two keys
+        (["a", "legacy b"], ["Header a", "b"], "unknown_key"),
+        (["a", "b"], ["Header a", "Header b"], "unknown_key"),
+        (["openpgp a", "b"], ["Header a"], "unknown_key"),
+        # Of a key that the host does not have
+        (["c"], ["Header c"], "unknown_key"),
+        # One that rpm skips, and says nothing of
+        (["a"], [], "bad"),
+        (["a", "legacy b"], ["b"], "bad"),
+        (["a", "b"], ["Header b"], "bad"),
+        (["legacy a"], [], "bad"),
+        (["openpgp a", "openpgp b"], ["Header b"], "bad"),
+    ],
+)
+def test_all_signatures_count(signatures: Any, checked: Any, found: str) -> None:
+    """Who makes a package can put the vendor's signature beside his own, damaged so that rpm skips it."""
+    trusted = {letter * 16: rpm.Signer(letter * 40, letter) for letter in "ab"}
+    text = "".join(
+        f"{kind}{space}{_LINE.format(key * 16)}" for kind, space, key in (s.rpartition(" ") for s in signatures)
+    )
+    lines = "".join(_CHECK.format(kind + space, key * 8) for kind, space, key in (c.rpartition(" ") for c in checked))
+    record = rpm_record({**rpm_identity("x", "1-1", "noarch"), **_EMPTY, "signature": text})
+
+    class _Rpm(Host):
+        def run(self, argv: Any, environment: Any = None, seconds: Any = None) -> Completed:
+            out = "/x.rpm:\n    Header SHA256 digest: OK\n" + lines if "-Kv" in argv else record
+            return Completed(0, out, "")
+
+    verified = rpm.verify_file(_Rpm(), "/x.rpm", trusted, allow_unsigned=True)
+    assert (verified.signer.owner if verified.signer else verified.signature) == found
