@@ -219,8 +219,9 @@ class Dnf(port.PackageManager):
 
     def _fetch(self, candidate: port.Candidate, older: bool) -> Tuple[bool, str]:
         words = [*_build_source(candidate), *_build_install(older), _format_spec(candidate.package)]
-        # --cacheonly would download nothing. This keeps the metadata as they are, too.
-        answer = self._dnf("--setopt=*.metadata_expire=-1", "--assumeyes", "--downloadonly", *words)
+        # --cacheonly would download nothing. This keeps the metadata as they are, too. Without --nogpgcheck dnf would
+        # import the keys that a repository names; rpm checks the file afterwards, by the keys that are trusted already.
+        answer = self._dnf("--setopt=*.metadata_expire=-1", "--nogpgcheck", "--assumeyes", "--downloadonly", *words)
         return answer.rc == 0, _read_errors(answer)
 
     def _fetch_dependency(self, package: rpm.Package) -> None:
