@@ -16,6 +16,10 @@ JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Playbook tests wait now and then, so one more of them than processors
 TEST_JOBS := $(shell expr $(JOBS) + 1)
 HOSTS ?= 4
+# What environments are made of: what tests/pins says, or (no) the newest releases
+PINNED ?= yes
+$(if $(filter yes no,$(PINNED)),,$(error PINNED is yes or no))
+export PINNED
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/$(COLLECTIONS)
@@ -45,18 +49,38 @@ help: ## this list
 #
 
 .PHONY: venv
-venv: $(VENV)/.packages ## .cache/venv: the newest Python at hand, the newest ansible-core for it, the tools
+venv: $(VENV)/.packages ## .cache/venv: the newest Python at hand, and what tests/pins has for it; with any target, the newest releases: PINNED=no
 
-$(VENV)/.packages: tests/requirements.txt meta/ee-requirements.txt tests/tools/make-venv
+# Makes DIR/.packages for make-venv to keep up to date, with the newest of PYTHONS: $(call environment,DIR,REQUIREMENTS)
+define environment
 	@python=$$(tests/tools/find-python $(PYTHONS)) || \
 		{ tests/tools/apt-ensure python3 python3-venv && python=$$(tests/tools/find-python $(PYTHONS)); } || \
 		{ echo "No Python of $(PYTHONS) is at hand" >&2; exit 1; }; \
-	tests/tools/make-venv $(VENV) "$$python" pip tests/requirements.txt
+	tests/tools/make-venv $(1) "$$python" $(2)
+endef
+
+# Whatever an environment may be made of: make-venv knows which of it is
+INPUTS := $(wildcard tests/requirements*.txt tests/pins/*/*.txt) meta/ee-requirements.txt tests/tools/make-venv .cache/pinned
+
+# Is only as old as the value
+.cache/pinned: $(if $(filter $(file <.cache/pinned),$(PINNED)),,changed)
+	@mkdir -p .cache && echo $(PINNED) >$@
+.PHONY: changed
+
+$(VENV)/.packages: $(INPUTS)
+	$(call environment,$(VENV),tests/requirements.txt)
 
 # The oldest Python of a patched host
-.cache/venv36/.packages: tests/requirements-py36.txt tests/tools/make-venv
-	@tests/tools/make-venv .cache/venv36 "$$(tests/tools/find-python 3.6)" 'pip < 22' tests/requirements-py36.txt \
-		--no-deps --ignore-requires-python 'ansible-core ~= 2.16.19'
+.cache/venv36/.packages: $(INPUTS)
+	@tests/tools/make-venv .cache/venv36 "$$(tests/tools/find-python 3.6)" \
+		tests/requirements-py36.txt tests/requirements-py36-ansible.txt
+
+.cache/pin/.packages: $(INPUTS)
+	$(call environment,.cache/pin,tests/requirements-pin.txt)
+
+.PHONY: pins
+pins: .cache/pin/.packages ## pins anew what environments are made of, where requirements have changed; all of it: UPGRADE=yes
+	@.cache/pin/bin/python tests/tools/pin.py $(if $(filter yes,$(UPGRADE)),--upgrade)
 
 .PHONY: stage
 stage: $(VENV)/.packages ## .cache/stage: the checkout's files as Ansible's tools want a collection

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.locks import locked
+from tests.support.venvs import ensure_venv
 
-_CHECKOUT = Path(__file__).parent.parent.parent
-_TOOLS = _CHECKOUT / "tests/tools"
+_TOOLS = Path(__file__).parents[1] / "tools"
 
 # By version: the Pythons that can run it.
 VERSIONS = {"2.16": ("3.12", "3.11", "3.10"), "2.19": ("3.13", "3.12", "3.11")}
@@ -41,12 +40,4 @@ def environment(version: str) -> Path:
     found = subprocess.run([_TOOLS / "find-python", *VERSIONS[version]], capture_output=True, text=True, check=False)
     if found.returncode != 0:
         pytest.skip(f"no Python of {', '.join(VERSIONS[version])} is at hand for ansible-core {version}")
-    folder = _CHECKOUT / f".cache/core-{version}"
-    with locked(_CHECKOUT / f".cache/core-{version}.lock"):
-        if not (folder / ".packages").exists():
-            requirements = _CHECKOUT / "meta/ee-requirements.txt"
-            command = [_TOOLS / "make-venv", folder, found.stdout.strip(), "pip", requirements]
-            # With rich the progress callback draws anew
-            wanted = [f"ansible-core ~= {version}.0", "PyYAML", "rich"]
-            subprocess.run([str(word) for word in command + wanted], check=True, cwd=_CHECKOUT)
-    return folder / "bin"
+    return ensure_venv(f"core-{version}", found.stdout.strip(), f"requirements-core-{version}.txt")

@@ -22,9 +22,9 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch im
 from tests.support import controller
 from tests.support.locks import locked
 from tests.support.monitoring import free_port
+from tests.support.venvs import ensure_venv
 
 _CHECKOUT = Path(__file__).parents[2]
-_TOOLS = _CHECKOUT / "tests/tools"
 # A Java machine that starts on a busy processor
 _SECONDS = 120.0
 TOKEN = "swordfish"
@@ -32,15 +32,9 @@ TOKEN = "swordfish"
 
 def environment() -> Path:
     """Where ansible-rulebook is."""
-    folder = _CHECKOUT / ".cache/rulebook"
-    requirements = _CHECKOUT / "tests/requirements-rulebook.txt"
-    with locked(_CHECKOUT / ".cache/rulebook.lock"):
-        subprocess.run([_TOOLS / "apt-ensure", "default-jre-headless"], check=True)
-        made = folder / ".packages"
-        if not made.exists() or made.stat().st_mtime < requirements.stat().st_mtime:
-            make = [_TOOLS / "make-venv", folder, Path(sys.executable).resolve(), "pip", requirements]
-            subprocess.run(list(map(str, make)), check=True, cwd=_CHECKOUT)
-    return folder / "bin"
+    with locked(_CHECKOUT / ".cache/java.lock"):
+        subprocess.run([_CHECKOUT / "tests/tools/apt-ensure", "default-jre-headless"], check=True)
+    return ensure_venv("rulebook", Path(sys.executable).resolve(), "requirements-rulebook.txt")
 
 
 def store(folder: Path) -> Store:
