@@ -14,8 +14,7 @@ from pathlib import Path
 from tests.support.locks import locked
 
 _CACHE = Path(__file__).parents[2] / ".cache"
-# The last one with awx.awx 24.6.1, whose API description tests/support/awx.py stands for
-_PACKAGE = "ansible == 12.3.0"
+_REQUIREMENTS = Path(__file__).parents[1] / "requirements-collections.txt"
 
 
 def fetched(namespace: str, name: str) -> Path:
@@ -25,17 +24,9 @@ def fetched(namespace: str, name: str) -> Path:
     with locked(_CACHE / f"{folder.name}.lock"):
         if not (folder / own / "MANIFEST.json").exists():
             download = folder / "download"
-            command = [
-                sys.executable,
-                "-m",
-                "pip",
-                "download",
-                "--quiet",
-                "--no-deps",
-                "--dest",
-                str(download),
-                _PACKAGE,
-            ]
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+            command += ["--require-hashes", "--only-binary", ":all:"]
+            command += ["--dest", str(download), "--requirement", str(_REQUIREMENTS)]
             subprocess.run(command, check=True)
             (wheel,) = download.glob("*.whl")
             with zipfile.ZipFile(wheel) as packed:

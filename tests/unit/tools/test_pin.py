@@ -24,6 +24,7 @@ from tests.support import cores
 from tests.tools import pin
 
 _ANEW = "run: make pins"
+_COLLECTIONS = "tests/requirements-collections.txt"
 _PINS = pytest.mark.parametrize("pins", pin.PINS, ids=lambda pins: pins.path)
 
 
@@ -62,7 +63,11 @@ def test_each_file_of_pins_and_of_requirements_is_in_the_list() -> None:
     there = {str(path.relative_to(pin.CHECKOUT)) for path in pin.CHECKOUT.glob("tests/pins/*/*")}
     assert there == {pins.path for pins in pin.PINS if pins.path.startswith("tests/")}
     sources = {str(path.relative_to(pin.CHECKOUT)) for path in pin.CHECKOUT.glob("tests/requirements*.txt")}
-    assert sources == {pins.source for pins in pin.PINS if pins.source.startswith("tests/")}
+    assert sources - {_COLLECTIONS} == {pins.source for pins in pin.PINS if pins.source.startswith("tests/")}
+
+
+def test_collections_have_hashes_of_their_own() -> None:
+    assert set(pin.parse((pin.CHECKOUT / _COLLECTIONS).read_text(encoding="utf-8"))) == {"ansible"}
 
 
 def test_the_pythons_are_those_that_environments_are_made_of() -> None:
