@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import typing as t
@@ -44,19 +45,51 @@ def test_the_project_has_each_playbook(fake_fleet: FakeFleet) -> None:
         assert yaml.safe_load(path.read_text())[0]["ansible.builtin.import_playbook"] == f"fleet.livepatch.{path.stem}"
 
 
-def test_the_execution_environment_has_what_a_rollout_needs(tmp_path: Path) -> None:
-    """And nothing else: the other tests run with just that (tests/support/cores.py)."""
+def _create_context(folder: Path) -> Path:
     definition = _CHECKOUT / "docs/awx/execution-environment.yml"
-    create = [_BIN / "ansible-builder", "create", "-f", definition, "-c", tmp_path / "context"]
+    create = [_BIN / "ansible-builder", "create", "-f", definition, "-c", folder, "--output-filename", "Containerfile"]
     made = subprocess.run(create, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
-    assert "fleet.livepatch" in (tmp_path / "context/_build/requirements.yml").read_text()
+    return folder
+
+
+def test_the_execution_environment_has_what_a_rollout_needs(tmp_path: Path) -> None:
+    """And nothing else: the other tests run with just that (tests/support/cores.py)."""
+    context = _create_context(tmp_path / "context")
+    assert "fleet.livepatch" in (context / "_build/requirements.yml").read_text()
     stage = _CHECKOUT / ".cache/stage"
     read = subprocess.run([_BIN / "ansible-builder", "introspect", stage], capture_output=True, text=True, check=False)
     told = yaml.safe_load(read.stdout)
     wanted = (_CHECKOUT / "meta/ee-requirements.txt").read_text().splitlines()
     assert [one.partition("  #")[0] for one in told["python"]] == [one for one in wanted if one and one[0] != "#"]
     assert not told["system"]
+
+
+@pytest.mark.slow
+def test_the_execution_environment_has_nothing_without_a_hash(tmp_path: Path) -> None:
+    """What the build has pip do, in an environment instead of an image."""
+    found = subprocess.run([_CHECKOUT / "tests/tools/find-python", "3.11"], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        pytest.skip("no Python 3.11 is at hand, which the image has")
+    subprocess.run([found.stdout.strip(), "-m", "venv", tmp_path / "env"], check=True)
+    context = _create_context(tmp_path / "context")
+    assemble = f"$PYCMD -m pip install -r '{_CHECKOUT}/meta/ee-requirements.txt'"
+    env = {**os.environ, "PYCMD": str(tmp_path / "env/bin/python")}
+    installed = []
+    for line in (context / "Containerfile").read_text().splitlines():
+        word, _blank, rest = line.partition(" ")
+        if word == "ENV":
+            env.update([rest.split("=", 1)])
+        command = assemble if rest == "/output/scripts/assemble" else rest
+        if word == "RUN" and command.startswith("$PYCMD -m pip install"):
+            command = command.replace("/tmp/requirements.txt", f"'{context}/_build/pins/requirements.txt'")
+            run = subprocess.run(["sh", "-c", command], env=env, capture_output=True, text=True, check=False)
+            assert run.returncode == 0, run.stderr
+            installed.append("Successfully installed" in run.stdout)
+    assert installed == [True, False, False, False], "all of it by the first, which has hashes"
+    check = [tmp_path / "env/bin/ansible-runner", "--version"]
+    assert subprocess.run(check, capture_output=True, check=False).returncode == 0
+    assert env["PIP_NO_INDEX"] == "", "who builds on the image has an index"
 
 
 @pytest.mark.slow

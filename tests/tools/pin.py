@@ -77,6 +77,8 @@ PINS = [
         dataclasses.replace(pins, dependencies=False, resolved_for="3.12")
         for pins in _list_pins("requirements-py36-ansible", "3.6")
     ),
+    # The Python of docs/awx/execution-environment.yml
+    Pins("docs/awx/requirements.in", "3.11", "docs/awx/requirements.txt"),
 ]
 
 

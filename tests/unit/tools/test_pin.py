@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -78,6 +79,20 @@ def test_the_pythons_are_those_that_environments_are_made_of() -> None:
     wanted |= {"requirements-py36": {"3.6"}, "requirements-py36-ansible": {"3.6"}}
     for name, pythons in wanted.items():
         assert {pins.python for pins in pin.PINS if pins.source == f"tests/{name}.txt"} == pythons, name
+
+
+def test_the_execution_environment_is_pinned() -> None:
+    folder = pin.CHECKOUT / "docs/awx"
+    definition = yaml.safe_load((folder / "execution-environment.yml").read_text(encoding="utf-8"))
+    assert "@sha256:" in definition["images"]["base_image"]["name"]
+    (pins,) = (pins for pins in pin.PINS if pins.path.startswith("docs/"))
+    assert definition["dependencies"]["python_interpreter"]["package_system"] == f"python{pins.python}"
+    assert definition["additional_build_files"][0]["src"] == pins.target.name
+    (collection,) = definition["dependencies"]["galaxy"]["collections"]
+    own = yaml.safe_load((pin.CHECKOUT / "galaxy.yml").read_text(encoding="utf-8"))
+    assert collection == {"name": f"{own['namespace']}.{own['name']}", "version": own["version"]}
+    collections_want = {str(one) for one in _read_requirements(pin.CHECKOUT / "meta/ee-requirements.txt")}
+    assert collections_want < {str(one) for one in _read_requirements(folder / "requirements.in")}
 
 
 _HASH = "    --hash=sha256:" + "0f" * 32
