@@ -273,7 +273,8 @@ _REPOSITORY = {
     "repository_url": "https://mirror.example.com/main",
     "repository_key": factories.public_key("vendor", "The vendor"),
 }
-# By role (rollback runs the tasks of install): its variables, what its hosts are like, and how many of them lie in which of its answers
+# By role: its variables, what its hosts are like, and how many of them lie in which of its answers; rollback runs the
+# tasks of install.
 _ROLES: dict[str, tuple[dict[str, t.Any], dict[str, str], dict[str, int]]] = {
     "install": ({}, {}, {START: 8, END: 16}),
     "metrics": ({"metrics_dir": "/run"}, {}, {FIRST: 40, SECOND: 80}),
