@@ -66,9 +66,9 @@ class Dnf(port.PackageManager):
 
     def _read_check_times(self) -> Dict[str, Optional[float]]:
         """When each enabled repository was last checked: dnf touches one of the files then, news or not."""
-        folders = dict(self.list_metadata())
+        folders = {metadata.repository: metadata.folder for metadata in self.list_metadata()}
         times: Dict[str, Optional[float]] = {}
-        for name in self._list_enabled():
+        for name in repo_files.list_enabled(self._host, self.repository_folder):
             folder = folders.get(name)
             paths = self._host.list_files(folder + "/repodata") if folder else ()
             moments = [self._read_change_time(path) for path in paths]
@@ -96,12 +96,12 @@ class Dnf(port.PackageManager):
     def list_metadata(self) -> List[port.Metadata]:
         # The folder's name ends with a hash of the repository's URL: after a change of it there are several.
         metadata = []
-        for name in self._list_enabled():
+        for name, checked in self._list_with_checks():
             indexes = [(folder + "/repodata/repomd.xml", folder) for folder in self._list_folders(name)]
             filled = [(index, folder) for index, folder in indexes if self._host.get_mtime(index) is not None]
             folder = max(((self._read_change_time(index) or 0.0, folder) for index, folder in filled), default=None)
             if folder is not None:
-                metadata.append(port.Metadata(name, folder[1]))
+                metadata.append(port.Metadata(name, folder[1], checked))
         return metadata
 
     def _list_folders(self, repository: str) -> List[str]:
@@ -117,8 +117,10 @@ class Dnf(port.PackageManager):
         settings = repo_files.read_settings(self._host, _CONFIGURATION)
         return settings.get("main", "cachedir", fallback=_CACHE) if settings.has_section("main") else _CACHE
 
-    def _list_enabled(self) -> List[str]:
-        return repo_files.list_enabled(self._host, self.repository_folder)
+    def _list_with_checks(self) -> List[Tuple[str, bool]]:
+        # dnf 4 checks nothing by default.
+        checks = repo_files.read_checks(self._host, _CONFIGURATION, built_in=False)
+        return repo_files.list_with_checks(self._host, self.repository_folder, checks)
 
     def refresh(self) -> None:
         self._offered = None

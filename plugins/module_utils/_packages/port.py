@@ -52,6 +52,8 @@ class Metadata(NamedTuple):
     repository: str
     # The folder where the package manager keeps its repodata/repomd.xml
     folder: str
+    # Whether the package manager checks signatures of its metadata or packages: who may write what it offers
+    checked: bool = True
 
 
 # The tag that ties a KMP to the build of the kernel that it patches: "Provides: livepatch-target(build-id) = <hex>".
@@ -121,7 +123,8 @@ class PackageManager(abc.ABC):
     def _iterate_files(self, package: rpm.Package, folders: Iterable[str]) -> Iterator[str]:
         wanted = "{}-{}.{}.rpm".format(package.name, package.evr.rpartition(":")[2], package.arch)
         paths = (path for folder in folders for path in self._host.list_files(folder))
-        return (path for path in paths if path.rpartition("/")[2] == wanted)
+        # The name of a folder may be a stranger's: control characters would reach logs and a tool's arguments.
+        return (path for path in paths if path.rpartition("/")[2] == wanted and path.isprintable())
 
     @property
     @abc.abstractmethod

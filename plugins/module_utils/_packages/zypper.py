@@ -24,6 +24,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import p
 # libzypp writes its process ID to this file (ZYPP_LOCKFILE_ROOT)
 _PIDS = ("/run/zypp.pid", "/var/run/zypp.pid")
 _LOCKS = "/etc/zypp/locks"
+# The administrator's, and the distribution's, which counts where that is missing
+_CONFIGURATIONS = ("/etc/zypp/zypp.conf", "/usr/etc/zypp/zypp.conf")
 _RAW = "/var/cache/zypp/raw"
 _PACKAGES = "/var/cache/zypp/packages"
 
@@ -50,7 +52,7 @@ class Zypper(port.PackageManager):
         """When each enabled repository was last checked: libzypp touches its index then, news or not."""
         return {
             alias: self._read_change_time(folder + "/repodata/repomd.xml") or self._read_change_time(folder + "/cookie")
-            for alias, folder in self.list_metadata()
+            for alias, folder, _checked in self.list_metadata()
         }
 
     def find_lock_holder(self) -> Optional[str]:
@@ -84,9 +86,11 @@ class Zypper(port.PackageManager):
             )
 
     def list_metadata(self) -> List[port.Metadata]:
+        there = [path for path in _CONFIGURATIONS if self._host.get_mtime(path) is not None]
+        checks = repo_files.read_checks(self._host, (there or list(_CONFIGURATIONS))[0], built_in=True)
         return [
-            port.Metadata(alias, f"{_RAW}/{_escape_alias(alias)}")
-            for alias in repo_files.list_enabled(self._host, self.repository_folder)
+            port.Metadata(alias, f"{_RAW}/{_escape_alias(alias)}", checked)
+            for alias, checked in repo_files.list_with_checks(self._host, self.repository_folder, checks)
         ]
 
     @property
@@ -208,9 +212,6 @@ class Zypper(port.PackageManager):
 
     def _find_aliases(self, label: str) -> Sequence[Optional[str]]:
         """The aliases that a label stands for: it is a repository's name, or its alias where zypper.conf says so."""
-        if label.startswith("("):
-            # What only the RPM database has is listed under a name in brackets, which is no repository.
-            return [None]
         if self._aliases is None:
             answer = self._zypper("--no-refresh", "repos")
             repositories = list(_parse_xml(answer).iter("repo")) if answer.rc == 0 else []
@@ -218,7 +219,8 @@ class Zypper(port.PackageManager):
             for repository in repositories:
                 name, alias = (_read_attribute(repository, key) for key in ("name", "alias"))
                 self._aliases.setdefault(name, []).append(alias)
-        return self._aliases.get(label, [label])
+        # What only the RPM database has is listed under a name in brackets. A repository may be called so, too.
+        return self._aliases.get(label) or [None if label.startswith("(") else label]
 
     def _zypper(self, *arguments: str) -> Completed:
         answer = self._host.run(

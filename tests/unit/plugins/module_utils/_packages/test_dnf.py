@@ -283,7 +283,7 @@ def test_where_metadata_are(host: Any, dnf: Dnf) -> None:
     _repository(host, "a", None)
     assert dnf.list_metadata() == []
     host.put("/srv/dnf/a-0123456789abcdef/repodata/repomd.xml")
-    assert dnf.list_metadata() == [("a", "/srv/dnf/a-0123456789abcdef")]
+    assert dnf.list_metadata() == [("a", "/srv/dnf/a-0123456789abcdef", False)]
 
 
 def test_no_secret_of_an_address_is_told(host: Any, dnf: Dnf) -> None:

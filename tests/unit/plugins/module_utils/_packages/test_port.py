@@ -2,9 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages.zypper import Zypper
 
 
 @pytest.mark.parametrize(
@@ -23,3 +26,10 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import p
 )
 def test_brief(said: str, told: str) -> None:
     assert port.shorten_output(said) == told
+
+
+@pytest.mark.parametrize("folder, found", [("lab", 1), ("a b", 1), ("a\nb", 0), ("\x1b[2J", 0), ("\u202e", 0)])
+def test_path_with_control_characters(host: Any, folder: str, found: int) -> None:
+    candidate = port.Candidate("kmp", "3-1", "x86_64", folder)
+    host.put(f"/var/cache/zypp/packages/{folder}/x86_64/kmp-3-1.x86_64.rpm")
+    assert bool(Zypper(host, 1).find_cached(candidate)) is bool(found)

@@ -175,6 +175,18 @@ def test_repository_that_has_a_name(host: Any, zypper: Zypper) -> None:
     assert len([call for call in host.calls if "repos" in call]) == 1
 
 
+def test_repository_whose_name_is_in_brackets(host: Any, zypper: Zypper) -> None:
+    rows = "".join(
+        f"<solvable name={_NAMES['6.1']!r} edition='{evr}' arch='x86_64' repository='{label}'/>"
+        for evr, label in (("1-1", "(System Packages)"), ("3-1", "(x) Live Patching"))
+    )
+    host.answers["zypper|search"] = Completed(0, f"<stream>{rows}</stream>", "")
+    repositories = "<repo alias='lp' name='(x) Live Patching'/>"
+    host.answers["zypper|repos"] = Completed(0, f"<stream><repo-list>{repositories}</repo-list></stream>", "")
+    offered = zypper.list_offered(_RELEASES["6.1"])
+    assert [(candidate.evr, candidate.repository) for candidate in offered] == [("1-1", None), ("3-1", "lp")]
+
+
 def test_cached(host: Any, zypper: Zypper) -> None:
     assert zypper.find_cached(_kmp("1:" + _EVRS[0])) is None
     path = f"/var/cache/zypp/packages/lab/x86_64/{_NAMES['6.1']}-{_EVRS[0]}.x86_64.rpm"
