@@ -19,7 +19,7 @@ import itertools
 import json
 import posixpath
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional, Sequence
 from xml.parsers import expat
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _evr
@@ -33,6 +33,12 @@ PATH = "/var/lib/fleet.livepatch/repositories.json"
 _SCHEMA = 1
 # Real indexes have some ten kilobytes
 _LARGEST = 4 << 20
+# Servers behind one name are refreshed one after the other: so many seconds back are no sign of anything.
+_OUT_OF_STEP = 86400
+# What is remembered at the most: of names and versions those that a package can have
+_REPOSITORIES_MAX = 200
+_NAMES_MAX = 200
+_LONGEST_TEXT = 200
 _SECONDS = re.compile(r"[0-9]{1,12}(?=\.|\Z)")
 
 
@@ -54,6 +60,8 @@ class Checked(NamedTuple):
     problem: Optional[str]
     # Seconds since the oldest of the metadata that offer a KMP were made, None where that is unknown
     age: Optional[int]
+    # Unchecked repositories of which nothing counts, and why
+    stale: Dict[str, str] = {}
 
 
 def check_repositories(
@@ -65,34 +73,62 @@ def check_repositories(
 ) -> Checked:
     """Compare what the repositories show with what they have shown before, and remember it.
 
-    Only those count that offer KMPs for the running kernel, or have done so.
+    Only those count that offer KMPs for the running kernel, or have done so. Of an unchecked one anybody on the way may
+    have written what it shows: it takes nothing from the others.
 
-    :raises Unmeasured: what was remembered cannot be read.
+    :raises Unmeasured: what was remembered cannot be read, or the index of a checked repository.
     """
     now = int(host.wall_clock())
     memory = _load(host)
     before = json.dumps(memory, sort_keys=True)
     problems: List[str] = []
     ages: List[int] = []
+    stale: Dict[str, str] = {}
     for metadata in repositories:
         own = [each for each in candidates if each.repository == metadata.repository and each.name in kmp_names]
         remembered = memory.get(metadata.repository)
         if not own and not (remembered and any(name in kmp_names for name in remembered["kmps"])):
             continue
-        view = _read_view(host, metadata)._replace(kmps=_find_newest(own))
+        try:
+            view = _read_view(host, metadata)._replace(kmps=_find_newest(own))
+        except Unmeasured as exc:
+            if metadata.checked:
+                raise
+            stale[metadata.repository] = str(exc)
+            continue
         reason = next((each.reason for each in accepted if each[:2] == (view.repository, view.revision)), None)
         problem = _explain_stale(view, remembered, kmp_names, now)
-        if problem is not None and reason is None:
+        if problem is not None and reason is None and metadata.checked:
             problems.append(problem)
+        elif problem is not None and reason is None:
+            stale[view.repository] = problem
+            continue
         else:
             memory[view.repository] = _remember(view, remembered, reason if problem is not None else None, now)
         if own and view.issued is not None:
             ages.append(max(0, now - view.issued))
+    memory = _limit(memory, {metadata.repository for metadata in repositories}, kmp_names)
     if json.dumps(memory, sort_keys=True) != before:
         # Without root nothing is installed, either.
         with contextlib.suppress(Unmeasured):
             host.save(PATH, json.dumps({"schema": _SCHEMA, "repositories": memory}, sort_keys=True) + "\n")
-    return Checked("; ".join(problems) or None, max(ages, default=None))
+    return Checked("; ".join(problems) or None, max(ages, default=None), stale)
+
+
+def _limit(
+    memory: Dict[str, Dict[str, Any]], enabled: Collection[str], kmp_names: Sequence[str]
+) -> Dict[str, Dict[str, Any]]:
+    """Leave out what is too much or too long to be kept, those last that are in use."""
+    names = sorted(memory, key=lambda name: (name not in enabled, name))[:_REPOSITORIES_MAX]
+    limited = {}
+    for name in names:
+        kmps = sorted(_drop_long(memory[name]["kmps"]).items(), key=lambda kmp: (kmp[0] not in kmp_names, kmp[0]))
+        limited[name] = dict(memory[name], kmps=dict(kmps[:_NAMES_MAX]))
+    return limited
+
+
+def _drop_long(kmps: Dict[str, str]) -> Dict[str, str]:
+    return {name: evr for name, evr in kmps.items() if max(len(name), len(evr)) <= _LONGEST_TEXT}
 
 
 def _find_newest(candidates: Sequence[Candidate]) -> Dict[str, str]:
@@ -114,7 +150,7 @@ def _explain_stale(
         f"{view.revision or 'empty'})"
     )
     if remembered is not None:
-        if _is_older(view, remembered):
+        if _is_older(view, remembered) and not _is_out_of_step(view, remembered):
             return "{} has gone back from revision {} to {}: whether there is a newer KMP is unknown. {}".format(
                 label, remembered["revision"] or "none", view.revision or "none", way_out
             )
@@ -139,11 +175,19 @@ def _is_older(view: View, remembered: Dict[str, Any]) -> bool:
     return view.issued is not None and issued is not None and view.issued < issued
 
 
+def _is_out_of_step(view: View, remembered: Dict[str, Any]) -> bool:
+    issued = remembered["issued"]
+    return view.issued is not None and issued is not None and 0 <= issued - view.issued < _OUT_OF_STEP
+
+
 def _is_number(revision: str) -> bool:
     return re.match(r"[0-9]{1,20}\Z", revision) is not None
 
 
 def _remember(view: View, remembered: Optional[Dict[str, Any]], reason: Optional[str], now: int) -> Dict[str, Any]:
+    if remembered is not None and reason is None and _is_older(view, remembered):
+        # It lags: the newest are those of before.
+        view = view._replace(revision=remembered["revision"], issued=remembered["issued"])
     # KMPs for other kernels, which this host has run, stay as they are.
     kmps = dict(remembered["kmps"] if remembered is not None and reason is None else {}, **view.kmps)
     kept = list(remembered["accepted"]) if remembered is not None else []
@@ -174,7 +218,7 @@ def _check_entry(entry: Dict[str, Any]) -> Dict[str, Any]:
         raise ValueError("an entry is damaged")
     if issued is not None and (isinstance(issued, bool) or not isinstance(issued, int)):
         raise ValueError("an entry is damaged")
-    return entry
+    return dict(entry, kmps=_drop_long(entry["kmps"]))
 
 
 def _read_view(host: Host, metadata: Metadata) -> View:

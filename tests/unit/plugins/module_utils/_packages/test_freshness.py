@@ -18,7 +18,13 @@ _LAB = Metadata("lab", "/cache/lab")
 
 
 def _show(
-    host: Any, *levels: int, revision: str = "", issued: Any = None, expire: Any = None, accepted: Any = ()
+    host: Any,
+    *levels: int,
+    revision: str = "",
+    issued: Any = None,
+    expire: Any = None,
+    accepted: Any = (),
+    checked: bool = True,
 ) -> freshness.Checked:
     """What comes of a repository that offers these levels; times are seconds before now."""
     now = int(host.wall_clock())
@@ -30,7 +36,7 @@ def _show(
         host.put("/cache/lab/repodata/suseinfo.xml.gz", gzip.compress(text.encode()))
     host.put("/cache/lab/repodata/repomd.xml", f"<repomd><revision>{revision}</revision>{data}</repomd>")
     candidates = [Candidate(_NAME, f"{level}-1", "x86_64", "lab") for level in levels]
-    return freshness.check_repositories(host, [_LAB], candidates, [_NAME], accepted)
+    return freshness.check_repositories(host, [_LAB._replace(checked=checked)], candidates, [_NAME], accepted)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +47,12 @@ def _show(
         ({"revision": "1796053783"}, {"revision": "999999999"}, "gone back from revision 1796053783 to 999999999"),
         # Words have no order
         ({"revision": "8.10", "issued": 100}, {"revision": "8.9", "issued": 50}, None),
-        ({"revision": "8.9", "issued": 50}, {"revision": "8.10", "issued": 100}, "gone back from revision 8.9 to 8.10"),
-        ({"issued": 50}, {"issued": 100}, "gone back from revision none to none"),
+        (
+            {"revision": "8.9", "issued": 50},
+            {"revision": "8.10", "issued": 90000},
+            "gone back from revision 8.9 to 8.10",
+        ),
+        ({"issued": 50}, {"issued": 90000}, "gone back from revision none to none"),
         ({"issued": 50}, {}, None),
         ({}, {}, None),
     ],
@@ -66,6 +76,65 @@ def test_level(host: Any, first: Any, then: Any, words: Optional[str]) -> None:
     assert _show(host, *first, revision="1").problem is None
     problem = _show(host, *then, revision="2").problem
     assert (problem is None) if words is None else (words in str(problem))
+
+
+@pytest.mark.parametrize(
+    "first, then, levels, words",
+    [
+        # A server that is a little behind, and one that is ahead again
+        ({"revision": "9", "issued": 50}, {"revision": "8", "issued": 86449}, (2, 3), None),
+        ({"revision": "9", "issued": 50}, {"revision": "8", "issued": 50}, (3,), None),
+        ({"revision": "9", "issued": 50}, {"revision": "8", "issued": 86450}, (2, 3), "gone back from revision 9 to 8"),
+        ({"revision": "9", "issued": 50}, {"revision": "8", "issued": 49}, (3,), "gone back from revision 9 to 8"),
+        ({"revision": "9", "issued": 50}, {"revision": "8"}, (2, 3), "gone back from revision 9 to 8"),
+        ({"revision": "9"}, {"revision": "8", "issued": 50}, (2, 3), "gone back from revision 9 to 8"),
+        ({"revision": "9", "issued": 50}, {"revision": "8", "issued": 60}, (2,), f"has offered {_NAME}-3-1"),
+        ({"revision": "9", "issued": 50}, {"revision": "8", "issued": 60}, (), f"has offered {_NAME}-3-1"),
+    ],
+)
+def test_mirrors_out_of_step(host: Any, first: Any, then: Any, levels: Any, words: Optional[str]) -> None:
+    assert _show(host, 2, 3, **first).problem is None
+    memory = host.read_text(freshness.PATH)
+    problem = _show(host, *levels, **then).problem
+    assert (problem is None) if words is None else (words in str(problem))
+    assert host.read_text(freshness.PATH) == memory, "the newest stays"
+
+
+@pytest.mark.parametrize(
+    "then, levels, words",
+    [
+        ({"revision": "8"}, (3,), "repository lab has gone back from revision 9 to 8"),
+        ({"revision": "9"}, (2,), f"repository lab has offered {_NAME}-3-1"),
+        ({"revision": "9", "issued": 100, "expire": 50}, (3,), "repository lab expired"),
+        ({"revision": "<"}, (3,), "the index of repository lab cannot be read"),
+    ],
+)
+def test_unchecked_repository(host: Any, then: Any, levels: Any, words: str) -> None:
+    """It counts for nothing then, and takes nothing from the others."""
+    _show(host, 3, revision="9", checked=False)
+    memory = host.read_text(freshness.PATH)
+    for _again in range(2):
+        told = _show(host, *levels, checked=False, **then)
+        assert (told.problem, told.age, list(told.stale)) == (None, None, ["lab"])
+        assert words in told.stale["lab"]
+        assert host.read_text(freshness.PATH) == memory
+    accepted = [AcceptedRevision("lab", "8", "x")]
+    assert _show(host, 2, revision="8", checked=False, accepted=accepted).stale == {}
+
+
+def test_memory_is_limited(host: Any) -> None:
+    entry = {"revision": "1", "issued": None, "accepted": []}
+    kmps = dict({f"kernel-livepatch-{number}": "1-1" for number in range(300)}, long="9" * 5000, **{"n" * 5000: "1"})
+    repositories = {f"a{number}": dict(entry, kmps=kmps) for number in range(250)}
+    repositories["lab"] = dict(entry, kmps=dict(kmps, **{_NAME: "3-1"}))
+    host.put(freshness.PATH, json.dumps({"schema": 1, "repositories": repositories}))
+    assert _show(host, 3, revision="2").problem is None
+    kept = json.loads(host.read_text(freshness.PATH))["repositories"]
+    assert len(kept) == 200
+    assert kept["lab"]["kmps"][_NAME] == "3-1"
+    assert {len(each["kmps"]) for each in kept.values()} == {200}
+    assert max(len(text) for each in kept.values() for kmp in each["kmps"].items() for text in kmp) < 201
+    assert "has offered" in str(_show(host, 2, revision="3").problem)
 
 
 @pytest.mark.parametrize("issued, expire, words", [(50, 100, None), (200, 100, "lab expired at 20"), (200, None, None)])
@@ -114,7 +183,7 @@ def test_way_out(host: Any) -> None:
 def test_repository_without_kmps_is_not_looked_at(host: Any) -> None:
     host.put("/cache/lab/repodata/repomd.xml", "no XML")
     other = Candidate(_NAME, "3-1", "x86_64", "other")
-    assert freshness.check_repositories(host, [_LAB], [other], [_NAME], ()) == (None, None)
+    assert freshness.check_repositories(host, [_LAB], [other], [_NAME], ()) == (None, None, {})
     assert host.read_text(freshness.PATH) is None
 
 
