@@ -10,7 +10,7 @@ runs; what it is made of speaks against it; the operator's policy does. The newe
 
 import datetime
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _evr, _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import policy as policies
@@ -48,6 +48,8 @@ class KnownCandidate(NamedTuple):
     severity: Optional[str] = None
     # An ISO date
     issued: Optional[str] = None
+    # Why its repository, or what that has, cannot be used
+    unusable: Optional["Refusal"] = None
 
 
 # A code for programs and a reason for the operator
@@ -57,6 +59,8 @@ ELSEWHERE = ("other_kernel", "other_flavor")
 # Codes of packages that something is wrong with
 ALARMS = (
     "bad_version",
+    "stale_repository",
+    "unavailable",
     "bad_signature",
     "unknown_key",
     "unsigned",
@@ -71,6 +75,12 @@ ALARMS = (
 # What rpm builds with (build/parsePreamble.c, ALLOWED_CHARS_VERREL); a file's name has at most 255 characters.
 _VERSION = re.compile(r"(?:[0-9]+:)?[A-Za-z0-9._+%{}~^]+-[A-Za-z0-9._+%{}~^]+\Z")
 _LONGEST_VERSION = 200
+# What is shown of a repository that offers very much
+_OTHERS_SHOWN = 200
+_OWN_SHOWN = 500
+_MALFORMED_SHOWN = 20
+# How many levels of one repository are looked at: vendors offer some dozens
+_LEVELS_MAX = 500
 
 
 class Match(NamedTuple):
@@ -138,12 +148,62 @@ def select_kmp(
             admitted.append(known)
         else:
             rejected.append(_build_rejection(candidate, refusal))
-    rejected += [elsewhere[name] for name in sorted(elsewhere)]
+    rejected = _cut(rejected, _OWN_SHOWN) + _cut([elsewhere[name] for name in sorted(elsewhere)], _OTHERS_SHOWN)
     return Selection(admitted[0] if admitted else None, fitting[0] if fitting else None, rejected, pinned_by)
 
 
 def _build_rejection(candidate: Candidate, refusal: Refusal) -> Dict[str, str]:
     return {"name": candidate.name, "evr": shorten_version(candidate.evr), "code": refusal[0], "reason": refusal[1]}
+
+
+def _cut(rejected: List[Dict[str, str]], limit: int) -> List[Dict[str, str]]:
+    """The first of them, and one that says how many more there are."""
+    left_out = len(rejected) - limit
+    if left_out <= 0:
+        return rejected
+    last = rejected[limit]
+    return rejected[:limit] + [dict(last, reason="{}; and {} more".format(last["reason"], left_out - 1))]
+
+
+class Intake(NamedTuple):
+    """What is looked at of all that the repositories offer."""
+
+    candidates: List[Candidate]
+    # The others, if they are called as this kernel's KMPs are
+    rejected: List[Dict[str, str]]
+
+
+def take_in(offered: List[Candidate], kmp_names: Sequence[str]) -> Intake:
+    """Leave out what no package can be, before versions are compared: that of megabytes takes very long.
+
+    A repository that offers thousands of levels takes nothing from another one.
+    """
+    refusals = [(candidate, _check_version(candidate.evr)) for candidate in offered]
+    rejected = [
+        _build_rejection(candidate, refusal)
+        for candidate, refusal in refusals
+        if refusal is not None and candidate.name in kmp_names
+    ]
+    rejected = _cut(rejected, _MALFORMED_SHOWN)
+    levels: Dict[Tuple[str, Optional[str]], List[Candidate]] = {}
+    for candidate, refusal in refusals:
+        if refusal is None and candidate.name in kmp_names:
+            levels.setdefault((candidate.name, candidate.repository), []).append(candidate)
+    left_out = set()
+    for (_name, repository), group in levels.items():
+        if len(group) > _LEVELS_MAX:
+            group.sort(key=lambda candidate: _evr.sort_key(candidate.evr), reverse=True)
+            left_out.update(group[_LEVELS_MAX:])
+            reason = f"not looked at, like {len(group) - _LEVELS_MAX - 1} more of the many that {repository} offers"
+            rejected.append(_build_rejection(group[_LEVELS_MAX], ("older", reason)))
+    kept = [candidate for candidate, refusal in refusals if refusal is None and candidate not in left_out]
+    return Intake(kept, rejected)
+
+
+def _check_version(evr: str) -> Optional[Refusal]:
+    if len(evr) > _LONGEST_VERSION or not _VERSION.match(evr):
+        return "bad_version", f"no package has such a version, of {len(evr)} characters"
+    return None
 
 
 def shorten_version(evr: str) -> str:
@@ -183,10 +243,11 @@ def _check_kernel(kernel: Kernel, name: str) -> Optional[Refusal]:
 def _check_fit(kernel: Kernel, known: KnownCandidate, policy: policies.Policy) -> Optional[Refusal]:
     """Explain why it does not belong to the kernel, or must not be loaded into it."""
     candidate, contents = known.candidate, known.contents
-    if len(candidate.evr) > _LONGEST_VERSION or not _VERSION.match(candidate.evr):
-        return "bad_version", f"no package has such a version, of {len(candidate.evr)} characters"
+    refusal = _check_version(candidate.evr) or known.unusable
+    if refusal is not None:
+        return refusal
     if candidate.arch not in (kernel.arch, "noarch"):
-        return "other_arch", f"other architecture: {candidate.arch}, the kernel's is {kernel.arch}"
+        return "other_arch", f"other architecture: {candidate.arch[:40]}, the kernel's is {kernel.arch}"
     if known.tag == "other":
         return "other_build", f"built for another build of this kernel: it is not tagged for build ID {kernel.build_id}"
     if known.retracted is not None:

@@ -5,6 +5,7 @@
 """What the truth table of hosts (test_truth.py) does not show."""
 
 import datetime
+import time
 from typing import Any, Dict, List
 
 import pytest
@@ -43,6 +44,64 @@ def _select(
 ) -> selection.Selection:
     kernel = selection.Kernel(_RELEASE, "cloud-amd64", "x86_64", _ID, [_NAME], origin)
     return selection.select_kmp(kernel, offered, Policy("never", 600, 60, **policy), _TODAY, installed)
+
+
+def _offer(*versions: str, name: str = _NAME, repository: str = "lab") -> List[Candidate]:
+    return [Candidate(name, evr, "x86_64", repository) for evr in versions]
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["9" * 5000 + "-1", "9" * (17 << 20) + "-1", "1", "1-1-1", "1 1-1", "1-1\n", "", "-", "a:1-1", "\x1b[2J-1"],
+    ids=range(10),
+)
+def test_version_that_no_package_has(version: str) -> None:
+    """It is taken out before it is compared with another one: that takes minutes for megabytes."""
+    offered = [*_offer(_TWO), *_offer(version), *_offer(version, name="kernel-livepatch-other")]
+    started = time.monotonic()
+    taken = selection.take_in(offered, [_NAME])
+    assert [candidate.evr for candidate in taken.candidates] == [_TWO]
+    assert [(one["name"], one["code"]) for one in taken.rejected] == [(_NAME, "bad_version")]
+    assert len(taken.rejected[0]["evr"]) <= 200
+    assert time.monotonic() - started < 1
+
+
+def test_many_versions_that_no_package_has() -> None:
+    offered = _offer(*("9" * 500 + str(number) for number in range(1000)), _TWO)
+    taken = selection.take_in(offered, [_NAME])
+    assert (len(taken.candidates), len(taken.rejected)) == (1, 21)
+    assert taken.rejected[-1]["reason"].endswith("; and 979 more")
+
+
+def test_many_levels_of_one_repository() -> None:
+    """They push out none of another one."""
+    many = [f"{number}-1" for number in range(10, 2010)]
+    taken = selection.take_in([*_offer(*many, repository="another"), *_offer(_ONE, _TWO)], [_NAME])
+    assert [candidate.evr for candidate in taken.candidates if candidate.repository == "lab"] == [_ONE, _TWO]
+    own = [candidate.evr for candidate in taken.candidates if candidate.repository == "another"]
+    assert own == many[-500:]
+    assert [(one["evr"], one["code"]) for one in taken.rejected] == [("1509-1", "older")]
+    assert "like 1499 more of the many that another offers" in taken.rejected[0]["reason"]
+
+
+def test_many_names_and_levels() -> None:
+    others = [
+        selection.KnownCandidate(*_offer("1-1", name=f"kernel-livepatch-{number}"), None) for number in range(999)
+    ]
+    chosen = _select([*others, *(_known(f"{number}-1") for number in range(1, 2001))])
+    assert chosen.selected is not None
+    assert chosen.selected.candidate.evr == "2000-1"
+    assert len(chosen.rejected) == 501 + 201
+    assert chosen.rejected[500]["reason"] == "older level than 2000-1; and 1498 more"
+    assert chosen.rejected[-1]["reason"] == f"for another kernel than {_RELEASE}; and 798 more"
+
+
+@pytest.mark.parametrize("code", ["stale_repository", "unavailable"])
+def test_unusable(code: str) -> None:
+    chosen = _select([_known(_THREE, unusable=(code, "why")), _known(_TWO)])
+    assert chosen.newest == chosen.selected == _known(_TWO)
+    assert chosen.rejected == [{"name": _NAME, "evr": _THREE, "code": code, "reason": "why"}]
+    assert code in selection.ALARMS
 
 
 def _codes(chosen: selection.Selection) -> Dict[str, str]:
