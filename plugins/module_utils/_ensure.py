@@ -31,8 +31,11 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import mechanisms, transition
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import examination, selection
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import selection
+
+# How many KMPs that something is wrong with are named
+_ALARMS_MAX = 20
 
 
 def ensure_state(host: Host, request: Request) -> Dict[str, Any]:
@@ -136,7 +139,7 @@ def _converge(
         return dict(result, changed=True, after=dict(before, **_predict_level(observed["kmp"])))
 
     try:
-        offer = packages.examine_selected(host, kernel, offer, request.policy)
+        offer = examination.examine_selected(host, kernel, offer, request.policy)
     except LivepatchError as exc:
         exc.result = dict(result, **exc.result)
         raise
@@ -271,11 +274,13 @@ def _predict_level(kmp: Dict[str, Any]) -> Dict[str, Any]:
 
 def _list_alarms(kmp: Dict[str, Any]) -> List[str]:
     """What an operator should know even though another KMP was taken, or none was needed."""
-    return [
+    alarms = [
         "{name}-{evr} is refused: {reason}".format(**rejection)
         for rejection in kmp["rejected"]
         if rejection["code"] in selection.ALARMS
     ]
+    more = [f"and {len(alarms) - _ALARMS_MAX} more are refused"] if len(alarms) > _ALARMS_MAX else []
+    return alarms[:_ALARMS_MAX] + more
 
 
 def _describe_migration(migration: Optional[transition.Migration]) -> Dict[str, Any]:

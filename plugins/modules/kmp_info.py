@@ -116,7 +116,7 @@ kmp:
         pending:
           - signature, vendor and module of the package are checked when it has been downloaded
     candidates:
-      description: All versions of the KMP that are installed or offered.
+      description: All versions of the KMP that are installed or offered, of more than 500 the newest.
       returned: always
       type: list
       elements: dict
@@ -125,10 +125,14 @@ kmp:
       description:
         - The candidates that were not selected, each with a code for programs and a reason. Those for other kernels
           come last, once for each name.
-        - C(code) is C(other_kernel), C(other_flavor), C(bad_version), C(other_arch), C(other_build), C(name_only),
-          C(retracted), C(empty), C(unsigned), C(unknown_key), C(bad_signature), C(other_signer), C(wrong_kernel),
-          C(other_requires), C(other_vendor), C(unloadable), C(locked), C(quarantined), C(excluded), C(other_version),
-          C(cut_off), C(too_young), C(not_admitted), C(older) or C(downgrade).
+        - C(code) is C(other_kernel), C(other_flavor), C(bad_version), C(stale_repository), C(unavailable),
+          C(other_arch), C(other_build), C(name_only), C(retracted), C(empty), C(unsigned), C(unknown_key),
+          C(bad_signature), C(other_signer), C(wrong_kernel), C(other_requires), C(other_vendor), C(unloadable),
+          C(locked), C(quarantined), C(excluded), C(other_version), C(cut_off), C(too_young), C(not_admitted),
+          C(older) or C(downgrade).
+        - With C(stale_repository) and C(unavailable) the reason names a repository whose signatures are not checked,
+          and that has older metadata than before, or cannot be read. The other repositories count as usual.
+        - Of very many only the first are listed. The last of them says how many more there are.
       returned: always
       type: list
       elements: dict

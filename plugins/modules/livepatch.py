@@ -239,7 +239,7 @@ transaction:
   description:
     - What installing the KMP does, step by step, as the package manager computed it beforehand. It is refused if it
       does anything but install the KMP and a few dependencies.
-    - Null where nothing had to be installed.
+    - Null where nothing had to be installed, empty where all KMPs were refused that were examined.
   returned: when known
   type: list
   elements: str

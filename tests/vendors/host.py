@@ -102,6 +102,7 @@ class Repositories:
         metadata: bool | None = None,
         revision: int | None = None,
         instead: Path | None = None,
+        advisories: str = "",
     ) -> None:
         """Add a repository, or replace its content.
 
@@ -109,6 +110,7 @@ class Repositories:
             says otherwise.
         :param revision: seconds since the epoch, for now.
         :param instead: the package that lies where the metadata say that the first of the packages is.
+        :param advisories: what is in its updateinfo.
         """
         target = self.folder / name
         shutil.rmtree(target, ignore_errors=True)
@@ -119,6 +121,9 @@ class Repositories:
         run(["createrepo_c", "--quiet", *words, target])
         if instead is not None:
             _exchange(target, packages[0], instead)
+        if advisories:
+            (target / "updateinfo.xml").write_text(advisories)
+            run(["modifyrepo_c", "--mdtype=updateinfo", target / "updateinfo.xml", target / "repodata"])
         self._keys.sign_metadata(target, key)
         check, check_metadata = int(checked), int(checked if metadata is None else metadata)
         # The name that zypper shows is not the one that it goes by.

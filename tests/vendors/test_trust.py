@@ -299,6 +299,83 @@ def test_metadata_replayed(case: Case, show: Show) -> None:
     assert happened.endswith("patched at level 2")
 
 
+_RETRACTION = (
+    "<updates><update status='retracted' type='security'><id>ANOTHER-1</id><issued date='2026-01-01'/><pkglist>"
+    "<collection><package name='{name}' version='{version}' release='{release}' arch='x86_64'/></collection></pkglist>"
+    "</update></updates>"
+)
+
+
+def test_another_repository_retracts_the_vendors(case: Case, show: Show) -> None:
+    case.offer()
+    version, release = case.evr(3).split("-")
+    updates = _RETRACTION.format(name=case.name, version=version, release=release)
+    case.repositories.add(
+        "another", [case.builder.build_plain("something", "1", None)], checked=False, advisories=updates
+    )
+    show(case.apply(), "the vendor's level 3 is active")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+
+
+def test_the_vendor_retracts_its_own(case: Case, show: Show) -> None:
+    """The honest twin of the other repository's."""
+    version, release = case.evr(3).split("-")
+    updates = _RETRACTION.format(name=case.name, version=version, release=release)
+    case.repositories.add("updates", [case.kmp(level) for level in (1, 2, 3)], advisories=updates)
+    show(case.apply(), "the vendor's level 2 is active")
+    assert case.installed() == [f"{case.evr(2)} vendor"]
+
+
+def test_advisories_of_an_unchecked_repository_are_damaged(case: Case, show: Show) -> None:
+    case.offer()
+    updates = f"<updates><update><id>x</id><pkglist><collection><package name='{case.name}'/></collection></pkglist>"
+    updates += "</update></updates>"
+    case.repositories.add("another", [case.kmp(99, key=None)], checked=False, advisories=updates)
+    happened = case.apply()
+    show(happened, "the vendor's level 3 is active, the other one is refused and named")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert "the advisories of repository another cannot be read" in happened
+
+
+def test_needs_what_is_nowhere(case: Case, show: Show) -> None:
+    case.offer()
+    case.repositories.add("another", [case.kmp(99, key=None, extra="Requires: no-such-thing")], checked=False)
+    show(case.apply(), "the vendor's level 3 is active, the other one is refused and named")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+
+
+def test_replaces_another_package(case: Case, show: Show) -> None:
+    case.offer()
+    case.repositories.add("another", [case.kmp(99, key=None, extra="Obsoletes: vendors-base")], checked=False)
+    show(case.apply(), "the vendor's level 3 is active, the other one is refused and named")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert case.host.run(["rpm", "-q", "vendors-base"]).rc == 0
+
+
+def test_has_not_what_it_offers(case: Case, show: Show) -> None:
+    case.offer()
+    case.repositories.add("another", [case.kmp(99, key=None)], checked=False)
+    for file in (case.repositories.folder / "another").glob("*.rpm"):
+        file.unlink()
+    happened = case.apply()
+    show(happened, "the vendor's level 3 is active, the other one is refused and named")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert "of repository another cannot be fetched" in happened
+
+
+def test_unchecked_repository_goes_back(case: Case, show: Show) -> None:
+    now = int(case.host.wall_clock())
+    case.offer()
+    case.repositories.add("another", [case.kmp(99, key=None)], checked=False, revision=now)
+    case.apply(level=2)
+    assert case.installed() == [f"{case.evr(2)} vendor"]
+    case.repositories.add("another", [case.kmp(98, key=None)], checked=False, revision=now + 1)
+    happened = case.apply()
+    show(happened, "the vendor's level 3 is active, the other one is refused and named")
+    assert case.installed() == [f"{case.evr(3)} vendor"]
+    assert f"repository another has offered {case.name}-{case.evr(99)}, and now offers" in happened
+
+
 def test_version_of_5000_digits(case: Case, show: Show) -> None:
     case.offer()
     case.repositories.add("another", [case.kmp(version="9" * 5000, key=None)], checked=False)

@@ -34,6 +34,8 @@ class Advisory(NamedTuple):
     cves: Tuple[str, ...]
     # Name and EVR of those that were asked for
     packages: Tuple[Tuple[str, str], ...]
+    # That it is from
+    repository: str = ""
 
 
 _SEVERITIES = {
@@ -71,6 +73,25 @@ def read_advisories(host: Host, repositories: List[Metadata], wanted: Set[str]) 
     return [advisory for repository in repositories for advisory in _read_repository(host, repository, wanted, budget)]
 
 
+def read_readable(host: Host, repositories: List[Metadata], wanted: Set[str]) -> Tuple[List[Advisory], Dict[str, str]]:
+    """Read those that can be read; of the other repositories, why they cannot."""
+    budget = unpack.Budget(host, _SUM_MAX, _SUM_SECONDS, "the advisories")
+    advised: List[Advisory] = []
+    problems: Dict[str, str] = {}
+    for repository in repositories:
+        with _note(problems, repository.repository):
+            advised += _read_repository(host, repository, wanted, budget)
+    return advised, problems
+
+
+@contextlib.contextmanager
+def _note(problems: Dict[str, str], name: str) -> Iterator[None]:
+    try:
+        yield
+    except Unmeasured as exc:
+        problems[name] = str(exc)
+
+
 def _read_repository(host: Host, repository: Metadata, wanted: Set[str], budget: unpack.Budget) -> List[Advisory]:
     problem = f"the advisories of repository {repository.repository} cannot be read"
     try:
@@ -78,7 +99,8 @@ def _read_repository(host: Host, repository: Metadata, wanted: Set[str], budget:
         if not paths:
             return []
         with contextlib.closing(budget.meter(_read_pieces(host, paths))) as pieces:
-            return parse_updateinfo(pieces, wanted)
+            parsed = parse_updateinfo(pieces, wanted)
+            return [advisory._replace(repository=repository.repository) for advisory in parsed]
     except MemoryError as exc:
         raise Unmeasured(f"{problem}: that takes more memory than there is") from exc
     except unpack.ToolMissing as exc:

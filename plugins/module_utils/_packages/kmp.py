@@ -9,7 +9,7 @@ import datetime
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _evr, _kmp_names
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import TransactionRefused, Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import PackageManagerLocked, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     advisories,
@@ -20,14 +20,13 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     package_contents,
     rpm,
     selection,
-    transaction_check,
+    sources,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, matches_any
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import (
     TARGET_TAG,
     Candidate,
     Key,
-    Metadata,
     PackageManager,
 )
 
@@ -51,7 +50,14 @@ class Offer(NamedTuple):
     candidates: List[Candidate] = []
     for_this_build: Set[Key] = set()
     for_any_build: Set[Key] = set()
-    advised: List[advisories.Advisory] = []
+    # Those that no package can be, as they are reported
+    malformed: List[Dict[str, str]] = []
+    # Repositories whose signatures are not checked; those of them that do not count, and why
+    unchecked: Set[str] = set()
+    stale: Dict[str, str] = {}
+    # Why the file of a KMP of one of them cannot be had
+    unavailable: Dict[Key, str] = {}
+    advised: sources.Advised = sources.Advised()
     # Those that the host trusts
     keys: rpm.Keys = {}
     traced: kernel_provenance.Origin = kernel_provenance.Origin("it was not traced", [])
@@ -63,6 +69,8 @@ class Offer(NamedTuple):
     examined: List[ExaminedFile] = []
 
 
+# How many KMPs are listed, the newest
+_LISTED_MAX = 500
 _NOT_SEEN = "known only of a KMP that is installed or downloaded: the package manager does not show it of others"
 _NO_ADVISORY = "no repository has an advisory for it"
 _NOTHING = "there is no KMP for this kernel"
@@ -97,12 +105,17 @@ def _is_old(age: Optional[int], policy: Policy) -> bool:
 
 
 def _query_manager(host: Host, kernel: Dict[str, Any], manager: PackageManager, offer: Offer, policy: Policy) -> Offer:
-    offer = offer._replace(candidates=manager.list_offered(kernel["release"]))
+    taken = selection.take_in(manager.list_offered(kernel["release"]), offer.kmp_names)
     repositories = manager.list_metadata()
+    offer = offer._replace(
+        candidates=taken.candidates, malformed=taken.rejected, unchecked=sources.list_unchecked(repositories)
+    )
     checked = freshness.check_repositories(
         host, repositories, offer.candidates, offer.kmp_names, policy.accept_revision
     )
-    offer = offer._replace(problem=checked.problem, metadata_age=max(offer.metadata_age or 0, checked.age or 0))
+    offer = offer._replace(
+        problem=checked.problem, stale=checked.stale, metadata_age=max(offer.metadata_age or 0, checked.age or 0)
+    )
     candidates = [candidate for candidate in offer.candidates if candidate.name in offer.kmp_names]
     if not candidates or kernel["build_id"] is None:
         return offer
@@ -113,41 +126,28 @@ def _query_manager(host: Host, kernel: Dict[str, Any], manager: PackageManager, 
         {kernel["package"]["name"]} if kernel["package"] else set()
     )
     offering = {candidate.repository for candidate in candidates if candidate.repository}
-    advised = _read_advisories(host, repositories, offering, wanted)
+    advised, unreadable = sources.read_all(host, repositories, offering, wanted)
     keys = rpm.list_keys(host)
     offer = offer._replace(
         for_this_build=for_this_build,
         for_any_build=manager.list_targeting(None) if unfit else for_this_build,
-        advised=advised,
+        advised=sources.Advised(advised, repositories, candidates),
+        stale={**unreadable, **offer.stale},
         keys=keys,
         traced=kernel_provenance.trace_kernel(host, kernel, keys),
     )
     for candidate in candidates:
         path = manager.find_cached(candidate)
         if path is not None:
-            seen = _examine_file(host, kernel, offer, candidate, path, policy)
+            try:
+                seen = _examine_file(host, kernel, offer, candidate, path, policy)
+            except Unmeasured:
+                if candidate.repository not in offer.unchecked:
+                    raise
+                continue
             # A truncated file says nothing about what the repository offers, which is downloaded again.
             offer = offer if seen.files[candidate.key].signature == "bad" else seen
     return offer
-
-
-def _read_advisories(
-    host: Host, repositories: List[Metadata], offering: Set[str], wanted: Set[str]
-) -> List[advisories.Advisory]:
-    """Read the advisories: all of those of the repositories that offer a KMP, since one of them may retract it.
-
-    Of the other repositories those that can be read: what they say about the kernel bars nothing.
-
-    :raises Unmeasured: those of a repository that offers a KMP cannot be read.
-    """
-    if not offering <= {each.repository for each in repositories}:
-        offering = {each.repository for each in repositories}
-    advised = advisories.read_advisories(host, [each for each in repositories if each.repository in offering], wanted)
-    for each in repositories:
-        if each.repository not in offering:
-            with contextlib.suppress(Unmeasured):
-                advised += advisories.read_advisories(host, [each], wanted)
-    return advised
 
 
 def _examine_file(
@@ -164,70 +164,31 @@ def _examine_file(
     return offer._replace(files=files)
 
 
-def examine_selected(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy) -> Offer:
-    """Examine the KMP that is to be installed before it is: its transaction, its signature, its module.
+def fetch(
+    host: Host,
+    kernel: Dict[str, Any],
+    manager: PackageManager,
+    offer: Offer,
+    candidate: Candidate,
+    older: bool,
+    policy: Policy,
+) -> Tuple[Offer, Optional[str]]:
+    """Download a KMP and examine it; the path of its file, None where an unchecked repository does not have it.
 
-    What speaks against it is in the offer then, so that another one may be selected, which is examined as well.
-
-    :raises TransactionRefused: installing it would do more than that.
-    :raises InstallFailed: the package manager refuses to install it.
+    :raises InstallFailed: a checked one has it, and it cannot be installed.
     :raises Unmeasured: it cannot be downloaded or read.
     """
-    manager = managers.find_manager(host, policy.lock_timeout)
-    examined: Set[Key] = set()
-    while True:
-        kmp = build_block(host, kernel, offer, policy)
-        selected = kmp["selected"]
-        if selected is None or _key_selected(selected) in examined:
-            return offer
-        package = rpm.Package(selected["name"], selected["evr"], selected["arch"])
-        if any(content.package == package for content in rpm.list_installed(host, package.name)):
-            return offer._replace(examined=[])
-        older = kmp["installed"] is not None and _evr.compare(package.evr, kmp["installed"]["evr"]) < 0
-        candidate = next(each for each in offer.candidates if each.key == _key_selected(selected))
-        examined.add(candidate.key)
-        steps = manager.preview(candidate, older)
-        offer = offer._replace(transaction=transaction_check.describe_steps(steps), examined=[])
-        needed = transaction_check.check_installation(steps, package, policy.allow_dependencies, older)
+    try:
         path = manager.download(candidate, older)
-        offer = _examine_file(host, kernel, offer, candidate, path, policy)
-        refused = _key_selected(build_block(host, kernel, offer, policy)["selected"]) != candidate.key
-        if not refused:
-            files = [_describe_file(path, offer.files[candidate.key])]
-            files += [_examine_dependency(host, manager, offer, each, policy) for each in needed]
-            steps = manager.preview_files([file.path for file in files], older)
-            transaction_check.check_files(steps, [file.package for file in files], older)
-            offer = offer._replace(examined=files)
-
-
-def _describe_file(path: str, contents: package_contents.PackageContents) -> ExaminedFile:
-    content = contents.content
-    return ExaminedFile(path, content.package, content.digests, contents.signature == "unsigned")
-
-
-def _examine_dependency(
-    host: Host, manager: PackageManager, offer: Offer, package: rpm.Package, policy: Policy
-) -> ExaminedFile:
-    """Find the file of what is installed with a KMP: its scripts run as root as the KMP's do.
-
-    :raises TransactionRefused: no repository has it from a builder that is trusted.
-    """
-    named = matches_any(policy.allow_dependencies, package.name, package.evr)
-    allow_unsigned = matches_any(policy.allow_unsigned, package.name, package.evr)
-    for path in manager.download_dependency(package):
-        signature, content, signer = rpm.verify_file(host, path, offer.keys, allow_unsigned)
-        if content is None:
-            continue
-        trusted = signature == "good" and (
-            named or (signer is not None and selection.is_trusted_signer(signer, offer.traced.signer, policy))
-        )
-        if content.package == package and (trusted or signature == "unsigned"):
-            return ExaminedFile(path, package, content.digests, signature == "unsigned")
-    raise TransactionRefused(
-        "the KMP needs {}-{}.{}, and no repository has it from the kernel's signer".format(*package),
-        "Nothing was installed. allow_dependencies accepts it by name, builders its key by the fingerprint",
-        {"transaction": offer.transaction},
-    )
+        return _examine_file(host, kernel, offer, candidate, path, policy), path
+    except PackageManagerLocked:
+        raise
+    except Unmeasured as exc:
+        if candidate.repository in offer.unchecked:
+            return offer._replace(unavailable={**offer.unavailable, candidate.key: str(exc)}), None
+        # dnf downloads only what can be installed, and its words about that are better.
+        manager.preview(candidate, older)
+        raise
 
 
 def find_difference(host: Host, file: ExaminedFile) -> Optional[str]:
@@ -297,9 +258,7 @@ def build_block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy
         "pinned_by": None,
         "kernel_fixed": None,
         "covered_until": None,
-        "candidates": [
-            _format_candidate(offer, contents) for contents in known if contents.candidate.name in offer.kmp_names
-        ],
+        "candidates": [_format_candidate(offer, contents) for contents in _list_newest(known, offer.kmp_names)],
         "rejected": [],
         "metadata_age": offer.metadata_age,
         "unmeasured": unmeasured,
@@ -346,14 +305,22 @@ def _describe_candidates(
     for candidate in offer.candidates:
         key = candidate.key
         tag = "this" if key in offer.for_this_build else "other" if key in offer.for_any_build else None
-        advisory = advisories.find_advisory(offer.advised, candidate.name, candidate.evr)
+        advised = offer.advised.list_for(candidate.package, candidate.repository)
+        advisory = advisories.find_advisory(advised, candidate.name, candidate.evr)
         seen = own.get(candidate.package) or offer.files.get(key)
         if seen is not None and seen.signature != "bad":
             # The signed header counts, not what the repository says of it.
             tag = _read_tag(seen.content, kernel["build_id"])
-        # A lock changes nothing about what is installed.
-        locked = candidate.locked and candidate.package not in own
-        entry = selection.KnownCandidate(candidate._replace(locked=locked), tag, seen)
+        unusable: Optional[selection.Refusal] = None
+        if candidate.repository in offer.stale:
+            unusable = ("stale_repository", offer.stale[candidate.repository])
+        elif key in offer.unavailable:
+            unusable = ("unavailable", offer.unavailable[key])
+        # Neither a lock nor its repository changes anything about what is installed.
+        is_own = candidate.package in own
+        entry = selection.KnownCandidate(
+            candidate._replace(locked=candidate.locked and not is_own), tag, seen, unusable=None if is_own else unusable
+        )
         if advisory is not None:
             entry = entry._replace(
                 retracted=advisory.id if advisory.retracted else None,
@@ -365,6 +332,13 @@ def _describe_candidates(
             entry = entry._replace(cves=tuple(_kmp_names.find_cves(seen.content.changelog)))
         known.append(entry)
     return known
+
+
+def _list_newest(known: List[selection.KnownCandidate], kmp_names: List[str]) -> List[selection.KnownCandidate]:
+    own = [entry for entry in known if entry.candidate.name in kmp_names]
+    if len(own) <= _LISTED_MAX:
+        return own
+    return sorted(own, key=lambda entry: _evr.sort_key(entry.candidate.evr), reverse=True)[:_LISTED_MAX]
 
 
 def _read_tag(content: rpm.Content, build_id: str) -> Optional[str]:
@@ -380,7 +354,10 @@ def _explain_unknown(kernel: Dict[str, Any], offer: Offer, name: str) -> Optiona
     if kernel["build_id"] is None:
         return "the running kernel's build ID is unknown"
     candidates = [candidate for candidate in offer.candidates if candidate.name in offer.kmp_names]
-    if candidates and not any(candidate.repository for candidate in candidates):
+    left = {candidate.repository for candidate in candidates} - {None, *offer.stale}
+    if offer.stale and not left:
+        return "; ".join(offer.stale.values())
+    if candidates and not left:
         return (
             f"no enabled repository offers {name}, which is installed: whether there is a newer level is unknown. "
             "Check the repositories and the registration"
@@ -389,7 +366,8 @@ def _explain_unknown(kernel: Dict[str, Any], offer: Offer, name: str) -> Optiona
 
 
 def _add_selection(kmp: Dict[str, Any], offer: Offer, kernel: selection.Kernel, chosen: selection.Selection) -> None:
-    kmp["rejected"] = chosen.rejected
+    others = [each for each in chosen.rejected if each["code"] in selection.ELSEWHERE]
+    kmp["rejected"] = [each for each in chosen.rejected if each not in others] + offer.malformed + others
     kmp["pinned_by"] = chosen.pinned_by
     if chosen.newest is not None:
         newest = _format_candidate(offer, chosen.newest)
@@ -404,7 +382,7 @@ def _add_details(host: Host, kernel: Dict[str, Any], offer: Offer, kmp: Dict[str
     """Add what follows from advisories and lifecycle data, and why a key is None."""
     unmeasured, described = kmp["unmeasured"], kmp["selected"] or kmp["installed"]
     package = kernel["package"]
-    advised = {name for advisory in offer.advised for name, _evr in advisory.packages}
+    advised = {name for advisory in offer.advised.everything for name, _evr in advisory.packages}
     if package is None:
         unmeasured["kernel_fixed"] = "the running kernel's package is unknown"
     elif package["name"] not in advised:
@@ -412,7 +390,7 @@ def _add_details(host: Host, kernel: Dict[str, Any], offer: Offer, kmp: Dict[str
     elif described is None or described["cves"] is None:
         unmeasured["kernel_fixed"] = _NOTHING if described is None else "which CVEs the KMP fixes is unknown"
     else:
-        newer = advisories.list_fixed_after(offer.advised, package["name"], package["evr"])
+        newer = advisories.list_fixed_after(offer.advised.everything, package["name"], package["evr"])
         kmp["kernel_fixed"] = [cve for cve in newer if cve not in described["cves"]]
     if described is None:
         unmeasured["covered_until"] = _NOTHING
@@ -439,10 +417,11 @@ def _format_kmp(
     offer: Offer, package: rpm.Package, repository: Optional[str], seen: Optional[package_contents.PackageContents]
 ) -> Dict[str, Any]:
     """Format one KMP for a result."""
-    advisory = advisories.find_advisory(offer.advised, package.name, package.evr)
+    advised = offer.advised.list_for(package, repository)
+    advisory = advisories.find_advisory(advised, package.name, package.evr)
     cves: Optional[List[str]] = None
     if advisory is not None:
-        cves = advisories.list_fixed_up_to(offer.advised, package.name, package.evr)
+        cves = advisories.list_fixed_up_to(advised, package.name, package.evr)
     elif seen is not None and seen.signature != "bad":
         cves = _kmp_names.find_cves(seen.content.changelog)
     module = seen.module if seen is not None else None
@@ -480,7 +459,7 @@ def _get_evr(seen: Optional[package_contents.PackageContents]) -> Optional[str]:
     return seen.content.package.evr if seen is not None else None
 
 
-def _key_selected(selected: Optional[Dict[str, Any]]) -> Optional[Key]:
+def key_selected(selected: Optional[Dict[str, Any]]) -> Optional[Key]:
     if selected is None:
         return None
     return (selected["name"], selected["evr"], selected["arch"], selected["repository"])

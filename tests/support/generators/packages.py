@@ -181,7 +181,7 @@ def make_advisories(chance: Chance) -> Case:
             "</update>"
         )
         if name == "kmp":
-            value.append((f"A-{number}", status == "retracted", rank, day, tuple(cves), (("kmp", evr[1]),)))
+            value.append((f"A-{number}", status == "retracted", rank, day, tuple(cves), (("kmp", evr[1]),), "lab"))
     text = "<updates>{}</updates>".format("".join(updates))
     right: Tuple[str, ...] = (VALUE,)
     way = chance.randrange(9)

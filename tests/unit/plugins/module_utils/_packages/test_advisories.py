@@ -101,7 +101,7 @@ def _parse(*updates: str, **more: Any) -> List[advisories.Advisory]:
     ],
 )
 def test_parse(update: str, expected: Any, step: int) -> None:
-    assert _parse(update.format(_NAME), _SUSE.format("bash"), step=step) == [expected]
+    assert _parse(update.format(_NAME), _SUSE.format("bash"), step=step) == [(*expected, "")]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_words_of_one_update_are_not_those_of_the_next() -> None:
     bare = "<update><pkglist><collection><package name='{0}' version='2' release='1'/></collection></pkglist></update>"
     first, second = _parse((_SUSE.replace("stable", "retracted") + bare).format(_NAME))
     assert first.retracted
-    assert second == ("without a name", False, None, None, (), ((_NAME, "2-1"),))
+    assert second == ("without a name", False, None, None, (), ((_NAME, "2-1"),), "")
 
 
 @pytest.mark.parametrize("length", [100, 3000, 70000])

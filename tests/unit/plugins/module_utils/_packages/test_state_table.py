@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _host_facts, _kernel_facts
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import examination, kmp
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import Policy, QuarantineEntry
 from tests.support import factories
 
@@ -539,7 +539,7 @@ def _judge(machine: Any, row: Row) -> Tuple[Any, Any]:
     kernel = _kernel_facts.gather_kernel(machine)
     offer = kmp.query_offer(machine, kernel, policy)
     if row.examined:
-        offer = kmp.examine_selected(machine, kernel, offer, policy)
+        offer = examination.examine_selected(machine, kernel, offer, policy)
     return kmp.build_block(machine, kernel, offer, policy), _host_facts.assess_host(machine, kernel, offer, policy)
 
 
