@@ -124,7 +124,7 @@ def test_unchecked_repository(host: Any, then: Any, levels: Any, words: str) -> 
 
 def test_memory_is_limited(host: Any) -> None:
     entry = {"revision": "1", "issued": None, "accepted": []}
-    kmps = dict({f"kernel-livepatch-{number}": "1-1" for number in range(300)}, long="9" * 5000, **{"n" * 5000: "1"})
+    kmps = dict({f"kernel-livepatch-{number}": "1-1" for number in range(300)}, a="9" * 5000, **{"a" * 5000: "1"})
     repositories = {f"a{number}": dict(entry, kmps=kmps) for number in range(250)}
     repositories["lab"] = dict(entry, kmps=dict(kmps, **{_NAME: "3-1"}))
     host.put(freshness.PATH, json.dumps({"schema": 1, "repositories": repositories}))
