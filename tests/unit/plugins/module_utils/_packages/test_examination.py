@@ -181,6 +181,16 @@ def test_stale_and_nothing_else(machine: Any, zoo: Zoo, installed: bool, change:
     assert block["selected"] is None
 
 
+def test_stale_and_installed(machine: Any, zoo: Zoo) -> None:
+    """Where it was from changes nothing about what is installed."""
+    zoo.offer("9-1", tag=machine.build_id)
+    machine.have("9-1")
+    zoo.block()
+    zoo.index("0")
+    block = zoo.block()
+    assert (block["selected"]["evr"], block["installed"]["evr"]) == ("9-1", "9-1")
+
+
 def test_refused_before_its_transaction(machine: Any, zoo: Zoo) -> None:
     """What a stranger's package replaces, or needs, keeps no other one from being installed."""
     machine.offer("9-1", signature="unsigned", besides=[("remove", "vital", "1-1", "noarch")])
@@ -217,8 +227,11 @@ def test_unavailable(machine: Any, zoo: Zoo) -> None:
     )
 
 
-def test_unreadable(machine: Any, zoo: Zoo, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("cached", [False, True])
+def test_unreadable(machine: Any, zoo: Zoo, monkeypatch: Any, cached: bool) -> None:
     zoo.offer("9-1", tag=machine.build_id)
+    if cached:
+        machine._download(f"{machine.kmp}=9-1")
     read = machine._record
 
     def record(evr: str) -> str:
