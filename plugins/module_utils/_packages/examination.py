@@ -99,7 +99,7 @@ def _examine_dependency(
             named or (signer is not None and selection.is_trusted_signer(signer, offer.traced.signer, policy))
         )
         if content.package == package and (trusted or signature == "unsigned"):
-            return ExaminedFile(path, package, content.digests, signature == "unsigned")
+            return kmp.ExaminedFile(path, package, content.digests, signature == "unsigned")
     raise TransactionRefused(
         "the KMP needs {}-{}.{}, and no repository has it from the kernel's signer".format(*package),
         "Nothing was installed. allow_dependencies accepts it by name, builders its key by the fingerprint",
