@@ -139,7 +139,7 @@ def make_mounts(chance: Chance) -> Case:
             value = read_only
             lines.append(f"{odd} / ext4 {options} 0 0")
         else:
-            lines.append("{} /home/u/{},ro fuse.{} {} 0 0".format(odd, odd, "a,ro", options))
+            lines.append(f"{odd} /home/u/{odd},ro fuse.a,ro {options} 0 0")
     host = Files({"/proc/mounts": "".join(line + "\n" for line in lines).encode()})
 
     def parse() -> Any:
