@@ -284,15 +284,14 @@ def _check_signatures(host: Host, path: str) -> Tuple[str, _Checked]:
     # "    Header V4 RSA/SHA512 Signature, key ID d5db9429: OK", in all versions from 4.11 to 6 nearly so
     checks = re.findall(r"^\s+(.*?(signature|digest)\b.*?):\s+(\w+)", answer.out, re.IGNORECASE | re.MULTILINE)
     words = {word.upper() for _label, _kind, word in checks}
-    signed = {
-        word.upper() for _label, kind, word in checks if kind.lower() == "signature" and word.upper() != "NOTFOUND"
-    }
-    of_header = [
-        label.lower().startswith("header")
+    signatures = [
+        (label, word.upper())
         for label, kind, word in checks
         if kind.lower() == "signature" and word.upper() != "NOTFOUND"
     ]
-    checked = _Checked(of_header.count(True), of_header.count(False))
+    signed = {word for _label, word in signatures}
+    of_header = sum(label.lower().startswith("header") for label, _word in signatures)
+    checked = _Checked(of_header, len(signatures) - of_header)
     if not checks or words - {"OK", "NOKEY", "NOTFOUND", "NOTTRUSTED"}:
         return "bad", checked
     if not signed:
