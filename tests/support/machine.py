@@ -180,13 +180,7 @@ class Machine(Directory):
         self.locked = False
         self.cuts_off = False  # there is no room for what is downloaded
         self.moving = None  # type: Any
-        self.put("/proc/sys/kernel/osrelease", self.release)
-        self.put("/proc/sys/kernel/tainted", "0")
-        self.put("/proc/sys/kernel/random/boot_id", "5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11")
-        self.put("/proc/54/task/54/stat", "54 (kworker/1:2+events) D 2 0 0 0 -1 69238880 0 0")
-        self.put("/proc/54/task/54/patch_state", "-1")
-        self.put("/proc/99/task/99/stat", "99 (sshd) S 1 99 99 0 -1 4194560 0 0")
-        self.put("/proc/99/task/99/patch_state", "-1")
+        self.put_tasks()
         self.put("/sys/kernel/livepatch/")
         self.put("/sys/kernel/notes", notes)
         self.put("/sys/kernel/security/lockdown", "[none] integrity confidentiality")
@@ -222,6 +216,16 @@ class Machine(Directory):
         self.put("/etc/zypp/repos.d/lab.repo", "[lab]\nname=lab\nenabled=1\nbaseurl=http://192.0.2.1/main")
         self._refresh()
         self._put_image(factories.VERSION)
+
+    def put_tasks(self) -> None:
+        """A kernel that has just booted, and two of its tasks."""
+        self.put("/proc/sys/kernel/osrelease", self.release)
+        self.put("/proc/sys/kernel/tainted", "0")
+        self.put("/proc/sys/kernel/random/boot_id", "5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11")
+        self.put("/proc/54/task/54/stat", "54 (kworker/1:2+events) D 2 0 0 0 -1 69238880 0 0")
+        self.put("/proc/54/task/54/patch_state", "-1")
+        self.put("/proc/99/task/99/stat", "99 (sshd) S 1 99 99 0 -1 4194560 0 0")
+        self.put("/proc/99/task/99/patch_state", "-1")
 
     def become(self, release: str, build_id: str) -> None:
         """It runs another kernel."""

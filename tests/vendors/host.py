@@ -43,13 +43,7 @@ class VendorHost(Machine):
         self.says = ""
         # The modules that were given to the kernel
         self.inserted: list[str] = []
-        self.put("/proc/sys/kernel/osrelease", self.release)
-        self.put("/proc/sys/kernel/tainted", "0")
-        self.put("/proc/sys/kernel/random/boot_id", "5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c11")
-        self.put("/proc/54/task/54/stat", "54 (kworker/1:2+events) D 2 0 0 0 -1 69238880 0 0")
-        self.put("/proc/54/task/54/patch_state", "-1")
-        self.put("/proc/99/task/99/stat", "99 (sshd) S 1 99 99 0 -1 4194560 0 0")
-        self.put("/proc/99/task/99/patch_state", "-1")
+        self.put_tasks()
         self.put("/proc/version", factories.PROC_VERSION)
         self.put("/sys/kernel/livepatch/")
         self.put("/sys/kernel/notes", factories.kernel_notes())

@@ -18,6 +18,20 @@ Chance = random.Random
 # What the clock shows
 NOW = 1800000000
 
+# What no XML may have within an element
+NO_XML = (
+    "&b;",
+    "\x1b",
+    "\0",
+    "&#0;",
+    "&#xd800;",
+    "</b>",
+    "<a b=c/>",
+    "<a b='1' b='2'/>",
+    "<a>" * 2000,
+    "\ufffe",
+)
+
 
 class Case(NamedTuple):
     # What is handed to the parser, to be shown where it fails

@@ -9,7 +9,7 @@ import re
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import freshness, lifecycle, port
-from tests.support.generators.case import NOW, REFUSED, VALUE, Case, Chance, Files, cut, pack
+from tests.support.generators.case import NO_XML, NOW, REFUSED, VALUE, Case, Chance, Files, cut, pack
 
 _KMP = "kernel-livepatch-6_1_0-56-default"
 _LAB = port.Metadata("lab", "/r")
@@ -74,19 +74,7 @@ def _encode(chance: Chance, text: str) -> bytes:
 
 def _spoil(chance: Chance, text: str, root: str) -> bytes:
     """What is no document any more, or declares what a repository has no reason to."""
-    inside = [
-        "&b;",
-        "\x1b",
-        "\0",
-        "&#0;",
-        "&#xd800;",
-        "</b>",
-        "<a b=c/>",
-        "<a b='1' b='2'/>",
-        "<a>" * 2000,
-        "\ufffe",
-        "<a/",
-    ]
+    inside = [*NO_XML, "<a/"]
     ways: List[Any] = [
         cut(chance, text.encode(), 1),
         text.replace(f"<{root}>", f"<{root}>" + chance.choice(inside)).encode(),
