@@ -32,8 +32,10 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     hosts,
     hostvars,
     prestage,
+    session,
     store_client,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 
 _OPTIONS: dict[str, t.Any] = {
     "subject": {"type": "str", "choices": ["status", "prestage"], "required": True},
@@ -57,7 +59,7 @@ class ActionModule(ActionBase):
         try:
             hostvars.require_gathered(variables)
             if options["subject"] == "prestage":
-                report = _build_prestage(variables, options, self._task.check_mode)
+                report = self._build_prestage(variables, options, task_vars)
             else:
                 report = _build_status(variables, options, store_client.locate(self, task_vars).scope)
         except PlanError as exc:
@@ -74,6 +76,22 @@ class ActionModule(ActionBase):
         if problem is not None:
             raise AnsibleActionFail(to_printable(problem))
         return {"changed": False, "files": paths, **report.result}
+
+    def _build_prestage(
+        self, variables: hostvars.Variables, options: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
+    ) -> _Report:
+        if options["rollout"] is None:
+            raise PlanError("subject=prestage needs the option rollout, and it is not given")
+        run = Run.from_option(options["rollout"])
+        _state, planned, _rollout = session.load_whole(store_client.StoreClient(self, task_vars, run), run)
+        downloads = []
+        for host in hostvars.parse_fleet(variables):
+            of_host = variables[host.name]
+            answer = hostvars.get_answer(of_host, hostvars.DOWNLOAD)
+            left_out = planned.left_out.get(host.name)
+            downloads.append(prestage.determine_download(host, left_out, answer, of_host, self._task.check_mode))
+        result = {"hosts": [dataclasses.asdict(download) for download in downloads]}
+        return _Report(text.format_prestage(downloads), result, text.describe_prestage_problem(downloads))
 
 
 class _Report(t.NamedTuple):
@@ -96,16 +114,3 @@ def _build_status(variables: hostvars.Variables, options: t.Mapping[str, t.Any],
         problem = str(exc)
     build = functools.partial(document.build_status, rows, now, scope, problem)
     return _Report(status.format_status(rows, status.to_day(now)), status.to_document(rows), problem, build)
-
-
-def _build_prestage(variables: hostvars.Variables, options: t.Mapping[str, t.Any], check_mode: bool) -> _Report:
-    if options["rollout"] is None:
-        raise PlanError("subject=prestage needs the option rollout, and it is not given")
-    left_out = options["rollout"]["document"]["left_out"]
-    downloads = []
-    for host in hostvars.parse_fleet(variables):
-        of_host = variables[host.name]
-        answer = hostvars.get_answer(of_host, hostvars.DOWNLOAD)
-        downloads.append(prestage.determine_download(host, left_out.get(host.name), answer, of_host, check_mode))
-    result = {"hosts": [dataclasses.asdict(download) for download in downloads]}
-    return _Report(text.format_prestage(downloads), result, text.describe_prestage_problem(downloads))

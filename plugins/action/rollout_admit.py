@@ -16,12 +16,14 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import Pla
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count, show_lines
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     admission,
-    budgets,
     common_options,
+    halt,
     hostvars,
+    session,
     timeouts,
     webhooks,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _OPTIONS: dict[str, t.Any] = {
@@ -44,21 +46,25 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         options = _options.parse_options(self, _OPTIONS)
-        rollout = options["rollout"]
         try:
-            batch = hostvars.find_batch(rollout, task_vars)
-            store = StoreClient(self, task_vars, rollout)
-            notices = webhooks.create_notifier(self, options, store.scope, rollout)
+            run = Run.from_option(options["rollout"])
+            store = StoreClient(self, task_vars, run)
+            step, stored = session.load_admission(store, run, task_vars["ansible_play_batch"])
+            notices = webhooks.create_notifier(self, options, store.scope, run)
             if options["min_remaining"] is None:
-                variables = hostvars.VariablesReader(self, task_vars)(batch["starts"])
+                variables = hostvars.VariablesReader(self, task_vars)(step.batch.starts)
                 options["min_remaining"] = timeouts.compute_window_seconds(variables, options["soak"])
-            admitted = admission.admit_batch(store, rollout, batch, options, self._task.check_mode)
+            admitted = admission.admit_batch(store, step, stored, options)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
+        if admitted["start"] and not self._task.check_mode:
+            # Just now it was not halted: the hosts that start need not ask again, each by itself.
+            halt.share(store, None)
         if admitted["start"]:
-            name = budgets.format_wave_name(rollout["document"], admitted["wave"])
             count = format_count(admitted["start"], "host starts", "hosts start")
-            notices.notify("wave_start", f"{name}: {count}", wave=admitted["wave"], hosts=admitted["start"])
+            notices.notify(
+                "wave_start", f"{admitted['wave_name']}: {count}", wave=admitted["wave"], hosts=admitted["start"]
+            )
         if not admitted["go"]:
             if admitted["detail"].get("for") == "approval":
                 notices.notify("approval", admitted["detail"]["text"], wave=admitted["wave"])

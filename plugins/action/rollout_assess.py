@@ -18,9 +18,11 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     assess,
     common_options,
     hostvars,
+    session,
     webhooks,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 # What each step needs of the steps before it
@@ -46,16 +48,17 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         options = _options.parse_options(self, _OPTIONS)
-        step, rollout = options["step"], options["rollout"]
+        step = options["step"]
         if options[_STEP_INPUTS[step]] is None:
             raise AnsibleActionFail(f"step={step} needs the option {_STEP_INPUTS[step]}, and it is not given")
         if "error" in (options["assessment"] or {}):
             # The step before could not assess, and reported that: what it returned decides nothing.
             return {"changed": False, **options["assessment"]}
         try:
-            store = StoreClient(self, task_vars, rollout)
-            notices = webhooks.create_notifier(self, options, store.scope, rollout)
-            assessment = self._assess(store, options, task_vars)
+            run = Run.from_option(options["rollout"])
+            store = StoreClient(self, task_vars, run)
+            notices = webhooks.create_notifier(self, options, store.scope, run)
+            assessment = self._assess(store, run, options, task_vars)
             _notify(notices, step, assessment)
         except Exception as exc:  # whatever it is, a gate that cannot assess must not end the run without its report
             error = str(exc) if isinstance(exc, (AnsibleError, PlanError)) else f"{exc!r}: report it as a bug"
@@ -69,21 +72,22 @@ class ActionModule(ActionBase):
         return {"changed": False, **assessment}
 
     def _assess(
-        self, store: StoreClient, options: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]
+        self, store: StoreClient, run: Run, options: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]
     ) -> dict[str, t.Any]:
-        step, rollout = options["step"], options["rollout"]
-        read_variables = hostvars.VariablesReader(self, task_vars)
-        if step == "rollback":
-            gate = GateInput(store, rollout, {}, self._task.check_mode)
-            present = set(task_vars["ansible_play_batch"])
-            return assess.assess_rollback(gate, [name for name in options["hosts"] if name in present], read_variables)
-        gate = GateInput(store, rollout, hostvars.find_batch(rollout, task_vars), self._task.check_mode)
-        if step == "batch":
-            run_ends = rollout["began"] + options["max_runtime"]
+        name, assessment = options["step"], options["assessment"]
+        read_variables, present = hostvars.VariablesReader(self, task_vars), task_vars["ansible_play_batch"]
+        if name == "rollback":
+            names = [host for host in options["hosts"] if host in set(present)]
+            budget = session.load_outline(store, run).settings.budgets["wave"]
+            return assess.assess_rollback(store, run, budget, names, read_variables)
+        step = session.load_step(store, run, present)
+        gate = GateInput(store, step)
+        if name == "batch":
+            run_ends = step.state.began + options["max_runtime"]
             return assess.assess_batch(gate, options["admission"], read_variables, options["soak"], run_ends)
-        if step == "probe":
-            return assess.assess_probe(gate, options["assessment"], read_variables)
-        return assess.assess_wave(gate, options["assessment"], options["gates"], options["skip_gates"], read_variables)
+        if name == "probe":
+            return assess.assess_probe(gate, assessment, read_variables)
+        return assess.assess_wave(gate, assessment, options["gates"], options["skip_gates"], read_variables)
 
 
 def _notify(notices: webhooks.Notifier, step: str, assessment: t.Mapping[str, t.Any]) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import typing as t
 
@@ -83,38 +84,39 @@ class ActionModule(ActionBase):
         fleet = hostvars.parse_fleet(variables, settings.selection)
         if mode == "rollout":
             seconds = timeouts.compute_lease_seconds(variables)
-            rollout = start.begin_rollout(store, fleet, settings, options["plan_hash"], seconds, self._task.check_mode)
+            begun = start.begin_rollout(store, fleet, settings, options["plan_hash"], seconds)
         else:
-            rollout = start.save_new_plan(store, fleet, settings, options["plan_hash"])
-        document = rollout["document"]
-        self._notify(webhooks.create_notifier(self, options, store.scope, rollout), rollout, mode)
-        lines = text.format_plan(document, rollout["resumed"], rollout["before"])
-        if "ends" in rollout:
-            lines = text.format_pending_rollback(rollout["owed"])
+            begun = start.save_new_plan(store, fleet, settings, options["plan_hash"], mode)
+        self._notify(webhooks.create_notifier(self, options, store.scope, begun.run), begun)
+        lines = text.format_plan(begun.plan, begun.resumed, begun.before)
+        if begun.owed is not None:
+            lines = text.format_pending_rollback(begun.owed)
+        document = begun.plan.as_document()
         show_response(self._display.display, lines, document, options["format"])
-        result: dict[str, t.Any] = {"changed": False, "plan": document, "rollout": rollout, "files": []}
+        result: dict[str, t.Any] = {**_build_result(begun), "files": []}
         if mode != "rollout":
-            result["ansible_stats"] = common_options.build_stats(livepatch_plan_hash=rollout["hash"])
+            result["ansible_stats"] = common_options.build_stats(livepatch_plan_hash=begun.plan.hash)
         if mode == "plan":
+            result["plan"] = document
 
             def build_report() -> dict[str, t.Any]:
                 now = time.time()
                 rows = status.build_rows(variables, settings.selection, now)
-                return report.build_plan(rows, document, rollout["before"], now, store.scope)
+                return report.build_plan(rows, begun.plan, begun.before, now, store.scope)
 
             show = build_printer(self._display.display, options["format"])
             result["files"] = publish.deliver_report(options, build_report, show)
         return result
 
     @staticmethod
-    def _notify(notices: webhooks.Notifier, rollout: t.Mapping[str, t.Any], mode: str) -> None:
-        document = rollout["document"]
-        size = f"{format_count(document['hosts'], 'host')} in {format_count(document['waves'], 'wave')}"
-        if mode != "rollout":
-            notices.notify("plan", f"Planned: {size}", waves=[len(wave["hosts"]) for wave in document["waves"]])
-        elif rollout["resumed"]:
-            notices.notify("resume", f"A rollout goes on: {len(rollout['hosts'])} of {size} are left")
-        elif rollout["id"] is not None:
+    def _notify(notices: webhooks.Notifier, begun: session.Begun) -> None:
+        planned = begun.plan
+        size = f"{format_count(planned.hosts, 'host')} in {format_count(planned.waves, 'wave')}"
+        if begun.run.mode != "rollout":
+            notices.notify("plan", f"Planned: {size}", waves=[len(names) for names in planned.waves])
+        elif begun.resumed:
+            notices.notify("resume", f"A rollout goes on: {len(begun.hosts)} of {size} are left")
+        elif begun.run.id is not None:
             notices.notify("start", f"A rollout begins: {size}")
 
     def _join_wave(
@@ -125,15 +127,15 @@ class ActionModule(ActionBase):
             raise PlanError(f"livepatch_slices is {options['slices']}: give the number of jobs that a wave is cut into")
         hostvars.require_gathered(variables)
         fleet, seconds = hostvars.parse_fleet(variables), timeouts.compute_lease_seconds(variables)
-        rollout = slices.join_wave(store, fleet, options["slices"], seconds, self._task.check_mode)
-        if isinstance(rollout, str):
-            show_lines(self._display.display, [f"Nothing to do: {rollout}"])
-            return {"changed": False, "rollout": session.NOTHING_TO_DO}
-        wave = rollout["wave"]
-        count = format_count(rollout["document"]["waves"][wave]["hosts"], "host")
-        line = f"Plan {rollout['hash'][:12]}, wave {wave}: {len(rollout['hosts'])} of {count} here"
+        begun = slices.join_wave(store, fleet, options["slices"], seconds)
+        if isinstance(begun, str):
+            show_lines(self._display.display, [f"Nothing to do: {begun}"])
+            return {"changed": False, "rollout": {}, "hosts": [], "sizes": [], "pending": []}
+        wave = begun.batches[0].wave
+        count = format_count(begun.plan.waves[wave], "host")
+        line = f"Plan {begun.plan.hash[:12]}, wave {wave}: {len(begun.hosts)} of {count} here"
         show_lines(self._display.display, [line])
-        return {"changed": False, "rollout": rollout}
+        return _build_result(begun)
 
     def _begin_rollback(
         self, store: StoreClient, variables: hostvars.Variables, options: t.Mapping[str, t.Any]
@@ -141,15 +143,25 @@ class ActionModule(ActionBase):
         """Selects the hosts that are rolled back."""
         if not options["reason"].strip():
             raise PlanError("the reason is missing (livepatch_reason): the quarantine and the report keep it")
-        rollout = rollback.begin_rollback(
+        begun = rollback.begin_rollback(
             store,
             list(variables),
             common_options.parse_wave("livepatch_wave", options["wave"]),
             options["cohort"],
             options["reason"],
             timeouts.compute_lease_seconds(variables),
-            self._task.check_mode,
         )
-        count = format_count(rollout["hosts"], "host")
-        show_lines(self._display.display, [f"Of the plan {rollout['hash'][:12]}: {count} to roll back"])
-        return {"changed": False, "rollout": rollout}
+        count = format_count(begun.hosts, "host")
+        show_lines(self._display.display, [f"Of the plan {begun.plan.hash[:12]}: {count} to roll back"])
+        return _build_result(begun)
+
+
+def _build_result(begun: session.Begun) -> dict[str, t.Any]:
+    """What the plays of a run go by: what it is known by, and its hosts."""
+    return {
+        "changed": False,
+        "rollout": dataclasses.asdict(begun.run),
+        "hosts": begun.hosts,
+        "sizes": begun.sizes,
+        "pending": list(begun.pending),
+    }

@@ -39,6 +39,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     hostvars,
     webhooks,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _OPTIONS: dict[str, t.Any] = {
@@ -57,13 +58,13 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         options = _options.parse_options(self, _OPTIONS)
-        rollout = options["rollout"]
-        store = StoreClient(self, task_vars, rollout)
-        variables = hostvars.VariablesReader(self, task_vars)(hostvars.get_play_hosts(task_vars))
         try:
-            ended = finish.finish_run(store, rollout, variables, self._task.check_mode)
-            problems = [_describe_problem(rollout, ended)]
-            self._notify(options, store, rollout, ended)
+            run = Run.from_option(options["rollout"])
+            store = StoreClient(self, task_vars, run)
+            variables = hostvars.VariablesReader(self, task_vars)(hostvars.get_play_hosts(task_vars))
+            ended = finish.finish_run(store, run, variables)
+            problems = [_describe_problem(run, ended)]
+            self._notify(options, store, run, ended)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
         result = {
@@ -75,10 +76,10 @@ class ActionModule(ActionBase):
         show_response(self._display.display, lines, _as_json(result), options["format"])
         paths: list[str] = []
         try:
-            build_report = _select_report(store, rollout, variables, ended, problems[0])
-            if build_report is not None and not (rollout["mode"] == "rollback" and self._task.check_mode):
+            build_report = _select_report(store, run, variables, ended, problems[0])
+            if build_report is not None and not (run.mode == "rollback" and self._task.check_mode):
                 show = build_printer(self._display.display, options["format"])
-                metrics_dir = options["metrics_dir"] if rollout["mode"] == "rollout" else ""
+                metrics_dir = options["metrics_dir"] if run.mode == "rollout" else ""
                 paths = _deliver(options, metrics_dir, functools.lru_cache(maxsize=None)(build_report), show)
         except PlanError as exc:
             # What became of the hosts is shown all the same.
@@ -88,26 +89,24 @@ class ActionModule(ActionBase):
             **result,
             "files": paths,
             "problem": to_printable("; ".join(filter(None, problems))) or None,
-            **self._hand_over(rollout, ended),
+            **self._hand_over(run, ended),
         }
 
     @staticmethod
-    def _hand_over(rollout: t.Mapping[str, t.Any], ended: finish.Ended) -> dict[str, t.Any]:
-        if rollout["mode"] != "rollout":
+    def _hand_over(run: Run, ended: finish.Ended) -> dict[str, t.Any]:
+        if run.mode != "rollout":
             return {}
         stats = common_options.build_stats(
-            livepatch_status=ended.status, livepatch_rollout_id=rollout["id"], livepatch_plan_hash=rollout["hash"]
+            livepatch_status=ended.status, livepatch_rollout_id=run.id, livepatch_plan_hash=run.hash
         )
         return {"ansible_stats": stats}
 
-    def _notify(
-        self, options: t.Mapping[str, t.Any], store: StoreClient, rollout: t.Mapping[str, t.Any], ended: finish.Ended
-    ) -> None:
-        if rollout["mode"] != "rollout" or ended.status not in webhooks.END_EVENTS:
+    def _notify(self, options: t.Mapping[str, t.Any], store: StoreClient, run: Run, ended: finish.Ended) -> None:
+        if run.mode != "rollout" or ended.status not in webhooks.END_EVENTS:
             return
         counts = budgets.count_by_outcome(ended.outcomes)
         message = ended.detail.get("text") or ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        notices = webhooks.create_notifier(self, options, store.scope, rollout)
+        notices = webhooks.create_notifier(self, options, store.scope, run)
         notices.notify(webhooks.END_EVENTS[ended.status], message, status=ended.status, counts=counts)
 
 
@@ -116,9 +115,9 @@ def _as_json(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {"hosts": result["outcomes"], "status": result["status"], "detail": result["detail"]}
 
 
-def _describe_problem(rollout: t.Mapping[str, t.Any], ended: finish.Ended) -> str | None:
+def _describe_problem(run: Run, ended: finish.Ended) -> str | None:
     """Why the run must not exit with 0; None where it may."""
-    if rollout["mode"] != "rollback":
+    if run.mode != "rollback":
         return text.describe_problem(ended.fleet, ended.outcomes, ended.status, ended.detail)
     stuck = [outcome.host for outcome in ended.outcomes if outcome.outcome != "rolled_back"]
     if not stuck or ended.status == "planned":
@@ -128,26 +127,25 @@ def _describe_problem(rollout: t.Mapping[str, t.Any], ended: finish.Ended) -> st
 
 def _select_report(
     store: StoreClient,
-    rollout: t.Mapping[str, t.Any],
+    run: Run,
     variables: hostvars.Variables,
     ended: finish.Ended,
     problem: str | None,
 ) -> t.Callable[[], dict[str, t.Any]] | None:
     """What builds the report's document; None where a slice, which has a part of the hosts only, reports nothing."""
     now = time.time()
-    if rollout["mode"] == "slice":
+    if run.mode == "slice":
         return None
-    if rollout["mode"] == "rollback":
+    if run.mode == "rollback":
         recorded = from_store.load_rollout(store, ended.stored)
         return None if recorded is None else functools.partial(recorded.build_document, now, store.scope)
 
     def build_report() -> dict[str, t.Any]:
-        plan = rollout["document"]
-        selection = hosts.HostSelection(tuple(plan["settings"]["domain_keys"]))
+        selection = hosts.HostSelection(ended.plan.outline.settings.domain_keys)
         rows = status.build_rows(variables, selection, now)
         if ended.stored is None:
             return document.build_status(rows, now, store.scope, problem)
-        recorded = document.StoredRollout(plan, ended.stored, list(ended.outcomes))
+        recorded = document.StoredRollout(ended.plan, ended.stored, list(ended.outcomes))
         return document.build_rollout(rows, recorded, now, store.scope, problem)
 
     return build_report

@@ -9,10 +9,13 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options, halt
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 # Seconds between two looks at the halt, and between two signs of life for the lease
@@ -27,7 +30,10 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         options = _options.parse_options(self, _OPTIONS)
-        store = StoreClient(self, task_vars, options["rollout"])
+        try:
+            store = StoreClient(self, task_vars, Run.from_option(options["rollout"]))
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc)) from None
         renewed, halted = time.monotonic(), None
         while halted is None and time.time() < options["until"]:
             time.sleep(max(0.0, min(_CHECK_INTERVAL, options["until"] - time.time())))

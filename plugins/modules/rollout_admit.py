@@ -91,6 +91,11 @@ wave:
   returned: success
   type: int
   sample: 0
+wave_name:
+  description: The name of the wave, as people read it.
+  returned: success
+  type: str
+  sample: canaries
 confirm:
   description: Whether the next boot of these hosts may have the patch at once.
   returned: success

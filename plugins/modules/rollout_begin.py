@@ -186,7 +186,7 @@ plan:
     - The plan, with C(schema), C(settings), the C(cohorts), the C(waves), each with its C(kind) (V(canaries), V(wave)
       or V(singles)) and C(hosts), what was planned for each of the C(hosts), C(left_out), which says why a host is in
       no wave, and the C(hash) of all that.
-  returned: unless O(mode) is V(slice) or V(rollback)
+  returned: with O(mode=plan)
   type: dict
   sample:
     schema: 1
@@ -195,11 +195,35 @@ plan:
     left_out: {web3: "patched: kernel-livepatch-6_1_0-56-cloud-amd64-3-150400.2.1 is active"}
 rollout:
   description:
-    - What the steps of this run work by, as their option C(rollout). That is the C(mode), the C(id) of the rollout and
-      the C(fence), the number of this run (null where nothing was begun), C(document), the plan, and what is left of it
-      as C(batches), C(hosts) and C(sizes). With O(mode=plan), C(before) has the C(hash) of the plan before, when it was
-      C(saved), and the C(changes) since.
+    - What the run is known by, as the option O(fleet.livepatch.rollout_admit#module:rollout) of its steps. That is the
+      C(mode), the C(hash) of the plan, the C(run), under which the store keeps what the steps work by, the C(id) of the
+      rollout and the C(fence), the number of the lease (null where nothing was begun), and as which C(member) a slice
+      has joined. Empty where a slice has nothing to do.
   returned: success
   type: dict
-  sample: {id: 0d1c5f0c2b6e4f7a9f0e3f1b2c4d5e6f, fence: 1795593600, resumed: false, hosts: [web1, web2], sizes: [1, 1]}
+  sample:
+    mode: rollout
+    hash: 0f343b0931126a20f133d67c2b018a3b
+    run: 5f1e6f0b1c0a4c2a9d9a7e5c3b1d2f40
+    id: 0d1c5f0c2b6e4f7a9f0e3f1b2c4d5e6f
+    fence: 1795593600
+    member: null
+hosts:
+  description: The hosts that the run works on, in the order in which they go.
+  returned: success
+  type: list
+  elements: str
+  sample: [web1, web2]
+sizes:
+  description: How many of them each batch has.
+  returned: success
+  type: list
+  elements: int
+  sample: [1, 1]
+pending:
+  description: Hosts that an earlier run has left to be rolled back.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """

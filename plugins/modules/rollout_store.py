@@ -10,7 +10,7 @@ description:
   - For this collection's playbooks only. To read the records use M(fleet.livepatch.rollout_info), to change them
     M(fleet.livepatch.rollout_control) and M(fleet.livepatch.rollout_quarantine). Commands and what they return may
     change with any release.
-  - Runs one command on the store of the rollouts, a SQLite file on the coordinator (C(livepatch_coordinator)).
+  - Runs commands on the store of the rollouts, a SQLite file on the coordinator (C(livepatch_coordinator)).
   - The file holds the plans, the rollouts with the outcome of each host, what gates have measured and their verdicts,
     events, approvals, the quarantine, halts, and the lease, which says which run may go on with the rollout of a scope.
     Nothing in it is secret, but those who may write to it may approve and halt. So the file is its owner's alone
@@ -37,7 +37,7 @@ attributes:
   idempotent:
     description: Run twice it changes nothing the second time.
     support: partial
-    details: That depends on O(command). A halt, an approval, a quarantine or a plan that is there already stays as it
+    details: That depends on O(commands). A halt, an approval, a quarantine or a plan that is there already stays as it
       is.
 options:
   path:
@@ -48,43 +48,53 @@ options:
     description:
       - The group whose members may write the file too, C(livepatch_store_group). By default only its owner may.
     type: str
-  command:
-    description: What to do.
-    type: str
+  commands:
+    description: What to do, one after the other. Either all of it is done, or nothing.
+    type: list
+    elements: dict
     required: true
-    choices:
-      - abort
-      - add_to_quarantine
-      - approve
-      - begin_hosts
-      - clear_quarantine
-      - find_plan
-      - get_halt
-      - halt
-      - join_wave
-      - leave_wave
-      - list_approvals
-      - list_attempted
-      - list_quarantine
-      - list_starters
-      - load_last_plan
-      - load_plan
-      - record_gate
-      - record_outcomes
-      - release_lease
-      - renew_lease
-      - resume
-      - save_plan
-      - set_status
-      - show
-      - start_rollout
-      - take_lease
-  arguments:
-    description:
-      - The arguments of O(command), by name. An argument that is missing, unknown or of the wrong type is refused by
-        name.
-    type: dict
-    default: {}
+    suboptions:
+      command:
+        description: The command.
+        type: str
+        required: true
+        choices:
+          - abort
+          - add_to_quarantine
+          - approve
+          - begin_hosts
+          - clear_quarantine
+          - find_plan
+          - get_halt
+          - halt
+          - join_wave
+          - leave_wave
+          - list_quarantine
+          - list_starters
+          - load_admission
+          - load_hosts
+          - load_last_plan
+          - load_outline
+          - load_plan
+          - load_run
+          - load_step
+          - load_whole
+          - record_gate
+          - record_outcomes
+          - release_lease
+          - renew_lease
+          - resume
+          - save_plan
+          - save_run
+          - set_status
+          - show
+          - start_rollout
+          - take_lease
+      arguments:
+        description:
+          - Its arguments, by name. An argument that is missing, unknown or of the wrong type is refused by name.
+        type: dict
+        default: {}
 seealso:
   - module: fleet.livepatch.rollout_info
 """
@@ -92,18 +102,20 @@ seealso:
 EXAMPLES = r"""
 - name: Get the open rollout, or the last one
   fleet.livepatch.rollout_store:
-    command: show
-    arguments:
-      scope: default
+    commands:
+      - command: show
+        arguments:
+          scope: default
   register: __livepatch_store
 """
 
 RETURN = r"""
 store:
-  description: The result of the command, or null.
+  description: What each of the commands has returned, or null.
   returned: success
-  type: raw
-  sample: {rollout: {status: soaking}, halt: null, lease: null, quarantine: []}
+  type: list
+  elements: raw
+  sample: [{rollout: {status: soaking}, halt: null, lease: null, quarantine: []}]
 holder:
   description: The run that has the lease, with C(owner), C(fence), and in seconds since the epoch C(since) and
     C(until).
@@ -133,8 +145,19 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "default": "/var/lib/fleet.livepatch/rollouts.sqlite3"},
             "group": {"type": "str"},
-            "command": {"type": "str", "required": True, "choices": sorted(dispatch.READING + dispatch.WRITING)},
-            "arguments": {"type": "dict", "default": {}},
+            "commands": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "command": {
+                        "type": "str",
+                        "required": True,
+                        "choices": sorted(dispatch.READING + dispatch.WRITING),
+                    },
+                    "arguments": {"type": "dict", "default": {}},
+                },
+            },
         },
         supports_check_mode=True,
     )
@@ -142,8 +165,8 @@ def main() -> None:
     def work(_host: Host) -> Dict[str, Any]:
         params = module.params
         store = Store(params["path"], time.time, module.check_mode, params["group"])
-        result = dispatch.run_command(store, params["command"], params["arguments"])
-        return {"changed": store.changed, "store": result}
+        results = dispatch.run_commands(store, params["commands"])
+        return {"changed": store.changed, "store": results}
 
     run_module(module, work)
 

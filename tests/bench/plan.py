@@ -11,7 +11,7 @@ import resource
 import sys
 import time
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
 
@@ -45,7 +45,7 @@ def _plan(count: int) -> tuple[float, float, float]:
     started = time.process_time()
     defaults = {name: spec.get("default") for name, spec in OPTIONS.items()}
     settings = Settings.from_options({**defaults, "waves": ["1%", "5%", "25%"], "max_per_domain": "20%"})
-    document = plan.build_plan(fleet, settings).as_document()
+    document = planning.build_plan(fleet, settings).as_document()
     seconds = time.process_time() - started
     if len(document["hosts"]) != count or len(document["cohorts"]) != _COHORTS:
         raise RuntimeError("that is no plan of these hosts")

@@ -17,8 +17,13 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch im
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.person import identify_person
 from tests.support import cores
 from tests.support.fake_fleet import FakeFleet, FakeHost
+from tests.support.store import empty_plan, list_approvals, start_rollout
 
-_PLAN = {"hash": "ab" * 32, "waves": [{"hosts": ["web1"]}, {"hosts": ["web2"]}]}
+_PLAN = {
+    **empty_plan("ab" * 32),
+    "waves": [{"kind": "canaries", "hosts": ["web1"]}, {"kind": "wave", "hosts": ["web2"]}],
+    "hosts": {name: {"cohort": "c"} for name in ("web1", "web2")},
+}
 _HALT = {"action": "halt", "reason": "the array misbehaves"}
 _APPROVE = {"action": "approve", "plan_hash": _PLAN["hash"], "wave": 1}
 _BARRED = {"host": "web1", "reason": "its disk is broken"}
@@ -51,7 +56,7 @@ def _record(fake_fleet: FakeFleet) -> Store:
     store = Store(str(fake_fleet.store), time.time)
     store.save_plan("default", _PLAN)
     fence = store.take_lease("default", {}, 60)["fence"]
-    store.start_rollout("default", fence, str(_PLAN["hash"]))
+    start_rollout(store, "default", fence, str(_PLAN["hash"]))
     store.set_status("default", fence, store.show("default")["rollout"]["id"], "waiting", {})
     store.release_lease("default", fence)
     return store
@@ -77,7 +82,7 @@ def test_each_says_truly_what_it_changes(fake_fleet: FakeFleet, tmp_path: Path) 
     assert store.list_quarantine() == []
     shown = store.show("default")["rollout"]
     assert (shown["status"], "withdrawn" in shown["detail"]["text"]) == ("aborted", True)
-    approvals = [(row["wave"], row["granted"], row["reason"]) for row in store.list_approvals(str(_PLAN["hash"]))]
+    approvals = [(row["wave"], row["granted"], row["reason"]) for row in list_approvals(store, str(_PLAN["hash"]))]
     assert approvals == [(1, True, ""), (1, True, ""), (1, False, ""), (1, False, "not tonight"), (None, True, "")]
 
 

@@ -556,7 +556,7 @@ def test_a_probe_of_an_earlier_batch_brings_all_canaries_back(older: FakeFleet) 
     hosts = fleet(cohorts="abcde", **{f"{cohort}1": {} for cohort in "abcd"}, e1={})
     first = run(older, hosts, "--check")
     (planned,) = first.ended("rollout_begin").values()
-    early = planned.result["rollout"]["document"]["waves"][0]["hosts"][0]
+    early = planned.result["hosts"][0]
     hosts[early] = FakeHost({**hosts[early].conditions, **sick}, hosts[early].variables)
     ended = run(older, hosts, livepatch_max_in_flight=2, livepatch_soak=1, livepatch_waves=[])
     assert "10 hosts: 5 rolled_back, 5 pending" in ended.output, ended.output

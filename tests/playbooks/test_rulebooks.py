@@ -25,6 +25,7 @@ from tests.support import cores, monitoring, rulebooks, web
 from tests.support.fake_fleet import FakeFleet, FakeHost
 from tests.support.jobs import PROJECT
 from tests.support.rulebooks import Rulebook
+from tests.support.store import start_rollout
 
 # They need a Java.
 pytestmark = pytest.mark.slow
@@ -166,7 +167,7 @@ def _begin(fake_fleet: FakeFleet) -> None:
     """Records a rollout that is running."""
     store = _store(fake_fleet)
     fence = store.take_lease("default", {}, 600.0)["fence"]
-    store.start_rollout("default", fence, "hash")
+    start_rollout(store, "default", fence, "hash")
 
 
 def test_an_advisory_has_a_rollout_planned_and_no_more(fleet: FakeFleet, tmp_path: Path) -> None:

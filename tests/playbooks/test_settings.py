@@ -205,7 +205,7 @@ def test_steps_take_what_import_playbook_was_given(fake_fleet: FakeFleet, tmp_pa
     hosts = {name: FakeHost(variables={"first": name == canary}) for name in _HOSTS}
     run = fake_fleet.run(hosts, [str(playbook), "--check"], {}, common={})
     (begun,) = run.ended("rollout_begin").values()
-    canaries = begun.result["rollout"]["document"]["waves"][0]["hosts"]
+    canaries = begun.result["hosts"][: begun.result["sizes"][0]]
     assert {"a1", "a2"} & set(canaries) == {canary}
 
 

@@ -126,7 +126,7 @@ MUTATIONS = (
     Mutation(
         "plan: another one than was asked for is followed",
         f"{LOGIC}/start.py",
-        'if wanted in ("", built["hash"]):',
+        'if wanted in ("", built.hash):',
         "if wanted or built:",
         (f"{ROLLOUT}/test_start.py",),
     ),
@@ -329,8 +329,8 @@ MUTATIONS = (
     Mutation(
         "budgets: canaries have one",
         f"{LOGIC}/budgets.py",
-        'return 0 if planned["kind"] in ZERO_BUDGET_KINDS else',
-        'return 1 if planned["kind"] in ZERO_BUDGET_KINDS else',
+        "return 0 if planned.is_strict else",
+        "return 1 if planned.is_strict else",
         (f"{ROLLOUT}/test_budgets.py",),
     ),
     Mutation(
@@ -384,7 +384,7 @@ MUTATIONS = (
     ),
     Mutation(
         "plan: the quarantine bars nothing",
-        f"{LOGIC}/plan.py",
+        f"{LOGIC}/planning.py",
         "reason = _explain_left_out(host) or quarantine.explain(host.name, host.kmp, _compute_target_id(host))",
         "reason = _explain_left_out(host)",
         (f"{ROLLOUT}/test_plan.py",),
@@ -399,8 +399,8 @@ MUTATIONS = (
     Mutation(
         "batches: another boot than planned is patched",
         f"{LOGIC}/batches.py",
-        'for key, label in (("build_id", "build"), ("boot_id", "boot")):',
-        'for key, label in (("build_id", "build"),):',
+        '(host.boot_id, planned.boot_id, "boot"),',
+        '(host.boot_id, host.boot_id, "boot"),',
         (f"{ROLLOUT}/test_batches.py",),
     ),
     Mutation(
@@ -497,7 +497,7 @@ MUTATIONS = (
     Mutation(
         "admission: a quarantine since the plan is passed over",
         f"{LOGIC}/admission.py",
-        'why = quarantine.explain(name, planned[name]["kmp"], targets[cohort])',
+        "why = quarantine.explain(name, planned.kmp, step.plan.cohorts[planned.cohort].target)",
         "why = None",
         (f"{ROLLOUT}/test_admission.py",),
     ),
@@ -511,9 +511,37 @@ MUTATIONS = (
     Mutation(
         "admission: hosts start though no canary was patched",
         f"{LOGIC}/admission.py",
-        "if why is None and cohort in untried:",
-        "if why is None and cohort in ():",
+        "if why is None and planned.cohort in untried:",
+        "if why is None and planned.cohort in ():",
         (f"{ROLLOUT}/test_admission.py",),
+    ),
+    Mutation(
+        "batches: a host that has changed is left out of all waves at once",
+        f"{LOGIC}/batches.py",
+        "changed if at == 0 else {},",
+        "changed,",
+        (f"{ROLLOUT}/test_batches.py",),
+    ),
+    Mutation(
+        "runs: what another run has taken over is followed",
+        f"{STORE}/runs.py",
+        "_remove_earlier(transaction, scope, fence)",
+        "pass",
+        ("tests/unit/plugins/module_utils/_store/test_plans.py",),
+    ),
+    Mutation(
+        "store: a dry run migrates the file",
+        f"{STORE}/sqlite.py",
+        "if self.dry_run:\n            connection = _copy(connection)",
+        "if not connection:\n            connection = _copy(connection)",
+        ("tests/unit/plugins/module_utils/_store/test_plans.py",),
+    ),
+    Mutation(
+        "halt: one that was stored since an answer is not seen",
+        f"{LOGIC}/halt.py",
+        "state = [status.st_ino, status.st_size, status.st_mtime_ns]",
+        "state = [status.st_ino]",
+        (f"{ROLLOUT}/test_halt.py",),
     ),
     Mutation(
         "assess: healthy canaries of a failed wave keep their patch",

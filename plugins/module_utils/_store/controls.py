@@ -87,14 +87,6 @@ class ControlCommands:
             )
             return {"changed": True}
 
-    def list_approvals(self, plan_hash: str) -> List[Dict[str, Any]]:
-        """Approvals and rejections of a plan, the oldest one first."""
-        with self._database.reading() as transaction:
-            approvals = transaction.connection.execute(
-                "SELECT * FROM approvals WHERE plan_hash = ? ORDER BY id", (plan_hash,)
-            )
-            return [dict(rows.as_dict(row), granted=bool(row["granted"])) for row in approvals]
-
     #
     # The quarantine
     #

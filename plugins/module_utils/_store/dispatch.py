@@ -10,22 +10,29 @@ rollout. Times are seconds since the epoch.
 """
 
 import inspect
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.controls import ControlCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseCommands
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.plans import PlanCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import RolloutCommands
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.runs import RunCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database
 
 READING = (
     "find_plan",
     "get_halt",
-    "list_approvals",
     "list_quarantine",
     "list_starters",
+    "load_admission",
+    "load_hosts",
     "load_last_plan",
+    "load_outline",
     "load_plan",
+    "load_run",
+    "load_step",
+    "load_whole",
     "show",
 )
 WRITING = (
@@ -37,13 +44,13 @@ WRITING = (
     "halt",
     "join_wave",
     "leave_wave",
-    "list_attempted",
     "record_gate",
     "record_outcomes",
     "release_lease",
     "renew_lease",
     "resume",
     "save_plan",
+    "save_run",
     "set_status",
     "start_rollout",
     "take_lease",
@@ -65,22 +72,31 @@ _KINDS: Dict[Any, Any] = {
     bool: ((bool,), "true or false"),
     Dict[str, Any]: ((dict,), "a dictionary"),
     Sequence[str]: _LIST,
+    Optional[Sequence[str]]: ((list, tuple, _NONE), "a list, or null"),
     Sequence[Dict[str, Any]]: _LIST,
 }
 
 
-class Store(LeaseCommands, RolloutCommands, ControlCommands):
+class Store(PlanCommands, LeaseCommands, RunCommands, RolloutCommands, ControlCommands):
     """The store in one file.
 
     :param clock: gives the time.
-    :param group: whose members may write it too, see ``Database``.
-    :param dry_run: nothing is written, see ``Database``.
+    :param dry_run: nothing is written; this and the others see ``Database``.
     """
 
     def __init__(
-        self, path: str, clock: Callable[[], float], dry_run: bool = False, group: Optional[str] = None
+        self,
+        path: str,
+        clock: Callable[[], float],
+        dry_run: bool = False,
+        group: Optional[str] = None,
+        private: bool = False,
     ) -> None:
-        self._database = Database(path, clock, dry_run, group)
+        self._database = Database(path, clock, dry_run, group, private)
+
+    def together(self, writes: bool) -> ContextManager[None]:
+        """Commands that are run in it are one transaction, see ``Database``."""
+        return self._database.together(writes)
 
     @property
     def dry_run(self) -> bool:
@@ -92,16 +108,28 @@ class Store(LeaseCommands, RolloutCommands, ControlCommands):
         return self._database.changed
 
 
-def run_command(store: Store, command: str, arguments: Dict[str, Any]) -> Any:
-    """Runs a command. In a dry run one that a rollout writes with is not run, and returns None.
+def run_commands(store: Store, commands: Sequence[Mapping[str, Any]]) -> List[Any]:
+    """Runs commands, one after the other and all of them or none: what each of them returns.
 
-    :raises BadOption: the arguments are not those of the command.
+    In a dry run one that a rollout writes with is not run, and returns None.
+
+    :param commands: each with ``command`` and ``arguments``.
+    :raises BadOption: one is unknown, or its arguments are not those of the command.
     """
-    if store.dry_run and command in WRITING and command not in CONTROLS:
-        return None
-    method = getattr(store, command)
-    _validate(command, inspect.signature(method), arguments)
-    return method(**arguments)
+    wanted = [one for one in commands if not (store.dry_run and _is_recorded(one["command"]))]
+    for one in wanted:
+        if one["command"] not in READING + WRITING:
+            raise BadOption("the store has no command {command}".format(**one))
+        _validate(one["command"], inspect.signature(getattr(store, one["command"])), one["arguments"])
+    if not wanted:
+        return [None] * len(commands)
+    with store.together(any(one["command"] in WRITING for one in wanted)):
+        return [getattr(store, one["command"])(**one["arguments"]) if one in wanted else None for one in commands]
+
+
+def _is_recorded(command: str) -> bool:
+    """Whether a rollout writes with it, and no operator does."""
+    return command in WRITING and command not in CONTROLS
 
 
 def _validate(command: str, signature: inspect.Signature, arguments: Dict[str, Any]) -> None:

@@ -5,8 +5,9 @@
 """Rows of the store as documents, and what follows from them. PRIVATE to the collection: it may change at any time."""
 
 import json
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ALL_SCOPES, SLICE, SLICES
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Transaction
 
@@ -54,17 +55,31 @@ def load_history(transaction: Transaction, row: Any) -> Dict[str, Any]:
 
 def load_rollout(transaction: Transaction, row: Any) -> Dict[str, Any]:
     """A rollout with its gates, its last events and the outcomes of its hosts."""
-    outcomes = {
-        host["host"]: dict(
-            json.loads(host["payload"]),
-            outcome=host["outcome"],
-            wave=host["wave"],
-            cohort=host["cohort"],
-            at=host["created_at"],
+    return dict(load_history(transaction, row), outcomes=load_outcomes(transaction, row["id"]))
+
+
+def load_outcomes(
+    transaction: Transaction, rollout: Optional[str], hosts: Optional[Sequence[str]] = None
+) -> Dict[str, Dict[str, Any]]:
+    """What is recorded of these hosts in a rollout, None for all of its hosts."""
+    statement = "SELECT * FROM outcomes WHERE rollout = ?"
+    if hosts is None:
+        found = transaction.connection.execute(statement, (rollout,)).fetchall()
+    else:
+        found = []
+        for part in plan_rows.split(hosts):
+            condition = f" AND host IN ({', '.join('?' * len(part))})"
+            found += transaction.connection.execute(statement + condition, (rollout, *part)).fetchall()
+    return {
+        row["host"]: dict(
+            json.loads(row["payload"]),
+            outcome=row["outcome"],
+            wave=row["wave"],
+            cohort=row["cohort"],
+            at=row["created_at"],
         )
-        for host in transaction.connection.execute("SELECT * FROM outcomes WHERE rollout = ?", (row["id"],))
+        for row in found
     }
-    return dict(load_history(transaction, row), outcomes=outcomes)
 
 
 def _load_events(transaction: Transaction, rollout: str, kind: str, limit: int) -> List[Dict[str, Any]]:
@@ -106,3 +121,18 @@ def find_quarantine(transaction: Transaction) -> List[Dict[str, Any]]:
     """The entries that were not cleared."""
     entries = transaction.connection.execute("SELECT * FROM quarantine WHERE cleared IS NULL ORDER BY id")
     return [as_dict(row) for row in entries]
+
+
+def find_approvals(transaction: Transaction, plan_hash: str) -> List[Dict[str, Any]]:
+    """Approvals and rejections of a plan, the oldest one first."""
+    approvals = transaction.connection.execute("SELECT * FROM approvals WHERE plan_hash = ? ORDER BY id", (plan_hash,))
+    return [dict(as_dict(row), granted=bool(row["granted"])) for row in approvals]
+
+
+def find_starters(transaction: Transaction, plan_hash: str) -> List[str]:
+    """Who made a plan, and who started rollouts of it."""
+    persons = transaction.connection.execute(
+        "SELECT saved_by FROM plans WHERE hash = ?1 UNION SELECT started_by FROM rollouts WHERE plan_hash = ?1",
+        (plan_hash,),
+    )
+    return [row[0] for row in persons]

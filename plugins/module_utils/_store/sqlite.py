@@ -14,6 +14,7 @@ import os
 from typing import Any, Callable, Iterator, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import schema
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.ownership import Writers
 
 try:
@@ -23,26 +24,6 @@ except ImportError:  # a Python that was built without it
 
 # Seconds to wait for another process that writes
 _BUSY_TIMEOUT = 60.0
-# The version of the tables below
-SCHEMA = 3
-_TABLES = """
-CREATE TABLE leases (scope TEXT PRIMARY KEY, fence INTEGER NOT NULL, owner TEXT, since REAL, renewed REAL, ttl REAL);
-CREATE TABLE plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, document TEXT NOT NULL,
-    saved_by TEXT NOT NULL);
-CREATE TABLE rollouts (id TEXT PRIMARY KEY, scope TEXT NOT NULL, plan_hash TEXT NOT NULL, status TEXT NOT NULL,
-    detail TEXT NOT NULL, started REAL NOT NULL, ended REAL, started_by TEXT NOT NULL);
-CREATE UNIQUE INDEX one_open_rollout ON rollouts (scope) WHERE ended IS NULL;
-CREATE TABLE outcomes (rollout TEXT NOT NULL, host TEXT NOT NULL, wave INTEGER, cohort TEXT, outcome TEXT NOT NULL,
-    created_at REAL NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (rollout, host));
-CREATE TABLE rollout_events (number INTEGER PRIMARY KEY, rollout TEXT NOT NULL, kind TEXT NOT NULL, wave INTEGER,
-    created_at REAL NOT NULL, payload TEXT NOT NULL);
-CREATE INDEX events_of_rollout ON rollout_events (rollout, kind);
-CREATE TABLE quarantine (id INTEGER PRIMARY KEY, kmp TEXT, cohort TEXT, host TEXT, reason TEXT NOT NULL, by TEXT,
-    since REAL NOT NULL, cleared REAL, cleared_by TEXT, cleared_reason TEXT);
-CREATE TABLE approvals (id INTEGER PRIMARY KEY, plan_hash TEXT NOT NULL, wave INTEGER, approver TEXT NOT NULL,
-    created_at REAL NOT NULL, expires REAL, granted INTEGER NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE halts (scope TEXT PRIMARY KEY, reason TEXT NOT NULL, by TEXT, since REAL NOT NULL);
-"""
 
 
 class StoreBroken(LivepatchError):
@@ -60,10 +41,18 @@ class Database:
     """The file at ``path``. It is created by the first write; until then it reads as an empty one.
 
     :param group: the group whose members may write it too.
+    :param private: it is in a folder of the process's own, and who may write there is not asked.
     :param dry_run: transactions that write are rolled back; ``changed`` is whether they would have changed something.
     """
 
-    def __init__(self, path: str, clock: Callable[[], float], dry_run: bool, group: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        clock: Callable[[], float],
+        dry_run: bool,
+        group: Optional[str] = None,
+        private: bool = False,
+    ) -> None:
         if sqlite3 is None:
             raise StoreBroken(
                 "the Python of this host has no sqlite3", "Install it (python3-sqlite3), or choose another coordinator"
@@ -72,14 +61,33 @@ class Database:
         self.dry_run = dry_run
         self._clock = clock
         self._writers = Writers(group)
+        self._private = private
+        # The transaction that all others are a part of
+        self._shared: Optional[Transaction] = None
         # Whether a transaction has changed something in it
         self.changed = False
 
     @contextlib.contextmanager
+    def together(self, writes: bool) -> Iterator[None]:
+        """All that is read and written in it is one transaction.
+
+        :param writes: whether something is written in it.
+        """
+        with self.writing() if writes else self.reading() as transaction:
+            self._shared = transaction
+            try:
+                yield
+            finally:
+                self._shared = None
+
+    @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
         """A consistent view of it."""
+        if self._shared is not None:
+            yield self._shared
+            return
         with self._convert_errors():
-            self._writers.check(self.path)
+            self._check_writers()
             connection = self._open() if self._exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row
@@ -91,10 +99,13 @@ class Database:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Transaction]:
         """A transaction: all that is written in it is on the disk afterwards, or, after an exception, nothing."""
+        if self._shared is not None:
+            yield self._shared
+            return
         with self._convert_errors():
             if not self.dry_run:
                 self._writers.create(self.path)
-            self._writers.check(self.path)
+            self._check_writers()
             connection = self._open() if self._exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row
@@ -108,22 +119,25 @@ class Database:
                 # Rolls back what was not committed
                 connection.close()
 
+    def _check_writers(self) -> None:
+        if not self._private:
+            self._writers.check(self.path)
+
     def _open_empty(self) -> Any:
         connection = sqlite3.connect(":memory:", isolation_level=None)
-        connection.executescript(_TABLES)
+        schema.create_tables(connection)
         return connection
 
     def _open(self) -> Any:
         connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous = FULL")
-            if _read_schema(connection) == 0:
-                self._create_tables(connection)
-            schema = _read_schema(connection)
-            if schema != SCHEMA:
-                age = "a later" if schema > SCHEMA else "an earlier"
+            version = schema.read_version(connection)
+            if version < schema.SCHEMA:
+                return self._bring_up_to_date(connection)
+            if version > schema.SCHEMA:
                 raise StoreBroken(
-                    f"the store {self.path} was written by {age} version of the collection (schema {schema})",
+                    f"the store {self.path} was written by a later version of the collection (schema {version})",
                     "Use that version, or name another file (livepatch_store_path)",
                 )
         except BaseException:
@@ -131,19 +145,30 @@ class Database:
             raise
         return connection
 
-    def _create_tables(self, connection: Any) -> None:
+    def _bring_up_to_date(self, connection: Any) -> Any:
+        """Creates the tables, or makes those of this version of an earlier one's; in a dry run of a copy."""
+        if self.dry_run:
+            connection = _copy(connection)
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have done it meanwhile.
-        if _read_schema(connection) == 0:
+        version = schema.read_version(connection)
+        if version == 0:
             if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
                 raise StoreBroken(
                     f"the file {self.path} is the database of another program",
                     "Name another file (livepatch_store_path)",
                 )
-            for statement in _TABLES.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+            schema.create_tables(connection)
+        elif version < schema.OLDEST:
+            raise StoreBroken(
+                f"the store {self.path} was written by an earlier version of the collection (schema {version}), and "
+                f"this one migrates from {schema.OLDEST} on",
+                "Use that version to end its rollouts, then name another file (livepatch_store_path)",
+            )
+        else:
+            schema.migrate(connection)
         connection.execute("COMMIT")
+        return connection
 
     def _exists(self) -> bool:
         # Not os.path.exists: a file that may not be read is not an empty store, and may hold a halt.
@@ -175,8 +200,14 @@ class Database:
             raise StoreBroken(f"the store {self.path} cannot be used: {exc.strerror}", "Check its folder") from exc
 
 
-def _read_schema(connection: Any) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+def _copy(connection: Any) -> Any:
+    """In memory: the file stays as it is."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    version = schema.read_version(connection)
+    copy.executescript("\n".join(connection.iterdump()))
+    copy.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    return copy
 
 
 def require_keys(given: Any, label: str, *names: str) -> None:

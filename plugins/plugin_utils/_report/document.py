@@ -16,8 +16,9 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count, format_status
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import status
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, budgets
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, SUCCESSFUL, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan, PlannedHost
 
 SCHEMA = 1
 # What the report keeps of the store's rows of gates
@@ -29,7 +30,7 @@ _COHORT_KEYS = ("id", "release", "build_id", "arch", "flavor", "level", "kmp", "
 class StoredRollout:
     """A rollout as it is recorded."""
 
-    plan: t.Mapping[str, t.Any]  # the plan's document
+    plan: Plan
     record: t.Mapping[str, t.Any]  # what the store returns for command show
     outcomes: t.Sequence[Outcome]
 
@@ -42,7 +43,7 @@ def build_status(rows: t.Sequence[status.Row], created: float, scope: str, probl
     summary = f"{behind} of {count} {are} not compliant" if behind else f"{count}, all compliant"
     return {
         **_build_head("status", created, scope, problem is None and not behind, problem or summary),
-        "hosts": [_build_host(row, None, {}) for row in sorted(rows, key=lambda row: row.name)],
+        "hosts": [_build_host(row, None, None) for row in sorted(rows, key=lambda row: row.name)],
         "plan": None,
         "rollout": None,
     }
@@ -50,28 +51,27 @@ def build_status(rows: t.Sequence[status.Row], created: float, scope: str, probl
 
 def build_plan(
     rows: t.Sequence[status.Row],
-    plan: t.Mapping[str, t.Any],
+    plan: Plan,
     before: t.Mapping[str, t.Any] | None,
     created: float,
     scope: str,
 ) -> dict[str, t.Any]:
-    """:param plan: the plan's document; ``before``: the plan before it, and what has changed since."""
-    planned = _index_hosts(plan)
-    counts = (format_count(plan["hosts"], "host"), format_count(plan["waves"], "wave"))
-    summary = f"{counts[0]} in {counts[1]}; {len(plan['left_out'])} left out"
+    """:param before: the plan before it, and what has changed since."""
+    counts = (format_count(plan.hosts, "host"), format_count(plan.waves, "wave"))
+    summary = f"{counts[0]} in {counts[1]}; {len(plan.left_out)} left out"
     waves = [
-        {"name": budgets.format_wave_name(plan, number), "kind": wave["kind"], "hosts": wave["hosts"]}
-        for number, wave in enumerate(plan["waves"])
+        {"name": plan.outline.name_wave(number), "kind": plan.outline.waves[number].kind, "hosts": list(names)}
+        for number, names in enumerate(plan.waves)
     ]
     return {
         **_build_head("plan", created, scope, True, summary),
-        "hosts": [_build_host(row, None, planned.get(row.name, {})) for row in sorted(rows, key=lambda row: row.name)],
+        "hosts": [_build_host(row, None, plan.hosts.get(row.name)) for row in sorted(rows, key=lambda row: row.name)],
         "plan": {
-            "hash": plan["hash"],
-            "settings": plan["settings"],
+            "hash": plan.hash,
+            "settings": plan.outline.settings.document,
             "waves": waves,
-            "cohorts": [_build_cohort(cohort) for cohort in plan["cohorts"]],
-            "left_out": plan["left_out"],
+            "cohorts": _build_cohorts(plan),
+            "left_out": plan.left_out,
             "before": before,
         },
         "rollout": None,
@@ -83,11 +83,10 @@ def build_rollout(
 ) -> dict[str, t.Any]:
     """:param problem: why the run exits with an error, None where it does not."""
     by_name = {row.name: row for row in rows}
-    planned = _index_hosts(rollout.plan)
-    hosts = []
+    plan, hosts = rollout.plan, []
     for outcome in sorted(rollout.outcomes, key=lambda outcome: outcome.host):
         row = _update_row(by_name.get(outcome.host), outcome)
-        hosts.append(_build_host(row, outcome, planned.get(outcome.host, {})))
+        hosts.append(_build_host(row, outcome, plan.hosts.get(outcome.host)))
     record = rollout.record
     done = sum(outcome.outcome in SUCCESSFUL for outcome in rollout.outcomes)
     summary = (
@@ -99,25 +98,19 @@ def build_rollout(
         "plan": None,
         "rollout": {
             "id": record["id"],
-            "plan": rollout.plan["hash"],
+            "plan": plan.hash,
             "status": record["status"],
             "detail": (record["detail"] or {}).get("text"),
             "started": record["started"],
             "started_by": record["started_by"],
             "ended": record["ended"],
-            "settings": rollout.plan["settings"],
+            "settings": plan.outline.settings.document,
             "waves": _build_waves(rollout),
-            "cohorts": [_build_cohort(cohort) for cohort in rollout.plan["cohorts"]],
+            "cohorts": _build_cohorts(plan),
             "gates": [{key: gate.get(key) for key in _GATE_KEYS} for gate in record["gates"]],
             "events": list(record["events"]),
         },
     }
-
-
-def _index_hosts(plan: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
-    """The plan's row of each host, with the host's wave."""
-    waves = {name: number for number, wave in enumerate(plan["waves"]) for name in wave["hosts"]}
-    return {name: {**row, "wave": waves.get(name)} for name, row in plan["hosts"].items()}
 
 
 def _update_row(row: status.Row | None, outcome: Outcome) -> status.Row:
@@ -133,7 +126,7 @@ def _build_head(kind: str, created: float, scope: str, success: bool, summary: s
     return {"schema": SCHEMA, "kind": kind, "created": at, "scope": scope, "success": success, "summary": summary}
 
 
-def _build_host(row: status.Row, outcome: Outcome | None, planned: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def _build_host(row: status.Row, outcome: Outcome | None, planned: PlannedHost | None) -> dict[str, t.Any]:
     problems = list(row.problems)
     if outcome is not None and outcome.reason and outcome.outcome in (*BAD, "skipped", "pending"):
         problems.insert(0, f"{outcome.outcome}: {outcome.reason}")
@@ -143,9 +136,9 @@ def _build_host(row: status.Row, outcome: Outcome | None, planned: t.Mapping[str
         "outcome": outcome.outcome if outcome else None,
         "outcome_reason": outcome.reason if outcome else None,
         "seconds": outcome.seconds if outcome else None,
-        "wave": planned.get("wave"),
-        "cohort": planned.get("cohort"),
-        "canary": planned.get("why"),
+        "wave": planned.wave if planned else None,
+        "cohort": planned.cohort if planned else None,
+        "canary": planned.why if planned else None,
     }
 
 
@@ -153,7 +146,7 @@ def _build_waves(rollout: StoredRollout) -> list[dict[str, t.Any]]:
     """Each with its time: from the start of its first host to the verdict of its gate."""
     rows = []
     outcomes = {outcome.host: outcome.outcome for outcome in rollout.outcomes}
-    for number, wave in enumerate(rollout.plan["waves"]):
+    for number, names in enumerate(rollout.plan.waves):
         starts = [
             event["at"] for event in rollout.record["events"] if event["wave"] == number and event["what"] == "begin"
         ]
@@ -161,18 +154,21 @@ def _build_waves(rollout: StoredRollout) -> list[dict[str, t.Any]]:
         last = gates[-1] if gates else {}
         rows.append(
             {
-                "name": budgets.format_wave_name(rollout.plan, number),
-                "kind": wave["kind"],
-                "hosts": len(wave["hosts"]),
+                "name": rollout.plan.outline.name_wave(number),
+                "kind": rollout.plan.outline.waves[number].kind,
+                "hosts": len(names),
                 "started": min(starts, default=None),
                 "ended": last.get("at"),
                 "verdict": last.get("verdict"),
                 "text": last.get("text"),
-                "outcomes": dict(collections.Counter(outcomes.get(name, "pending") for name in wave["hosts"])),
+                "outcomes": dict(collections.Counter(outcomes.get(name, "pending") for name in names)),
             }
         )
     return rows
 
 
-def _build_cohort(cohort: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return {key: cohort[key] for key in _COHORT_KEYS}
+def _build_cohorts(plan: Plan) -> list[dict[str, t.Any]]:
+    return [
+        {**{key: getattr(cohort, key) for key in _COHORT_KEYS}, "canaries": list(cohort.canaries)}
+        for cohort in plan.outline.cohorts.values()
+    ]

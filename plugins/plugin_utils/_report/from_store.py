@@ -14,6 +14,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import doc
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, quarantine
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import SUCCESSFUL, Outcome, load_outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
@@ -22,7 +23,7 @@ class StoredRollout:
     """A rollout with its plan, hosts and outcomes."""
 
     record: t.Mapping[str, t.Any]  # what the store returns for command show
-    plan: t.Mapping[str, t.Any]  # the plan's document
+    plan: Plan
     before: list[Host]  # the hosts as they were planned, in the order of outcomes
     outcomes: list[Outcome]
 
@@ -59,14 +60,20 @@ def load_rollout(store: StoreClient, record: t.Mapping[str, t.Any] | None) -> St
     """
     if record is None:
         return None
-    plan = store.send("load_plan", plan_hash=record["plan_hash"])
-    releases = {cohort["id"]: cohort["release"] for cohort in plan["cohorts"]}
+    plan = Plan.from_document(store.send("load_plan", plan_hash=record["plan_hash"]))
     before, outcomes = [], []
-    for name, row in plan["hosts"].items():
-        known = {"build_id": row["build_id"], "level": row["level"], "kmp": row["kmp"]}
-        host = Host(name, "", "", release=releases[row["cohort"]], **known)
+    for planned in plan.hosts.values():
+        host = Host(
+            planned.name,
+            "",
+            "",
+            release=plan.outline.cohorts[planned.cohort].release,
+            build_id=planned.build_id,
+            level=planned.level,
+            kmp=planned.kmp,
+        )
         before.append(host)
-        outcomes.append(load_outcome(name, record["outcomes"].get(name), row["cohort"], host))
+        outcomes.append(load_outcome(planned.name, record["outcomes"].get(planned.name), planned.cohort, host))
     return StoredRollout(record, plan, before, outcomes)
 
 

@@ -17,7 +17,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     to_one_line,
     to_printable,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets
 
 _PREFIX = "fleet.livepatch."
 # A batch with at most this many hosts shows a line per host, a larger one a line per tenth of its hosts.
@@ -45,10 +44,9 @@ class Progress:
     def __init__(self, clock: t.Callable[[], float], redraws: bool = False) -> None:
         self._clock = clock
         self._redraws = redraws
-        self._document: t.Mapping[str, t.Any] = {"waves": []}
         self._batches_left = 0
         self._batch_seconds: list[float] = []
-        self._wave = 0
+        self._wave = ""
         self._started = 0.0
         self._running: set[str] = set()
         self._size = 0
@@ -89,16 +87,15 @@ class Progress:
         return host in self._failed
 
     def _handle_rollout_begin(self, result: Result) -> list[str]:
-        if result.kind == "ok" and "rollout" in result.data:
-            self._document = result.data["rollout"]["document"]
-            self._batches_left = len(result.data["rollout"]["batches"])
+        if result.kind == "ok":
+            self._batches_left = len(result.data["sizes"])
         return []
 
     def _handle_rollout_admit(self, result: Result) -> list[str]:
         if result.kind != "ok" or not result.data["go"]:
             return []
         starts = result.data["start"]
-        self._wave, self._started = result.data["wave"], self._clock()
+        self._wave, self._started = result.data["wave_name"], self._clock()
         self._running, self._size = set(starts), len(starts)
         self._failed.clear()
         self._seconds.clear()
@@ -207,8 +204,7 @@ class Progress:
 
     @property
     def _name(self) -> str:
-        name = budgets.format_wave_name(self._document, self._wave)
-        return name[0].upper() + name[1:]
+        return self._wave[0].upper() + self._wave[1:]
 
 
 def _format_clock(at: float) -> str:

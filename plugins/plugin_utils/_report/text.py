@@ -20,9 +20,9 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     shorten_build_id,
     to_one_line,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
 
 # Worst first, for an operator at night
@@ -42,27 +42,25 @@ _PLANNED_WAITS = ("window", "approval", SLICES)
 _DOWNLOAD_OUTCOMES = ("failed", "skipped", "downloaded", "present", "unchanged")
 
 
-def format_plan(
-    document: t.Mapping[str, t.Any], resumed: bool = False, before: t.Mapping[str, t.Any] | None = None
-) -> list[str]:
+def format_plan(plan: Plan, resumed: bool = False, before: t.Mapping[str, t.Any] | None = None) -> list[str]:
     """The waves, the hosts in none of them, and the changes since the plan ``before``, if there was one."""
     counts = (
-        format_count(document["hosts"], "host"),
-        format_count(document["cohorts"], "cohort"),
-        format_count(document["waves"], "wave"),
+        format_count(plan.hosts, "host"),
+        format_count(plan.outline.cohorts, "cohort"),
+        format_count(plan.waves, "wave"),
     )
     lines = ["{} in {}, {}".format(*counts)]
-    for number, wave in enumerate(document["waves"]):
-        label, name = f"wave {number}", budgets.format_wave_name(document, number)
+    for number, names in enumerate(plan.waves):
+        label, name = f"wave {number}", plan.outline.name_wave(number)
         label += "" if name == label else f" ({name})"
-        lines.append(f"  {label:<21} {len(wave['hosts']):>5}  {abbreviate(wave['hosts'])}")
+        lines.append(f"  {label:<21} {len(names):>5}  {abbreviate(names)}")
     reasons = collections.defaultdict(list)
-    for name, reason in sorted(document["left_out"].items()):
+    for name, reason in sorted(plan.left_out.items()):
         reasons[reason.partition(":")[0]].append(name)
-    for state, names in sorted(reasons.items()):
-        lines.append(f"  {'left out':<21} {len(names):>5}  {state}: {abbreviate(names)}")
+    for state, left_out in sorted(reasons.items()):
+        lines.append(f"  {'left out':<21} {len(left_out):>5}  {state}: {abbreviate(left_out)}")
     lines += [] if before is None else _format_changes(before)
-    return [*lines, f"{'The open plan' if resumed else 'Plan'} {document['hash']}"]
+    return [*lines, f"{'The open plan' if resumed else 'Plan'} {plan.hash}"]
 
 
 def _format_changes(before: t.Mapping[str, t.Any]) -> list[str]:

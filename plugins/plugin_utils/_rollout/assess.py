@@ -22,13 +22,15 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     budgets,
     external_gates,
     host_counts,
-    hosts,
     hostvars,
     outcome,
+    session,
     soak,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput, Rows
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import SUCCESSFUL, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 ReadVariables = t.Callable[[t.Iterable[str]], hostvars.Variables]
 
@@ -66,19 +68,21 @@ def assess_batch(
     :param admission: what rollout_admit returned for the batch.
     :param run_ends: when this run leaves a soak to the next one, in seconds since the epoch.
     """
-    started = admission["start"]
-    variables = read_variables(started)
-    rows = {row.host: row for row in hostvars.determine_outcomes(started, gate.rollout, variables, gate.read_only)}
-    assessment = _assess_hosts(gate, rows, rows, budgets.count_by_outcome(rows.values()))
+    started, step = admission["start"], gate.step
+    planned = [step.planned[name] for name in started]
+    rows = hostvars.determine_outcomes(planned, step.run.id, read_variables(started), gate.read_only)
+    assessment = _assess_hosts(gate, rows, budgets.count_by_outcome(rows))
     finished = assessment["last"] and assessment["passed"] and not gate.read_only
     if not finished:
         return assessment
-    soaking_since = gate.rollout["soaking"].get(str(gate.wave))
-    # Once: the soak is counted from it, by this run and by those after it.
-    if started or soaking_since is None:
-        gate.record_verdict(batches.HOSTS, "pass", assessment["verdict"])
+    if soak_seconds <= 0:
+        return assessment
+    soaking_since = step.state.soaking.get(str(gate.wave))
     now = time.time()
     began = now if started or soaking_since is None else soaking_since
+    # Once: the soak is counted from it, by this run and by those after it.
+    if began == now:
+        gate.store.send_all(gate.build_verdict(batches.HOSTS, "pass", assessment["verdict"]))
     schedule = soak.schedule(began, soak_seconds, now, run_ends)
     return _with_soak(gate, assessment, schedule, read_variables)
 
@@ -88,14 +92,14 @@ def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variab
 
     :param assessment: what the step before returned, be it another probe.
     """
-    before = gate.load_outcomes(gate.wave_hosts)
+    _planned, before = gate.load_wave()
     members = [name for name, row in before.items() if row.outcome in SUCCESSFUL]
-    answers = hostvars.get_member_answers(read_variables(gate.batch["hosts"]), hostvars.SOAK_PROBE)
+    answers = hostvars.get_member_answers(read_variables(gate.step.batch.hosts), hostvars.SOAK_PROBE)
     variables = read_variables(members)
     now = {name: outcome.apply_probe(before[name], answers.get(name), variables[name]) for name in members}
-    changed = {name: row for name, row in now.items() if row != before[name]}
+    changed = [row for name, row in now.items() if row != before[name]]
     # A wave's budget is that of its soak: how many a batch of it had is not known any more.
-    probed = {**_assess_hosts(gate, changed, {**before, **now}, {}), "soak": assessment["soak"]}
+    probed = {**_assess_hosts(gate, changed, {}), "soak": assessment["soak"]}
     probed["shares"] = gate.share_out(
         [hostvars.build_member(name, variables[name]) for name, row in now.items() if row.outcome in SUCCESSFUL]
     )
@@ -118,47 +122,51 @@ def assess_wave(
 
     :param assessment: what the step before returned.
     """
-    rows = {} if gate.read_only else gate.load_outcomes(gate.wave_hosts)
+    # Of a batch that is in the middle of its wave there is nothing more to be said.
+    is_over = assessment["last"] or not assessment["passed"] or assessment["held"] is not None
+    planned, rows = gate.load_wave() if is_over and not gate.read_only else ({}, {})
     end = _decide_end(gate, assessment, rows, gates, skip_gates)
-    if gate.read_only:
+    if not is_over or gate.read_only:
         return {**end, "rollback": [], "confirm": [], "shares": {}, "elsewhere": []}
     rollback = _select_rollback(gate, end, rows)
     confirm: list[str] = []
     if gate.is_strict and end["go"] and assessment["last"]:
         confirm = [name for name, row in rows.items() if row.outcome in SUCCESSFUL and row not in rollback]
-    variables, planned = read_variables(confirm), gate.document["hosts"]
+    variables = read_variables(confirm)
     # Just that, though something newer has come out in the soak.
-    members = [
-        hostvars.build_member(name, variables[name], {"kmp_version": hosts.get_evr(planned[name]["kmp"])})
-        for name in confirm
-    ]
+    members = [hostvars.build_member(name, variables[name], {"kmp_version": planned[name].evr}) for name in confirm]
     _record_end(gate, end, rows, rollback)
     return {
         **end,
         "rollback": [row.host for row in rollback],
         "confirm": confirm,
         "shares": gate.share_out(members),
-        "elsewhere": [row.host for row in rollback if row.host not in gate.batch["hosts"]],
+        "elsewhere": [row.host for row in rollback if row.host not in gate.step.batch.hosts],
     }
 
 
-def assess_rollback(gate: GateInput, names: t.Sequence[str], read_variables: ReadVariables) -> dict[str, t.Any]:
-    """These hosts were rolled back, or not."""
-    before = gate.load_outcomes(names)
+def assess_rollback(
+    store: StoreClient, run: Run, budget: str | None, names: t.Sequence[str], read_variables: ReadVariables
+) -> dict[str, t.Any]:
+    """These hosts were rolled back, or not.
+
+    :param budget: how many of them need not be.
+    """
+    _planned, before = session.load_hosts(store, run, hosts=list(names))
     variables = read_variables(names)
-    rows = {
-        name: outcome.apply_rollback(
+    rows = [
+        outcome.apply_rollback(
             before[name], hostvars.get_answer(variables[name], hostvars.ROLLED_BACK), variables[name]
         )
         for name in names
-    }
-    gate.record_outcomes(None, rows)
-    stuck = [row.host for row in rows.values() if row.outcome != "rolled_back"]
-    budget = host_counts.resolve_count(gate.document["settings"]["budgets"]["wave"], len(names))
+    ]
+    store.send_fenced("record_outcomes", outcomes=[dataclasses.asdict(row) for row in rows])
+    stuck = [row.host for row in rows if row.outcome != "rolled_back"]
+    allowed = host_counts.resolve_count(budget, len(names))
     return {
         "hosts": list(names),
-        "counts": budgets.count_by_outcome(rows.values()),
-        "go": budget is None or len(stuck) <= budget,
+        "counts": budgets.count_by_outcome(rows),
+        "go": allowed is None or len(stuck) <= allowed,
         "verdict": f"Rolled back: {len(names) - len(stuck)} of {len(names)}",
     }
 
@@ -168,30 +176,22 @@ def assess_rollback(gate: GateInput, names: t.Sequence[str], read_variables: Rea
 #
 
 
-def _assess_hosts(gate: GateInput, news: Rows, rows: Rows, batch_counts: budgets.Counts) -> dict[str, t.Any]:
-    """:param news: what is known of hosts since the step before; ``rows``: all that is known of the wave's.
+def _assess_hosts(gate: GateInput, news: t.Sequence[Outcome], batch_counts: budgets.Counts) -> dict[str, t.Any]:
+    """:param news: what is known of hosts since the step before.
     :param batch_counts: how many hosts of the batch have come to which outcome.
     """
-    if not gate.read_only:
-        # Of a host in flight that a halt kept from being asked nothing is known that was not known before.
-        known = {name: row for name, row in news.items() if not (row.halted and gate.batch["in_flight"])}
-        totals = gate.record_outcomes(gate.wave, known)
-        if not set(gate.wave_hosts) <= set(rows):
-            rows = {**gate.load_outcomes(gate.wave_hosts), **rows}
+    batch = gate.step.batch
+    if gate.read_only:
+        groups = budgets.group_outcomes(news, gate.wave)
     else:
-        totals = budgets.count_outcomes(rows.values())
+        # Of a host in flight that a halt kept from being asked nothing is known that was not known before.
+        known = [row for row in news if not (row.halted and batch.in_flight)]
+        groups = gate.record_outcomes(known, batch.last)
+    totals = budgets.Totals.from_groups(groups, gate.wave, batch_counts)
     # A host that a halt has kept from starting is not bad, and the wave is not over: the next run goes on with it.
-    held = [row for row in news.values() if row.halted]
-    last = gate.batch["last"] and not held
-    counts = budgets.count_by_outcome(rows.values())
-    verdict = budgets.assess_wave(
-        gate.document,
-        gate.wave,
-        budgets.Totals(totals["rollout"], counts, batch_counts, totals["cohorts"]),
-        list(rows.values()),
-        last,
-        gate.read_only,
-    )
+    held = [row for row in news if row.halted]
+    last = batch.last and not held
+    verdict = budgets.assess_wave(gate.plan, gate.wave, totals, last, gate.read_only)
     return {
         "wave": gate.wave,
         "last": last,
@@ -200,7 +200,7 @@ def _assess_hosts(gate: GateInput, news: Rows, rows: Rows, batch_counts: budgets
         "verdict": verdict.text,
         "barred": list(verdict.barred),
         "halted": None,
-        "counts": counts,
+        "counts": totals.count_wave(gate.plan.waves[gate.wave].hosts),
         "shares": {},
         "soak": dataclasses.asdict(soak.Soak((), None)),
     }
@@ -211,7 +211,7 @@ def _with_soak(
 ) -> dict[str, t.Any]:
     shares: dict[str, t.Any] = {}
     if schedule.probes:
-        rows = gate.load_outcomes(gate.wave_hosts)
+        _planned, rows = gate.load_wave()
         variables = read_variables(name for name, row in rows.items() if row.outcome in SUCCESSFUL)
         shares = gate.share_out([hostvars.build_member(name, of_host) for name, of_host in variables.items()])
     return {**assessment, "shares": shares, "soak": dataclasses.asdict(schedule)}
@@ -240,7 +240,7 @@ def _decide_end(
         "detail": {},
         "barred": assessment["barred"],
     }
-    prefix = f"Gate after {budgets.format_wave_name(gate.document, wave)}"
+    prefix = f"Gate after {gate.plan.name_wave(wave)}"
     stop = {**go, "go": False}
     if not assessment["passed"]:
         if not gate.is_slice:
@@ -274,7 +274,7 @@ def _select_rollback(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows) ->
     """Hosts that failed. Of canaries all of them where the failure of one reaches all, else all of its cohort; of later
     waves only those that failed: to take a fix away from healthy hosts is an operator's choice.
     """
-    whole_wave = end["status"] == "failed" and gate.document["settings"]["halt_scope"] == "rollout"
+    whole_wave = end["status"] == "failed" and gate.plan.settings.halt_scope == "rollout"
     selected = [
         row
         for row in rows.values()
@@ -285,37 +285,42 @@ def _select_rollback(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows) ->
         )
     ]
     # The other slices roll back their own.
-    return [row for row in selected if row.host in gate.batch["hosts"]] if gate.is_slice else selected
+    return [row for row in selected if row.host in gate.step.batch.hosts] if gate.is_slice else selected
 
 
 def _record_end(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows, rollback: t.Sequence[Outcome]) -> None:
+    store, commands = gate.store, []
     entries = _build_quarantine(gate, end, rows)
     if entries:
-        gate.store.send("add_to_quarantine", entries=entries)
-    pending = {row.host: dataclasses.replace(row, outcome="rollback_pending") for row in rollback}
-    gate.record_outcomes(gate.wave, pending)
+        commands.append(store.build("add_to_quarantine", entries=entries))
+    if rollback:
+        pending = [dataclasses.replace(row, outcome="rollback_pending") for row in rollback]
+        commands.append(gate.build_outcomes(pending))
     if not gate.is_slice and (end["last"] or not end["go"]):
         verdict = "pass" if end["go"] else {"failed": "fail"}.get(end["status"], "inconclusive")
-        gate.record_verdict(batches.WAVE, verdict, end["verdict"])
+        commands.append(gate.build_verdict(batches.WAVE, verdict, end["verdict"]))
     if not end["go"]:
-        gate.store.send_fenced("set_status", status=end["status"], detail=dict(end["detail"], text=end["verdict"]))
+        detail = dict(end["detail"], text=end["verdict"])
+        commands.append(store.build_fenced("set_status", status=end["status"], detail=detail))
+    if commands:
+        store.send_all(*commands)
 
 
 def _build_quarantine(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows) -> list[dict[str, t.Any]]:
     """What no host gets any more until it is cleared: the KMP in the cohorts in which it failed, and hosts that are
     lost.
     """
-    by = f"rollout {gate.rollout['id']}"
-    cohorts = {cohort["id"]: cohort for cohort in gate.document["cohorts"]}
-    any_cohort = gate.document["settings"]["halt_scope"] == "kmp"
+    by = f"rollout {gate.step.run.id}"
+    cohorts = gate.plan.cohorts
+    any_cohort = gate.plan.settings.halt_scope == "kmp"
     entries = []
     # A KMP with which a host went down is barred though the budget may allow for it.
     crashed = {row.cohort for row in rows.values() if row.crashed and row.cohort}
     for cohort in sorted({*end["barred"], *crashed}):
         bad = [row for row in rows.values() if row.cohort == cohort and row.bad]
         reason = f"{bad[0].host}: {bad[0].reason}" if bad else end["verdict"]
-        target = None if any_cohort else cohorts[cohort]["target"]
-        entries.append({"kmp": cohorts[cohort]["kmp"], "cohort": target, "host": None, "reason": reason, "by": by})
+        target = None if any_cohort else cohorts[cohort].target
+        entries.append({"kmp": cohorts[cohort].kmp, "cohort": target, "host": None, "reason": reason, "by": by})
     lost = [row for row in rows.values() if row.outcome == "lost"]
     entries += [{"kmp": None, "cohort": None, "host": row.host, "reason": row.reason, "by": by} for row in lost]
     return entries

@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan, PlannedHost
 
 # What records of gates are of: all hosts of a wave have ended, and the wave as a whole. Those of the gates that look
 # elsewhere have names, which people choose.
@@ -37,28 +38,23 @@ class Batch:
     untouched: bool = False
     # A run that has died has begun them. They finish whatever has been barred since; no others are in the batch.
     in_flight: bool = False
+    # Hosts of the wave that are not what was planned any more, and why they are left for the next plan. Its first batch
+    # has them, and none starts them.
+    changed: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def as_result(self) -> dict[str, t.Any]:
-        return {**dataclasses.asdict(self), "hosts": list(self.hosts), "starts": list(self.starts)}
-
-
-@dataclasses.dataclass(frozen=True)
-class Agenda:
-    """What a run does."""
-
-    batches: tuple[Batch, ...]
-    # Hosts that are not what was planned any more, and why they are left for the next plan
-    changed: dict[str, str]
+    @classmethod
+    def from_document(cls, document: t.Mapping[str, t.Any]) -> Batch:
+        return cls(**{**document, "hosts": tuple(document["hosts"]), "starts": tuple(document["starts"])})
 
 
 def build_agenda(
-    document: t.Mapping[str, t.Any],
+    plan: Plan,
     fleet: t.Mapping[str, Host],
     recorded: t.Mapping[str, t.Mapping[str, t.Any]],
     passed: t.Collection[int],
     stopped: t.Collection[int] = (),
     rollout: str | None = None,
-) -> Agenda:
+) -> list[Batch]:
     """What is left to do of a plan.
 
     :param fleet: the hosts as they are now, those of the plan and others.
@@ -67,67 +63,78 @@ def build_agenda(
     :param stopped: waves in which too many hosts failed already: those in flight are verified, and no other is started.
     :param rollout: the open one, None where it is only beginning.
     """
-    changed: dict[str, str] = {}
-    batches: list[Batch] = []
-    for number, wave in enumerate(document["waves"]):
-        if number in passed and not _has_unconfirmed(wave, fleet, recorded):
+    agenda: list[Batch] = []
+    limit = plan.outline.settings.max_in_flight
+    for number, names in enumerate(plan.waves):
+        if number in passed and not _has_unconfirmed(names, fleet, recorded):
             continue
-        in_flight, starts = _select_hosts(document, wave["hosts"], fleet, recorded, changed, rollout)
-        limit = document["settings"]["max_in_flight"]
+        in_flight, starts, changed = _select_hosts(plan, names, fleet, recorded, rollout)
         cut = [(group, True) for group in _split(in_flight, limit)]
         if number not in stopped:
             cut += [(group, False) for group in _split(starts, limit)]
         # Nothing is left to start, and the gate has not passed: a batch has to come to it.
-        groups = cut or [(tuple(name for name in wave["hosts"] if name in fleet), False)]
-        untouched = not any(name in recorded for name in wave["hosts"])
-        batches += [
-            Batch(number, group, group if cut else (), at == len(groups) - 1, untouched, flying)
+        groups = cut or [(tuple(name for name in names if name in fleet), False)]
+        untouched = not any(name in recorded for name in names)
+        agenda += [
+            Batch(
+                number,
+                group,
+                group if cut else (),
+                at == len(groups) - 1,
+                untouched,
+                flying,
+                changed if at == 0 else {},
+            )
             for at, (group, flying) in enumerate(groups)
         ]
-    return Agenda(tuple(batches), changed)
+    return agenda
 
 
 def build_slice_agenda(
-    document: t.Mapping[str, t.Any],
+    plan: Plan,
     number: int,
     fleet: t.Mapping[str, Host],
     recorded: t.Mapping[str, t.Mapping[str, t.Any]],
     slices: int,
     rollout: str | None,
-) -> Agenda:
+) -> tuple[list[Batch], dict[str, str]]:
     """What is left of a wave for a slice that has these hosts. The gate is never its own, nor is what may be in flight.
 
     :param slices: how many of them share that.
     :param rollout: the open one, None where nothing was begun.
+    :returns: its batches; hosts that are not what was planned any more, and why they are left for the next plan.
     """
-    changed: dict[str, str] = {}
-    names = [name for name in document["waves"][number]["hosts"] if name in fleet]
-    in_flight, starts = _select_hosts(document, names, fleet, recorded, changed, rollout)
-    limit = max(1, document["settings"]["max_in_flight"] // slices)
+    names = [name for name in plan.waves[number] if name in fleet]
+    in_flight, starts, changed = _select_hosts(plan, names, fleet, recorded, rollout)
+    limit = max(1, plan.outline.settings.max_in_flight // slices)
     batches = [Batch(number, group, group, False, in_flight=True) for group in _split(in_flight, limit)]
     batches += [Batch(number, group, group, False) for group in _split(starts, limit)]
-    return Agenda(tuple(batches), changed)
+    return batches, changed
 
 
-def build_skipped_rows(document: t.Mapping[str, t.Any], left_out: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
-    """The records of planned hosts to which nothing is done, for these reasons."""
-    planned = document["hosts"]
+def build_skipped_rows(left_out: t.Mapping[str, str], cohorts: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
+    """The records of planned hosts to which nothing is done, for these reasons.
+
+    :param cohorts: the ID of each host's cohort.
+    """
     return [
-        {"host": name, "outcome": "skipped", "reason": why, "state": "unknown", "cohort": planned[name]["cohort"]}
+        {"host": name, "outcome": "skipped", "reason": why, "state": "unknown", "cohort": cohorts[name]}
         for name, why in left_out.items()
     ]
 
 
 def _select_hosts(
-    document: t.Mapping[str, t.Any],
+    plan: Plan,
     names: t.Iterable[str],
     fleet: t.Mapping[str, Host],
     recorded: t.Mapping[str, t.Mapping[str, t.Any]],
-    changed: dict[str, str],
     rollout: str | None,
-) -> tuple[list[str], list[str]]:
-    """Those that were in flight, which are verified before any other is started, and those that are to be started."""
+) -> tuple[list[str], list[str], dict[str, str]]:
+    """Those that were in flight, which are verified before any other is started, those that are to be started, and
+    those that are not what was planned any more, with why.
+    """
     in_flight, starts = [], []
+    changed: dict[str, str] = {}
     for name in names:
         outcome, host = recorded.get(name, {}).get("outcome"), fleet.get(name)
         if outcome in _FINAL or host is None:
@@ -137,12 +144,12 @@ def _select_hosts(
         if outcome == BEGUN and (host.build_id is None or host.rollout == rollout):
             in_flight.append(name)
             continue
-        problem = _explain_change(document["hosts"][name], host)
+        problem = _explain_change(plan.hosts[name], host)
         if problem is None:
             starts.append(name)
         else:
             changed[name] = problem
-    return in_flight, starts
+    return in_flight, starts, changed
 
 
 def _split(starts: t.Sequence[str], limit: int) -> list[tuple[str, ...]]:
@@ -150,25 +157,28 @@ def _split(starts: t.Sequence[str], limit: int) -> list[tuple[str, ...]]:
 
 
 def _has_unconfirmed(
-    wave: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], recorded: t.Mapping[str, t.Mapping[str, t.Any]]
+    names: t.Iterable[str], fleet: t.Mapping[str, Host], recorded: t.Mapping[str, t.Mapping[str, t.Any]]
 ) -> bool:
     """Whether the run that passed the wave died before it had let the next boot of all its hosts have the patch."""
     return any(
         name in fleet and fleet[name].unconfirmed and recorded.get(name, {}).get("outcome") in ("done", "unchanged")
-        for name in wave["hosts"]
+        for name in names
     )
 
 
-def _explain_change(row: t.Mapping[str, t.Any], host: Host) -> str | None:
+def _explain_change(planned: PlannedHost, host: Host) -> str | None:
     """Why nothing is begun on a host: it is not what the plan was made for any more, or gives no answer."""
     if host.build_id is None:
         return f"{host.state}: {host.reason}"
-    for key, label in (("build_id", "build"), ("boot_id", "boot")):
-        if getattr(host, key) != row[key]:
+    for now, then, label in (
+        (host.build_id, planned.build_id, "build"),
+        (host.boot_id, planned.boot_id, "boot"),
+    ):
+        if now != then:
             return f"it runs another {label} than when it was planned: it is left for the next plan"
-    if host.kmp != row["kmp"]:
-        now = host.kmp or f"none ({host.state}: {host.reason})"
-        return f"{row['kmp']} was planned, and it would get {now} by now: it is left for the next plan"
+    if host.kmp != planned.kmp:
+        kmp = host.kmp or f"none ({host.state}: {host.reason})"
+        return f"{planned.kmp} was planned, and it would get {kmp} by now: it is left for the next plan"
     return None
 
 

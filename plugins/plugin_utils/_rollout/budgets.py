@@ -13,13 +13,13 @@ import collections
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, SUCCESSFUL, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Outline
 
 # By outcome, how many hosts
 Counts = t.Mapping[str, int]
-# Kinds of waves of which each host is the first of its cohort to get the patch
-ZERO_BUDGET_KINDS = ("canaries", "singles")
 # Outcomes that are final for a wave. Skipped are hosts that were not changed, for a reason.
 _FINAL = (*SUCCESSFUL, *BAD, "skipped")
 
@@ -29,11 +29,41 @@ class Totals:
     """Outcomes so far."""
 
     rollout: Counts
-    # Of the wave and of the batch that are assessed
-    wave: Counts
-    batch: Counts
-    # By cohort
+    # By cohort, those of the rollout, and those of the wave that is assessed
     cohorts: t.Mapping[str, Counts]
+    wave_cohorts: t.Mapping[str, Counts]
+    # Of the batch that is assessed
+    batch: Counts = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_groups(cls, groups: t.Iterable[t.Mapping[str, t.Any]], wave: int, batch: Counts | None = None) -> Totals:
+        """:param groups: of the store: how many ``hosts`` have each ``wave``, ``cohort`` and ``outcome``."""
+        rollout: collections.Counter[str] = collections.Counter()
+        cohorts: dict[str, collections.Counter[str]] = {}
+        of_wave: dict[str, collections.Counter[str]] = {}
+        for group in groups:
+            counted = [rollout, cohorts.setdefault(str(group["cohort"]), collections.Counter())]
+            if group["wave"] == wave:
+                counted.append(of_wave.setdefault(str(group["cohort"]), collections.Counter()))
+            for counts in counted:
+                counts[group["outcome"]] += group["hosts"]
+        return cls(rollout, cohorts, of_wave, batch or {})
+
+    @property
+    def wave(self) -> Counts:
+        counts: collections.Counter[str] = collections.Counter()
+        for of_cohort in self.wave_cohorts.values():
+            counts.update(of_cohort)
+        return counts
+
+    def count_wave(self, planned: int) -> dict[str, int]:
+        """The outcomes of the wave's hosts; those that have none yet are pending.
+
+        :param planned: how many hosts it has.
+        """
+        counts = {kind: count for kind, count in self.wave.items() if kind not in (BEGUN, "pending")}
+        pending = planned - sum(counts.values())
+        return {**counts, **({"pending": pending} if pending > 0 else {})}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,64 +78,47 @@ def count_bad(counts: Counts) -> int:
     return sum(counts.get(kind, 0) for kind in BAD)
 
 
-def format_wave_name(document: t.Mapping[str, t.Any], wave: int) -> str:
-    kind = document["waves"][wave]["kind"]
-    return {"canaries": "canaries", "singles": "single hosts"}.get(kind, f"wave {wave}")
-
-
-def resolve_wave_budget(document: t.Mapping[str, t.Any], wave: int) -> int | None:
-    """How many hosts of a wave may be bad, None for any number."""
-    planned = document["waves"][wave]
-    budget = document["settings"]["budgets"]["wave"]
-    return 0 if planned["kind"] in ZERO_BUDGET_KINDS else host_counts.resolve_count(budget, len(planned["hosts"]))
-
-
 def count_by_outcome(rows: t.Iterable[Outcome]) -> dict[str, int]:
     return dict(collections.Counter(row.outcome for row in rows))
 
 
-def count_outcomes(rows: t.Collection[Outcome]) -> dict[str, t.Any]:
-    """The counts of the store, of these hosts only."""
-    cohorts: dict[str, list[Outcome]] = {}
-    for row in rows:
-        cohorts.setdefault(str(row.cohort), []).append(row)
-    return {
-        "rollout": count_by_outcome(rows),
-        "cohorts": {cohort: count_by_outcome(members) for cohort, members in cohorts.items()},
-    }
+def group_outcomes(rows: t.Iterable[Outcome], wave: int) -> list[dict[str, t.Any]]:
+    """The groups of the store, of these hosts of a wave only."""
+    counted = collections.Counter((row.cohort, row.outcome) for row in rows)
+    return [
+        {"wave": wave, "cohort": cohort, "outcome": outcome, "hosts": hosts}
+        for (cohort, outcome), hosts in counted.items()
+    ]
 
 
-def assess_wave(
-    document: t.Mapping[str, t.Any],
-    wave: int,
-    totals: Totals,
-    rows: t.Collection[Outcome],
-    last: bool,
-    check_mode: bool = False,
-) -> WaveAssessment:
+def resolve_wave_budget(plan: Outline, wave: int) -> int | None:
+    """How many hosts of a wave may be bad, None for any number."""
+    planned = plan.waves[wave]
+    return 0 if planned.is_strict else host_counts.resolve_count(plan.settings.budgets["wave"], planned.hosts)
+
+
+def assess_wave(plan: Outline, wave: int, totals: Totals, last: bool, check_mode: bool = False) -> WaveAssessment:
     """Assess a wave as far as it has gone.
 
-    :param rows: outcomes of the wave's hosts so far.
     :param last: all of its hosts were to start: one whose outcome is not final by now is bad.
     """
-    settings = document["settings"]
-    planned = document["waves"][wave]["hosts"]
-    first_of_cohorts = document["waves"][wave]["kind"] in ZERO_BUDGET_KINDS
-    budget = resolve_wave_budget(document, wave)
-    final = (*_FINAL, "pending") if check_mode else _FINAL
-    size = len(planned) if last else sum(row.outcome in final for row in rows)
-    unknown = size - sum(row.outcome in final for row in rows)
-    healthy = sum(row.outcome in final and not row.bad and row.outcome != "skipped" for row in rows)
+    planned, scope = plan.waves[wave], plan.settings.halt_scope
+    budget = resolve_wave_budget(plan, wave)
+    # In check mode no host is started.
+    final = sum(totals.wave.get(kind, 0) for kind in ((*_FINAL, "pending") if check_mode else _FINAL))
+    size = planned.hosts if last and not check_mode else final
+    unknown = size - final
+    healthy = final - count_bad(totals.wave) - totals.wave.get("skipped", 0)
     figures = f"({healthy} of {size} healthy, {_format_budget(budget)})"
-    head = f"Gate after {format_wave_name(document, wave)}:"
+    head = f"Gate after {plan.name_wave(wave)}:"
 
-    barred = _find_barred(document, rows, settings["halt_scope"] if first_of_cohorts else "cohort")
-    exceeded = _find_exceeded(document, totals, count_bad(totals.wave) + unknown, budget)
-    if first_of_cohorts and barred and settings["halt_scope"] != "rollout" and not unknown:
-        cohorts = len(document["cohorts"])
+    barred = _find_barred(plan, totals, scope if planned.is_strict else "cohort")
+    exceeded = _find_exceeded(plan, totals, count_bad(totals.wave) + unknown, budget)
+    if planned.is_strict and barred and scope != "rollout" and not unknown:
+        cohorts = len(plan.cohorts)
         others = cohorts - len(barred)
         # Cohorts that the failure does not reach may still be stopped by the rollout's own budgets.
-        exceeded_by_all = _find_exceeded_by_all(document, totals)
+        exceeded_by_all = _find_exceeded_by_all(plan, totals)
         if others and exceeded_by_all is None:
             text = (
                 f"fail for {len(barred)} of {cohorts} cohorts {figures}: the rollout continues for the other {others}"
@@ -117,33 +130,31 @@ def assess_wave(
     return WaveAssessment(False, f"{head} fail {figures}{exceeded}: no further host is patched", barred)
 
 
-def _find_exceeded(
-    document: t.Mapping[str, t.Any], totals: Totals, bad_in_wave: int, wave_budget: int | None
-) -> str | None:
+def _find_exceeded(plan: Outline, totals: Totals, bad_in_wave: int, wave_budget: int | None) -> str | None:
     """The budget that is exceeded, None for none; '' for the wave's, whose figures are shown anyway."""
     if wave_budget is not None and bad_in_wave > wave_budget:
         return ""
-    budgets = document["settings"]["budgets"]
-    sizes = {cohort["id"]: cohort["hosts"] for cohort in document["cohorts"]}
+    budgets = plan.settings.budgets
     return (
         _find_first_exceeded([("batch", count_bad(totals.batch), budgets["batch"], sum(totals.batch.values()))])
-        or _find_exceeded_by_all(document, totals)
+        or _find_exceeded_by_all(plan, totals)
         or _find_first_exceeded(
             [
-                (f"cohort {cohort}", count_bad(counts), budgets["cohort"], sizes[cohort])
-                for cohort, counts in totals.cohorts.items()
+                (f"cohort {id_}", count_bad(counts), budgets["cohort"], plan.cohorts[id_].hosts)
+                for id_, counts in totals.cohorts.items()
+                if id_ in plan.cohorts
             ]
         )
     )
 
 
-def _find_exceeded_by_all(document: t.Mapping[str, t.Any], totals: Totals) -> str | None:
+def _find_exceeded_by_all(plan: Outline, totals: Totals) -> str | None:
     """The one of the rollout's own budgets that is exceeded, None for none."""
-    budgets, planned = document["settings"]["budgets"], len(document["hosts"])
+    budgets = plan.settings.budgets
     return _find_first_exceeded(
         [
-            ("rollout", count_bad(totals.rollout), budgets["rollout"], planned),
-            ("lost hosts", totals.rollout.get("lost", 0), budgets["lost"], planned),
+            ("rollout", count_bad(totals.rollout), budgets["rollout"], plan.hosts),
+            ("lost hosts", totals.rollout.get("lost", 0), budgets["lost"], plan.hosts),
         ]
     )
 
@@ -157,12 +168,12 @@ def _find_first_exceeded(checks: t.Iterable[tuple[str, int, str | None, int]]) -
     return None
 
 
-def _find_barred(document: t.Mapping[str, t.Any], rows: t.Iterable[Outcome], scope: str) -> tuple[str, ...]:
-    """The cohorts that a failure reaches."""
-    failed = {str(row.cohort) for row in rows if row.bad}
+def _find_barred(plan: Outline, totals: Totals, scope: str) -> tuple[str, ...]:
+    """The cohorts that a failure in the wave reaches."""
+    failed = {id_ for id_, counts in totals.wave_cohorts.items() if count_bad(counts)}
     if scope == "kmp":
-        kmps = {cohort["kmp"] for cohort in document["cohorts"] if cohort["id"] in failed}
-        failed = {cohort["id"] for cohort in document["cohorts"] if cohort["kmp"] in kmps}
+        kmps = {cohort.kmp for cohort in plan.cohorts.values() if cohort.id in failed}
+        failed = {cohort.id for cohort in plan.cohorts.values() if cohort.kmp in kmps}
     return tuple(sorted(failed))
 
 

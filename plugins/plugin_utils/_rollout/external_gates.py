@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import fetch
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput, Rows
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates.context import GateContext
@@ -33,18 +33,23 @@ def run_external_gates(
     parsed = runner.parse_gates(gates, skip_gates)
     successful = {name: row for name, row in rows.items() if row.outcome in SUCCESSFUL}
     context = GateContext(
-        rollout=str(gate.rollout["id"]),
-        plan=gate.rollout["hash"],
+        rollout=str(gate.step.run.id),
+        plan=gate.step.run.hash,
         wave=gate.wave,
         patched=tuple(successful),
         control=_select_control(gate, rows) if parsed else (),
-        began=gate.rollout["started"],
+        began=gate.step.state.started,
     )
     unknown = {name: row.health_unknown for name, row in successful.items() if row.health_unknown}
-    health = runner.check_health(unknown, budgets.resolve_wave_budget(gate.document, gate.wave), skip_gates)
+    health = runner.check_health(unknown, budgets.resolve_wave_budget(gate.plan, gate.wave), skip_gates)
     combined = runner.run_gates(parsed, context, fetch, gate.check_halt, known=health)
-    for result in combined.gates:
-        gate.store.send_fenced("record_gate", wave=gate.wave, record=dict(dataclasses.asdict(result), at=time.time()))
+    now = time.time()
+    records = [
+        gate.store.build_fenced("record_gate", wave=gate.wave, record=dict(dataclasses.asdict(result), at=now))
+        for result in combined.gates
+    ]
+    if records:
+        gate.store.send_all(*records)
     return combined
 
 
@@ -52,8 +57,8 @@ def _select_control(gate: GateInput, rows: Rows) -> tuple[str, ...]:
     """Hosts to compare the wave's with: of the same cohorts, and not patched. After the last wave there are none, and
     it is those before it, whose gates have passed.
     """
-    cohorts = {row.cohort for row in rows.values()}
-    planned = gate.document["hosts"]
-    others = gate.load_outcomes(name for name in planned if planned[name]["cohort"] in cohorts and name not in rows)
+    cohorts = sorted({str(row.cohort) for row in rows.values()})
+    _planned, known = session.load_hosts(gate.store, gate.step.run, cohorts=cohorts)
+    others = {name: row for name, row in known.items() if name not in rows}
     unpatched = [name for name, row in others.items() if row.outcome not in SUCCESSFUL and not row.applied]
     return tuple(unpatched or others)

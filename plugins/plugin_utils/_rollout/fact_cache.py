@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import read_result
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, planning
 
 _FIELDS = ("state", "release", "build_id", "level", "kmp", "up_to_date")
 
@@ -24,6 +24,6 @@ def build_fact(name: str, result: t.Mapping[str, t.Any], now: float) -> dict[str
     """
     host = hosts.parse_host(name, {}, read_result(result))
     # Without a build ID it is not known which hosts it is like.
-    cohort = plan.compute_cohort_id(host) if host.build_id else None
+    cohort = planning.compute_cohort_id(host) if host.build_id else None
     fields = {field: getattr(host, field) for field in _FIELDS}
     return {"at": int(now), **fields, "cohort": cohort}

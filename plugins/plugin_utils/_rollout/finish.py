@@ -10,8 +10,10 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, hostvars, outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, hostvars, outcome, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 # A run that ended with one of these is resumed by the next one.
@@ -24,6 +26,7 @@ class Ended:
     status: str
     # Why, and until when
     detail: dict[str, t.Any]
+    plan: Plan
     outcomes: tuple[outcome.Outcome, ...]
     # The play's hosts as they were when they were asked; not of a rollback, which asks none
     fleet: tuple[Host, ...] = ()
@@ -31,47 +34,50 @@ class Ended:
     stored: dict[str, t.Any] | None = None
 
 
-def finish_run(
-    store: StoreClient, rollout: t.Mapping[str, t.Any], variables_by_host: hostvars.Variables, read_only: bool
-) -> Ended:
+def finish_run(store: StoreClient, run: Run, variables_by_host: hostvars.Variables) -> Ended:
     """Ends the run, by the ``mode`` that it was begun with, and gives the lease back.
 
     :param variables_by_host: of the play's hosts.
     :raises StoreError: the store cannot be used, or the lease was lost.
     """
-    if rollout["mode"] == "slice":
-        return _finish_slice(store, rollout, variables_by_host, read_only)
-    if rollout["mode"] == "rollback":
-        return _finish_rollback(store, rollout, read_only)
-    return _finish_rollout(store, rollout, variables_by_host, read_only)
+    state, planned, stored = session.load_whole(store, run)
+    if run.mode == "slice":
+        return _finish_slice(store, run, planned, stored, variables_by_host)
+    if run.mode == "rollback":
+        return _finish_rollback(store, run, planned, state)
+    return _finish_rollout(store, run, planned, stored, state, variables_by_host)
 
 
 def _finish_rollout(
-    store: StoreClient, rollout: t.Mapping[str, t.Any], variables_by_host: hostvars.Variables, read_only: bool
+    store: StoreClient,
+    run: Run,
+    planned: Plan,
+    stored: t.Mapping[str, t.Any] | None,
+    state: session.State,
+    variables_by_host: hostvars.Variables,
 ) -> Ended:
     """Ends the rollout if nothing is left to do in it."""
-    planned = rollout["document"]["hosts"]
     fleet = tuple(hostvars.parse_fleet(variables_by_host))
     fleet_by_name = {host.name: host for host in fleet}
-    left_out = rollout["document"]["left_out"]
     unplanned = [
-        outcome.build_unplanned_outcome(host, left_out.get(host.name)) for host in fleet if host.name not in planned
+        outcome.build_unplanned_outcome(host, planned.left_out.get(host.name))
+        for host in fleet
+        if host.name not in planned.hosts
     ]
-    if rollout["id"] is None:
-        names = [name for name in planned if name in variables_by_host]
-        outcomes = hostvars.determine_outcomes(names, rollout, variables_by_host, read_only)
-        return Ended("planned" if planned else "nothing", {}, (*unplanned, *outcomes), fleet)
-    stored = store.send("show", scope=store.scope)["rollout"]
+    if stored is None:
+        present = [row for name, row in planned.hosts.items() if name in variables_by_host]
+        outcomes = hostvars.determine_outcomes(present, None, variables_by_host, store.read_only)
+        return Ended("planned" if planned.hosts else "nothing", {}, planned, (*unplanned, *outcomes), fleet)
     confirmations = hostvars.get_member_answers(variables_by_host, hostvars.CONFIRMATION)
     outcomes = [
         outcome.apply_confirmation(
-            outcome.load_outcome(name, stored["outcomes"].get(name), row["cohort"], fleet_by_name.get(name)),
+            outcome.load_outcome(name, stored["outcomes"].get(name), row.cohort, fleet_by_name.get(name)),
             confirmations.get(name),
             variables_by_host.get(name, {}),
         )
-        for name, row in planned.items()
+        for name, row in planned.hosts.items()
     ]
-    status, detail = _decide_status(rollout, stored, confirmations)
+    status, detail = _decide_status(planned, state, stored, confirmations)
     # Of pending hosts nothing is recorded: the next run starts them.
     changed = [
         row
@@ -79,21 +85,32 @@ def _finish_rollout(
         if host_outcome.outcome != "pending"
         and not _is_stored(row := dataclasses.asdict(host_outcome), stored["outcomes"].get(host_outcome.host))
     ]
-    if changed:
-        store.send_fenced("record_outcomes", outcomes=changed)
-    stored = store.send_fenced("set_status", status=status, detail=detail)
-    store.send("release_lease", scope=store.scope, fence=rollout["fence"])
-    return Ended(status, detail, (*unplanned, *outcomes), fleet, stored)
+    ended = _end(store, run, status, detail, changed)
+    return Ended(status, detail, planned, (*unplanned, *outcomes), fleet, ended)
+
+
+def _end(
+    store: StoreClient, run: Run, status: str, detail: dict[str, t.Any], outcomes: t.Sequence[dict[str, t.Any]] = ()
+) -> dict[str, t.Any]:
+    """The rollout as it is recorded then, without the outcomes of its hosts."""
+    recorded = [store.build_fenced("record_outcomes", outcomes=outcomes)] if outcomes else []
+    ended: dict[str, t.Any]
+    *_others, ended, _released = store.send_all(
+        *recorded,
+        store.build_fenced("set_status", status=status, detail=detail),
+        store.build("release_lease", scope=store.scope, fence=run.fence),
+    )
+    return ended
 
 
 def _decide_status(
-    rollout: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any], confirmations: t.Mapping[str, Answer]
+    planned: Plan, state: session.State, stored: t.Mapping[str, t.Any], confirmations: t.Mapping[str, Answer]
 ) -> tuple[str, dict[str, t.Any]]:
     status, detail = stored["status"], stored["detail"] or {}
-    if "ends" in rollout:
-        status, detail = rollout["ends"]["status"], rollout["ends"]["detail"]
+    if state.ends is not None:
+        status, detail = state.ends["status"], state.ends["detail"]
     elif status == "running":
-        left = set(range(len(rollout["document"]["waves"]))) - batches.list_passed_waves(stored["gates"])
+        left = set(range(len(planned.waves))) - batches.list_passed_waves(stored["gates"])
         status = "halted" if left else "done"
         detail = {"text": "the run ended before its end: run the rollout again"} if left else {}
     if status == "done" and any(answer.halted for answer in confirmations.values()):
@@ -107,36 +124,37 @@ def _is_stored(row: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any] | None)
 
 
 def _finish_slice(
-    store: StoreClient, rollout: t.Mapping[str, t.Any], variables_by_host: hostvars.Variables, read_only: bool
+    store: StoreClient,
+    run: Run,
+    planned: Plan,
+    stored: t.Mapping[str, t.Any] | None,
+    variables_by_host: hostvars.Variables,
 ) -> Ended:
     """A slice ends its own part of the wave only."""
     fleet = tuple(hostvars.parse_fleet(variables_by_host))
-    if read_only:
-        outcomes = hostvars.determine_outcomes(rollout["hosts"], rollout, variables_by_host, read_only)
-        return Ended("planned", {}, tuple(outcomes), fleet)
-    planned = rollout["document"]["hosts"]
-    stored = store.send("show", scope=store.scope)["rollout"]
+    if stored is None:
+        present = [planned.hosts[host.name] for host in fleet]
+        outcomes = hostvars.determine_outcomes(present, run.id, variables_by_host, store.read_only)
+        return Ended("planned", {}, planned, tuple(outcomes), fleet)
     loaded = tuple(
-        outcome.load_outcome(host.name, stored["outcomes"].get(host.name), planned[host.name]["cohort"], host)
+        outcome.load_outcome(host.name, stored["outcomes"].get(host.name), planned.hosts[host.name].cohort, host)
         for host in fleet
     )
-    store.send("leave_wave", scope=store.scope, fence=rollout["fence"], member=rollout["member"])
+    store.send("leave_wave", scope=store.scope, fence=run.fence, member=run.member)
     if stored["status"] == "halted":
-        return Ended("halted", stored["detail"], loaded, fleet)
+        return Ended("halted", stored["detail"], planned, loaded, fleet)
     refused = hostvars.find_refused_admission(variables_by_host) or {"status": "done", "detail": {}}
-    return Ended(refused["status"], refused["detail"], loaded, fleet)
+    return Ended(refused["status"], refused["detail"], planned, loaded, fleet)
 
 
-def _finish_rollback(store: StoreClient, rollout: t.Mapping[str, t.Any], read_only: bool) -> Ended:
+def _finish_rollback(store: StoreClient, run: Run, planned: Plan, state: session.State) -> Ended:
     """After hosts were rolled back the rollout is over."""
     stored = store.send("show", scope=store.scope)["rollout"]
-    planned = rollout["document"]["hosts"]
     outcomes = tuple(
-        outcome.load_outcome(name, stored["outcomes"].get(name), planned[name]["cohort"]) for name in rollout["hosts"]
+        outcome.load_outcome(name, stored["outcomes"].get(name), planned.hosts[name].cohort) for name in state.hosts
     )
-    if read_only:
-        return Ended("planned", {}, outcomes)
+    if store.read_only:
+        return Ended("planned", {}, planned, outcomes)
     detail = {"text": "hosts were rolled back (playbook rollback)"}
-    failed = store.send_fenced("set_status", status="failed", detail=detail)
-    store.send("release_lease", scope=store.scope, fence=rollout["fence"])
-    return Ended("failed", detail, outcomes, stored={**failed, "outcomes": stored["outcomes"]})
+    failed = _end(store, run, "failed", detail)
+    return Ended("failed", detail, planned, outcomes, stored={**failed, "outcomes": stored["outcomes"]})

@@ -10,9 +10,10 @@ import dataclasses
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets, halt, outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt, scratch, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Outline, PlannedHost
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Command, StoreClient
 
 Rows = dict[str, Outcome]
 
@@ -20,50 +21,72 @@ Rows = dict[str, Outcome]
 @dataclasses.dataclass(frozen=True)
 class GateInput:
     store: StoreClient
-    # What rollout_begin returned
-    rollout: t.Mapping[str, t.Any]
-    # The batch that the play is at
-    batch: t.Mapping[str, t.Any]
-    read_only: bool
+    step: session.Step
 
     @property
-    def document(self) -> t.Mapping[str, t.Any]:
-        """The plan's."""
-        return t.cast(t.Mapping[str, t.Any], self.rollout["document"])
+    def plan(self) -> Outline:
+        return self.step.plan
+
+    @property
+    def read_only(self) -> bool:
+        return self.store.read_only
 
     @property
     def is_slice(self) -> bool:
         """Whether other jobs do a part of the same wave."""
-        return self.rollout.get("member") is not None
+        return self.step.run.member is not None
 
     @property
     def wave(self) -> int:
-        return int(self.batch["wave"])
-
-    @property
-    def wave_hosts(self) -> list[str]:
-        return list(self.document["waves"][self.wave]["hosts"])
+        return self.step.batch.wave
 
     @property
     def is_strict(self) -> bool:
         """Whether the wave has no budget: its hosts are the first of their cohorts."""
-        return self.document["waves"][self.wave]["kind"] in budgets.ZERO_BUDGET_KINDS
+        return self.plan.waves[self.wave].is_strict
 
-    def load_outcomes(self, names: t.Iterable[str]) -> Rows:
-        """What the store has of these hosts; those that it does not know are pending."""
-        stored = self.store.send("show", scope=self.store.scope)["rollout"]["outcomes"]
-        planned = self.document["hosts"]
-        return {name: outcome.load_outcome(name, stored.get(name), planned[name]["cohort"]) for name in names}
+    def load_wave(self) -> tuple[dict[str, PlannedHost], Rows]:
+        """What is planned for the hosts of the wave, and what the store has of them; those that it does not know are
+        pending.
+        """
+        loaded = scratch.recall(self._wave_key)
+        if loaded is None:
+            (loaded,) = self.store.send_own(self.step.run, self._build_wave())
+        return session.parse_hosts(loaded)
 
-    def record_outcomes(self, wave: int | None, rows: Rows) -> t.Any:
-        """Writes what became of hosts; returns how many of the rollout's have come to which outcome."""
-        outcomes = [dataclasses.asdict(row) for row in rows.values()]
-        return self.store.send_fenced("record_outcomes", wave=wave, outcomes=outcomes)
+    def record_outcomes(self, rows: t.Iterable[Outcome], with_wave: bool) -> list[dict[str, t.Any]]:
+        """Writes what became of hosts of the wave; returns how many of the rollout's have come to which outcome, in
+        groups.
 
-    def record_verdict(self, subject: str, verdict: str, text: str) -> None:
-        """:param subject: one of those of ``batches``: the wave's hosts, or the wave as a whole."""
+        :param with_wave: the wave is over, and ``load_wave`` comes next.
+        """
+        commands = [self.build_outcomes(rows), *([self._build_wave()] if with_wave else [])]
+        groups, *wave = self.store.send_all(*commands)
+        if wave:
+            scratch.remember(self._wave_key, wave[0])
+        return t.cast("list[dict[str, t.Any]]", groups)
+
+    def _build_wave(self) -> Command:
+        return self.store.build("load_hosts", run=self.step.run.run, wave=self.wave)
+
+    @property
+    def _wave_key(self) -> str:
+        return f"wave {self.wave} of {self.step.run.run}"
+
+    def build_outcomes(self, rows: t.Iterable[Outcome]) -> Command:
+        """What writes what became of hosts of the wave, and returns how many of the rollout's have come to which
+        outcome, in groups.
+        """
+        outcomes = [dataclasses.asdict(row) for row in rows]
+        return self.store.build_fenced("record_outcomes", wave=self.wave, outcomes=outcomes)
+
+    def build_verdict(self, subject: str, verdict: str, text: str) -> Command:
+        """What writes a verdict.
+
+        :param subject: one of those of ``batches``: the wave's hosts, or the wave as a whole.
+        """
         record = {"of": subject, "verdict": verdict, "text": text, "at": time.time()}
-        self.store.send_fenced("record_gate", wave=self.wave, record=record)
+        return self.store.build_fenced("record_gate", wave=self.wave, record=record)
 
     def check_halt(self) -> str | None:
         """While something is waited for: a sign of life for the lease, and why to wait no longer."""
@@ -75,8 +98,8 @@ class GateInput:
 
         :param members: by `hostvars.build_member`.
         """
-        batch_hosts = list(self.batch["hosts"])
-        shares = {member["host"]: [member] for member in members if member["host"] in set(batch_hosts)}
+        names = self.step.batch.hosts
+        shares = {member["host"]: [member] for member in members if member["host"] in set(names)}
         for number, member in enumerate([member for member in members if member["host"] not in shares]):
-            shares.setdefault(batch_hosts[number % len(batch_hosts)], []).append(member)
+            shares.setdefault(names[number % len(names)], []).append(member)
         return shares

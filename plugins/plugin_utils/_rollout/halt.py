@@ -4,8 +4,8 @@
 
 """The halt: once it is recorded no host starts. PRIVATE to the collection.
 
-It is checked on the control node, immediately before the module starts on a host. Where the store is on another host,
-all workers of a run share the answer that one of them got, for two seconds.
+It is checked on the control node, immediately before the module starts on a host. All workers of a run share the answer
+that one of them got, for two seconds, or, where the store is on the control node itself, until its file changes.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ import os
 import time
 import typing as t
 
-from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import become_loader, connection_loader
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ALL_SCOPES, SLICE
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import store_client
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import scratch, store_client
 
-# Seconds for which an answer from another host is shared
+# Seconds for which an answer is shared at most
 _SHARED_SECONDS = 2.0
 
 
@@ -36,10 +35,7 @@ def get_halt_reason(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> str | No
     """
     try:
         location = store_client.locate(action, task_vars)
-        if location.is_local:
-            stored = _query(action, task_vars)
-        else:
-            stored = _share(lambda: _query_coordinator(action, location.coordinator, task_vars))
+        stored = _share(location, lambda: _query(action, location, task_vars))
     except (AnsibleError, OSError, ValueError) as exc:
         return f"cannot check whether rollouts are halted: {exc}"
     return None if stored is None else describe_halt(stored)
@@ -55,23 +51,46 @@ def describe_halt(stored: t.Mapping[str, t.Any]) -> str:
     return f"rollouts are halted{by}: {stored.get('reason') or 'no reason was given'} ({way_out})"
 
 
-def _share(query: t.Callable[[], t.Any]) -> t.Any:
-    """One worker queries, those that come within two seconds take its answer."""
-    # Ansible's own folder for the run: all its workers have it, and it goes away with the run.
-    with open(os.path.join(constants.DEFAULT_LOCAL_TMP, "fleet.livepatch.halt"), "a+", encoding="utf-8") as file:
+def share(store: store_client.StoreClient, answer: t.Any) -> None:
+    """Let the workers of the run have an answer that another step got from the store."""
+    _share(store.location, lambda: answer, anew=True)
+
+
+def _share(location: store_client.Location, query: t.Callable[[], t.Any], anew: bool = False) -> t.Any:
+    """One worker queries, those that come after it take its answer.
+
+    :param anew: whether an answer that is there is replaced.
+    """
+    with open(scratch.find_path("halt"), "a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         text = file.read()
-        if text and time.time() - os.fstat(file.fileno()).st_mtime < _SHARED_SECONDS:
-            return json.loads(text)
+        known, stamp = json.loads(text) if text and not anew else {}, _read_stamp(location)
+        if known.get("stamp") == stamp and 0 <= time.time() - known["at"] < _SHARED_SECONDS:
+            return known["answer"]
         answer = query()
         file.seek(0)
         file.truncate()
-        file.write(json.dumps(answer))
+        file.write(json.dumps({"stamp": stamp, "at": time.time(), "answer": answer}))
         return answer
 
 
-def _query(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
+def _read_stamp(location: store_client.Location) -> list[t.Any]:
+    """Which store it is, and as far as that can be seen from here how it is now."""
+    state: list[t.Any] = []
+    if location.is_local and os.path.exists(location.path):
+        status = os.stat(location.path)
+        state = [status.st_ino, status.st_size, status.st_mtime_ns]
+    return [location.coordinator, location.path, location.scope, state]
+
+
+def _query(action: t.Any, location: store_client.Location, task_vars: t.Mapping[str, t.Any]) -> t.Any:
+    if location.is_local:
+        return _send(action, task_vars)
+    return _query_coordinator(action, location.coordinator, task_vars)
+
+
+def _send(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
     store = store_client.StoreClient(action, dict(task_vars))
     return store.send("get_halt", scope=store.scope)
 
@@ -89,7 +108,7 @@ def _query_coordinator(action: t.Any, name: str, task_vars: t.Mapping[str, t.Any
         action._templar,
         action._shared_loader_obj,
     )
-    return _query(other, {**task_vars, "ansible_delegated_vars": {name: variables}})
+    return _send(other, {**task_vars, "ansible_delegated_vars": {name: variables}})
 
 
 def _open_connection(name: str, variables: t.Mapping[str, t.Any]) -> t.Any:

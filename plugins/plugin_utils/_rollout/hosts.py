@@ -97,11 +97,6 @@ class HostSelection:
     prestaged: bool = False
 
 
-def get_evr(kmp: str) -> str:
-    """The version and release of a ``kmp``, which is name-evr. An EVR has one dash."""
-    return "-".join(kmp.split("-")[-2:])
-
-
 def parse_host(
     name: str,
     variables: t.Mapping[str, t.Any],

@@ -19,6 +19,7 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer, read_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, outcome, schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import PlannedHost
 
 # livepatch_info before anything is done
 GATHERED = "__livepatch_host"
@@ -134,21 +135,6 @@ def parse_fleet(
     ]
 
 
-def find_batch(rollout: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
-    """The batch that the play is at. It is found by the play's hosts, of which Ansible may have dropped some.
-
-    :raises PlanError: the play's hosts are in no batch of this rollout.
-    """
-    present = set(task_vars["ansible_play_batch"])
-    for batch in rollout["batches"]:
-        if present & set(batch["hosts"]):
-            return t.cast(t.Mapping[str, t.Any], batch)
-    raise PlanError(
-        "none of the play's hosts is in a batch of the rollout: the option rollout is another run's. Give it what "
-        "rollout_begin has returned in this run"
-    )
-
-
 def get_answer(variables: t.Mapping[str, t.Any], name: str) -> Answer | None:
     """What a host has answered to a task, None where the task was skipped or did not run."""
     registered = variables.get(name)
@@ -198,16 +184,18 @@ def find_refused_admission(variables_by_host: Variables) -> t.Mapping[str, t.Any
 
 
 def determine_outcomes(
-    names: t.Iterable[str], rollout: t.Mapping[str, t.Any], variables_by_host: Variables, check_mode: bool
+    planned: t.Iterable[PlannedHost], rollout: str | None, variables_by_host: Variables, check_mode: bool
 ) -> list[outcome.Outcome]:
-    """What became of planned hosts."""
+    """What became of planned hosts.
+
+    :param rollout: its ID, None where nothing was begun.
+    """
     outcomes = []
-    for name in names:
-        variables, row = variables_by_host[name], rollout["document"]["hosts"][name]
-        host = hosts.parse_host(name, variables, get_answer(variables, GATHERED))
+    for row in planned:
+        variables = variables_by_host[row.name]
+        host = hosts.parse_host(row.name, variables, get_answer(variables, GATHERED))
         # What it was when it was planned: it may have gone down since, and an earlier run have begun with it.
-        host = dataclasses.replace(host, build_id=row["build_id"], boot_id=row["boot_id"], kmp=row["kmp"])
-        answers = get_task_answers(variables)
-        result = outcome.determine_outcome(host, variables, answers, rollout["id"], check_mode)
-        outcomes.append(dataclasses.replace(result, cohort=row["cohort"]))
+        host = dataclasses.replace(host, build_id=row.build_id, boot_id=row.boot_id, kmp=row.kmp)
+        result = outcome.determine_outcome(host, variables, get_task_answers(variables), rollout, check_mode)
+        outcomes.append(dataclasses.replace(result, cohort=row.cohort))
     return outcomes

@@ -89,9 +89,9 @@ def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted
         raise PlanError("the hash of the plan is missing: set livepatch_plan_hash to the last line of playbook plan")
     wave = common_options.parse_wave("livepatch_wave", options["wave"])
     # A plan that was never saved cannot be approved: that would approve whatever comes.
-    document = store.send("load_plan", plan_hash=plan_hash)
-    if wave is not None and wave >= len(document["waves"]):
-        raise PlanError(f"the plan {plan_hash[:12]} has no wave {wave}: it has {len(document['waves'])}, from 0")
+    waves = store.send("load_outline", plan_hash=plan_hash)["waves"]
+    if wave is not None and wave >= len(waves):
+        raise PlanError(f"the plan {plan_hash[:12]} has no wave {wave}: it has {len(waves)}, from 0")
     approver = store.person.name
     if granted:
         _require_approver(store, plan_hash, options["approver_not_starter"])
@@ -104,10 +104,10 @@ def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted
         granted=granted,
         reason=options["reason"],
     )["changed"]
-    waves = "all waves" if wave is None else f"wave {wave}"
+    approved = "all waves" if wave is None else f"wave {wave}"
     until = f" until {options['expires']}" if options["expires"] else ""
     state = ("Approved" if granted else "Rejected") + ("" if changed else " already")
-    return Result(f"{state}: {waves} of plan {plan_hash[:12]}, by {approver}{until}", changed)
+    return Result(f"{state}: {approved} of plan {plan_hash[:12]}, by {approver}{until}", changed)
 
 
 def _require_approver(store: StoreClient, plan_hash: str, not_starter: bool) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, session
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Command, StoreClient
 
 # In the detail of a rollout that was resumed to roll hosts back only: as what it had ended
 ENDS = "ends"
@@ -30,39 +31,26 @@ def list_hosts(rollout: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], sett
     ]
 
 
-def resume(
-    store: StoreClient, rollout: t.Mapping[str, t.Any], owed: list[str], lease_seconds: int, read_only: bool
-) -> dict[str, t.Any]:
-    """Resumes a rollout that has ended, for nothing else than to roll these hosts back.
-
-    :returns: what the steps of the run work by; as what it ``ends`` again, and the hosts that are ``owed`` that.
-    """
-    document = session.load_plan(store, rollout["plan_hash"])
+def resume(store: StoreClient, rollout: t.Mapping[str, t.Any], owed: list[str], lease_seconds: int) -> session.Begun:
+    """Resumes a rollout that has ended, for nothing else than to roll these hosts back."""
+    planned = session.load_plan(store, rollout["plan_hash"])
     ends = rollout["detail"].get(ENDS) or {"status": rollout["status"], "detail": rollout["detail"]}
-    held: dict[str, t.Any] = {"id": None, "fence": None}
-    if not read_only:
-        held = {"id": rollout["id"], "fence": session.take_lease(store, lease_seconds)["fence"]}
+    run = Run("rollout", planned.hash)
+    commands: list[Command] = []
+    if not store.read_only:
+        fence = session.take_lease(store, lease_seconds)["fence"]
+        run = Run("rollout", planned.hash, id=rollout["id"], fence=fence)
         # A run that comes after one that died in the middle knows by that to start no host.
-        store.send(
+        resumed = store.build(
             "set_status",
             scope=store.scope,
-            fence=held["fence"],
-            rollout=held["id"],
+            fence=fence,
+            rollout=rollout["id"],
             status="running",
             detail={ENDS: ends, "text": "hosts are rolled back"},
         )
-    return {
-        **held,
-        "mode": "rollout",
-        "resumed": True,
-        "before": None,
-        "began": time.time(),
-        "started": rollout["started"],
-        "hash": document["hash"],
-        "document": document,
-        **session.build_todo(batches.Agenda((), {})),
-        "soaking": {},
-        "pending": [] if read_only else sorted(owed),
-        "ends": ends,
-        "owed": sorted(owed),
-    }
+        commands = [resumed]
+    begun = session.Begun(
+        run, planned, pending=[] if store.read_only else sorted(owed), resumed=True, owed=sorted(owed)
+    )
+    return session.save(store, begun, session.State(time.time(), rollout["started"], ends=ends), commands)

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cohorts, canaries and waves: which host is patched when. PRIVATE to the collection. Pure: the same hosts, the same
-plan.
+"""A plan: cohorts, waves, and what is planned for each host. PRIVATE to the collection. Pure.
+
+It is stored, shown and handed on as a document, JSON, and is typed everywhere else. What steps need of it whatever its
+size is its outline.
 """
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import functools
 import hashlib
@@ -16,250 +17,196 @@ import json
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import DEFAULT_CRITICALITY, Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Quarantine, Settings
 
 SCHEMA = 1
 # The kinds of waves. A cohort of one host has no other that could be its canary.
 CANARIES, WAVE, SINGLES = "canaries", "wave", "singles"
-# What a quarantine names: it outlives the level that a host starts from
-_TARGET_FIELDS = ("release", "build_id", "arch", "flavor", "kmp")
-_COHORT_FIELDS = (*_TARGET_FIELDS, "level")
+# Those of which each host is the first of its cohort to get the patch: they have no budget.
+_STRICT = (CANARIES, SINGLES)
+
+Document = t.Mapping[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Cohort:
+class PlannedHost:
+    """What is planned for a host, and what it was then."""
+
+    name: str
+    cohort: str
+    wave: int
+    build_id: str
+    boot_id: str | None
+    # As name-evr
+    kmp: str
+    # The active one
+    level: int | None
+    # How it was chosen as a canary, None for the others
+    why: str | None
+
+    @classmethod
+    def from_row(cls, name: str, row: Document) -> PlannedHost:
+        """:param row: the store's, of this host."""
+        return cls(name, **{field.name: row[field.name] for field in dataclasses.fields(cls) if field.name != "name"})
+
+    @functools.cached_property
+    def evr(self) -> str:
+        """The version and release of the KMP. An EVR has one dash."""
+        return "-".join(self.kmp.split("-")[-2:])
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedCohort:
     """Hosts that behave alike: what runs, where it starts from, what is applied, and what the operator adds."""
 
     id: str
-    first: Host
-    # In the order in which they go
-    hosts: tuple[Host, ...]
-    # By canary, how it was chosen
-    why: t.Mapping[str, str]
-
-    def as_document(self) -> dict[str, t.Any]:
-        fields = {name: getattr(self.first, name) for name in (*_COHORT_FIELDS, "key")}
-        return {
-            "id": self.id,
-            "target": _compute_target_id(self.first),
-            **fields,
-            "hosts": len(self.hosts),
-            "canaries": sorted(self.why),
-        }
+    # The ID of what it comes to: it outlives the level that hosts start from
+    target: str
+    release: str | None
+    build_id: str
+    arch: str | None
+    flavor: str | None
+    kmp: str
+    level: int | None
+    # What livepatch_cohort_key adds, as JSON
+    key: str | None
+    # How many
+    hosts: int
+    # Their names
+    canaries: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Wave:
+class PlannedWave:
     kind: str
-    hosts: tuple[str, ...]
+    # How many
+    hosts: int
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether it has no budget, since its hosts are the first of their cohorts."""
+        return self.kind in _STRICT
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanSettings:
+    """The settings that a plan was made by, those that steps follow by name."""
+
+    max_in_flight: int
+    halt_scope: str
+    # By kind, ``5`` or ``10%``; None means no limit
+    budgets: t.Mapping[str, str | None]
+    domain_keys: tuple[str, ...]
+    # All of them, as they are shown
+    document: Document
+
+    @classmethod
+    def from_document(cls, document: Document) -> PlanSettings:
+        return cls(
+            document["max_in_flight"],
+            document["halt_scope"],
+            document["budgets"],
+            tuple(document.get("domain_keys") or ()),
+            document,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Outline:
+    """A plan without its hosts."""
+
+    hash: str
+    settings: PlanSettings
+    # By ID
+    cohorts: t.Mapping[str, PlannedCohort]
+    waves: tuple[PlannedWave, ...]
+
+    @classmethod
+    def from_document(cls, document: Document) -> Outline:
+        """:param document: of each wave it has how many ``hosts`` there are."""
+        cohorts = [PlannedCohort(**{**cohort, "canaries": tuple(cohort["canaries"])}) for cohort in document["cohorts"]]
+        return cls(
+            document["hash"],
+            PlanSettings.from_document(document["settings"]),
+            {cohort.id: cohort for cohort in cohorts},
+            tuple(PlannedWave(wave["kind"], wave["hosts"]) for wave in document["waves"]),
+        )
+
+    @functools.cached_property
+    def hosts(self) -> int:
+        """How many are planned."""
+        return sum(wave.hosts for wave in self.waves)
+
+    def name_wave(self, number: int) -> str:
+        kind = self.waves[number].kind
+        return {CANARIES: "canaries", SINGLES: "single hosts"}.get(kind, f"wave {number}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    settings: Settings
-    cohorts: tuple[Cohort, ...]
-    waves: tuple[Wave, ...]
+    outline: Outline
+    hosts: t.Mapping[str, PlannedHost]
+    # The names of each wave's hosts, in the order in which they go
+    waves: tuple[tuple[str, ...], ...]
     # By host that is in no wave, why
     left_out: t.Mapping[str, str]
 
     @property
-    def hosts(self) -> list[str]:
-        return [host for wave in self.waves for host in wave.hosts]
+    def hash(self) -> str:
+        return self.outline.hash
+
+    @classmethod
+    def from_document(cls, document: Document) -> Plan:
+        """:param document: one that was validated, or was just made."""
+        waves = tuple(tuple(wave["hosts"]) for wave in document["waves"])
+        sizes = [{"kind": wave["kind"], "hosts": len(wave["hosts"])} for wave in document["waves"]]
+        numbers = {name: number for number, names in enumerate(waves) for name in names}
+        hosts = {
+            name: PlannedHost.from_row(name, {**row, "wave": numbers[name]}) for name, row in document["hosts"].items()
+        }
+        return cls(Outline.from_document({**document, "waves": sizes}), hosts, waves, document["left_out"])
 
     def as_document(self) -> dict[str, t.Any]:
-        """The plan as it is stored, shown and followed, with the hash of all of it."""
-        document = {
+        """The plan as it is stored and shown."""
+        cohorts = [dataclasses.asdict(cohort) for cohort in self.outline.cohorts.values()]
+        return {
             "schema": SCHEMA,
-            "settings": self.settings.as_document(),
-            "cohorts": [cohort.as_document() for cohort in self.cohorts],
-            "waves": [{"kind": wave.kind, "hosts": list(wave.hosts)} for wave in self.waves],
-            "hosts": {host.name: _build_row(host, cohort) for cohort in self.cohorts for host in cohort.hosts},
+            "settings": dict(self.outline.settings.document),
+            "cohorts": [{**cohort, "canaries": list(cohort["canaries"])} for cohort in cohorts],
+            "waves": [
+                {"kind": wave.kind, "hosts": list(names)}
+                for wave, names in zip(self.outline.waves, self.waves, strict=True)
+            ],
+            "hosts": {host.name: _build_row(host) for host in self.hosts.values()},
             "left_out": dict(self.left_out),
+            "hash": self.hash,
         }
-        return {**document, "hash": _compute_hash(document)}
 
 
-def validate_document(document: t.Mapping[str, t.Any]) -> None:
+def validate_document(document: Document) -> None:
     """:raises PlanError: it is not a plan that this version can follow, or does not match its hash."""
     if document.get("schema") != SCHEMA:
         raise PlanError(
             f"the plan has schema {document.get('schema')}, this version of the collection supports {SCHEMA}: "
             "run playbook plan again"
         )
-    if _compute_hash({key: value for key, value in document.items() if key != "hash"}) != document.get("hash"):
+    if compute_hash(document) != document.get("hash"):
         raise PlanError(
             f"plan {document.get('hash')} does not match its hash, so it was changed: run playbook plan again"
         )
 
 
-def build_plan(fleet: t.Iterable[Host], settings: Settings) -> Plan:
-    """Plan a rollout over the hosts."""
-    members: dict[str, list[Host]] = {}
-    left_out: dict[str, str] = {}
-    quarantine = Quarantine(settings.quarantine)
-    for host in sorted(fleet, key=lambda host: host.name):
-        reason = _explain_left_out(host) or quarantine.explain(host.name, host.kmp, _compute_target_id(host))
-        if reason is None:
-            members.setdefault(compute_cohort_id(host), []).append(host)
-        else:
-            left_out[host.name] = reason
-    ranks = _rank((host for hosts in members.values() for host in hosts), settings.seed)
-    cohorts = tuple(_build_cohort(id_, hosts, settings, ranks) for id_, hosts in sorted(members.items()))
-    planned = sum(len(cohort.hosts) for cohort in cohorts)
-    several = [cohort for cohort in cohorts if len(cohort.hosts) > 1]
-    singles = sorted(
-        (cohort.hosts[0] for cohort in cohorts if len(cohort.hosts) == 1), key=lambda host: ranks[host.name]
-    )
-    canaries = [host for cohort in several for host in cohort.hosts if host.name in cohort.why]
-    others = [host for cohort in several for host in cohort.hosts if host.name not in cohort.why]
-    others.sort(key=lambda host: ranks[host.name])
-    caps = _Caps(settings, [host for cohort in cohorts for host in cohort.hosts])
-    sizes = [max(1, host_counts.resolve_count(size, planned) or 0) for size in settings.waves]
-    waves = [
-        *_split_into_waves(CANARIES, canaries, [], caps, undivided=True),
-        *_split_into_waves(WAVE, others, sizes, caps),
-        *_split_into_waves(SINGLES, singles, [], caps),
-    ]
-    return Plan(settings, cohorts, tuple(waves), left_out)
-
-
-def compute_cohort_id(host: Host) -> str:
-    """A cohort's ID. Made only of what makes hosts alike: it is the same in each plan."""
-    return _compute_id(host, _COHORT_FIELDS)
-
-
-def _compute_target_id(host: Host) -> str:
-    """The ID of what a cohort comes to, wherever it starts from. The quarantine goes by it: a host that was rolled back
-    starts from another level the next time, and stays quarantined.
-    """
-    return _compute_id(host, _TARGET_FIELDS)
-
-
-def _compute_id(host: Host, fields: t.Iterable[str]) -> str:
-    return _digest((*(getattr(host, field) for field in fields), host.key))
-
-
-# Few cohorts have many hosts.
-@functools.lru_cache(maxsize=4096)
-def _digest(values: tuple[t.Any, ...]) -> str:
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
-
-
-def _build_row(host: Host, cohort: Cohort) -> dict[str, t.Any]:
-    fields = {name: getattr(host, name) for name in ("build_id", "boot_id", "kmp", "level")}
-    return {"cohort": cohort.id, **fields, "why": cohort.why.get(host.name)}
-
-
-def _compute_hash(document: t.Mapping[str, t.Any]) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _explain_left_out(host: Host) -> str | None:
-    if not host.patchable:
-        return f"{host.state}: {host.reason}"
-    return None if host.left_out is None else f"left out: {host.left_out}"
-
-
-def _rank(hosts: t.Iterable[Host], seed: str) -> dict[str, tuple[bool, float, str]]:
-    """Which goes first: hosts that the operator has marked, then the least critical, then by a hash."""
+def _build_row(host: PlannedHost) -> dict[str, t.Any]:
     return {
-        host.name: (not host.canary, host.criticality, hashlib.sha256(f"{seed}\0{host.name}".encode()).hexdigest())
-        for host in hosts
+        "cohort": host.cohort,
+        "build_id": host.build_id,
+        "boot_id": host.boot_id,
+        "kmp": host.kmp,
+        "level": host.level,
+        "why": host.why,
     }
 
 
-def _build_cohort(id_: str, hosts: list[Host], settings: Settings, ranks: t.Mapping[str, t.Any]) -> Cohort:
-    ordered = sorted(hosts, key=lambda host: ranks[host.name])
-    if len(ordered) == 1:
-        return Cohort(id_, ordered[0], tuple(ordered), {})
-    # One host is always left for a wave: else the canaries would teach nothing.
-    wanted = max(1, host_counts.resolve_count(settings.canaries, len(ordered)) or 0)
-    canaries = _choose_canaries(ordered, min(len(ordered) - 1, wanted))
-    return Cohort(id_, ordered[0], tuple(ordered), {host.name: _explain_canary(host) for host in canaries})
-
-
-def _explain_canary(host: Host) -> str:
-    if host.canary:
-        return "marked by the operator"
-    return "chosen by hash" if host.criticality == DEFAULT_CRITICALITY else f"criticality {host.criticality:g}"
-
-
-def _choose_canaries(ordered: list[Host], count: int) -> list[Host]:
-    """The first ones, but as few as can be of the same failure domain."""
-    chosen: list[Host] = []
-    used: collections.Counter[str] = collections.Counter()
-    remaining = list(ordered)
-    while len(chosen) < count:
-        best = min(
-            range(len(remaining)),
-            key=lambda at: (not remaining[at].canary, sum(used[domain] for domain in remaining[at].domains), at),
-        )
-        host = remaining.pop(best)
-        used.update(host.domains)
-        chosen.append(host)
-    return chosen
-
-
-class _Caps:
-    """How many hosts of a plan, a failure domain and a service may go in one wave."""
-
-    def __init__(self, settings: Settings, hosts: list[Host]) -> None:
-        self._wave = _resolve_cap(settings.max_per_wave, len(hosts))
-        self._places: dict[tuple[str, str], int | None] = {}
-        domains = collections.Counter(domain for host in hosts for domain in host.domains)
-        groups = collections.Counter(group for host in hosts for group in host.groups)
-        for kind, counted, value in (
-            ("domain", domains, settings.max_per_domain),
-            ("group", groups, settings.max_per_group),
-        ):
-            for name, count in counted.items():
-                self._places[kind, name] = _resolve_cap(value, count)
-        self.has_places = bool(settings.max_per_domain or settings.max_per_group)
-
-    def limit_size(self, size: int) -> int:
-        return size if self._wave is None else min(size, self._wave)
-
-    def admit_host(self, host: Host, taken: collections.Counter[tuple[str, str]]) -> bool:
-        """Whether a wave that has taken so many has room for this host, which it then takes."""
-        places = [*(("domain", domain) for domain in host.domains), *(("group", group) for group in host.groups)]
-        for place in places:
-            cap = self._places[place]
-            if cap is not None and taken[place] >= cap:
-                return False
-        taken.update(places)
-        return True
-
-
-def _resolve_cap(value: str | None, total: int) -> int | None:
-    return None if value is None else max(1, host_counts.resolve_count(value, total) or 0)
-
-
-def _split_into_waves(
-    kind: str, hosts: list[Host], sizes: list[int], caps: _Caps, undivided: bool = False
-) -> list[Wave]:
-    """Waves of these sizes, and then as many more as the rest takes.
-
-    :param undivided: max_per_wave does not apply: no cohort may go on before its canaries.
-    """
-    waves = []
-    next_sizes = iter(sizes)
-    while hosts:
-        size = len(hosts) if undivided else caps.limit_size(next(next_sizes, len(hosts)))
-        if not caps.has_places:
-            taken, hosts = hosts[:size], hosts[size:]
-        else:
-            taken, hosts = _take_hosts(hosts, size, caps)
-        waves.append(Wave(kind, tuple(host.name for host in taken)))
-    return waves
-
-
-def _take_hosts(hosts: list[Host], size: int, caps: _Caps) -> tuple[list[Host], list[Host]]:
-    """As many as there is room for, in their order, and those that are left for a later wave."""
-    counted: collections.Counter[tuple[str, str]] = collections.Counter()
-    taken: list[Host] = []
-    left: list[Host] = []
-    for host in hosts:
-        (taken if len(taken) < size and caps.admit_host(host, counted) else left).append(host)
-    return taken, left
+def compute_hash(document: Document) -> str:
+    """That of all of a plan but its hash."""
+    hashed = {key: value for key, value in document.items() if key != "hash"}
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -9,9 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets
-
-Document = t.Mapping[str, t.Any]
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan, PlannedHost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,56 +20,44 @@ class Change:
     hosts: tuple[str, ...] = ()
 
 
-def compare_plans(before: Document, after: Document) -> list[Change]:
-    """Changed settings, then hosts that were added and removed, then hosts that are planned differently.
-
-    :param before: a plan's document, as ``after`` is.
-    """
-    old, new = before["hosts"], after["hosts"]
+def compare_plans(before: Plan, after: Plan) -> list[Change]:
+    """Changed settings, then hosts that were added and removed, then hosts that are planned differently."""
+    old, new = before.hosts, after.hosts
     changed: dict[str, list[str]] = {}
     for name in sorted({*old, *new}):
         if name not in old:
             changed.setdefault("new in the plan", []).append(name)
         elif name not in new:
             changed.setdefault(f"no longer in the plan{_format_reason(after, name)}", []).append(name)
-    old_waves, new_waves = _name_waves(before), _name_waves(after)
     for name in sorted({*old} & {*new}):
-        for text in _compare_rows(old[name], new[name], old_waves.get(name), new_waves.get(name)):
+        for text in _compare_hosts(before, old[name], after, new[name]):
             changed.setdefault(text, []).append(name)
     return [*_compare_settings(before, after), *(Change(text, tuple(names)) for text, names in changed.items())]
 
 
-def _compare_settings(before: Document, after: Document) -> t.Iterator[Change]:
-    old, new = before["settings"], after["settings"]
+def _compare_settings(before: Plan, after: Plan) -> t.Iterator[Change]:
+    old, new = before.outline.settings.document, after.outline.settings.document
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             yield Change(f"setting {name}: {old.get(name)!r} -> {new.get(name)!r}")
 
 
-def _format_reason(after: Document, name: str) -> str:
+def _format_reason(after: Plan, name: str) -> str:
     """The kind of reason, without its details, which differ from host to host."""
-    reason = after["left_out"].get(name)
+    reason = after.left_out.get(name)
     return f" ({reason.partition(':')[0]})" if reason else ""
 
 
-def _name_waves(document: Document) -> dict[str, str]:
-    """The name of each host's wave."""
-    return {
-        name: budgets.format_wave_name(document, number)
-        for number, wave in enumerate(document["waves"])
-        for name in wave["hosts"]
-    }
-
-
-def _compare_rows(old: Document, new: Document, old_wave: str | None, new_wave: str | None) -> t.Iterator[str]:
-    if old["build_id"] != new["build_id"]:
+def _compare_hosts(before: Plan, old: PlannedHost, after: Plan, new: PlannedHost) -> t.Iterator[str]:
+    if old.build_id != new.build_id:
         yield "another kernel"
-    if old["level"] != new["level"]:
-        yield f"starts from another level: {_format_level(old['level'])} -> {_format_level(new['level'])}"
-    if old["kmp"] != new["kmp"]:
-        yield f"another KMP: {old['kmp']} -> {new['kmp']}"
-    if old_wave != new_wave:
-        yield f"another wave: {old_wave} -> {new_wave}"
+    if old.level != new.level:
+        yield f"starts from another level: {_format_level(old.level)} -> {_format_level(new.level)}"
+    if old.kmp != new.kmp:
+        yield f"another KMP: {old.kmp} -> {new.kmp}"
+    waves = before.outline.name_wave(old.wave), after.outline.name_wave(new.wave)
+    if waves[0] != waves[1]:
+        yield f"another wave: {waves[0]} -> {waves[1]}"
 
 
 def _format_level(level: int | None) -> str:

@@ -2,19 +2,86 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lease that a run holds, and the rollout that it works on under it. PRIVATE to the collection."""
+"""What a run is: the lease that it holds, the rollout that it works on under it, and what its steps work by. PRIVATE to
+the collection.
+
+Steps hand over nothing but what a run is known by; what they work by is in the store.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
+import uuid
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rows import is_left_to_slices
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, lease, plan
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import lease, scratch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome, load_outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import (
+    Outline,
+    Plan,
+    PlannedHost,
+    validate_document,
+)
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Command, StoreClient
 
-# What a run works by where there is nothing to do
-NOTHING_TO_DO: dict[str, t.Any] = {"document": {}, "batches": [], "hosts": [], "sizes": [], "pending": []}
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What a run was begun with."""
+
+    # When, in seconds since the epoch, and when the rollout was
+    began: float
+    started: float
+    # By wave, as text, when the last of its hosts was done
+    soaking: t.Mapping[str, float] = dataclasses.field(default_factory=dict)
+    # As what the rollout ends, of a run that only rolls hosts back
+    ends: t.Mapping[str, t.Any] | None = None
+    # The wave of a slice
+    wave: int | None = None
+    # The hosts of a rollback
+    hosts: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """What a step on a batch works on."""
+
+    run: Run
+    state: State
+    plan: Outline
+    batch: Batch
+    # The batch's hosts
+    planned: t.Mapping[str, PlannedHost]
+
+
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """A run that has begun: what its steps hand over, and what it does."""
+
+    run: Run
+    plan: Plan
+    batches: t.Sequence[Batch] = ()
+    # Those of earlier batches that are still to be rolled back
+    pending: t.Sequence[str] = ()
+    # The rollout was open before
+    resumed: bool = False
+    # The run does nothing but roll these back; None where it does more
+    owed: t.Sequence[str] | None = None
+    # The plan before it, and what has changed since
+    before: t.Mapping[str, t.Any] | None = None
+
+    @property
+    def hosts(self) -> list[str]:
+        return [host for batch in self.batches for host in batch.hosts]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many hosts each batch has."""
+        return [len(batch.hosts) for batch in self.batches]
 
 
 def get_open(rollout: t.Any) -> t.Any:
@@ -22,13 +89,13 @@ def get_open(rollout: t.Any) -> t.Any:
     return rollout if rollout and rollout["ended"] is None else None
 
 
-def load_plan(store: StoreClient, plan_hash: str) -> dict[str, t.Any]:
+def load_plan(store: StoreClient, plan_hash: str) -> Plan:
     """:raises StoreError: there is no such plan.
     :raises PlanError: it was made by another version of the collection.
     """
     document: dict[str, t.Any] = store.send("load_plan", plan_hash=plan_hash)
-    plan.validate_document(document)
-    return document
+    validate_document(document)
+    return Plan.from_document(document)
 
 
 def take_lease(store: StoreClient, seconds: int) -> dict[str, t.Any]:
@@ -43,13 +110,12 @@ def take_lease(store: StoreClient, seconds: int) -> dict[str, t.Any]:
     return taken
 
 
-def open_rollout(
-    store: StoreClient, document: t.Mapping[str, t.Any], seen: t.Any, seconds: int
-) -> tuple[dict[str, t.Any], t.Any]:
+def open_rollout(store: StoreClient, plan: Plan, seen: t.Any, seconds: int) -> tuple[Run, t.Any, list[Command]]:
     """The lease, and the rollout under it: the open one as it is now that no other run writes to it, or a new one.
 
     :param seen: the open rollout as it was before the lease was taken, None where there was none.
-    :returns: ``id`` and ``fence``; the open rollout, None where it is new.
+    :returns: the run that has it; the open rollout, None where it is new; and the commands that begin it, or go on with
+        it, to be sent with the rest.
     :raises PlanError: another run has begun or ended one meanwhile.
     """
     taken = take_lease(store, seconds)
@@ -57,17 +123,23 @@ def open_rollout(
     if (current or {}).get("id") != (seen or {}).get("id"):
         store.send("release_lease", scope=store.scope, fence=fence)
         raise PlanError("another run has begun or ended a rollout meanwhile: run this one again")
+    by = store.person.name
     if current is None:
-        store.send("save_plan", scope=store.scope, document=document, by=store.person.name)
-        rollout_id = store.send(
-            "start_rollout", scope=store.scope, fence=fence, plan_hash=document["hash"], by=store.person.name
+        run = Run("rollout", plan.hash, id=uuid.uuid4().hex, fence=fence)
+        held = {"scope": store.scope, "fence": fence, "rollout": run.id}
+        return (
+            run,
+            None,
+            [
+                store.build("save_plan", scope=store.scope, document=plan.as_document(), by=by),
+                store.build("start_rollout", plan_hash=plan.hash, by=by, **held),
+            ],
         )
-    else:
-        rollout_id = current["id"]
-        # That a slice has stopped a wave is known by the detail until the wave's gate has ended the rollout.
-        detail = current["detail"] if is_stopped_by_slice(current) else {}
-        store.send("set_status", scope=store.scope, fence=fence, rollout=rollout_id, status="running", detail=detail)
-    return {"id": rollout_id, "fence": fence}, current
+    run = Run("rollout", plan.hash, id=current["id"], fence=fence)
+    held = {"scope": store.scope, "fence": fence, "rollout": run.id}
+    # That a slice has stopped a wave is known by the detail until the wave's gate has ended the rollout.
+    detail = current["detail"] if is_stopped_by_slice(current) else {}
+    return run, current, [store.build("set_status", status="running", detail=detail, **held)]
 
 
 def is_stopped_by_slice(rollout: t.Mapping[str, t.Any]) -> bool:
@@ -75,11 +147,101 @@ def is_stopped_by_slice(rollout: t.Mapping[str, t.Any]) -> bool:
     return is_left_to_slices(rollout, "halted") or is_left_to_slices(rollout, "running")
 
 
-def build_todo(left: batches.Agenda) -> dict[str, t.Any]:
-    """What is left to do, as plays take it: their hosts, and how many of them each batch has."""
-    return {
-        "batches": [batch.as_result() for batch in left.batches],
-        "hosts": [host for batch in left.batches for host in batch.hosts],
-        "sizes": [len(batch.hosts) for batch in left.batches],
-        "changed": left.changed,
+def save(store: StoreClient, begun: Begun, state: State, first: t.Sequence[Command] = ()) -> Begun:
+    """Keeps what the steps of a run work by. Without a lease that is beside the store, which stays as it is.
+
+    :param first: what is sent to the store before it, with it.
+    :returns: the run as its steps know it.
+    """
+    run = dataclasses.replace(begun.run, run=uuid.uuid4().hex)
+    saved = store.build(
+        "save_run",
+        scope=store.scope,
+        fence=run.fence,
+        run=run.run,
+        rollout=run.id,
+        plan_hash=run.hash,
+        payload=dataclasses.asdict(state),
+        batches=[dataclasses.asdict(batch) for batch in begun.batches],
+    )
+    if run.fence is None:
+        first = [store.build("save_plan", scope=store.scope, document=begun.plan.as_document())]
+    store.send_own(run, *first, saved)
+    return dataclasses.replace(begun, run=run)
+
+
+def load_outline(store: StoreClient, run: Run) -> Outline:
+    """The plan that a run follows, without its hosts.
+
+    :raises StoreError: another run has taken over.
+    """
+    (loaded,) = store.send_own(run, store.build("load_run", run=run.run))
+    return Outline.from_document(loaded["plan"])
+
+
+def load_whole(store: StoreClient, run: Run) -> tuple[State, Plan, dict[str, t.Any] | None]:
+    """What a run was begun with, its whole plan, and the rollout as it is recorded, None where nothing was begun.
+
+    :raises StoreError: another run has taken over.
+    """
+    (loaded,) = store.send_own(run, store.build("load_whole", run=run.run))
+    return _parse_state(loaded), Plan.from_document(loaded["plan"]), loaded["rollout"]
+
+
+def load_hosts(store: StoreClient, run: Run, **which: t.Any) -> tuple[dict[str, PlannedHost], dict[str, Outcome]]:
+    """What is planned for hosts, and what has become of them; those of which nothing is recorded are pending.
+
+    :param which: ``wave``, ``hosts`` or ``cohorts``.
+    :raises StoreError: another run has taken over.
+    """
+    (loaded,) = store.send_own(run, store.build("load_hosts", run=run.run, **which))
+    return parse_hosts(loaded)
+
+
+def parse_hosts(loaded: t.Mapping[str, t.Any]) -> tuple[dict[str, PlannedHost], dict[str, Outcome]]:
+    """:param loaded: the store's answer to load_hosts."""
+    planned = {name: PlannedHost.from_row(name, row) for name, row in loaded["planned"].items()}
+    return planned, {
+        name: load_outcome(name, loaded["outcomes"].get(name), host.cohort) for name, host in planned.items()
     }
+
+
+def load_step(store: StoreClient, run: Run, hosts: t.Sequence[str]) -> Step:
+    """What a step on a batch works on.
+
+    :param hosts: those of the play's batch, of which Ansible may have dropped some.
+    :raises PlanError: they are in no batch of the run.
+    :raises StoreError: another run has taken over.
+    """
+    loaded = scratch.recall(f"step of {run.run}")
+    if loaded is None or not set(hosts) & set(loaded["batch"]["hosts"]):
+        (loaded,) = store.send_own(run, store.build("load_step", run=run.run, hosts=list(hosts)))
+    return _parse_step(run, loaded)
+
+
+def load_admission(store: StoreClient, run: Run, hosts: t.Sequence[str]) -> tuple[Step, dict[str, t.Any]]:
+    """As ``load_step``, with what the store has of all that may hold hosts back."""
+    loaded: dict[str, t.Any]
+    (loaded,) = store.send_own(run, store.build("load_admission", run=run.run, hosts=list(hosts)))
+    step = _parse_step(run, loaded)
+    scratch.remember(f"step of {run.run}", {key: loaded[key] for key in ("run", "plan", "batch", "planned")})
+    return step, loaded
+
+
+def _parse_step(run: Run, loaded: t.Mapping[str, t.Any]) -> Step:
+    if loaded["batch"] is None:
+        raise PlanError(
+            "none of the play's hosts is in a batch of the rollout: the option rollout is another run's. Give it what "
+            "rollout_begin has returned in this run"
+        )
+    return Step(
+        run,
+        _parse_state(loaded),
+        Outline.from_document(loaded["plan"]),
+        Batch.from_document(loaded["batch"]),
+        {name: PlannedHost.from_row(name, row) for name, row in loaded["planned"].items()},
+    )
+
+
+def _parse_state(loaded: t.Mapping[str, t.Any]) -> State:
+    return State(**{**loaded["run"], "hosts": tuple(loaded["run"]["hosts"])})

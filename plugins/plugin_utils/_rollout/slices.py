@@ -12,61 +12,51 @@ import typing as t
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rows import explain_not_joinable
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, lease, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
-def join_wave(
-    store: StoreClient, fleet: t.Sequence[Host], slices: int, lease_seconds: int, read_only: bool
-) -> dict[str, t.Any] | str:
+def join_wave(store: StoreClient, fleet: t.Sequence[Host], slices: int, lease_seconds: int) -> session.Begun | str:
     """Takes part, with the hosts that this run has, in the wave that the open rollout has left to slices.
 
     :param slices: how many of them share what may be in flight.
     :param lease_seconds: without a sign of life of any of them for so long another run may take over.
-    :returns: what the steps of the run work by, with the ``member`` of the lease that this run is; or why there is
-        nothing to do.
+    :returns: the run, as a ``member`` of the lease; or why there is nothing to do.
     :raises StoreError: the store cannot be used, or another run has the lease.
     """
-    joined = _join(store, lease_seconds, read_only)
+    joined = _join(store, lease_seconds)
     rollout = joined["rollout"]
     if rollout is None:
         return f"no wave is left to slices ({joined['why']})"
-    document, wave = session.load_plan(store, rollout["plan_hash"]), rollout["detail"]["wave"]
+    planned, wave = session.load_plan(store, rollout["plan_hash"]), rollout["detail"]["wave"]
     fleet_by_name = {host.name: host for host in fleet}
-    left = batches.build_slice_agenda(document, wave, fleet_by_name, rollout["outcomes"], slices, rollout["id"])
-    if left.changed and not read_only:
-        store.send(
+    agenda, changed = batches.build_slice_agenda(
+        planned, wave, fleet_by_name, rollout["outcomes"], slices, rollout["id"]
+    )
+    commands = []
+    if changed and not store.read_only:
+        cohorts = {name: planned.hosts[name].cohort for name in changed}
+        recorded = store.build(
             "record_outcomes",
             scope=store.scope,
             fence=joined["fence"],
             rollout=rollout["id"],
             wave=wave,
-            outcomes=batches.build_skipped_rows(document, left.changed),
+            outcomes=batches.build_skipped_rows(changed, cohorts),
         )
-    if not left.batches:
-        if not read_only:
-            store.send("leave_wave", scope=store.scope, fence=joined["fence"], member=joined["member"])
+        commands.append(recorded)
+    if not agenda:
+        if not store.read_only:
+            left = store.build("leave_wave", scope=store.scope, fence=joined["fence"], member=joined["member"])
+            store.send_all(*commands, left)
         return f"wave {wave} has none of these hosts, or they have ended"
-    return {
-        **session.build_todo(left),
-        "mode": "slice",
-        "id": rollout["id"],
-        "fence": joined["fence"],
-        "member": joined["member"],
-        "wave": wave,
-        "began": time.time(),
-        "started": rollout["started"],
-        "hash": document["hash"],
-        "document": document,
-        # Recorded by now
-        "changed": {},
-        # Of the wave's gate, which is not a slice's
-        "soaking": {},
-        "pending": [],
-    }
+    run = Run("slice", planned.hash, id=rollout["id"], fence=joined["fence"], member=joined["member"])
+    state = session.State(time.time(), rollout["started"], wave=wave)
+    return session.save(store, session.Begun(run, planned, agenda), state, commands)
 
 
-def _join(store: StoreClient, lease_seconds: int, read_only: bool) -> dict[str, t.Any]:
-    if not read_only:
+def _join(store: StoreClient, lease_seconds: int) -> dict[str, t.Any]:
+    if not store.read_only:
         joined: dict[str, t.Any] = store.send(
             "join_wave", scope=store.scope, owner=lease.identify_owner(store.person.name), ttl=lease_seconds
         )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import time
 import typing as t
@@ -20,41 +21,40 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     pending_rollback,
     plan,
     plan_diff,
+    planning,
     session,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Command, StoreClient
 
 
-def save_new_plan(store: StoreClient, fleet: t.Sequence[Host], settings: Settings, plan_hash: str) -> dict[str, t.Any]:
+def save_new_plan(
+    store: StoreClient, fleet: t.Sequence[Host], settings: Settings, plan_hash: str, mode: str
+) -> session.Begun:
     """Plans, keeps the plan in the store, and begins nothing.
 
     :param plan_hash: the plan that is asked for, or ``''``.
-    :returns: what the steps of the run work by, see rollout_begin's documentation.
     :raises PlanError: it cannot be planned, or not as it was asked for.
     """
     _require_reachable(fleet, settings)
-    document = _load_or_build_plan(store, fleet, settings, None, plan_hash)
-    _require_planned_hosts(document, {host.name: host for host in fleet}, None)
-    previous = _compare_with_previous(store.send("load_last_plan", scope=store.scope), document)
-    store.send("save_plan", scope=store.scope, document=document, by=store.person.name)
-    return _build_run({"id": None, "fence": None}, document, {host.name: host for host in fleet}, None, previous)
+    fleet_by_name = {host.name: host for host in fleet}
+    planned = _load_or_build_plan(store, fleet, settings, None, plan_hash)
+    _require_planned_hosts(planned, fleet_by_name, None)
+    before = _compare_with_previous(store.send("load_last_plan", scope=store.scope), planned)
+    store.send("save_plan", scope=store.scope, document=planned.as_document(), by=store.person.name)
+    begun = session.Begun(Run(mode, planned.hash), planned, _build_agenda(planned, fleet_by_name, None), before=before)
+    return begun if mode == "plan" else session.save(store, begun, session.State(time.time(), time.time()))
 
 
 def begin_rollout(
-    store: StoreClient,
-    fleet: t.Sequence[Host],
-    settings: Settings,
-    plan_hash: str,
-    lease_seconds: int,
-    read_only: bool,
-) -> dict[str, t.Any]:
+    store: StoreClient, fleet: t.Sequence[Host], settings: Settings, plan_hash: str, lease_seconds: int
+) -> session.Begun:
     """Plans, or resumes the rollout that is open, and takes the lease.
 
     :param plan_hash: the plan that is asked for, or ``''``.
     :param lease_seconds: without a sign of life for so long another run may take over.
-    :returns: what the steps of the run work by, see rollout_begin's documentation.
     :raises PlanError: it cannot be planned, or not as it was asked for.
     :raises StoreError: the store cannot be used, or another run has the lease.
     """
@@ -67,75 +67,67 @@ def begin_rollout(
     if last:
         owed = [] if current and not only_pending else pending_rollback.list_hosts(last, fleet_by_name, settings)
         if owed or only_pending:
-            return pending_rollback.resume(store, last, owed, lease_seconds, read_only)
-    document = _load_or_build_plan(store, fleet, settings, current, plan_hash)
-    _require_planned_hosts(document, fleet_by_name, current)
-    held: dict[str, t.Any] = {"id": None, "fence": None}
-    resumed = current is not None
-    if document["waves"] and not read_only:
-        held, current = session.open_rollout(store, document, current, lease_seconds)
-    return {**_build_run(held, document, fleet_by_name, current, None), "resumed": resumed}
-
-
-def _build_run(
-    held: t.Mapping[str, t.Any],
-    document: dict[str, t.Any],
-    fleet: t.Mapping[str, Host],
-    current: t.Mapping[str, t.Any] | None,
-    previous: t.Mapping[str, t.Any] | None,
-) -> dict[str, t.Any]:
-    outcomes = current["outcomes"] if current else {}
+            return pending_rollback.resume(store, last, owed, lease_seconds)
+    planned = _load_or_build_plan(store, fleet, settings, current, plan_hash)
+    _require_planned_hosts(planned, fleet_by_name, current)
+    run, resumed, now = Run("rollout", planned.hash), current is not None, time.time()
+    commands: list[Command] = []
+    if planned.waves and not store.read_only:
+        run, current, commands = session.open_rollout(store, planned, current, lease_seconds)
     gates = current["gates"] if current else []
-    stopped, rollout_id = (_find_stopped_waves(document, current), current["id"]) if current else (set(), None)
-    left = batches.build_agenda(document, fleet, outcomes, batches.list_passed_waves(gates), stopped, rollout_id)
-    return {
-        **held,
-        "mode": "rollout",
-        "resumed": current is not None,
-        "before": previous,
-        "began": time.time(),
-        "started": current["started"] if current else time.time(),
-        "hash": document["hash"],
-        "document": document,
-        **session.build_todo(left),
-        "soaking": batches.get_soak_starts(gates),
-        "pending": sorted(name for name, row in outcomes.items() if row["outcome"] == "rollback_pending"),
-    }
+    outcomes = current["outcomes"] if current else {}
+    begun = session.Begun(
+        run,
+        planned,
+        _build_agenda(planned, fleet_by_name, current),
+        sorted(name for name, row in outcomes.items() if row["outcome"] == "rollback_pending"),
+        resumed,
+    )
+    state = session.State(now, current["started"] if current else now, batches.get_soak_starts(gates))
+    return session.save(store, begun, state, commands)
 
 
-def _find_stopped_waves(document: t.Mapping[str, t.Any], rollout: t.Mapping[str, t.Any]) -> set[int]:
+def _build_agenda(
+    planned: plan.Plan, fleet: t.Mapping[str, Host], current: t.Mapping[str, t.Any] | None
+) -> list[batches.Batch]:
+    """:param current: the open rollout, None where it is only beginning."""
+    if current is None:
+        return batches.build_agenda(planned, fleet, {}, ())
+    passed = batches.list_passed_waves(current["gates"])
+    stopped = _find_stopped_waves(planned.outline, current)
+    return batches.build_agenda(planned, fleet, current["outcomes"], passed, stopped, current["id"])
+
+
+def _find_stopped_waves(outline: plan.Outline, rollout: t.Mapping[str, t.Any]) -> set[int]:
     """The waves that a slice has stopped, or in which more hosts failed than may: the run that found that has died
     before it could end the rollout.
     """
     stopped = {rollout["detail"]["wave"]} if session.is_stopped_by_slice(rollout) else set()
-    rows = {
-        name: outcome.load_outcome(name, row, document["hosts"][name]["cohort"])
-        for name, row in rollout["outcomes"].items()
-        if name in document["hosts"]
-    }
-    counts = budgets.count_outcomes(rows.values())
-    for number, wave in enumerate(document["waves"]):
-        known = [rows[name] for name in wave["hosts"] if name in rows]
+    counted = collections.Counter((row["wave"], row["cohort"], row["outcome"]) for row in rollout["outcomes"].values())
+    groups = [
+        {"wave": wave, "cohort": cohort, "outcome": outcome, "hosts": hosts}
+        for (wave, cohort, outcome), hosts in counted.items()
+    ]
+    for number in range(len(outline.waves)):
         # How large a batch was is not recorded.
-        totals = budgets.Totals(counts["rollout"], budgets.count_by_outcome(known), {}, counts["cohorts"])
-        if known and not budgets.assess_wave(document, number, totals, known, last=False).passed:
+        totals = budgets.Totals.from_groups(groups, number)
+        if totals.wave and not budgets.assess_wave(outline, number, totals, last=False).passed:
             stopped.add(number)
     return stopped
 
 
-def _compare_with_previous(
-    last: t.Mapping[str, t.Any] | None, document: t.Mapping[str, t.Any]
-) -> dict[str, t.Any] | None:
+def _compare_with_previous(last: t.Mapping[str, t.Any] | None, planned: plan.Plan) -> dict[str, t.Any] | None:
     """The plan before this one, and what has changed since; None where there is none that can be understood."""
     if last is None or last["document"].get("schema") != plan.SCHEMA:
         return None
-    changes = [dataclasses.asdict(change) for change in plan_diff.compare_plans(last["document"], document)]
-    return {"hash": last["document"]["hash"], "saved": last["saved"], "changes": changes}
+    before = plan.Plan.from_document(last["document"])
+    changes = [dataclasses.asdict(change) for change in plan_diff.compare_plans(before, planned)]
+    return {"hash": before.hash, "saved": last["saved"], "changes": changes}
 
 
 def _load_or_build_plan(
     store: StoreClient, fleet: t.Sequence[Host], settings: Settings, current: t.Any, wanted: str
-) -> dict[str, t.Any]:
+) -> plan.Plan:
     if current is not None:
         if wanted not in ("", current["plan_hash"]):
             raise PlanError(
@@ -143,17 +135,17 @@ def _load_or_build_plan(
                 "that one first (run the rollout without livepatch_plan_hash), or abort it (playbook abort)"
             )
         return session.load_plan(store, current["plan_hash"])
-    built = plan.build_plan(fleet, settings).as_document()
-    if wanted in ("", built["hash"]):
+    built = planning.build_plan(fleet, settings)
+    if wanted in ("", built.hash):
         return built
     document: dict[str, t.Any] | None = store.send("find_plan", plan_hash=wanted)
     if document is None:
         raise PlanError(
-            f"plan {wanted} is not in the store; the fleet as it is now gives plan {built['hash']}. Run playbook plan, "
+            f"plan {wanted} is not in the store; the fleet as it is now gives plan {built.hash}. Run playbook plan, "
             "and use the hash that it prints"
         )
     plan.validate_document(document)
-    return document
+    return plan.Plan.from_document(document)
 
 
 def _require_reachable(fleet: t.Sequence[Host], settings: Settings) -> None:
@@ -168,7 +160,7 @@ def _require_reachable(fleet: t.Sequence[Host], settings: Settings) -> None:
 
 
 def _require_planned_hosts(
-    document: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], rollout: t.Mapping[str, t.Any] | None
+    planned: plan.Plan, fleet: t.Mapping[str, Host], rollout: t.Mapping[str, t.Any] | None
 ) -> None:
     """A run that leaves planned hosts out would assess waves, and pass canaries, that it does not see: those that have
     something before them, be it their wave's gate.
@@ -176,20 +168,20 @@ def _require_planned_hosts(
     outcomes, gates = (rollout["outcomes"], rollout["gates"]) if rollout else ({}, [])
     passed = batches.list_passed_waves(gates)
     missing: list[str] = []
-    for number, wave in enumerate(document["waves"]):
+    for number, names in enumerate(planned.waves):
         unfinished: tuple[str, ...] = (BEGUN, "pending")
         if number not in passed:
             unfinished = (*unfinished, *outcome.SUCCESSFUL)
-        absent = [name for name in wave["hosts"] if name not in fleet]
+        absent = [name for name in names if name not in fleet]
         # One host at least has to be there to come to the gate.
-        without_hosts = number not in passed and len(absent) == len(wave["hosts"])
+        without_hosts = number not in passed and len(absent) == len(names)
         missing += [
             name for name in absent if without_hosts or outcomes.get(name, {}).get("outcome", "pending") in unfinished
         ]
     if missing:
         more = " and others" if len(missing) > 5 else ""
         raise PlanError(
-            f"the plan {document['hash'][:12]} has hosts that this run leaves out ({', '.join(missing[:5])}{more}), "
+            f"the plan {planned.hash[:12]} has hosts that this run leaves out ({', '.join(missing[:5])}{more}), "
             "canaries perhaps: run it without --limit, and with the livepatch_targets that it was made with. If they "
             "are gone for good, abort the rollout (playbook abort)"
         )

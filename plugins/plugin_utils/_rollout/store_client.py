@@ -25,8 +25,11 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store import disp
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_printable
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema, scratch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.person import Person, identify_person
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
+
+Command = dict[str, t.Any]
 
 _COORDINATOR = "livepatch_coordinator"
 _PATH = "livepatch_store_path"
@@ -88,17 +91,15 @@ class StoreClient:
     """Sends commands to the store.
 
     :param action: an action plugin whose task is delegated to the coordinator.
-    :param rollout: the rollout whose lease this run holds.
+    :param run: the one that holds the lease of a rollout.
     """
 
-    def __init__(
-        self, action: t.Any, task_vars: dict[str, t.Any], rollout: t.Mapping[str, t.Any] | None = None
-    ) -> None:
+    def __init__(self, action: t.Any, task_vars: dict[str, t.Any], run: Run | None = None) -> None:
         self._action = action
         self._vars = task_vars
-        self._rollout = rollout
-        self._location = locate(action, task_vars)
-        self.scope = self._location.scope
+        self._run = run
+        self.location = locate(action, task_vars)
+        self.scope = self.location.scope
 
     @functools.cached_property
     def person(self) -> Person:
@@ -106,35 +107,66 @@ class StoreClient:
         return identify_person(load_extra_vars(self._action._loader))
 
     def send(self, command: str, **arguments: t.Any) -> t.Any:
-        """Runs a command on the coordinator.
+        """Runs a command on the coordinator, and returns its result.
 
         :raises StoreError: it fails.
         """
+        return self.send_all(self.build(command, **arguments))[0]
+
+    def send_all(self, *commands: Command) -> list[t.Any]:
+        """Runs commands on the coordinator in one go, and returns the results. Either all are done, or none.
+
+        :raises StoreError: one fails.
+        """
         try:
-            if self._location.is_local:
+            if self.location.is_local:
                 # No module is needed.
-                store = Store(self._location.path, time.time, self._action._task.check_mode, self._location.group)
-                return dispatch.run_command(store, command, arguments)
-            return self._run_module(command, arguments)
+                store = Store(self.location.path, time.time, self.read_only, self.location.group)
+                return dispatch.run_commands(store, commands)
+            return self._run_module(commands)
         except LivepatchError as exc:
             raise StoreError(f"the store of the rollouts: {exc}", exc.result.get("holder")) from None
 
-    def _run_module(self, command: str, arguments: dict[str, t.Any]) -> t.Any:
-        place = {"path": self._location.path, "group": self._location.group}
-        result = self._action._execute_module(
-            module_name=_MODULE,
-            module_args={**place, "command": command, "arguments": arguments},
-            task_vars=self._vars,
-        )
-        if result.get("failed") or result.get("unreachable"):
-            where = self._location.coordinator
-            raise StoreError(f"the store of the rollouts on {where}: {result.get('msg')}", result.get("holder"))
-        return result["store"]
+    @staticmethod
+    def build(command: str, **arguments: t.Any) -> Command:
+        """A command for ``send_all``."""
+        return {"command": command, "arguments": arguments}
+
+    def build_fenced(self, command: str, **arguments: t.Any) -> Command:
+        """A command on the rollout whose lease this run holds."""
+        if self._run is None:
+            raise StoreError(f"{command}: no rollout is open")
+        return self.build(command, scope=self.scope, fence=self._run.fence, rollout=self._run.id, **arguments)
 
     def send_fenced(self, command: str, **arguments: t.Any) -> t.Any:
-        """Runs a command on the rollout whose lease this run holds."""
-        if self._rollout is None:
-            raise StoreError(f"{command}: no rollout is open")
-        return self.send(
-            command, scope=self.scope, fence=self._rollout["fence"], rollout=self._rollout["id"], **arguments
+        """Runs a command on the rollout whose lease this run holds, and returns its result."""
+        return self.send_all(self.build_fenced(command, **arguments))[0]
+
+    def send_own(self, run: Run, *commands: Command) -> list[t.Any]:
+        """Runs commands on what a run works by. Without a lease the run keeps that in a store which goes away with it,
+        in Ansible's own folder for the run on the control node, which all its workers have.
+
+        :raises StoreError: one fails.
+        """
+        if run.fence is not None:
+            return self.send_all(*commands)
+        try:
+            store = Store(scratch.find_path("run.sqlite3"), time.time, private=True)
+            return dispatch.run_commands(store, commands)
+        except LivepatchError as exc:
+            raise StoreError(f"what this run works by: {exc}") from None
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing is recorded: in check mode."""
+        return bool(self._action._task.check_mode)
+
+    def _run_module(self, commands: t.Sequence[Command]) -> list[t.Any]:
+        place = {"path": self.location.path, "group": self.location.group}
+        result = self._action._execute_module(
+            module_name=_MODULE, module_args={**place, "commands": list(commands)}, task_vars=self._vars
         )
+        if result.get("failed") or result.get("unreachable"):
+            where = self.location.coordinator
+            raise StoreError(f"the store of the rollouts on {where}: {result.get('msg')}", result.get("holder"))
+        return t.cast("list[t.Any]", result["store"])

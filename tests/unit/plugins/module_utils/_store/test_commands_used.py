@@ -26,9 +26,12 @@ def _calls() -> Iterator[Any]:
             if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
                 continue
             method = getattr(node.func, "attr", "")
-            if method in ("send", "send_fenced"):
+            if method in ("send", "send_fenced", "build", "build_fenced"):
                 given = {keyword.arg for keyword in node.keywords if keyword.arg}
-                yield node.args[0].value, given | ({"scope", "fence", "rollout"} if method == "send_fenced" else set())
+                yield (
+                    node.args[0].value,
+                    given | ({"scope", "fence", "rollout"} if method.endswith("fenced") else set()),
+                )
 
 
 def test_what_is_sent_is_a_command_with_its_arguments() -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
-from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch, sqlite
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch, schema, sqlite
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import Leased
+from tests.support.store import empty_plan, list_approvals, run_command, start_rollout
 
 _EVE = {"user": "eve", "machine": "m"}
 
@@ -33,7 +34,7 @@ def store(path: str) -> Store:
 def ours(store: Store) -> Any:
     """What the holder of the lease, and of a rollout, names in its calls."""
     fence = store.take_lease("s", _EVE, 100)["fence"]
-    return {"scope": "s", "fence": fence, "rollout": store.start_rollout("s", fence, "h")}
+    return {"scope": "s", "fence": fence, "rollout": start_rollout(store, "s", fence, "h")}
 
 
 #
@@ -51,7 +52,7 @@ def _overwritten(path: str) -> None:
 def _cut_off(path: str) -> None:
     store = Store(path, lambda: 1000.0)
     fence = store.take_lease("s", _EVE, 100)["fence"]
-    rollout = store.start_rollout("s", fence, "h")
+    rollout = start_rollout(store, "s", fence, "h")
     store.begin_hosts("s", fence, rollout, 0, [f"h{number}" for number in range(2000)])
     os.truncate(path, 8192)
 
@@ -71,11 +72,11 @@ def _of_schema(path: str, schema: int) -> None:
 
 
 def _of_a_later_version(path: str) -> None:
-    _of_schema(path, sqlite.SCHEMA + 1)
+    _of_schema(path, schema.SCHEMA + 1)
 
 
 def _of_an_earlier_version(path: str) -> None:
-    _of_schema(path, sqlite.SCHEMA - 1)
+    _of_schema(path, schema.OLDEST - 1)
 
 
 def _content(path: str) -> Any:
@@ -91,7 +92,7 @@ def _content(path: str) -> Any:
         (_overwritten, "is damaged.*move it away"),
         (_cut_off, "is damaged.*move it away"),
         (_of_something_else, "is the database of another program"),
-        (_of_a_later_version, r"later version of the collection \(schema 4\)"),
+        (_of_a_later_version, r"later version of the collection \(schema 5\)"),
         (_of_an_earlier_version, r"earlier version of the collection \(schema 2\)"),
         (os.mkdir, "is no regular file"),
     ],
@@ -186,12 +187,12 @@ def test_a_relative_path(tmp_path: Any, monkeypatch: Any) -> None:
         ("add_to_quarantine", {"entries": ["k"]}, "has no reason"),
         ("add_to_quarantine", {"entries": [{"kmp": ["k"], "reason": "r"}]}, "does not accept a value"),
         ("clear_quarantine", {"match": {}, "by": "eve", "reason": "r"}, "no entry of the quarantine is named"),
-        ("save_plan", {"scope": "s", "document": {"waves": []}}, "a plan has no hash"),
+        ("save_plan", {"scope": "s", "document": {"waves": [], "hosts": {}, "left_out": {}}}, "a plan has no hash"),
     ],
 )
 def test_a_call_that_makes_no_sense(store: Store, command: str, arguments: Any, told: str) -> None:
     with pytest.raises(BadOption, match=told):
-        dispatch.run_command(store, command, arguments)
+        run_command(store, command, arguments)
     assert store.show("s") == {"rollout": None, "lease": None, "halt": None, "quarantine": []}
 
 
@@ -208,7 +209,7 @@ def test_a_call_of_the_holder_that_makes_no_sense(
 ) -> None:
     before = store.show("s")
     with pytest.raises(BadOption, match=told):
-        dispatch.run_command(store, command, dict(arguments, **ours))
+        run_command(store, command, dict(arguments, **ours))
     assert store.show("s") == before, "all of a call, or nothing"
 
 
@@ -226,10 +227,10 @@ def test_only_rollouts_of_the_scope_are_written_to(
     store: Store, ours: Any, command: str, arguments: Any, whose: str
 ) -> None:
     fence = store.take_lease("t", _EVE, 100)["fence"]
-    other = store.start_rollout("t", fence, "h") if whose == "other" else "nobody's"
+    other = start_rollout(store, "t", fence, "h") if whose == "other" else "nobody's"
     before = store.show("t")
     with pytest.raises(BadOption, match="has no rollout"):
-        dispatch.run_command(store, command, dict(arguments, scope="s", fence=ours["fence"], rollout=other))
+        run_command(store, command, dict(arguments, scope="s", fence=ours["fence"], rollout=other))
     assert store.show("t") == before
 
 
@@ -237,12 +238,12 @@ def test_every_command_knows_what_its_arguments_are(store: Store) -> None:
     for command in dispatch.READING + dispatch.WRITING:
         parameters = dispatch.inspect.signature(getattr(store, command)).parameters.values()
         assert [one.name for one in parameters if one.annotation not in dispatch._KINDS] == []
-    called = {name for name in dir(Store) if not name.startswith("_")} - {"changed", "dry_run"}
+    called = {name for name in dir(Store) if not name.startswith("_")} - {"changed", "dry_run", "together"}
     assert called == set(dispatch.READING + dispatch.WRITING)
 
 
 def test_all_that_it_tells_is_json(store: Store, ours: Any) -> None:
-    store.save_plan("s", {"hash": "h"})
+    store.save_plan("s", empty_plan("h"))
     store.approve("h", None, "eve")
     store.halt("s", "r", "eve")
     store.add_to_quarantine([{"kmp": "k", "reason": "r"}])
@@ -252,7 +253,7 @@ def test_all_that_it_tells_is_json(store: Store, ours: Any) -> None:
         store.show("s"),
         store.take_lease("s", _EVE, 5, takeover=ours["fence"]),
         store.clear_quarantine({"kmp": "k"}, "eve", "r"),
-        store.list_approvals("h"),
+        list_approvals(store, "h"),
     ]
     assert json.loads(json.dumps(results)) == results
 

@@ -14,7 +14,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Bad
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import Leased, LeaseLost
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import NoSuchPlan
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.plans import NoSuchPlan
+from tests.support.store import empty_plan, list_approvals, run_command, start_rollout
 
 ME, OTHER = {"user": "eve", "machine": "m", "pid": 1}, {"user": "bob", "machine": "n", "pid": 2}
 
@@ -45,13 +46,13 @@ def store(path: str, clock: Clock) -> Store:
 def _begun(store: Store, scope: str = "s") -> Any:
     """The lease's number and the ID of a new rollout."""
     fence = store.take_lease(scope, ME, 100)["fence"]
-    return fence, store.start_rollout(scope, fence, "hash")
+    return fence, start_rollout(store, scope, fence, "hash")
 
 
 def test_what_is_not_there_reads_as_empty_and_is_not_made(store: Store, path: str) -> None:
     assert store.show("s") == {"rollout": None, "lease": None, "halt": None, "quarantine": []}
     assert store.get_halt("s") is None
-    assert store.list_approvals("x") == []
+    assert list_approvals(store, "x") == []
     with pytest.raises(NoSuchPlan):
         store.load_plan("x")
     assert not os.path.exists(path)
@@ -61,8 +62,8 @@ def test_the_last_plan_is_that_of_its_scope(store: Store, clock: Clock) -> None:
     assert store.load_last_plan("s") is None
     for number, scope in enumerate(("s", "s", "other")):
         clock.at = 1000.0 + number
-        store.save_plan(scope, {"hash": str(number)})
-    assert store.load_last_plan("s") == {"saved": 1001.0, "document": {"hash": "1"}}
+        store.save_plan(scope, empty_plan(str(number)))
+    assert store.load_last_plan("s") == {"saved": 1001.0, "document": empty_plan("1")}
     assert store.load_last_plan("nobody's") is None
 
 
@@ -228,7 +229,7 @@ def test_whoever_lost_the_lease_writes_nothing(store: Store, command: str, argum
 def test_one_open_rollout(store: Store) -> None:
     fence, rollout = _begun(store)
     with pytest.raises(BadOption):
-        store.start_rollout("s", fence, "hash")
+        start_rollout(store, "s", fence, "hash")
     store.set_status("s", fence, rollout, "soaking", {"until": 5})
     assert store.show("s")["rollout"]["ended"] is None
     store.set_status("s", fence, rollout, "done", {})
@@ -250,13 +251,6 @@ def test_a_new_status_returns_the_rollout_without_its_hosts(store: Store) -> Non
         assert told == shown
 
 
-def test_plans_stay_as_they_were_saved(store: Store) -> None:
-    store.save_plan("s", {"hash": "h", "waves": [1]})
-    store.save_plan("s", {"hash": "h", "waves": [2]})
-    assert store.load_plan("h") == store.find_plan("h") == {"hash": "h", "waves": [1]}
-    assert store.find_plan("another") is None
-
-
 def test_intent_results_and_totals(store: Store) -> None:
     fence, rollout = _begun(store)
     ours = {"scope": "s", "fence": fence, "rollout": rollout}
@@ -270,29 +264,26 @@ def test_intent_results_and_totals(store: Store) -> None:
         ],
         **ours,
     )
-    assert told == {
-        "rollout": {"done": 1, "failed": 1},
-        "cohorts": {"x": {"done": 1}, "y": {"failed": 1}},
-    }
+    assert told == [
+        {"wave": 1, "cohort": "x", "outcome": "done", "hosts": 1},
+        {"wave": 1, "cohort": "y", "outcome": "failed", "hosts": 1},
+    ]
     told = store.record_outcomes(outcomes=[{"host": "b", "outcome": "rolled_back", "cohort": "y"}], **ours)
-    assert told["rollout"] == {"done": 1, "rolled_back": 1}
+    assert {group["outcome"]: group["hosts"] for group in told} == {"done": 1, "rolled_back": 1}
     rows = store.show("s")["rollout"]["outcomes"]
     assert (rows["a"]["level"], rows["a"]["wave"]) == (3, 1)
     assert (rows["b"]["outcome"], rows["b"]["wave"]) == ("rolled_back", 1), "the wave stays"
 
 
-def test_a_host_was_tried_whatever_came_of_it(store: Store) -> None:
+def test_who_is_left_out_is_recorded_with_those_that_start_and_also_where_a_halt_keeps_them(store: Store) -> None:
     fence, rollout = _begun(store)
-    ours = {"scope": "s", "fence": fence, "rollout": rollout}
-    store.begin_hosts(wave=0, hosts=["begun"], **ours)
-    kinds = ("done", "unchanged", "failed", "rolled_back", "skipped", "pending")
-    store.record_outcomes(wave=0, outcomes=[{"host": kind, "outcome": kind, "cohort": "c"} for kind in kinds], **ours)
-    assert store.list_attempted(hosts=["begun", *kinds, "new"], **ours) == [
-        "done",
-        "unchanged",
-        "failed",
-        "rolled_back",
-    ]
+    ours = {"scope": "s", "fence": fence, "rollout": rollout, "wave": 1}
+    skipped = [{"host": "c", "outcome": "skipped", "cohort": "x"}]
+    assert store.begin_hosts(hosts=["a"], skipped=skipped, **ours)["go"]
+    store.halt("s", "r", "eve")
+    assert not store.begin_hosts(hosts=["b"], skipped=[dict(skipped[0], host="d")], **ours)["go"]
+    rows = store.show("s")["rollout"]["outcomes"]
+    assert {host: row["outcome"] for host, row in rows.items()} == {"a": "begun", "c": "skipped", "d": "skipped"}
 
 
 def test_gates_keep_their_wave(store: Store) -> None:
@@ -337,7 +328,7 @@ def test_an_open_rollout_is_given_up_only_if_nobody_runs_it(store: Store) -> Non
 
 def test_a_command_is_told_what_it_lacks(store: Store) -> None:
     with pytest.raises(BadOption, match="wrong arguments for the command get_halt"):
-        dispatch.run_command(store, "get_halt", {"scoop": "s"})
+        run_command(store, "get_halt", {"scoop": "s"})
     assert all(callable(getattr(store, name)) for name in dispatch.READING + dispatch.WRITING)
 
 
@@ -376,7 +367,7 @@ def test_a_free_lease_is_taken_from_nobody(store: Store) -> None:
 
 def test_who_takes_the_lease_gets_the_open_rollout(store: Store) -> None:
     assert store.take_lease("s", ME, 100) == {"fence": 1000, "rollout": None}
-    rollout = store.start_rollout("s", 1000, "hash")
+    rollout = start_rollout(store, "s", 1000, "hash")
     taken = store.take_lease("s", ME, 100, takeover=1000)
     assert (taken["fence"], taken["rollout"]["id"]) == (1001, rollout)
 
@@ -417,7 +408,7 @@ def test_a_host_that_begins_again_keeps_its_cohort(store: Store) -> None:
     row = store.show("s")["rollout"]["outcomes"]["a"]
     assert (row["outcome"], row["cohort"], row["wave"]) == ("begun", "c", 2)
     told = store.record_outcomes("s", fence, rollout, [{"host": "a", "outcome": "done"}])
-    assert told == {"rollout": {"done": 1}, "cohorts": {"c": {"done": 1}}}
+    assert told == [{"wave": 2, "cohort": "c", "outcome": "done", "hosts": 1}]
 
 
 def test_of_events_the_last_are_shown(store: Store) -> None:
@@ -467,7 +458,7 @@ def test_each_scope_has_its_own_rollout(store: Store) -> None:
 def test_one_that_ended_does_not_open_beside_another(store: Store) -> None:
     fence, first = _begun(store)
     store.set_status("s", fence, first, "failed", {})
-    store.start_rollout("s", fence, "hash")
+    start_rollout(store, "s", fence, "hash")
     with pytest.raises(BadOption, match="is open already"):
         store.set_status("s", fence, first, "running", {})
 
@@ -475,7 +466,7 @@ def test_one_that_ended_does_not_open_beside_another(store: Store) -> None:
 def test_of_two_that_ended_the_later_is_shown(store: Store) -> None:
     fence, first = _begun(store)
     store.set_status("s", fence, first, "done", {})
-    second = store.start_rollout("s", fence, "hash")
+    second = start_rollout(store, "s", fence, "hash")
     store.set_status("s", fence, second, "done", {})
     assert store.show("s")["rollout"]["id"] == second, "though both began in the same instant"
 
@@ -484,7 +475,7 @@ def test_approvals_stay_in_their_order(store: Store) -> None:
     store.approve("h", 1, "eve", expires=2000.0)
     store.approve("h", None, "bob", granted=False, reason="not tonight")
     keys = ("wave", "approver", "created_at", "expires", "granted", "reason")
-    assert [tuple(approval[key] for key in keys) for approval in store.list_approvals("h")] == [
+    assert [tuple(approval[key] for key in keys) for approval in list_approvals(store, "h")] == [
         (1, "eve", 1000.0, 2000.0, True, ""),
         (None, "bob", 1000.0, None, False, "not tonight"),
     ]
@@ -511,7 +502,7 @@ def test_the_same_approval_is_recorded_once(store: Store, between: Any, wave: An
     for other in between:
         store.approve(**dict({"plan_hash": "h", "approver": "eve"}, **other))
     assert store.approve("h", wave, "eve") == {"changed": changed}
-    assert len(store.list_approvals("h")) == 1 + len(between) + changed
+    assert len(list_approvals(store, "h")) == 1 + len(between) + changed
 
 
 @pytest.mark.parametrize(
@@ -519,7 +510,7 @@ def test_the_same_approval_is_recorded_once(store: Store, between: Any, wave: An
     [
         ("halt", {"scope": "s", "reason": "r", "by": "eve"}, True, False),
         ("resume", {"scope": "s", "by": "eve"}, False, False),
-        ("save_plan", {"scope": "s", "document": {"hash": "h"}}, True, False),
+        ("save_plan", {"scope": "s", "document": empty_plan("h")}, True, False),
         ("add_to_quarantine", {"entries": [{"host": "h", "reason": "r"}]}, True, False),
         ("clear_quarantine", {"match": {"host": "h"}, "by": "eve", "reason": "r"}, False, False),
         ("abort", {"scope": "s", "reason": "r", "by": "eve"}, False, False),
@@ -530,7 +521,7 @@ def test_the_same_approval_is_recorded_once(store: Store, between: Any, wave: An
 def test_what_changes_nothing_says_so(path: str, command: str, arguments: Any, first: bool, second: bool) -> None:
     for expected in (first, second):
         store = Store(path, lambda: 1000.0)
-        dispatch.run_command(store, command, arguments)
+        run_command(store, command, arguments)
         assert store.changed is expected
 
 
@@ -553,9 +544,9 @@ def test_a_dry_run_tells_what_would_change_and_changes_nothing(
     with open(path, "rb") as file:
         before = file.read()
     dry = Store(path, lambda: 1000.0, dry_run=True)
-    assert dispatch.run_command(dry, command, arguments) == result
+    assert run_command(dry, command, arguments) == result
     assert dry.changed is bool(result and (result == 1 or result["changed"]))
-    assert dispatch.run_command(dry, "save_plan", {"scope": "s", "document": {"hash": "h"}}) is None
+    assert run_command(dry, "save_plan", {"scope": "s", "document": empty_plan("h")}) is None
     with open(path, "rb") as file:
         assert file.read() == before
 

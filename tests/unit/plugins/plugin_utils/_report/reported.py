@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.status import Row
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan, plan_diff
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan_diff, planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
@@ -52,12 +52,10 @@ def planned() -> dict[str, t.Any]:
     names = [f"web{number}" for number in range(1, 6)]
     fleet = [Host(name, "unpatched", "", "6.4.0-default", "ab" * 20, "x86_64", "default", None, KMP) for name in names]
     lost = Host(HOSTILE, "unknown", f"unreachable: {HOSTILE}")
-    made = plan.build_plan([*fleet, lost], Settings(waves=("1",))).as_document()
-    earlier = plan.build_plan(
-        [*fleet[:4], dataclasses.replace(fleet[4], name=f"x{HOSTILE}")], Settings(waves=())
-    ).as_document()
+    made = planning.build_plan([*fleet, lost], Settings(waves=("1",)))
+    earlier = planning.build_plan([*fleet[:4], dataclasses.replace(fleet[4], name=f"x{HOSTILE}")], Settings(waves=()))
     changes = [dataclasses.asdict(one) for one in plan_diff.compare_plans(earlier, made)]
-    before = {"hash": earlier["hash"], "saved": MADE - 86400, "changes": changes}
+    before = {"hash": earlier.hash, "saved": MADE - 86400, "changes": changes}
     rows = [*(row(name, "unpatched") for name in names), Row(HOSTILE, "unknown", f"unreachable: {HOSTILE}")]
     return document.build_plan(rows, made, before, MADE, "default")
 
@@ -65,9 +63,9 @@ def planned() -> dict[str, t.Any]:
 def rollout() -> dict[str, t.Any]:
     names = [f"web{number}" for number in range(1, 6)]
     fleet = [Host(name, "unpatched", "", "6.4.0-default", "ab" * 20, "x86_64", "default", None, KMP) for name in names]
-    planned = plan.build_plan(fleet, Settings(waves=("1",))).as_document()
+    planned = planning.build_plan(fleet, Settings(waves=("1",)))
     outcomes = [Outcome(name, "done", "patched", "patched", 3, KMP, float(at)) for at, name in enumerate(names)]
-    failed = planned["waves"][1]["hosts"][0]
+    failed = planned.waves[1][0]
     outcomes[names.index(failed)] = Outcome(failed, "failed", HOSTILE, "unpatched")
     measured = [{"verdict": "pass", "text": "0.01", "request": "sum(rate(errors[5m]))", "value": 0.01, "at": MADE}]
     shown = {

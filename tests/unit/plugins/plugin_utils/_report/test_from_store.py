@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import from_store
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
 from tests.unit.plugins.plugin_utils._report.reported import KMP, MADE
@@ -17,7 +17,7 @@ from tests.unit.plugins.plugin_utils._report.reported import KMP, MADE
 FLEET = [
     Host(f"web{n}", "unpatched", "", "6.4.0-default", "ab" * 20, "x86_64", "default", None, KMP) for n in (1, 2, 3)
 ]
-PLAN = plan.build_plan(FLEET, Settings(waves=())).as_document()
+PLAN = planning.build_plan(FLEET, Settings(waves=())).as_document()
 DONE = {"outcome": "done", "reason": "patched", "state": "patched", "level": 3, "kmp": KMP, "seconds": 1.5}
 
 

@@ -23,8 +23,7 @@ class Told:
     def __init__(self, redraws: bool = False) -> None:
         self.now = 0.0
         self._progress = Progress(lambda: self.now, redraws)
-        waves = [{"kind": "canaries", "hosts": ["web1"]}, {"kind": "wave", "hosts": [f"web{n}" for n in range(2, 14)]}]
-        self.of("rollout_begin", rollout={"document": {"waves": waves}, "batches": [{}, {}]})
+        self.of("rollout_begin", sizes=[1, 12])
 
     def of(
         self, action: str, host: str = "web1", step: str | None = None, kind: str = "ok", **data: t.Any
@@ -42,7 +41,7 @@ class Told:
         return self._progress.format_batch()
 
     def turn(self, wave: int, *hosts: str) -> list[str]:
-        return self.of("rollout_admit", go=True, wave=wave, start=list(hosts))
+        return self.of("rollout_admit", go=True, wave_name=("canaries", "wave 1")[wave], start=list(hosts))
 
     def ended(self, host: str, seconds: float | None = 1.5, **job: t.Any) -> list[str]:
         job = {"failed": False, "transition": {"seconds": seconds}, **job}

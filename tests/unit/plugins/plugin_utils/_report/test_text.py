@@ -11,7 +11,7 @@ import dataclasses
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets, plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
@@ -105,8 +105,8 @@ def test_a_verdict_stands_below_the_table_and_why_it_stopped_in_the_error(
 
 def test_waves_have_the_names_that_their_gates_show() -> None:
     fleet = [dataclasses.replace(WELL, name=name, build_id=name[0]) for name in ("a1", "a2", "a3", "b1")]
-    made = plan.build_plan(fleet, Settings(waves=("1",))).as_document()
-    names = [budgets.format_wave_name(made, number) for number in range(4)]
+    made = planning.build_plan(fleet, Settings(waves=("1",)))
+    names = [made.outline.name_wave(number) for number in range(4)]
     assert names == ["canaries", "wave 1", "wave 2", "single hosts"]
     labels = [line[:24].strip() for line in text.format_plan(made)[1:5]]
     assert labels == ["wave 0 (canaries)", "wave 1", "wave 2", "wave 3 (single hosts)"]
@@ -133,7 +133,7 @@ def test_who_waits_as_planned_ends_well():
 
 def test_a_large_wave_is_told_by_its_size():
     fleet = [dataclasses.replace(WELL, name=f"web{number:03}") for number in range(200)]
-    lines = text.format_plan(plan.build_plan(fleet, Settings(waves=())).as_document())
+    lines = text.format_plan(planning.build_plan(fleet, Settings(waves=())))
     assert len(lines) == 4
     assert lines[2].endswith("and 187 more")
     assert lines[3].startswith("Plan ")

@@ -11,6 +11,9 @@ import typing as t
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
+from tests.support.plans import KMP, RUN, make_plan, make_step
 
 OPTIONS = {
     "approval": [],
@@ -20,38 +23,42 @@ OPTIONS = {
     "slices": 0,
     "approver_not_starter": False,
 }
-KMP = "kernel-livepatch-6_4-3-1.2"
+ROW = {"wave": 1, "build_id": "aa", "boot_id": "1", "kmp": KMP, "level": None, "why": None}
+PLAN = make_plan(("a1", "b1"), ("a2", "b2", "a3"), max_in_flight=9)
 
 
 class FakeStore:
     """A store with these rows, and what was written to it."""
 
-    def __init__(self, quarantine: t.Sequence[dict[str, t.Any]] = (), tried: t.Sequence[str] = ("a1", "b1")) -> None:
-        self._answers = {"list_quarantine": list(quarantine), "list_approvals": [], "list_attempted": list(tried)}
+    def __init__(
+        self, quarantine: t.Sequence[dict[str, t.Any]] = (), tried: t.Sequence[str] = "ab", read_only: bool = False
+    ) -> None:
+        self.stored = {"quarantine": list(quarantine), "attempted": list(tried), "approvals": [], "starters": []}
+        self.read_only = read_only
         self.written: dict[str, t.Any] = {}
 
-    def send(self, command: str, **_arguments: t.Any) -> t.Any:
-        return self._answers[command]
+    def build(self, command: str, **arguments: t.Any) -> t.Any:
+        return command, arguments
+
+    def send_own(self, run: Run, *commands: t.Any) -> list[t.Any]:
+        ((command, arguments),) = commands
+        assert (command, run) == ("load_hosts", RUN)
+        return [{"planned": {name: {**ROW, "cohort": name[0]} for name in arguments["hosts"]}, "outcomes": {}}]
 
     def send_fenced(self, command: str, **arguments: t.Any) -> t.Any:
         self.written[command] = arguments
-        return {"begin_hosts": {"go": True, "halt": None}, "list_attempted": self._answers["list_attempted"]}.get(
-            command
-        )
+        return {"go": True, "halt": None}
 
 
 def admit(
-    store: FakeStore, *starts: str, in_flight: bool = False, read_only: bool = False, **options: t.Any
+    store: FakeStore,
+    *starts: str,
+    in_flight: bool = False,
+    changed: dict[str, str] | None = None,
+    **options: t.Any,
 ) -> dict[str, t.Any]:
-    document = {
-        "settings": {"max_in_flight": 9},
-        "cohorts": [{"id": cohort, "target": f"t-{cohort}"} for cohort in "ab"],
-        "hosts": {name: {"cohort": name[0], "kmp": KMP, "build_id": "aa"} for name in ("a1", "b1", "a2", "b2")},
-        "waves": [{"kind": "canaries", "hosts": ["a1", "b1"]}, {"kind": "wave", "hosts": ["a2", "b2"]}],
-    }
-    rollout = {"id": "r", "fence": 1, "hash": "h", "document": document, "changed": {}}
-    batch = {"wave": 1, "starts": list(starts), "in_flight": in_flight, "untouched": False}
-    return admission.admit_batch(t.cast(t.Any, store), rollout, batch, {**OPTIONS, **options}, read_only)
+    step = make_step(PLAN, Batch(1, starts, starts, True, in_flight=in_flight, changed=changed or {}))
+    return admission.admit_batch(t.cast(t.Any, store), step, store.stored, {**OPTIONS, **options})
 
 
 def test_each_host_gets_what_was_planned_for_it() -> None:
@@ -61,11 +68,21 @@ def test_each_host_gets_what_was_planned_for_it() -> None:
 
 
 def test_where_no_canary_of_its_cohort_was_patched_a_host_waits_for_the_next_plan() -> None:
-    store = FakeStore(tried=["b1"])
+    store = FakeStore(tried=["b"])
     assert admit(store, "a2", "b2")["start"] == ["b2"]
-    (left,) = store.written["record_outcomes"]["outcomes"]
+    (left,) = store.written["begin_hosts"]["skipped"]
     assert (left["host"], left["outcome"]) == ("a2", "skipped")
     assert "no canary of its cohort was patched" in left["reason"]
+
+
+def test_a_host_that_has_changed_is_recorded_when_its_wave_starts() -> None:
+    store = FakeStore()
+    assert admit(store, "a2", changed={"b2": "it runs another boot"})["start"] == ["a2"]
+    (left,) = store.written["begin_hosts"]["skipped"]
+    assert (left["host"], left["outcome"], left["cohort"]) == ("b2", "skipped", "b")
+    waiting = FakeStore()
+    assert not admit(waiting, "a2", changed={"b2": "it runs another boot"}, approval=["all"])["go"]
+    assert set(waiting.written) == {"set_status"}, "until then it may be again what was planned"
 
 
 @pytest.mark.parametrize("entry", [{"kmp": KMP, "cohort": "t-a"}, {"kmp": KMP}, {"host": "a2"}])
@@ -75,7 +92,7 @@ def test_a_host_in_flight_finishes_whatever_has_been_barred_since(entry: dict[st
     admitted = admit(FakeStore(barred, tried=[]), "a2", in_flight=True, approval=["all"])
     assert (admitted["go"], admitted["start"]) == (True, ["a2"])
     assert admitted["expect"]["a2"]["begun"] is True, "and nothing new is begun"
-    admitted = admit(FakeStore(), "a2", in_flight=True, read_only=True)
+    admitted = admit(FakeStore(read_only=True), "a2", in_flight=True)
     assert admitted["expect"]["a2"]["begun"] is False, "check mode tells what would be done"
 
 

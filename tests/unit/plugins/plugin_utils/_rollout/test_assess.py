@@ -12,11 +12,15 @@ import typing as t
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import assess, schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
+from tests.support.plans import RUN, make_plan, make_step
 
 # By host: what was planned for it
 PLANNED = {"a1": "kernel-livepatch-6_4-3-1.2", "b1": "kernel-livepatch-6_4_1-default-2-1.1"}
+ROW = {"wave": 0, "build_id": "aa", "boot_id": "1", "level": None, "why": None}
 VARIABLES = {"a1": {"livepatch_policy": {"kmp_version": "3", "min_age": 7}, "livepatch_lock_timeout": "9"}}
 
 
@@ -28,29 +32,32 @@ class FakeStore:
     def __init__(self, rows: t.Sequence[Outcome]) -> None:
         self._outcomes = {row.host: dataclasses.asdict(row) for row in rows}
 
-    def send(self, command: str, **_arguments: t.Any) -> t.Any:
-        return {"show": {"rollout": {"outcomes": self._outcomes}}}.get(command)
+    read_only = False
 
-    def send_fenced(self, command: str, **_arguments: t.Any) -> t.Any:
-        return {"record_outcomes": {}}.get(command)
+    def build(self, command: str, **_arguments: t.Any) -> str:
+        return command
+
+    build_fenced = build
+
+    def send_own(self, run: Run, *commands: str) -> list[t.Any]:
+        assert (commands, run) == (("load_hosts",), RUN)
+        planned = {name: {**ROW, "cohort": name[0], "kmp": kmp} for name, kmp in PLANNED.items()}
+        return [{"planned": planned, "outcomes": self._outcomes}]
+
+    def send_all(self, *commands: str) -> list[t.Any]:
+        return [None for _command in commands]
 
 
 def assess_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "cohort") -> dict[str, t.Any]:
     """The assessment of the canaries in their last batch; where some have failed it does not pass."""
     rows = [
-        Outcome(name, "failed" if name in failed else "done", "", "patched", kmp=kmp, applied=True, cohort=name)
+        Outcome(name, "failed" if name in failed else "done", "", "patched", kmp=kmp, applied=True, cohort=name[0])
         for name, kmp in PLANNED.items()
     ]
     assessment: dict[str, t.Any] = {"wave": 0, "passed": not failed, "last": True, "verdict": "pass"}
-    assessment.update(held=None, halted=None, barred=list(failed), soak={"probes": [], "until": None})
-    document = {
-        "settings": {"halt_scope": scope, "budgets": {"wave": 0}},
-        "cohorts": [{"id": name, "kmp": kmp, "target": name} for name, kmp in PLANNED.items()],
-        "hosts": {name: {"cohort": name, "kmp": kmp} for name, kmp in PLANNED.items()},
-        "waves": [{"kind": "canaries", "hosts": list(PLANNED)}],
-    }
-    rollout = {"id": "r", "hash": "h", "fence": 1, "started": 0.0, "document": document}
-    gate = GateInput(t.cast(t.Any, FakeStore(rows)), rollout, {"wave": 0, "hosts": list(batch)}, False)
+    assessment.update(held=None, halted=None, barred=[name[0] for name in failed], soak={"probes": [], "until": None})
+    plan = make_plan(tuple(PLANNED), kmps={name[0]: kmp for name, kmp in PLANNED.items()}, scope=scope)
+    gate = GateInput(t.cast(t.Any, FakeStore(rows)), make_step(plan, Batch(0, batch, (), True)))
     return assess.assess_wave(gate, assessment, [], {}, lambda names: {name: VARIABLES.get(name, {}) for name in names})
 
 
@@ -79,7 +86,7 @@ def test_where_it_does_not_pass_those_canaries_are_rolled_back_that_the_failure_
 def test_each_host_of_the_wave_is_asked_again_in_the_soak(batch: list[str]) -> None:
     """Those of earlier batches too, by the hosts of the last one, each its share."""
     names = [f"h{number}" for number in range(10)]
-    gate = GateInput(t.cast(t.Any, None), {}, {"wave": 0, "hosts": batch}, False)
+    gate = GateInput(t.cast(t.Any, None), make_step(make_plan(names), Batch(0, tuple(batch), (), True)))
     for members in (names, names[:3], []):
         shares = gate.share_out([{"host": name} for name in members])
         assert sorted(member["host"] for share in shares.values() for member in share) == sorted(members)

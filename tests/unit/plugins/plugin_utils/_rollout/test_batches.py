@@ -11,25 +11,22 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from tests.support.plans import make_plan
 
 WAVES = (("a1", "b1"), ("a2", "b2", "a3"), ("b3",))
+PLAN = make_plan(*WAVES, kmps={"a": "k-3-1", "b": "k-3-1"}, max_in_flight=2)
 FLEET = {name: Host(name, "unpatched", "", build_id="aa", boot_id="1", kmp="k-3-1") for wave in WAVES for name in wave}
 # As it tells after something was begun on it
 BEGUN = {name: dataclasses.replace(host, rollout="r") for name, host in FLEET.items()}
-DOCUMENT = {
-    "hash": "h",
-    "settings": {"max_in_flight": 2},
-    "waves": [{"kind": "wave", "hosts": list(wave)} for wave in WAVES],
-    "hosts": {name: {"build_id": "aa", "boot_id": "1", "kmp": "k-3-1"} for name in FLEET},
-}
 
 
 def left(
     recorded: dict[str, str] | None = None, passed: t.Collection[int] = (), **fleet: Host
 ) -> tuple[list[tuple[int, tuple[str, ...], tuple[str, ...], bool]], dict[str, str]]:
     rows = {name: {"outcome": kind} for name, kind in (recorded or {}).items()}
-    made = batches.build_agenda(DOCUMENT, {**FLEET, **fleet}, rows, passed, rollout="r")
-    return [(one.wave, one.hosts, one.starts, one.last) for one in made.batches], made.changed
+    made = batches.build_agenda(PLAN, {**FLEET, **fleet}, rows, passed, rollout="r")
+    changed = {name: why for one in made for name, why in one.changed.items()}
+    return [(one.wave, one.hosts, one.starts, one.last) for one in made], changed
 
 
 def test_a_new_plan_is_done_in_batches() -> None:
@@ -56,20 +53,20 @@ def test_who_was_recorded_and_never_started_is_not_in_flight() -> None:
     """The run died after it had recorded its batch: the host tells of nothing that was done by this rollout."""
     begun = {"a2": {"outcome": "begun"}, "b2": {"outcome": "begun"}}
     fleet = {**FLEET, "b2": BEGUN["b2"]}
-    made = batches.build_agenda(DOCUMENT, fleet, begun, {0}, rollout="r").batches
+    made = batches.build_agenda(PLAN, fleet, begun, {0}, rollout="r")
     assert [(one.hosts, one.in_flight) for one in made if one.wave == 1] == [(("b2",), True), (("a2", "a3"), False)]
-    stopped = batches.build_agenda(DOCUMENT, fleet, begun, {0}, {1}, "r").batches
+    stopped = batches.build_agenda(PLAN, fleet, begun, {0}, {1}, "r")
     assert [one.starts for one in stopped if one.wave == 1] == [("b2",)]
-    share = batches.build_slice_agenda(DOCUMENT, 1, fleet, begun, 1, "r").batches
+    share, _changed = batches.build_slice_agenda(PLAN, 1, fleet, begun, 1, "r")
     assert [(one.hosts, one.in_flight) for one in share] == [(("b2",), True), (("a2", "a3"), False)]
     away = Host("a2", "unknown", "unreachable: it does not answer")
-    made = batches.build_agenda(DOCUMENT, {**FLEET, "a2": away}, begun, {0}, rollout="r").batches
+    made = batches.build_agenda(PLAN, {**FLEET, "a2": away}, begun, {0}, rollout="r")
     assert (made[0].hosts, made[0].in_flight) == (("a2",), True), "nobody knows"
 
 
 def test_what_another_rollout_of_the_same_plan_has_begun_is_not_in_flight() -> None:
     begun = {"a2": {"outcome": "begun"}}
-    made = batches.build_agenda(DOCUMENT, {**FLEET, "a2": BEGUN["a2"]}, begun, {0}, rollout="s").batches
+    made = batches.build_agenda(PLAN, {**FLEET, "a2": BEGUN["a2"]}, begun, {0}, rollout="s")
     assert not any(one.in_flight for one in made)
 
 
@@ -100,6 +97,13 @@ def test_a_host_that_is_another_one_by_now_is_left_for_the_next_plan() -> None:
     assert [starts for _wave, _hosts, starts, _last in made] == [("a1",), ("a3",), ()]
 
 
+def test_a_host_that_has_changed_is_recorded_with_its_own_wave() -> None:
+    """The batch of an earlier wave may start long before: until its own wave it may be again what was planned."""
+    away = {name: Host(name, "unknown", "unreachable: it does not answer") for name in ("a2", "b3")}
+    made = batches.build_agenda(PLAN, {**FLEET, **away}, {}, (), rollout="r")
+    assert [(one.wave, list(one.changed)) for one in made] == [(0, []), (1, ["a2"]), (2, ["b3"])]
+
+
 def test_who_was_in_flight_is_asked_whatever_it_is_now() -> None:
     made, changed = left({"b1": "begun"}, b1=Host("b1", "crashed", "", build_id="aa", boot_id="2", rollout="r"))
     assert changed == {}
@@ -120,43 +124,43 @@ def test_only_the_rollouts_own_records_pass_a_wave() -> None:
 
 def test_a_wave_is_untouched_until_something_of_any_of_its_hosts_is_recorded() -> None:
     rows = {"a1": {"outcome": "done"}, "a3": {"outcome": "begun"}}
-    made = batches.build_agenda(DOCUMENT, {**FLEET, "a3": BEGUN["a3"]}, rows, (), rollout="r").batches
+    made = batches.build_agenda(PLAN, {**FLEET, "a3": BEGUN["a3"]}, rows, (), rollout="r")
     assert [(one.wave, one.untouched) for one in made] == [(0, False), (1, False), (1, False), (2, True)]
 
 
 def test_in_a_wave_that_was_stopped_who_was_in_flight_is_verified_and_nobody_started() -> None:
     rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "begun"}}
-    made = batches.build_agenda(DOCUMENT, {**FLEET, "b2": BEGUN["b2"]}, rows, {0}, {1}, "r").batches
+    made = batches.build_agenda(PLAN, {**FLEET, "b2": BEGUN["b2"]}, rows, {0}, {1}, "r")
     assert [(one.wave, one.starts, one.last) for one in made] == [(1, ("b2",), True), (2, ("b3",), True)]
     # It was to go, and the halt came before
     rows = {"a2": {"outcome": "failed"}, "b2": {"outcome": "pending"}}
-    made = batches.build_agenda(DOCUMENT, FLEET, rows, {0}, {1}, "r").batches
+    made = batches.build_agenda(PLAN, FLEET, rows, {0}, {1}, "r")
     assert (made[0].starts, made[0].last) == ((), True)
 
 
 def test_a_slice_has_its_hosts_of_the_wave_and_never_the_gate() -> None:
     ours = {name: FLEET[name] for name in ("a1", "a2", "a3", "b3")}
-    made = batches.build_slice_agenda(DOCUMENT, 1, {**ours, "a3": BEGUN["a3"]}, {"a3": {"outcome": "begun"}}, 2, "r")
-    assert [(one.hosts, one.starts, one.last) for one in made.batches] == [
+    begun = {"a3": {"outcome": "begun"}}
+    made, _changed = batches.build_slice_agenda(PLAN, 1, {**ours, "a3": BEGUN["a3"]}, begun, 2, "r")
+    assert [(one.hosts, one.starts, one.last) for one in made] == [
         (("a3",), ("a3",), False),
         (("a2",), ("a2",), False),
     ]
-    assert batches.build_slice_agenda(DOCUMENT, 1, {"b3": FLEET["b3"]}, {}, 2, None).batches == ()
+    assert batches.build_slice_agenda(PLAN, 1, {"b3": FLEET["b3"]}, {}, 2, None) == ([], {})
 
 
 def test_slices_share_what_may_be_in_flight() -> None:
-    document = {**DOCUMENT, "settings": {"max_in_flight": 5}}
-    made = {slices: batches.build_slice_agenda(document, 1, FLEET, {}, slices, None).batches for slices in (1, 2, 9)}
+    larger = make_plan(*WAVES, kmps={"a": "k-3-1", "b": "k-3-1"}, max_in_flight=5)
+    made = {slices: batches.build_slice_agenda(larger, 1, FLEET, {}, slices, None)[0] for slices in (1, 2, 9)}
     sizes = {slices: [len(one.hosts) for one in some] for slices, some in made.items()}
     assert sizes == {1: [3], 2: [2, 1], 9: [1, 1, 1]}
 
 
 def test_a_slice_leaves_a_host_that_is_another_one_by_now() -> None:
     rebooted = Host("a2", "unpatched", "", build_id="aa", boot_id="2")
-    made = batches.build_slice_agenda(DOCUMENT, 1, {**FLEET, "a2": rebooted}, {}, 1, None)
-    assert list(made.changed) == ["a2"]
-    assert [one.hosts for one in made.batches] == [("b2", "a3")]
-    document = {"hosts": {"a2": {"cohort": "c"}}}
-    (skipped,) = batches.build_skipped_rows(document, made.changed)
+    made, changed = batches.build_slice_agenda(PLAN, 1, {**FLEET, "a2": rebooted}, {}, 1, None)
+    assert list(changed) == ["a2"]
+    assert [one.hosts for one in made] == [("b2", "a3")]
+    (skipped,) = batches.build_skipped_rows(changed, {"a2": "c"})
     assert (skipped["host"], skipped["outcome"], skipped["cohort"]) == ("a2", "skipped", "c")
     assert "another boot" in skipped["reason"]

@@ -12,23 +12,15 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import budgets
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Outline
+from tests.support.plans import make_plan
 
-NONE: dict[str, t.Any] = dict.fromkeys(("batch", "wave", "cohort", "rollout", "lost", "unreachable"))
 
-
-def document(scope: str = "rollout", **budgets: str) -> dict[str, t.Any]:
+def document(scope: str = "rollout", kmps: dict[str, str] | None = None, **budgets: str) -> Outline:
     """Two cohorts, a of 50 hosts and b of 50, their canaries, and waves of 10 and 88."""
     names = [f"{cohort}{number}" for number in range(50) for cohort in "ab"]
-    return {
-        "settings": {"halt_scope": scope, "budgets": {**NONE, "wave": "0", "lost": "0", **budgets}},
-        "cohorts": [{"id": cohort, "kmp": f"klp-{cohort}", "hosts": 50} for cohort in "ab"],
-        "hosts": {name: {"cohort": name[0]} for name in names},
-        "waves": [
-            {"kind": "canaries", "hosts": names[:2]},
-            {"kind": "wave", "hosts": names[2:12]},
-            {"kind": "wave", "hosts": names[12:]},
-        ],
-    }
+    kmps = kmps or {"a": "klp-a-1-1", "b": "klp-b-1-1"}
+    return make_plan(names[:2], names[2:12], names[12:], kmps=kmps, scope=scope, **budgets).outline
 
 
 def rows(*kinds: str, start: int = 0) -> list[Outcome]:
@@ -37,21 +29,16 @@ def rows(*kinds: str, start: int = 0) -> list[Outcome]:
 
 
 def judge(
-    given: dict[str, t.Any],
+    given: Outline,
     wave: int,
     now: list[Outcome],
     before: t.Sequence[Outcome] = (),
     last: bool = True,
     **more: t.Any,
 ) -> budgets.WaveAssessment:
-    everything = budgets.count_outcomes([*before, *now])
-    totals = budgets.Totals(
-        everything["rollout"],
-        budgets.count_by_outcome(now),
-        budgets.count_by_outcome(more.get("batch", now)),
-        everything["cohorts"],
-    )
-    return budgets.assess_wave(given, wave, totals, now, last, more.get("check_mode", False))
+    groups = [*budgets.group_outcomes(before, wave - 1), *budgets.group_outcomes(now, wave)]
+    totals = budgets.Totals.from_groups(groups, wave, budgets.count_by_outcome(more.get("batch", now)))
+    return budgets.assess_wave(given, wave, totals, last, more.get("check_mode", False))
 
 
 @pytest.mark.parametrize(
@@ -139,8 +126,7 @@ def test_the_rollouts_own_budgets_hold_whatever_the_scope(budgets: dict[str, str
 
 
 def test_with_the_same_kmp_all_cohorts_of_it_are_reached() -> None:
-    given = document("kmp")
-    given["cohorts"][1]["kmp"] = "klp-a"
+    given = document("kmp", {"a": "klp-a-1-1", "b": "klp-a-1-1"})
     told = judge(given, 0, rows("failed", "done"))
     assert (told.passed, told.barred) == (False, ("a", "b")), "nobody is left"
 
@@ -157,3 +143,12 @@ def test_a_later_wave_stops_all_whatever_the_scope() -> None:
 def test_in_check_mode_what_would_be_patched_passes() -> None:
     assert judge(document(), 0, rows("pending", "pending"), check_mode=True).passed is True
     assert judge(document(), 0, rows("pending", "failed"), check_mode=True).passed is False
+    waits = [Outcome(f"a{number}", "pending", "", "") for number in range(10)]
+    assert judge(document(), 2, waits, check_mode=True).passed is True, "of a wave of several batches the last one too"
+
+
+def test_hosts_of_a_wave_without_an_outcome_are_pending() -> None:
+    groups = budgets.group_outcomes(rows("done", "failed", "begun", "pending"), 1)
+    totals = budgets.Totals.from_groups([*groups, {"wave": 0, "cohort": "a", "outcome": "done", "hosts": 7}], 1)
+    assert totals.count_wave(10) == {"done": 1, "failed": 1, "pending": 8}
+    assert totals.rollout["done"] == 8

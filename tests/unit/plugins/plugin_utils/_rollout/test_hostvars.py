@@ -20,13 +20,6 @@ def test_answers_registered_by_another_name_are_missed() -> None:
     hostvars.require_gathered({"web1": {"__livepatch_host": {}}, "web2": {}})
 
 
-def test_a_batch_of_another_run_is_refused() -> None:
-    rollout = {"batches": [{"hosts": ["web1", "web2"]}, {"hosts": ["web3"]}]}
-    assert hostvars.find_batch(rollout, {"ansible_play_batch": ["web3"]}) == {"hosts": ["web3"]}
-    with pytest.raises(PlanError, match="the option rollout is another run's"):
-        hostvars.find_batch(rollout, {"ansible_play_batch": ["web4"]})
-
-
 def test_results_of_a_loop_are_by_the_host_that_was_asked() -> None:
     results = [
         {"__livepatch_member": hostvars.build_member("web1", {}), "changed": False},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import json
 import random
 import time
 import typing as t
@@ -18,7 +19,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan, planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host, parse_host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
 from tests.support import answers
@@ -44,11 +45,11 @@ def settings(waves: t.Sequence[t.Any] = SIZES, **options: t.Any) -> Settings:
 
 
 def make(fleet: t.Iterable[Host], **options: t.Any) -> plan.Plan:
-    return plan.build_plan(fleet, settings(**options))
+    return planning.build_plan(fleet, settings(**options))
 
 
 def kinds(made: plan.Plan) -> list[tuple[str, int]]:
-    return [(wave.kind, len(wave.hosts)) for wave in made.waves]
+    return [(wave.kind, wave.hosts) for wave in made.outline.waves]
 
 
 def test_each_cohort_has_one_canary_and_all_are_the_first_wave() -> None:
@@ -65,10 +66,11 @@ def test_each_cohort_has_one_canary_and_all_are_the_first_wave() -> None:
     ):
         fleet += [host(f"{name}{number}", **changes) for name in "ab"]
     made = make(fleet)
-    assert len(made.cohorts) == 6
-    assert (made.waves[0].kind, len(made.waves[0].hosts)) == ("canaries", 6)
+    assert len(made.outline.cohorts) == 6
+    assert kinds(made)[0] == ("canaries", 6)
     assert all(
-        {one.name for one in cohort.hosts} & set(made.waves[0].hosts) == set(cohort.why) for cohort in made.cohorts
+        {one.name for one in made.hosts.values() if one.cohort == id_} & set(made.waves[0]) == set(cohort.canaries)
+        for id_, cohort in made.outline.cohorts.items()
     )
     assert sorted(made.hosts) == sorted(one.name for one in fleet)
 
@@ -76,7 +78,7 @@ def test_each_cohort_has_one_canary_and_all_are_the_first_wave() -> None:
 def test_the_mark_comes_first_then_wariness_then_the_hash() -> None:
     def canary(*changes: dict[str, t.Any], seed: str = "") -> str:
         fleet = [host(f"h{number}", **change) for number, change in enumerate(changes)]
-        (name,) = make(fleet, seed=seed).waves[0].hosts
+        (name,) = make(fleet, seed=seed).waves[0]
         return name
 
     for seed in ("", "x", "y"):
@@ -98,13 +100,13 @@ def test_several_canaries_are_spread_over_failure_domains() -> None:
     for seed in ("", "a", "b"):
         made = make(fleet, canaries="3", seed=seed)
         by_name = {one.name: one for one in fleet}
-        assert {by_name[name].domains for name in made.waves[0].hosts} == {("dc=0",), ("dc=1",), ("dc=2",)}
+        assert {by_name[name].domains for name in made.waves[0]} == {("dc=0",), ("dc=1",), ("dc=2",)}
 
 
 def test_cohorts_of_one_share_the_last_wave() -> None:
     made = make([*hosts(4), host("x", build_id="x"), host("y", build_id="y")])
     assert kinds(made) == [("canaries", 1), ("wave", 1), ("wave", 1), ("wave", 1), ("singles", 2)]
-    assert set(made.waves[-1].hosts) == {"x", "y"}
+    assert set(made.waves[-1]) == {"x", "y"}
     assert kinds(make([host("x")])) == [("singles", 1)]
 
 
@@ -132,10 +134,10 @@ def test_caps() -> None:
     ]
     racks = {one.name: one.domains[0] for one in fleet}
     made = make(fleet, waves=[], max_per_domain="3")
-    assert all(max(collections.Counter(racks[name] for name in wave.hosts).values()) <= 3 for wave in made.waves[1:])
+    assert all(max(collections.Counter(racks[name] for name in wave).values()) <= 3 for wave in made.waves[1:])
     databases = {one.name for one in fleet if one.groups}
     made = make(fleet, waves=[], max_per_group="34%")  # of six, two
-    assert all(len(databases & set(wave.hosts)) <= 2 for wave in made.waves[1:])
+    assert all(len(databases & set(wave)) <= 2 for wave in made.waves[1:])
     assert [size for _kind, size in kinds(make(fleet, waves=["50%"], max_per_wave="4"))] == [1, 4, 4, 4, 4, 4]
 
 
@@ -162,7 +164,7 @@ def test_what_cannot_be_understood_is_refused(options: dict, words: str) -> None
 )
 def test_only_what_can_be_patched_is_planned(state: str) -> None:
     made = make([host("a"), host("b", state=state, reason="so it is")])
-    assert made.hosts == ["a"]
+    assert list(made.hosts) == ["a"]
     assert made.left_out == {"b": f"{state}: so it is"}
 
 
@@ -219,13 +221,13 @@ def _answer(
 def test_what_the_operator_leaves_out(options: dict, answer: Answer, left_out: bool) -> None:
     found = parse_host("web1", {}, answer, settings(**options).selection)
     assert (found.left_out is not None) is left_out
-    assert (make([found]).hosts == []) is left_out
+    assert (not make([found]).hosts) is left_out
 
 
 def test_a_cohort_key_divides() -> None:
     choice = settings(cohort_key="kernel.mechanism").selection
     fleet = [parse_host(f"h{n}", {}, _answer(mechanism=("klp", "kgraft")[n % 2]), choice) for n in range(4)]
-    assert len(make(fleet).cohorts) == 2
+    assert len(make(fleet).outline.cohorts) == 2
 
 
 @pytest.mark.parametrize("blank", BLANKS)
@@ -330,33 +332,39 @@ _OPTIONS = st.fixed_dictionaries(
 
 def _check_any_fleet(fleet: list[Host], options: dict[str, t.Any], chance: random.Random) -> None:
     given = settings(**options)
-    made = plan.build_plan(fleet, given)
+    made = planning.build_plan(fleet, given)
     names = {one.name: one for one in fleet}
     # Each host once
     assert sorted([*made.hosts, *made.left_out]) == sorted(names)
-    assert all(wave.hosts for wave in made.waves)
+    assert all(made.waves)
     # Each cohort's canaries before its other hosts
-    place = {name: number for number, wave in enumerate(made.waves) for name in wave.hosts}
-    for cohort in made.cohorts:
-        if len(cohort.hosts) > 1:
-            assert {made.waves[place[name]].kind for name in cohort.why} == {"canaries"}
-            assert all(place[one.name] > 0 for one in cohort.hosts if one.name not in cohort.why)
+    place = {name: number for number, wave in enumerate(made.waves) for name in wave}
+    assert place == {name: one.wave for name, one in made.hosts.items()}
+    kind = {number: wave.kind for number, wave in enumerate(made.outline.waves)}
+    for cohort in made.outline.cohorts.values():
+        members = [name for name, one in made.hosts.items() if one.cohort == cohort.id]
+        assert len(members) == cohort.hosts
+        if len(members) > 1:
+            assert {kind[place[name]] for name in cohort.canaries} == {"canaries"}
+            assert all(place[name] > 0 for name in members if name not in cohort.canaries)
         else:
-            assert made.waves[place[cohort.hosts[0].name]].kind == "singles"
+            assert kind[place[members[0]]] == "singles"
     # Caps are kept, but for the canaries, whom no wave may come before
     planned = [names[name] for name in made.hosts]
-    for wave in made.waves:
-        if wave.kind == "canaries":
+    for number, wave in enumerate(made.waves):
+        if kind[number] == "canaries":
             continue
         for cap, places in (("max_per_domain", "domains"), ("max_per_group", "groups")):
-            counted = collections.Counter(one for name in wave.hosts for one in getattr(names[name], places))
+            counted = collections.Counter(one for name in wave for one in getattr(names[name], places))
             of = collections.Counter(one for each in planned for one in getattr(each, places))
             assert all(count <= _most(options[cap], of[one]) for one, count in counted.items())
-        assert len(wave.hosts) <= _most(options["max_per_wave"], len(planned))
+        assert len(wave) <= _most(options["max_per_wave"], len(planned))
     # The same hosts, the same plan
     shuffled = list(fleet)
     chance.shuffle(shuffled)
-    assert plan.build_plan(shuffled, given).as_document() == made.as_document()
+    assert planning.build_plan(shuffled, given).as_document() == made.as_document()
+    # A document says all of it
+    assert plan.Plan.from_document(json.loads(json.dumps(made.as_document()))) == made
 
 
 _any_fleet = hypothesis.given(_FLEET, _OPTIONS, st.randoms(use_true_random=False))

@@ -10,8 +10,9 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan_diff import compare_plans
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
 
@@ -21,11 +22,11 @@ FLEET = [
 ]
 
 
-def _plan(fleet: t.Sequence[Host], **settings: t.Any) -> dict[str, t.Any]:
-    return plan.build_plan(fleet, Settings(**{"waves": (), **settings})).as_document()
+def _plan(fleet: t.Sequence[Host], **settings: t.Any) -> Plan:
+    return planning.build_plan(fleet, Settings(**{"waves": (), **settings}))
 
 
-def _changes(before: dict[str, t.Any], after: dict[str, t.Any]) -> dict[str, tuple[str, ...]]:
+def _changes(before: Plan, after: Plan) -> dict[str, tuple[str, ...]]:
     return {change.text: change.hosts for change in compare_plans(before, after)}
 
 

@@ -12,10 +12,13 @@ import typing as t
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission, plan, quarantine
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission, planning, quarantine
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.person import Person
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
+from tests.support.plans import make_step
 
 KMP = "kernel-livepatch-6_4-3-1.2"
 FLEET = [
@@ -25,43 +28,40 @@ FLEET = [
 REASON = "quarantine: it oopsed; clear it with playbook quarantine"
 
 
-def build_plan(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+def build_plan(rows: t.Sequence[t.Mapping[str, t.Any]]) -> Plan:
     options = {name: spec.get("default") for name, spec in OPTIONS.items()}
-    return plan.build_plan(FLEET, Settings.from_options({**options, "waves": ["100%"]}, rows)).as_document()
+    return planning.build_plan(FLEET, Settings.from_options({**options, "waves": ["100%"]}, rows))
 
 
 PLANNED = build_plan([])
-TARGET, OTHER_TARGET = (PLANNED["cohorts"][number]["target"] for number in (0, 1))
-COHORT = PLANNED["cohorts"][0]["id"]
-MEMBERS = {name for name, row in PLANNED["hosts"].items() if row["cohort"] == COHORT}
+COHORTS = list(PLANNED.outline.cohorts.values())
+TARGET, OTHER_TARGET = (COHORTS[number].target for number in (0, 1))
+MEMBERS = {name for name, planned in PLANNED.hosts.items() if planned.cohort == COHORTS[0].id}
 
 
 class FakeStore:
-    """A store with these entries in quarantine; every canary was patched."""
+    """A store to which anything may be written."""
 
-    def __init__(self, rows: t.Sequence[t.Mapping[str, t.Any]]) -> None:
-        self._rows = rows
+    def __init__(self) -> None:
         self.skipped: dict[str, str] = {}
         self.added: list[t.Any] = []
         self.person = Person("eve")
 
+        self.read_only = False
+
     def send(self, command: str, **arguments: t.Any) -> t.Any:
-        if command == "add_to_quarantine":
-            self.added += arguments["entries"]
-            return len(arguments["entries"])
-        return list(self._rows)
+        assert command == "add_to_quarantine"
+        self.added += arguments["entries"]
+        return len(arguments["entries"])
 
     def send_fenced(self, command: str, **arguments: t.Any) -> t.Any:
-        if command == "list_attempted":
-            return arguments["hosts"]
-        if command == "record_outcomes":
-            self.skipped = {row["host"]: row["reason"] for row in arguments["outcomes"]}
+        assert command == "begin_hosts"
+        self.skipped = {row["host"]: row["reason"] for row in arguments["skipped"]}
         return {"go": True, "halt": None}
 
 
 def find_barred_at_start(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, str]:
-    store = FakeStore(rows)
-    rollout = {"id": "r", "fence": 1, "hash": "h", "document": PLANNED, "changed": {}}
+    store = FakeStore()
     options = {
         "approval": [],
         "windows": [],
@@ -70,8 +70,10 @@ def find_barred_at_start(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, s
         "slices": 0,
         "approver_not_starter": False,
     }
-    batch = {"wave": 1, "starts": [host.name for host in FLEET], "in_flight": False, "untouched": False}
-    admitted = admission.admit_batch(t.cast(t.Any, store), rollout, batch, options, read_only=False)
+    names = tuple(host.name for host in FLEET)
+    step = make_step(PLANNED, Batch(1, names, names, True))
+    stored = {"quarantine": rows, "attempted": list(PLANNED.outline.cohorts), "approvals": [], "starters": []}
+    admitted = admission.admit_batch(t.cast(t.Any, store), step, stored, options)
     assert set(admitted["start"]) == {host.name for host in FLEET} - set(store.skipped)
     return store.skipped
 
@@ -84,12 +86,12 @@ def test_an_entry_bars_the_same_hosts_from_the_plan_and_from_its_batches(
 ) -> None:
     rows = [{"host": host, "kmp": kmp, "cohort": cohort, "reason": "it oopsed"}]
     if host is not None:
-        expected = {host} & set(PLANNED["hosts"])
+        expected = {host} & set(PLANNED.hosts)
     elif kmp != KMP or cohort == "of-another-fleet":
         expected = set()
     else:
-        expected = MEMBERS if cohort else set(PLANNED["hosts"])
-    assert find_barred_at_start(rows) == build_plan(rows)["left_out"] == dict.fromkeys(expected, REASON)
+        expected = MEMBERS if cohort else set(PLANNED.hosts)
+    assert find_barred_at_start(rows) == build_plan(rows).left_out == dict.fromkeys(expected, REASON)
 
 
 def test_of_several_entries_the_same_one_is_named() -> None:
@@ -100,7 +102,7 @@ def test_of_several_entries_the_same_one_is_named() -> None:
         {"kmp": KMP, "cohort": OTHER_TARGET, "reason": "it oopsed there"},
     ]
     for rows in itertools.permutations(entries):
-        left_out = build_plan(rows)["left_out"]
+        left_out = build_plan(rows).left_out
         assert find_barred_at_start(rows) == left_out
         for name, reason in left_out.items():
             assert ("here" if name in MEMBERS else "there") in reason, name
@@ -120,7 +122,7 @@ def test_of_several_entries_the_same_one_is_named() -> None:
     ],
 )
 def test_an_entry_names_a_host_or_a_kmp_and_for_a_kmp_a_cohort(named: dict[str, str], accepted: bool) -> None:
-    store = FakeStore([])
+    store = FakeStore()
     options = {name: spec.get("default") for name, spec in quarantine.OPTIONS.items()}
     options.update(named, reason="it oopsed")
     if accepted:
@@ -133,7 +135,7 @@ def test_an_entry_names_a_host_or_a_kmp_and_for_a_kmp_a_cohort(named: dict[str, 
 
 
 def test_an_entry_is_cleared_by_a_person() -> None:
-    store = FakeStore([])
+    store = FakeStore()
     store.person = Person("AWX job 7 (scheduled)", is_known=False)
     options = {name: spec.get("default") for name, spec in quarantine.OPTIONS.items()}
     with pytest.raises(PlanError, match=r"AWX job 7 \(scheduled\) was launched by no user"):

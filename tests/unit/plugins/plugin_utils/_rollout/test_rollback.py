@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import rollback
+from tests.support.plans import make_plan
 
 
 @pytest.mark.parametrize(
@@ -30,14 +31,11 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import ro
     ],
 )
 def test_hosts_on_which_the_kmp_may_be_active_are_selected(row: dict[str, t.Any], selected: bool) -> None:
-    document = {
-        "hosts": {"a1": {"cohort": "a"}},
-        "waves": [{"hosts": []}, {"hosts": ["a1"]}],
-    }
+    plan = make_plan((), ("a1",))
 
     def is_selected(wave: int | None = None, cohort: str | None = None) -> bool:
-        return rollback._select_hosts(document, {"a1": row}, ["a1"], wave, cohort) == [["a1"]]
+        return rollback._select_hosts(plan, {"a1": row}, ["a1"], wave, cohort) == [(1, ("a1",))]
 
     assert [is_selected(), is_selected(wave=1), is_selected(cohort="a")] == [selected] * 3
     assert [is_selected(wave=0), is_selected(cohort="b")] == [False] * 2
-    assert rollback._select_hosts(document, {"a1": row}, ["b1"], None, None) == [], "it is not in the play"
+    assert rollback._select_hosts(plan, {"a1": row}, ["b1"], None, None) == [], "it is not in the play"

@@ -11,11 +11,10 @@ import typing as t
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan, start
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import planning, start
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreError
-
-BUDGETS: dict[str, t.Any] = dict.fromkeys(("batch", "wave", "cohort", "rollout", "lost", "unreachable"))
+from tests.support.plans import NO_BUDGETS, make_plan
 
 
 def find_stopped_waves(
@@ -23,14 +22,12 @@ def find_stopped_waves(
 ) -> set[int]:
     """Of canaries a1 and b1, and a wave of a2 to a4."""
     names = ("a1", "b1", "a2", "a3", "a4")
-    document = {
-        "settings": {"halt_scope": scope, "budgets": {**BUDGETS, **budgets}},
-        "cohorts": [{"id": cohort, "kmp": "k", "hosts": 3} for cohort in "ab"],
-        "hosts": {name: {"cohort": name[0]} for name in names},
-        "waves": [{"kind": "canaries", "hosts": names[:2]}, {"kind": "wave", "hosts": names[2:]}],
+    plan = make_plan(names[:2], names[2:], scope=scope, **{**NO_BUDGETS, **budgets})
+    rows = {
+        name: {"outcome": kind, "wave": plan.hosts[name].wave, "cohort": name[0]}
+        for name, kind in zip(names, outcomes, strict=False)
     }
-    rows = {name: {"outcome": kind, "reason": ""} for name, kind in zip(names, outcomes, strict=False)}
-    return start._find_stopped_waves(document, {"status": status, "detail": detail, "outcomes": rows})
+    return start._find_stopped_waves(plan.outline, {"status": status, "detail": detail, "outcomes": rows})
 
 
 @pytest.mark.parametrize(
@@ -75,11 +72,12 @@ class FakeStore:
 
 
 def load_plan(answer: dict[str, t.Any] | Exception | None, wanted: str) -> dict[str, t.Any]:
-    return start._load_or_build_plan(t.cast(t.Any, FakeStore(answer)), [], Settings(waves=()), None, wanted)
+    store = t.cast(t.Any, FakeStore(answer))
+    return start._load_or_build_plan(store, [], Settings(waves=()), None, wanted).as_document()
 
 
 def test_a_plan_that_is_not_in_the_store_is_refused_with_the_way_to_one() -> None:
-    now = plan.build_plan([], Settings(waves=())).as_document()
+    now = planning.build_plan([], Settings(waves=())).as_document()
     message = (
         f"plan abc is not in the store; the fleet as it is now gives plan {now['hash']}. Run playbook plan, and use "
         "the hash that it prints"
@@ -90,15 +88,15 @@ def test_a_plan_that_is_not_in_the_store_is_refused_with_the_way_to_one() -> Non
     with pytest.raises(PlanError, match="does not match its hash"):
         load_plan({**now, "hash": "abc"}, "abc")
     assert load_plan(None, now["hash"]) == now, "the fleet gives it anyway"
-    earlier = plan.build_plan([], Settings(waves=("5",))).as_document()
+    earlier = planning.build_plan([], Settings(waves=("5",))).as_document()
     assert load_plan(earlier, earlier["hash"]) == earlier
 
 
 def test_an_open_rollout_is_resumed_with_its_own_plan_only() -> None:
-    own = plan.build_plan([], Settings(waves=("5",))).as_document()
+    own = planning.build_plan([], Settings(waves=("5",))).as_document()
     store, current = t.cast(t.Any, FakeStore(own)), {"plan_hash": own["hash"]}
     for wanted in ("", own["hash"]):
-        assert start._load_or_build_plan(store, [], Settings(waves=()), current, wanted) == own
+        assert start._load_or_build_plan(store, [], Settings(waves=()), current, wanted).as_document() == own
     with pytest.raises(PlanError, match=f"the plan abc is asked for, and a rollout of the plan {own['hash']} is open"):
         start._load_or_build_plan(store, [], Settings(waves=()), current, "abc")
 

@@ -1,0 +1,94 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A plan as rows. PRIVATE to the collection: it may change at any time.
+
+What all steps of a rollout need of a plan is its outline: settings, cohorts, and what kind of waves there are. Each
+host has a row of its own, so that what a step reads does not grow with the fleet.
+"""
+
+import json
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+# SQLite takes 999 variables in a statement (SQLITE_MAX_VARIABLE_NUMBER up to 3.32).
+_MAX_VARIABLES = 900
+
+
+def insert_plan(connection: Any, document: Mapping[str, Any], scope: str, saved: float, by: str) -> None:
+    """Saves a plan, unless it is there: one with the same hash is the same."""
+    waves = {
+        name: (number, at) for number, wave in enumerate(document["waves"]) for at, name in enumerate(wave["hosts"])
+    }
+    outline = {key: value for key, value in document.items() if key not in ("hosts", "left_out")}
+    outline["waves"] = [{"kind": wave["kind"], "hosts": len(wave["hosts"])} for wave in document["waves"]]
+    added = connection.execute(
+        "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?, ?, ?)",
+        (document["hash"], scope, saved, by, json.dumps(outline), json.dumps(document["left_out"])),
+    )
+    if added.rowcount > 0:
+        connection.executemany(
+            "INSERT INTO planned_hosts VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (document["hash"], name, *waves[name], row["cohort"], json.dumps(row))
+                for name, row in document["hosts"].items()
+            ),
+        )
+
+
+def find_outline(connection: Any, plan_hash: str) -> Optional[Dict[str, Any]]:
+    """A plan without its hosts, None where it was never saved: of each wave ``kind`` and how many ``hosts``."""
+    row = connection.execute("SELECT outline FROM plans WHERE hash = ?", (plan_hash,)).fetchone()
+    return None if row is None else dict(json.loads(row[0]))
+
+
+def find_document(connection: Any, plan_hash: str) -> Optional[Dict[str, Any]]:
+    """A plan as it was saved, None where it never was."""
+    row = connection.execute("SELECT outline, left_out FROM plans WHERE hash = ?", (plan_hash,)).fetchone()
+    if row is None:
+        return None
+    document = dict(json.loads(row[0]), left_out=json.loads(row[1]), hosts={})
+    for wave in document["waves"]:
+        wave["hosts"] = []
+    planned = connection.execute(
+        "SELECT host, wave, payload FROM planned_hosts WHERE plan_hash = ? ORDER BY wave, position", (plan_hash,)
+    )
+    for host, wave, payload in planned:
+        document["waves"][wave]["hosts"].append(host)
+        document["hosts"][host] = json.loads(payload)
+    return document
+
+
+def select_hosts(
+    connection: Any,
+    plan_hash: str,
+    wave: Optional[int] = None,
+    hosts: Optional[Sequence[str]] = None,
+    cohorts: Optional[Sequence[str]] = None,
+) -> Dict[str, Dict[str, Any]]:
+    """What was planned for hosts, with the ``wave`` of each, in the order of the plan: those of a wave, these, or those
+    of these cohorts.
+    """
+    found: List[Tuple[int, int, str, str]] = []
+    for condition, values in _build_conditions(wave, hosts, cohorts):
+        planned = connection.execute(
+            f"SELECT wave, position, host, payload FROM planned_hosts WHERE plan_hash = ? AND {condition}",
+            (plan_hash, *values),
+        )
+        found += [(number, position, host, payload) for number, position, host, payload in planned]
+    return {host: dict(json.loads(payload), wave=number) for number, _position, host, payload in sorted(found)}
+
+
+def _build_conditions(
+    wave: Optional[int], hosts: Optional[Sequence[str]], cohorts: Optional[Sequence[str]]
+) -> Iterable[Tuple[str, Sequence[Any]]]:
+    if wave is not None:
+        yield "wave = ?", (wave,)
+    for column, names in (("host", hosts or ()), ("cohort", cohorts or ())):
+        for part in split(names):
+            yield f"{column} IN ({', '.join('?' * len(part))})", part
+
+
+def split(names: Sequence[str]) -> Iterable[Sequence[str]]:
+    """As many at once as a statement takes."""
+    return (names[at : at + _MAX_VARIABLES] for at in range(0, len(names), _MAX_VARIABLES))

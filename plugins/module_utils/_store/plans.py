@@ -1,0 +1,68 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans. PRIVATE to the collection: it may change at any time."""
+
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows, rows
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database, require_keys
+
+
+class NoSuchPlan(LivepatchError):
+    """No plan with that hash was saved."""
+
+
+class PlanCommands:
+    """What is planned. A plan never changes."""
+
+    _database: Database
+
+    def save_plan(self, scope: str, document: Dict[str, Any], by: str = "") -> None:
+        """Saves a plan for good: one with the same hash is the same, and remains the first one's who made it."""
+        require_keys(document, "a plan", "hash", "waves", "hosts", "left_out")
+        with self._database.writing() as transaction:
+            plan_rows.insert_plan(transaction.connection, document, scope, transaction.now, by)
+
+    def find_plan(self, plan_hash: str) -> Optional[Dict[str, Any]]:
+        """A plan, None where it was never saved."""
+        with self._database.reading() as transaction:
+            return plan_rows.find_document(transaction.connection, plan_hash)
+
+    def load_plan(self, plan_hash: str) -> Dict[str, Any]:
+        """:raises NoSuchPlan: it was never saved."""
+        return _require(self.find_plan(plan_hash), plan_hash)
+
+    def load_outline(self, plan_hash: str) -> Dict[str, Any]:
+        """A plan without its hosts: of each wave ``kind`` and how many ``hosts``.
+
+        :raises NoSuchPlan: it was never saved.
+        """
+        with self._database.reading() as transaction:
+            return _require(plan_rows.find_outline(transaction.connection, plan_hash), plan_hash)
+
+    def load_last_plan(self, scope: str) -> Optional[Dict[str, Any]]:
+        """The plan that was saved last, ``document``, and when, ``saved``; None where the scope has none."""
+        with self._database.reading() as transaction:
+            row = transaction.connection.execute(
+                "SELECT saved, hash FROM plans WHERE scope = ? ORDER BY saved DESC, rowid DESC LIMIT 1", (scope,)
+            ).fetchone()
+            if row is None:
+                return None
+            return {
+                "saved": row["saved"],
+                "document": plan_rows.find_document(transaction.connection, row["hash"]),
+            }
+
+    def list_starters(self, plan_hash: str) -> List[str]:
+        """Who made a plan, and who started rollouts of it."""
+        with self._database.reading() as transaction:
+            return rows.find_starters(transaction, plan_hash)
+
+
+def _require(found: Optional[Dict[str, Any]], plan_hash: str) -> Dict[str, Any]:
+    if found is None:
+        raise NoSuchPlan(f"there is no plan {plan_hash}", "Run playbook plan, and give the hash that it prints")
+    return found

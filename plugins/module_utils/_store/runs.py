@@ -1,0 +1,173 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs: what one job works by, from its start to its end. PRIVATE to the collection: it may change at any time.
+
+A rollout may take several runs, one after the other, or slices at once. What a run was begun with is kept here, so that
+its steps hand over nothing but the run's ID.
+"""
+
+import json
+from typing import Any, Dict, Optional, Sequence
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows, rows
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseLost, require_lease
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database, Transaction
+
+
+class RunCommands:
+    """What a run works by."""
+
+    _database: Database
+
+    def save_run(
+        self,
+        scope: str,
+        fence: Optional[int],
+        run: str,
+        rollout: Optional[str],
+        plan_hash: str,
+        payload: Dict[str, Any],
+        batches: Sequence[Dict[str, Any]],
+    ) -> None:
+        """Saves what a run was begun with. What is kept of runs that had the lease of the scope before is of no use any
+        more, and is removed.
+
+        :param fence: the number of its lease, None of a run that records nothing, as ``rollout`` is.
+        :param batches: in their order, each with its ``hosts``. A host is in one of them at most.
+        """
+        with self._database.writing() as transaction:
+            if fence is not None:
+                require_lease(transaction, scope, fence, rollout)
+                _remove_earlier(transaction, scope, fence)
+            transaction.connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+                (run, scope, fence, rollout, plan_hash, json.dumps(payload)),
+            )
+            transaction.connection.executemany(
+                "INSERT INTO run_batches VALUES (?, ?, ?)",
+                [(run, number, json.dumps(batch)) for number, batch in enumerate(batches)],
+            )
+            transaction.connection.executemany(
+                "INSERT INTO run_hosts VALUES (?, ?, ?)",
+                [(run, host, number) for number, batch in enumerate(batches) for host in batch["hosts"]],
+            )
+
+    def load_run(self, run: str) -> Dict[str, Any]:
+        """``run``, what it was begun with, and the ``plan``'s outline.
+
+        :raises LeaseLost: another run has taken the lease over since.
+        """
+        with self._database.reading() as transaction:
+            return _load_run(transaction, run)
+
+    def load_step(self, run: str, hosts: Sequence[str]) -> Dict[str, Any]:
+        """What a step on a batch needs: as ``load_run``, with the ``batch`` that one of these hosts is in (None: none
+        of them is), and what is ``planned`` for its hosts.
+
+        :raises LeaseLost: as ``load_run``.
+        """
+        with self._database.reading() as transaction:
+            return _load_step(transaction, run, hosts)
+
+    def load_admission(self, run: str, hosts: Sequence[str]) -> Dict[str, Any]:
+        """As ``load_step``, with what holds hosts back: the ``quarantine``, the ``approvals`` and ``starters`` of the
+        plan, and the cohorts in which the planned change was ``attempted``, whatever came of it.
+
+        :raises LeaseLost: as ``load_run``.
+        """
+        with self._database.reading() as transaction:
+            loaded, row = _load_step(transaction, run, hosts), _find_run(transaction, run)
+            attempted = transaction.connection.execute(
+                "SELECT DISTINCT cohort FROM outcomes WHERE rollout = ? AND cohort IS NOT NULL "
+                "AND outcome NOT IN (?, 'pending', 'skipped')",
+                (row["rollout"], BEGUN),
+            )
+            return dict(
+                loaded,
+                quarantine=rows.find_quarantine(transaction),
+                approvals=rows.find_approvals(transaction, row["plan_hash"]),
+                starters=rows.find_starters(transaction, row["plan_hash"]),
+                attempted=[found["cohort"] for found in attempted],
+            )
+
+    def load_whole(self, run: str) -> Dict[str, Any]:
+        """``run``, what it was begun with, the whole ``plan``, and the ``rollout`` with its outcomes, None where
+        nothing was begun.
+
+        :raises LeaseLost: as ``load_run``.
+        """
+        with self._database.reading() as transaction:
+            row = _find_run(transaction, run)
+            rollout = transaction.connection.execute(
+                "SELECT * FROM rollouts WHERE id = ?", (row["rollout"],)
+            ).fetchone()
+            return {
+                "run": json.loads(row["payload"]),
+                "plan": plan_rows.find_document(transaction.connection, row["plan_hash"]),
+                "rollout": None if rollout is None else rows.load_rollout(transaction, rollout),
+            }
+
+    def load_hosts(
+        self,
+        run: str,
+        wave: Optional[int] = None,
+        hosts: Optional[Sequence[str]] = None,
+        cohorts: Optional[Sequence[str]] = None,
+    ) -> Dict[str, Any]:
+        """What was ``planned`` for the hosts of a wave, for these, or for those of these cohorts, and the recorded
+        ``outcomes`` of those that have one.
+        """
+        with self._database.reading() as transaction:
+            row = _find_run(transaction, run)
+            planned = plan_rows.select_hosts(transaction.connection, row["plan_hash"], wave, hosts, cohorts)
+            return {"planned": planned, "outcomes": rows.load_outcomes(transaction, row["rollout"], list(planned))}
+
+
+def _find_run(transaction: Transaction, run: str) -> Any:
+    row = transaction.connection.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
+    if row is None:
+        raise LeaseLost(
+            f"the store has nothing of this run ({run}): another run has the rollout now, or it is another store",
+            "Leave the rollout to that run",
+            {"lost": True},
+        )
+    return row
+
+
+def _load_run(transaction: Transaction, run: str) -> Dict[str, Any]:
+    row = _find_run(transaction, run)
+    outline = plan_rows.find_outline(transaction.connection, row["plan_hash"])
+    return {"run": json.loads(row["payload"]), "plan": outline}
+
+
+def _load_step(transaction: Transaction, run: str, hosts: Sequence[str]) -> Dict[str, Any]:
+    loaded, batch = _load_run(transaction, run), _find_batch(transaction, run, hosts)
+    planned = {}
+    if batch is not None:
+        plan_hash = loaded["plan"]["hash"]
+        planned = plan_rows.select_hosts(transaction.connection, plan_hash, hosts=batch["hosts"])
+    return dict(loaded, batch=batch, planned=planned)
+
+
+def _find_batch(transaction: Transaction, run: str, hosts: Sequence[str]) -> Optional[Dict[str, Any]]:
+    for part in plan_rows.split(hosts):
+        row = transaction.connection.execute(
+            "SELECT payload FROM run_batches WHERE run = ?1 AND number = (SELECT MIN(batch) FROM run_hosts "
+            f"WHERE run = ?1 AND host IN ({', '.join('?' * len(part))}))",
+            (run, *part),
+        ).fetchone()
+        if row is not None:
+            return dict(json.loads(row["payload"]))
+    return None
+
+
+def _remove_earlier(transaction: Transaction, scope: str, fence: int) -> None:
+    """Slices have one lease together."""
+    earlier = transaction.connection.execute(
+        "SELECT id FROM runs WHERE scope = ? AND fence IS NOT ?", (scope, fence)
+    ).fetchall()
+    for table, column in (("run_hosts", "run"), ("run_batches", "run"), ("runs", "id")):
+        transaction.connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(row["id"],) for row in earlier])

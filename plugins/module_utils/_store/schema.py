@@ -1,0 +1,84 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The tables of the store, and how those of earlier versions become these. PRIVATE to the collection: it may change at
+any time.
+"""
+
+import json
+from typing import Any
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows
+
+# The version of the tables below
+SCHEMA = 4
+# The earliest one that is migrated
+OLDEST = 3
+# A plan is kept once: what all steps need of it as a document, and a row for each host. A run keeps what it was begun
+# with, and which batch each host is in.
+_PLANS = """
+CREATE TABLE plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, saved_by TEXT NOT NULL,
+    outline TEXT NOT NULL, left_out TEXT NOT NULL);
+CREATE TABLE planned_hosts (plan_hash TEXT NOT NULL, host TEXT NOT NULL, wave INTEGER NOT NULL,
+    position INTEGER NOT NULL, cohort TEXT NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (plan_hash, host))
+    WITHOUT ROWID;
+CREATE INDEX hosts_of_wave ON planned_hosts (plan_hash, wave, position);
+CREATE INDEX hosts_of_cohort ON planned_hosts (plan_hash, cohort);
+CREATE TABLE runs (id TEXT PRIMARY KEY, scope TEXT NOT NULL, fence INTEGER, rollout TEXT, plan_hash TEXT NOT NULL,
+    payload TEXT NOT NULL);
+CREATE TABLE run_batches (run TEXT NOT NULL, number INTEGER NOT NULL, payload TEXT NOT NULL,
+    PRIMARY KEY (run, number)) WITHOUT ROWID;
+CREATE TABLE run_hosts (run TEXT NOT NULL, host TEXT NOT NULL, batch INTEGER NOT NULL, PRIMARY KEY (run, host))
+    WITHOUT ROWID;
+CREATE INDEX outcomes_counted ON outcomes (rollout, wave, cohort, outcome);
+"""
+_OTHERS = """
+CREATE TABLE leases (scope TEXT PRIMARY KEY, fence INTEGER NOT NULL, owner TEXT, since REAL, renewed REAL, ttl REAL);
+CREATE TABLE rollouts (id TEXT PRIMARY KEY, scope TEXT NOT NULL, plan_hash TEXT NOT NULL, status TEXT NOT NULL,
+    detail TEXT NOT NULL, started REAL NOT NULL, ended REAL, started_by TEXT NOT NULL);
+CREATE UNIQUE INDEX one_open_rollout ON rollouts (scope) WHERE ended IS NULL;
+CREATE TABLE outcomes (rollout TEXT NOT NULL, host TEXT NOT NULL, wave INTEGER, cohort TEXT, outcome TEXT NOT NULL,
+    created_at REAL NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (rollout, host));
+CREATE TABLE rollout_events (number INTEGER PRIMARY KEY, rollout TEXT NOT NULL, kind TEXT NOT NULL, wave INTEGER,
+    created_at REAL NOT NULL, payload TEXT NOT NULL);
+CREATE INDEX events_of_rollout ON rollout_events (rollout, kind);
+CREATE TABLE quarantine (id INTEGER PRIMARY KEY, kmp TEXT, cohort TEXT, host TEXT, reason TEXT NOT NULL, by TEXT,
+    since REAL NOT NULL, cleared REAL, cleared_by TEXT, cleared_reason TEXT);
+CREATE TABLE approvals (id INTEGER PRIMARY KEY, plan_hash TEXT NOT NULL, wave INTEGER, approver TEXT NOT NULL,
+    created_at REAL NOT NULL, expires REAL, granted INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE halts (scope TEXT PRIMARY KEY, reason TEXT NOT NULL, by TEXT, since REAL NOT NULL);
+"""
+
+
+def read_version(connection: Any) -> int:
+    """That of the tables in a file, 0 where it has none."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def create_tables(connection: Any) -> None:
+    """In the transaction that is open."""
+    _execute(connection, _OTHERS + _PLANS)
+
+
+def migrate(connection: Any) -> None:
+    """Makes the tables of an earlier version those of this one, in the transaction that is open."""
+    if read_version(connection) == 3:
+        _split_plans(connection)
+
+
+def _split_plans(connection: Any) -> None:
+    """Version 3 had each plan as one document, and nothing of runs."""
+    connection.execute("ALTER TABLE plans RENAME TO whole_plans")
+    _execute(connection, _PLANS)
+    plans = connection.execute("SELECT document, scope, saved, saved_by FROM whole_plans ORDER BY rowid").fetchall()
+    for document, scope, saved, by in plans:
+        plan_rows.insert_plan(connection, json.loads(document), scope, saved, by)
+    connection.execute("DROP TABLE whole_plans")
+
+
+def _execute(connection: Any, statements: str) -> None:
+    # Not executescript, which would commit.
+    for statement in statements.split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")

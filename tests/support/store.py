@@ -1,0 +1,33 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What tests ask of the store and no step does. Python 3.6."""
+
+import uuid
+from typing import Any
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch, rows
+
+
+def list_approvals(store: Any, plan_hash: str) -> Any:
+    """Approvals and rejections of a plan, the oldest one first."""
+    with store._database.reading() as transaction:
+        return rows.find_approvals(transaction, plan_hash)
+
+
+def empty_plan(plan_hash: str) -> Any:
+    return {"hash": plan_hash, "waves": [], "hosts": {}, "left_out": {}}
+
+
+def run_command(store: Any, command: str, arguments: Any) -> Any:
+    """As a step sends one."""
+    (result,) = dispatch.run_commands(store, [{"command": command, "arguments": arguments}])
+    return result
+
+
+def start_rollout(store: Any, scope: str, fence: int, plan_hash: str = "hash") -> str:
+    """The ID of a new rollout."""
+    rollout = uuid.uuid4().hex
+    store.start_rollout(scope, fence, rollout, plan_hash)
+    return rollout

@@ -1,0 +1,285 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans and runs: what a step reads of them, and a store of an earlier version. Python 3.6."""
+
+import json
+import os
+import sqlite3
+from typing import Any, Dict
+
+import pytest
+
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch, schema
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseLost
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import StoreBroken
+from tests.support.store import start_rollout
+
+EVE = {"user": "eve", "machine": "m", "pid": 1}
+# The tables of version 3, as it made them
+VERSION_3 = """
+CREATE TABLE leases (scope TEXT PRIMARY KEY, fence INTEGER NOT NULL, owner TEXT, since REAL, renewed REAL, ttl REAL);
+CREATE TABLE plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, document TEXT NOT NULL,
+    saved_by TEXT NOT NULL);
+CREATE TABLE rollouts (id TEXT PRIMARY KEY, scope TEXT NOT NULL, plan_hash TEXT NOT NULL, status TEXT NOT NULL,
+    detail TEXT NOT NULL, started REAL NOT NULL, ended REAL, started_by TEXT NOT NULL);
+CREATE UNIQUE INDEX one_open_rollout ON rollouts (scope) WHERE ended IS NULL;
+CREATE TABLE outcomes (rollout TEXT NOT NULL, host TEXT NOT NULL, wave INTEGER, cohort TEXT, outcome TEXT NOT NULL,
+    created_at REAL NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (rollout, host));
+CREATE TABLE rollout_events (number INTEGER PRIMARY KEY, rollout TEXT NOT NULL, kind TEXT NOT NULL, wave INTEGER,
+    created_at REAL NOT NULL, payload TEXT NOT NULL);
+CREATE INDEX events_of_rollout ON rollout_events (rollout, kind);
+CREATE TABLE quarantine (id INTEGER PRIMARY KEY, kmp TEXT, cohort TEXT, host TEXT, reason TEXT NOT NULL, by TEXT,
+    since REAL NOT NULL, cleared REAL, cleared_by TEXT, cleared_reason TEXT);
+CREATE TABLE approvals (id INTEGER PRIMARY KEY, plan_hash TEXT NOT NULL, wave INTEGER, approver TEXT NOT NULL,
+    created_at REAL NOT NULL, expires REAL, granted INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE halts (scope TEXT PRIMARY KEY, reason TEXT NOT NULL, by TEXT, since REAL NOT NULL);
+PRAGMA user_version = 3;
+"""
+
+
+def document(plan_hash: str = "h") -> Dict[str, Any]:
+    waves = [["a1", "b1"], ["b2", "a2", "a3"]]
+    return {
+        "schema": 1,
+        "settings": {"max_in_flight": 2},
+        "cohorts": [{"id": "a", "hosts": 3}, {"id": "b", "hosts": 2}],
+        "waves": [{"kind": kind, "hosts": hosts} for kind, hosts in zip(("canaries", "wave"), waves)],
+        "hosts": {name: {"cohort": name[0], "kmp": "k"} for wave in waves for name in wave},
+        "left_out": {"c1": "patched"},
+        "hash": plan_hash,
+    }
+
+
+@pytest.fixture
+def path(tmp_path: Any) -> str:
+    return str(tmp_path / "rollouts.sqlite3")
+
+
+@pytest.fixture
+def store(path: str) -> Store:
+    return Store(path, lambda: 1000.0)
+
+
+def begin(store: Store, run: str = "run") -> Any:
+    """The lease's number and the ID of a new rollout of the plan, with a run of it."""
+    store.save_plan("s", document())
+    fence = store.take_lease("s", EVE, 100)["fence"]
+    rollout = start_rollout(store, "s", fence, "h")
+    batches = [{"wave": 0, "hosts": ["a1", "b1"]}, {"wave": 1, "hosts": ["b2", "a2"]}, {"wave": 1, "hosts": ["a3"]}]
+    store.save_run("s", fence, run, rollout, "h", {"began": 1.0}, batches)
+    return fence, rollout
+
+
+#
+# Plans
+#
+
+
+def test_a_plan_reads_as_it_was_saved_first(store: Store) -> None:
+    store.save_plan("s", document())
+    store.save_plan("s", dict(document(), left_out={}))
+    assert store.load_plan("h") == store.find_plan("h") == document()
+    assert [wave["hosts"] for wave in store.load_plan("h")["waves"]] == [["a1", "b1"], ["b2", "a2", "a3"]]
+    assert store.find_plan("another") is None
+
+
+def test_an_outline_has_no_hosts(store: Store) -> None:
+    store.save_plan("s", document())
+    outline = store.load_outline("h")
+    assert outline["waves"] == [{"kind": "canaries", "hosts": 2}, {"kind": "wave", "hosts": 3}]
+    assert set(document()) - set(outline) == {"hosts", "left_out"}
+
+
+#
+# Runs
+#
+
+
+def test_a_step_reads_its_batch_by_any_of_its_hosts(store: Store) -> None:
+    begin(store)
+    for hosts in (["b2", "a2"], ["a2"], ["unknown", "b2"]):
+        step = store.load_step("run", hosts)
+        assert (step["run"], step["batch"]) == ({"began": 1.0}, {"wave": 1, "hosts": ["b2", "a2"]})
+        assert step["planned"] == {name: {"cohort": name[0], "kmp": "k", "wave": 1} for name in ("b2", "a2")}
+        assert step["plan"]["hash"] == "h"
+    assert store.load_step("run", ["a3"])["batch"]["hosts"] == ["a3"]
+    assert store.load_step("run", ["unknown"])["batch"] is None
+    assert store.load_step("run", [])["planned"] == {}
+
+
+def test_hosts_are_read_by_wave_by_name_and_by_cohort(store: Store) -> None:
+    fence, rollout = begin(store)
+    store.record_outcomes("s", fence, rollout, [{"host": "a2", "outcome": "done", "cohort": "a"}], wave=1)
+    for which, expected in (
+        ({"wave": 1}, ["b2", "a2", "a3"]),
+        ({"hosts": ["a3", "a1", "unknown"]}, ["a1", "a3"]),
+        ({"cohorts": ["b"]}, ["b1", "b2"]),
+        ({"hosts": []}, []),
+    ):
+        found = store.load_hosts("run", **which)
+        assert list(found["planned"]) == expected
+        assert set(found["outcomes"]) == {"a2"} & set(expected)
+    assert store.load_hosts("run", wave=1)["outcomes"]["a2"]["outcome"] == "done"
+
+
+def test_more_hosts_than_a_statement_takes(store: Store) -> None:
+    names = [f"h{number:05}" for number in range(2500)]
+    plan = dict(document("large"), waves=[{"kind": "wave", "hosts": names}])
+    plan["hosts"] = {name: {"cohort": "h"} for name in names}
+    store.save_plan("s", plan)
+    store.save_run("s", None, "run", None, "large", {}, [{"hosts": names}])
+    assert list(store.load_hosts("run", hosts=names[::-1])["planned"]) == names
+    assert store.load_step("run", ["x"] * 1000 + ["h00007"])["batch"]["hosts"] == names
+
+
+def test_what_holds_hosts_back_is_read_with_the_batch(store: Store) -> None:
+    fence, rollout = begin(store)
+    ours = {"scope": "s", "fence": fence, "rollout": rollout, "wave": 0}
+    kinds = ("done", "unchanged", "failed", "rolled_back", "skipped", "pending")
+    store.record_outcomes(outcomes=[{"host": kind, "outcome": kind, "cohort": kind} for kind in kinds], **ours)
+    store.begin_hosts(hosts=["a1"], **ours)
+    store.add_to_quarantine([{"host": "a2", "reason": "r"}])
+    store.approve("h", 1, "eve")
+    admission = store.load_admission("run", ["a1"])
+    assert sorted(admission["attempted"]) == ["done", "failed", "rolled_back", "unchanged"]
+    assert [entry["host"] for entry in admission["quarantine"]] == ["a2"]
+    assert [(row["wave"], row["granted"]) for row in admission["approvals"]] == [(1, True)]
+    assert admission["starters"] == [""]
+    assert {key: admission[key] for key in ("run", "plan", "batch", "planned")} == store.load_step("run", ["a1"])
+
+
+def test_the_whole_of_a_run_is_its_plan_and_its_rollout(store: Store) -> None:
+    _fence, rollout = begin(store)
+    whole = store.load_whole("run")
+    assert (whole["run"], whole["plan"], whole["rollout"]["id"]) == ({"began": 1.0}, document(), rollout)
+    store.save_run("s", None, "other", None, "h", {}, [])
+    assert store.load_whole("other")["rollout"] is None
+
+
+def test_a_run_whose_lease_was_taken_over_is_known_no_more(store: Store) -> None:
+    fence, rollout = begin(store)
+    store.save_run("s", fence, "slice", rollout, "h", {}, [])
+    assert store.load_run("slice")["run"] == {}, "slices have one lease together"
+    taken = store.take_lease("s", EVE, 100, takeover=fence)["fence"]
+    with pytest.raises(LeaseLost):
+        store.save_run("s", fence, "late", rollout, "h", {}, [])
+    store.save_run("s", taken, "new", rollout, "h", {}, [])
+    for run in ("run", "slice"):
+        with pytest.raises(LeaseLost, match="another run has the rollout now"):
+            store.load_step(run, ["a1"])
+    assert store.load_step("new", ["a1"])["batch"] is None
+
+
+def test_a_run_that_begins_nothing_takes_nothing_away(store: Store) -> None:
+    begin(store)
+    store.save_run("s", None, "check", None, "h", {}, [])
+    assert store.load_run("run")["run"] == {"began": 1.0}
+    with pytest.raises(BadOption):
+        store.save_run("s", 1000, "r", "nobody's", "h", {}, [])
+
+
+#
+# Versions
+#
+
+
+def make_version_3(path: str) -> None:
+    """A store in which a rollout of a plan is open, and in the middle of its first wave."""
+    connection = sqlite3.connect(path)
+    connection.executescript(VERSION_3)
+    owner = json.dumps(EVE)
+    connection.execute("INSERT INTO leases VALUES ('s', 1000, ?, 900, 900, 50)", (owner,))
+    connection.execute("INSERT INTO plans VALUES ('h', 's', 800, ?, 'eve')", (json.dumps(document()),))
+    connection.execute("INSERT INTO plans VALUES ('i', 's', 850, ?, 'bob')", (json.dumps(document("i")),))
+    connection.execute("INSERT INTO rollouts VALUES ('r', 's', 'h', 'running', '{}', 900, NULL, 'eve')")
+    connection.execute("INSERT INTO outcomes VALUES ('r', 'a1', 0, 'a', 'done', 950, '{\"level\": 3}')")
+    connection.execute("INSERT INTO outcomes VALUES ('r', 'b1', 0, NULL, 'begun', 950, '{}')")
+    connection.execute("INSERT INTO halts VALUES ('s', 'stop', 'eve', 960)")
+    connection.commit()
+    connection.close()
+    os.chmod(path, 0o600)
+
+
+def test_a_store_of_the_version_before_is_taken_up_with_its_open_rollout(store: Store, path: str) -> None:
+    make_version_3(path)
+    shown = store.show("s")
+    assert (shown["rollout"]["id"], shown["rollout"]["status"], shown["halt"]["reason"]) == ("r", "running", "stop")
+    assert {host: row["outcome"] for host, row in shown["rollout"]["outcomes"].items()} == {"a1": "done", "b1": "begun"}
+    assert store.load_plan("h") == document()
+    assert store.load_last_plan("s") == {"saved": 850.0, "document": document("i")}
+    assert store.list_starters("h") == ["eve"]
+    store.resume("s", "eve")
+    fence = store.take_lease("s", EVE, 100)["fence"]
+    store.save_run("s", fence, "run", "r", "h", {}, [{"hosts": ["b1"]}])
+    assert store.load_step("run", ["b1"])["planned"]["b1"]["wave"] == 0
+    counted = store.record_outcomes("s", fence, "r", [{"host": "b1", "outcome": "done", "cohort": "b"}])
+    assert sum(group["hosts"] for group in counted) == 2
+
+
+def test_a_dry_run_leaves_a_store_of_the_version_before_as_it_is(path: str) -> None:
+    make_version_3(path)
+    with open(path, "rb") as file:
+        before = file.read()
+    dry = Store(path, lambda: 1000.0, dry_run=True)
+    assert dry.load_plan("h") == document()
+    assert dry.halt("s", "r", "eve") == {"changed": False, "halted": True}
+    with open(path, "rb") as file:
+        assert file.read() == before
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_is(store: Store, path: str, monkeypatch: Any) -> None:
+    make_version_3(path)
+
+    def fail(*_arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(schema.plan_rows, "insert_plan", fail)
+    with pytest.raises(StoreBroken, match="No space left"):
+        store.show("s")
+    monkeypatch.undo()
+    assert store.load_plan("h") == document()
+
+
+@pytest.mark.parametrize(("version", "words"), [(2, "an earlier version"), (schema.SCHEMA + 1, "a later version")])
+def test_another_version_is_refused(store: Store, path: str, version: int, words: str) -> None:
+    make_version_3(path)
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    with pytest.raises(StoreBroken, match=words):
+        store.show("s")
+    with pytest.raises(StoreBroken, match=words):
+        store.halt("s", "r", "eve")
+
+
+#
+# Several commands at once
+#
+
+
+def test_all_of_several_commands_are_done_or_none(store: Store) -> None:
+    fence, rollout = begin(store)
+    ours = {"scope": "s", "fence": fence, "rollout": rollout}
+    outcomes = [{"host": "a1", "outcome": "done", "cohort": "a"}]
+    recorded = {"command": "record_outcomes", "arguments": dict(ours, outcomes=outcomes, wave=0)}
+    ended = {"command": "set_status", "arguments": dict(ours, status="done", detail={})}
+    released = {"command": "release_lease", "arguments": {"scope": "s", "fence": fence + 1}}
+    with pytest.raises(LeaseLost):
+        dispatch.run_commands(store, [recorded, ended, released])
+    shown = store.show("s")
+    assert (shown["rollout"]["status"], shown["rollout"]["outcomes"], shown["lease"]["fence"]) == ("running", {}, fence)
+    released["arguments"]["fence"] = fence
+    counted, history, nothing = dispatch.run_commands(store, [recorded, ended, released])
+    assert ([group["hosts"] for group in counted], history["status"], nothing) == ([1], "done", None)
+    assert store.show("s")["lease"] is None
+
+
+def test_an_unknown_command_is_refused_before_anything_is_done(store: Store) -> None:
+    halt = {"command": "halt", "arguments": {"scope": "s", "reason": "r", "by": "eve"}}
+    with pytest.raises(BadOption, match="no command together"):
+        dispatch.run_commands(store, [halt, {"command": "together", "arguments": {"writes": True}}])
+    assert store.get_halt("s") is None
