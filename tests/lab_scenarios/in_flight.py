@@ -29,8 +29,7 @@ def _rollout(lab: Lab, controller: Controller, *arguments: str) -> tuple[float, 
     )
     assert run.rc == 0, run.output
     ended = run.ended("livepatch_info")
-    (planned,) = run.ended("rollout_begin").values()
-    _canaries, wave = (one["hosts"] for one in planned.result["plan"]["waves"])
+    _canaries, wave = run.batches
     assert len(wave) == HOSTS
     begun = run.started("livepatch")
     started, finished = min(begun[host] for host in wave), max(ended[host].time for host in wave)

@@ -22,7 +22,7 @@ import pytest
 from tests.lab.fleet import Lab
 from tests.lab.host import Host
 from tests.support import canary
-from tests.support.controller import Controller, Run, starts
+from tests.support.controller import Controller, starts
 
 T = typing.TypeVar("T")
 _SICK = "/run/sick"
@@ -44,7 +44,7 @@ def test_a_full_rollout(eight: Lab, controller: Controller, figures: dict[str, o
     assert "8 hosts: 8 done" in first.output, first.output
     assert first.rc == 0
     started = first.started("livepatch")
-    canaries = set(_planned(first))
+    canaries = set(first.batches[0])
     assert {_kernel(eight, name) for name in canaries} == {host.kernel for host in eight.hosts}
     verified = first.ended("livepatch_info")
     others = set(started) - canaries
@@ -176,7 +176,7 @@ def test_a_canary(eight: Lab, controller: Controller, name: str, figures: dict[s
         victim = case.meanwhile(controller, running, bad) if case.meanwhile else None
         run = controller.finish(running)
 
-    wave = _planned(run)
+    wave = run.batches[0]
     assert {_kernel(eight, one) for one in wave} == {host.kernel for host in eight.hosts}, "canaries of each kernel"
     assert set(run.started("livepatch")) == set(wave), run.output
     assert "Gate after canaries: fail" in run.output
@@ -213,14 +213,6 @@ def test_a_canary(eight: Lab, controller: Controller, name: str, figures: dict[s
     assert "quarantine: " in night.output
     assert night.rc == 2
     figures.update({"canaries": len(wave), "others touched": 0, "rc": run.rc, "touched the night after": len(touched)})
-
-
-def _planned(run: Run) -> list[str]:
-    """The canary wave of the run's plan."""
-    (planned,) = run.ended("rollout_begin").values()
-    wave = planned.result["plan"]["waves"][0]
-    assert wave["kind"] == "canaries"
-    return list(wave["hosts"])
 
 
 def _kernel(lab: Lab, name: str) -> str:

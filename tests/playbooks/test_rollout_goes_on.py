@@ -280,8 +280,7 @@ def test_a_canary_that_fails_ends_the_batches_after_it(fake_fleet: FakeFleet) ->
     ended = run(fake_fleet, hosts, livepatch_halt_scope="rollout", livepatch_max_in_flight=2, livepatch_waves=[])
     canaries = {name for name in hosts if name.endswith("1")}
     # Two at a time: those that come after the failed one are never started. Which they are is the plan's choice.
-    (planned,) = ended.ended("rollout_begin").values()
-    order = planned.result["rollout"]["hosts"]
+    order = [host for batch in ended.batches for host in batch]
     assert set(fake_fleet.touched()) == set(order[: order.index("c1") // 2 * 2 + 2])
     assert set(fake_fleet.touched()) <= canaries
     assert "1 failed" in ended.output
@@ -555,8 +554,7 @@ def test_a_probe_of_an_earlier_batch_brings_all_canaries_back(older: FakeFleet) 
     sick = {"from": {"verify": {"from": {"ask": KERNEL_OOPS}}}}
     hosts = fleet(cohorts="abcde", **{f"{cohort}1": {} for cohort in "abcd"}, e1={})
     first = run(older, hosts, "--check")
-    (planned,) = first.ended("rollout_begin").values()
-    early = planned.result["hosts"][0]
+    early = first.batches[0][0]
     hosts[early] = FakeHost({**hosts[early].conditions, **sick}, hosts[early].variables)
     ended = run(older, hosts, livepatch_max_in_flight=2, livepatch_soak=1, livepatch_waves=[])
     assert "10 hosts: 5 rolled_back, 5 pending" in ended.output, ended.output

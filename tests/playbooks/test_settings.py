@@ -204,8 +204,7 @@ def test_steps_take_what_import_playbook_was_given(fake_fleet: FakeFleet, tmp_pa
     playbook.write_text(json.dumps([{"ansible.builtin.import_playbook": "fleet.livepatch.rollout", "vars": given}]))
     hosts = {name: FakeHost(variables={"first": name == canary}) for name in _HOSTS}
     run = fake_fleet.run(hosts, [str(playbook), "--check"], {}, common={})
-    (begun,) = run.ended("rollout_begin").values()
-    canaries = begun.result["hosts"][: begun.result["sizes"][0]]
+    canaries = run.batches[0]
     assert {"a1", "a2"} & set(canaries) == {canary}
 
 

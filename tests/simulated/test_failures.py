@@ -78,9 +78,8 @@ def waves(tmp_path_factory: pytest.TempPathFactory, controller: Controller) -> l
     with Fleet(tmp_path_factory.mktemp("fleet"), _HOSTS) as fleet:
         controller.settings = fleet.environment
         run = controller.run(command(fleet, "--check", "-e", json.dumps(_SETTINGS)))
-        (planned,) = run.ended("rollout_begin").values()
         assert fleet.touched() == {}
-    found = [list(wave["hosts"]) for wave in planned.result["plan"]["waves"]]
+    found = run.batches
     assert [len(wave) for wave in found] == [1, 2, 3]
     return found
 

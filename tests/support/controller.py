@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -75,6 +76,13 @@ class Run:
         """The results of a module, by host; the last one where it ran more than once."""
         name = f"fleet.livepatch.{action}"
         return {event.host: event for event in self.events if event.kind == "end" and event.action == name}
+
+    @property
+    def batches(self) -> list[list[str]]:
+        """The hosts of each batch of a rollout, as it was begun: its waves, if none has more than may be in flight."""
+        (begun,) = self.ended("rollout_begin").values()
+        hosts = iter(begun.result["hosts"])
+        return [list(itertools.islice(hosts, size)) for size in begun.result["sizes"]]
 
     def jobs(self) -> dict[str, Mapping[str, t.Any]]:
         """What became of the detached runs of livepatch, by host."""

@@ -122,7 +122,7 @@ def assess_wave(
 
     :param assessment: what the step before returned.
     """
-    # Of a batch that is in the middle of its wave there is nothing more to be said.
+    # Of a batch that is in the middle of its wave nothing more is decided.
     is_over = assessment["last"] or not assessment["passed"] or assessment["held"] is not None
     planned, rows = gate.load_wave() if is_over and not gate.read_only else ({}, {})
     end = _decide_end(gate, assessment, rows, gates, skip_gates)

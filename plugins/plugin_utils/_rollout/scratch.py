@@ -4,7 +4,7 @@
 
 """What one step of a run leaves for the next ones, beside the store. PRIVATE to the collection.
 
-It is in Ansible's own folder for the run on the control node: all its workers have it, nobody else does, and it goes
+It is in Ansible's own folder for the run on the control node: all its workers have it, no other user does, and it goes
 away with the run. Only what does not change, or what the same run alone changes, is kept here, so that the store, which
 may be on another host, is asked once.
 """
