@@ -116,15 +116,15 @@ def run_commands(store: Store, commands: Sequence[Mapping[str, Any]]) -> List[An
     :param commands: each with ``command`` and ``arguments``.
     :raises BadOption: one is unknown, or its arguments are not those of the command.
     """
-    wanted = [one for one in commands if not (store.dry_run and _is_recorded(one["command"]))]
-    for one in wanted:
-        if one["command"] not in READING + WRITING:
-            raise BadOption("the store has no command {command}".format(**one))
-        _validate(one["command"], inspect.signature(getattr(store, one["command"])), one["arguments"])
+    wanted = [each for each in commands if not (store.dry_run and _is_recorded(each["command"]))]
+    for each in wanted:
+        if each["command"] not in READING + WRITING:
+            raise BadOption("the store has no command {command}".format(**each))
+        _validate(each["command"], inspect.signature(getattr(store, each["command"])), each["arguments"])
     if not wanted:
         return [None] * len(commands)
-    with store.together(any(one["command"] in WRITING for one in wanted)):
-        return [getattr(store, one["command"])(**one["arguments"]) if one in wanted else None for one in commands]
+    with store.together(any(each["command"] in WRITING for each in wanted)):
+        return [getattr(store, each["command"])(**each["arguments"]) if each in wanted else None for each in commands]
 
 
 def _is_recorded(command: str) -> bool:

@@ -69,14 +69,14 @@ def select_hosts(
     """What was planned for hosts, with the ``wave`` of each, in the order of the plan: those of a wave, these, or those
     of these cohorts.
     """
-    found: List[Tuple[int, int, str, str]] = []
+    selected: List[Tuple[int, int, str, str]] = []
     for condition, values in _build_conditions(wave, hosts, cohorts):
         planned = connection.execute(
             f"SELECT wave, position, host, payload FROM planned_hosts WHERE plan_hash = ? AND {condition}",
             (plan_hash, *values),
         )
-        found += [(number, position, host, payload) for number, position, host, payload in planned]
-    return {host: dict(json.loads(payload), wave=number) for number, _position, host, payload in sorted(found)}
+        selected += [(number, position, host, payload) for number, position, host, payload in planned]
+    return {host: dict(json.loads(payload), wave=number) for number, _position, host, payload in sorted(selected)}
 
 
 def _build_conditions(

@@ -62,7 +62,7 @@ class PlanCommands:
             return rows.find_starters(transaction, plan_hash)
 
 
-def _require(found: Optional[Dict[str, Any]], plan_hash: str) -> Dict[str, Any]:
-    if found is None:
+def _require(document: Optional[Dict[str, Any]], plan_hash: str) -> Dict[str, Any]:
+    if document is None:
         raise NoSuchPlan(f"there is no plan {plan_hash}", "Run playbook plan, and give the hash that it prints")
-    return found
+    return document

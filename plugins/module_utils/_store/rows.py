@@ -64,12 +64,12 @@ def load_outcomes(
     """What is recorded of these hosts in a rollout, None for all of its hosts."""
     statement = "SELECT * FROM outcomes WHERE rollout = ?"
     if hosts is None:
-        found = transaction.connection.execute(statement, (rollout,)).fetchall()
+        selected = transaction.connection.execute(statement, (rollout,)).fetchall()
     else:
-        found = []
+        selected = []
         for part in plan_rows.split(hosts):
             condition = f" AND host IN ({', '.join('?' * len(part))})"
-            found += transaction.connection.execute(statement + condition, (rollout, *part)).fetchall()
+            selected += transaction.connection.execute(statement + condition, (rollout, *part)).fetchall()
     return {
         row["host"]: dict(
             json.loads(row["payload"]),
@@ -78,7 +78,7 @@ def load_outcomes(
             cohort=row["cohort"],
             at=row["created_at"],
         )
-        for row in found
+        for row in selected
     }
 
 

@@ -90,7 +90,7 @@ class RunCommands:
                 quarantine=rows.find_quarantine(transaction),
                 approvals=rows.find_approvals(transaction, row["plan_hash"]),
                 starters=rows.find_starters(transaction, row["plan_hash"]),
-                attempted=[found["cohort"] for found in attempted],
+                attempted=[tried["cohort"] for tried in attempted],
             )
 
     def load_whole(self, run: str) -> Dict[str, Any]:

@@ -75,12 +75,12 @@ def assess_batch(
     finished = assessment["last"] and assessment["passed"] and not gate.read_only
     if not finished:
         return assessment
-    if soak_seconds <= 0:
-        return assessment
     soaking_since = step.state.soaking.get(str(gate.wave))
     now = time.time()
     began = now if started or soaking_since is None else soaking_since
-    # Once: the soak is counted from it, by this run and by those after it.
+    # Recorded once: the soak is counted from it, by this run and by those after it.
+    if began == now and soak_seconds <= 0:
+        return {**assessment, "unrecorded": True}
     if began == now:
         gate.store.send_all(gate.build_verdict(batches.HOSTS, "pass", assessment["verdict"]))
     schedule = soak.schedule(began, soak_seconds, now, run_ends)
@@ -135,7 +135,7 @@ def assess_wave(
     variables = read_variables(confirm)
     # Just that, though something newer has come out in the soak.
     members = [hostvars.build_member(name, variables[name], {"kmp_version": planned[name].evr}) for name in confirm]
-    _record_end(gate, end, rows, rollback)
+    _record_end(gate, assessment, end, rows, rollback)
     return {
         **end,
         "rollback": [row.host for row in rollback],
@@ -200,6 +200,8 @@ def _assess_hosts(gate: GateInput, news: t.Sequence[Outcome], batch_counts: budg
         "verdict": verdict.text,
         "barred": list(verdict.barred),
         "halted": None,
+        # That its hosts passed, which is recorded with the rest where the wave does not soak
+        "unrecorded": False,
         "counts": totals.count_wave(gate.plan.waves[gate.wave].hosts),
         "shares": {},
         "soak": dataclasses.asdict(soak.Soak((), None)),
@@ -288,7 +290,13 @@ def _select_rollback(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows) ->
     return [row for row in selected if row.host in gate.step.batch.hosts] if gate.is_slice else selected
 
 
-def _record_end(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows, rollback: t.Sequence[Outcome]) -> None:
+def _record_end(
+    gate: GateInput,
+    assessment: t.Mapping[str, t.Any],
+    end: t.Mapping[str, t.Any],
+    rows: Rows,
+    rollback: t.Sequence[Outcome],
+) -> None:
     store, commands = gate.store, []
     entries = _build_quarantine(gate, end, rows)
     if entries:
@@ -296,6 +304,8 @@ def _record_end(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows, rollbac
     if rollback:
         pending = [dataclasses.replace(row, outcome="rollback_pending") for row in rollback]
         commands.append(gate.build_outcomes(pending))
+    if assessment["unrecorded"]:
+        commands.append(gate.build_verdict(batches.HOSTS, "pass", assessment["verdict"]))
     if not gate.is_slice and (end["last"] or not end["go"]):
         verdict = "pass" if end["go"] else {"failed": "fail"}.get(end["status"], "inconclusive")
         commands.append(gate.build_verdict(batches.WAVE, verdict, end["verdict"]))

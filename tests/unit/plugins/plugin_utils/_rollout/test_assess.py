@@ -55,7 +55,13 @@ def assess_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "coh
         for name, kmp in PLANNED.items()
     ]
     assessment: dict[str, t.Any] = {"wave": 0, "passed": not failed, "last": True, "verdict": "pass"}
-    assessment.update(held=None, halted=None, barred=[name[0] for name in failed], soak={"probes": [], "until": None})
+    assessment.update(
+        held=None,
+        halted=None,
+        unrecorded=False,
+        barred=[name[0] for name in failed],
+        soak={"probes": [], "until": None},
+    )
     plan = make_plan(tuple(PLANNED), kmps={name[0]: kmp for name, kmp in PLANNED.items()}, scope=scope)
     gate = GateInput(t.cast(t.Any, FakeStore(rows)), make_step(plan, Batch(0, batch, (), True)))
     return assess.assess_wave(gate, assessment, [], {}, lambda names: {name: VARIABLES.get(name, {}) for name in names})
