@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -59,7 +60,8 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(exc)) from None
         if admitted["start"] and not self._task.check_mode:
             # Just now it was not halted: the hosts that start need not ask again, each by itself.
-            halt.share(store, None)
+            with contextlib.suppress(OSError):
+                halt.share(store, None)
         if admitted["start"]:
             count = format_count(admitted["start"], "host starts", "hosts start")
             notices.notify(

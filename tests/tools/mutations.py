@@ -532,8 +532,8 @@ MUTATIONS = (
     Mutation(
         "store: a dry run migrates the file",
         f"{STORE}/sqlite.py",
-        "if self.dry_run:\n            connection = _copy(connection)",
-        "if not connection:\n            connection = _copy(connection)",
+        "if self.dry_run or (",
+        "if not connection or (",
         ("tests/unit/plugins/module_utils/_store/test_plans.py",),
     ),
     Mutation(

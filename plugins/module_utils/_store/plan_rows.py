@@ -9,31 +9,48 @@ host has a row of its own, so that what a step reads does not grow with the flee
 """
 
 import json
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 # SQLite takes 999 variables in a statement (SQLITE_MAX_VARIABLE_NUMBER up to 3.32).
 _MAX_VARIABLES = 900
 
 
-def insert_plan(connection: Any, document: Mapping[str, Any], scope: str, saved: float, by: str) -> None:
+class PlanRows(NamedTuple):
+    """``outline`` and ``left_out`` are JSON, ``hosts`` the rows."""
+
+    hash: str
+    outline: str
+    left_out: str
+    hosts: List[Tuple[Any, ...]]
+
+
+def build_rows(document: Mapping[str, Any]) -> PlanRows:
+    """:raises ValueError: it is no plan."""
+    try:
+        waves = {
+            name: (number, at) for number, wave in enumerate(document["waves"]) for at, name in enumerate(wave["hosts"])
+        }
+        outline = {key: value for key, value in document.items() if key not in ("hosts", "left_out")}
+        outline["waves"] = [{"kind": wave["kind"], "hosts": len(wave["hosts"])} for wave in document["waves"]]
+        hosts = [
+            (document["hash"], name, *waves[name], row["cohort"], json.dumps(row))
+            for name, row in document["hosts"].items()
+        ]
+        # Half of a character, which JSON may have, is no text for the database.
+        "".join(waves).encode()
+        return PlanRows(document["hash"], json.dumps(outline), json.dumps(document["left_out"]), hosts)
+    except (AttributeError, KeyError, TypeError) as exc:
+        raise ValueError(f"it is no plan ({exc!r})") from None
+
+
+def insert_plan(connection: Any, rows: PlanRows, scope: str, saved: float, by: str) -> None:
     """Saves a plan, unless it is there: one with the same hash is the same."""
-    waves = {
-        name: (number, at) for number, wave in enumerate(document["waves"]) for at, name in enumerate(wave["hosts"])
-    }
-    outline = {key: value for key, value in document.items() if key not in ("hosts", "left_out")}
-    outline["waves"] = [{"kind": wave["kind"], "hosts": len(wave["hosts"])} for wave in document["waves"]]
     added = connection.execute(
         "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?, ?, ?)",
-        (document["hash"], scope, saved, by, json.dumps(outline), json.dumps(document["left_out"])),
+        (rows.hash, scope, saved, by, rows.outline, rows.left_out),
     )
     if added.rowcount > 0:
-        connection.executemany(
-            "INSERT INTO planned_hosts VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                (document["hash"], name, *waves[name], row["cohort"], json.dumps(row))
-                for name, row in document["hosts"].items()
-            ),
-        )
+        connection.executemany("INSERT INTO planned_hosts VALUES (?, ?, ?, ?, ?, ?)", rows.hosts)
 
 
 def find_outline(connection: Any, plan_hash: str) -> Optional[Dict[str, Any]]:

@@ -6,7 +6,7 @@
 
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows, rows
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database, require_keys
 
@@ -23,8 +23,12 @@ class PlanCommands:
     def save_plan(self, scope: str, document: Dict[str, Any], by: str = "") -> None:
         """Saves a plan for good: one with the same hash is the same, and remains the first one's who made it."""
         require_keys(document, "a plan", "hash", "waves", "hosts", "left_out")
+        try:
+            planned = plan_rows.build_rows(document)
+        except ValueError as exc:
+            raise BadOption(f"the plan cannot be saved: {exc}") from None
         with self._database.writing() as transaction:
-            plan_rows.insert_plan(transaction.connection, document, scope, transaction.now, by)
+            plan_rows.insert_plan(transaction.connection, planned, scope, transaction.now, by)
 
     def find_plan(self, plan_hash: str) -> Optional[Dict[str, Any]]:
         """A plan, None where it was never saved."""

@@ -74,16 +74,18 @@ class RunCommands:
 
     def load_admission(self, run: str, hosts: Sequence[str]) -> Dict[str, Any]:
         """As ``load_step``, with what holds hosts back: the ``quarantine``, the ``approvals`` and ``starters`` of the
-        plan, and the cohorts in which the planned change was ``attempted``, whatever came of it.
+        plan, and the cohorts on whose canaries the planned change was ``attempted``, whatever came of it.
 
         :raises LeaseLost: as ``load_run``.
         """
         with self._database.reading() as transaction:
             loaded, row = _load_step(transaction, run, hosts), _find_run(transaction, run)
+            canaries = [number for number, wave in enumerate(loaded["plan"]["waves"]) if wave["kind"] == "canaries"]
+            places = ", ".join("?" * len(canaries))
             attempted = transaction.connection.execute(
-                "SELECT DISTINCT cohort FROM outcomes WHERE rollout = ? AND cohort IS NOT NULL "
-                "AND outcome NOT IN (?, 'pending', 'skipped')",
-                (row["rollout"], BEGUN),
+                f"SELECT DISTINCT cohort FROM outcomes WHERE rollout = ? AND wave IN ({places}) "
+                "AND cohort IS NOT NULL AND outcome NOT IN (?, 'pending', 'skipped')",
+                (row["rollout"], *canaries, BEGUN),
             )
             return dict(
                 loaded,

@@ -21,16 +21,14 @@ _PLANS = """
 CREATE TABLE plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, saved_by TEXT NOT NULL,
     outline TEXT NOT NULL, left_out TEXT NOT NULL);
 CREATE TABLE planned_hosts (plan_hash TEXT NOT NULL, host TEXT NOT NULL, wave INTEGER NOT NULL,
-    position INTEGER NOT NULL, cohort TEXT NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (plan_hash, host))
-    WITHOUT ROWID;
+    position INTEGER NOT NULL, cohort TEXT NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (plan_hash, host));
 CREATE INDEX hosts_of_wave ON planned_hosts (plan_hash, wave, position);
 CREATE INDEX hosts_of_cohort ON planned_hosts (plan_hash, cohort);
 CREATE TABLE runs (id TEXT PRIMARY KEY, scope TEXT NOT NULL, fence INTEGER, rollout TEXT, plan_hash TEXT NOT NULL,
     payload TEXT NOT NULL);
 CREATE TABLE run_batches (run TEXT NOT NULL, number INTEGER NOT NULL, payload TEXT NOT NULL,
-    PRIMARY KEY (run, number)) WITHOUT ROWID;
-CREATE TABLE run_hosts (run TEXT NOT NULL, host TEXT NOT NULL, batch INTEGER NOT NULL, PRIMARY KEY (run, host))
-    WITHOUT ROWID;
+    PRIMARY KEY (run, number));
+CREATE TABLE run_hosts (run TEXT NOT NULL, host TEXT NOT NULL, batch INTEGER NOT NULL, PRIMARY KEY (run, host));
 CREATE INDEX outcomes_counted ON outcomes (rollout, wave, cohort, outcome);
 """
 _OTHERS = """
@@ -68,12 +66,20 @@ def migrate(connection: Any) -> None:
 
 
 def _split_plans(connection: Any) -> None:
-    """Version 3 had each plan as one document, and nothing of runs."""
+    """Version 3 had each plan as one document, and nothing of runs.
+
+    A plan that cannot be read is left out, as if it had never been saved: it must keep nothing else from being used.
+    """
     connection.execute("ALTER TABLE plans RENAME TO whole_plans")
     _execute(connection, _PLANS)
-    plans = connection.execute("SELECT document, scope, saved, saved_by FROM whole_plans ORDER BY rowid").fetchall()
-    for document, scope, saved, by in plans:
-        plan_rows.insert_plan(connection, json.loads(document), scope, saved, by)
+    for plan_hash, document, scope, saved, by in connection.execute(
+        "SELECT hash, document, scope, saved, saved_by FROM whole_plans ORDER BY rowid"
+    ):
+        try:
+            rows = plan_rows.build_rows(dict(json.loads(document), hash=plan_hash))
+        except (TypeError, ValueError):
+            continue
+        plan_rows.insert_plan(connection, rows, scope, saved, by)
     connection.execute("DROP TABLE whole_plans")
 
 

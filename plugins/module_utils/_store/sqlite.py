@@ -88,7 +88,7 @@ class Database:
             return
         with self._convert_errors():
             self._check_writers()
-            connection = self._open() if self._exists() else self._open_empty()
+            connection = self._open(writes=False) if self._exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row
                 connection.execute("BEGIN")
@@ -106,7 +106,7 @@ class Database:
             if not self.dry_run:
                 self._writers.create(self.path)
             self._check_writers()
-            connection = self._open() if self._exists() else self._open_empty()
+            connection = self._open(writes=True) if self._exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row
                 changes = connection.total_changes
@@ -128,13 +128,13 @@ class Database:
         schema.create_tables(connection)
         return connection
 
-    def _open(self) -> Any:
+    def _open(self, writes: bool) -> Any:
         connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous = FULL")
             version = schema.read_version(connection)
             if version < schema.SCHEMA:
-                return self._bring_up_to_date(connection)
+                return self._bring_up_to_date(connection, writes)
             if version > schema.SCHEMA:
                 raise StoreBroken(
                     f"the store {self.path} was written by a later version of the collection (schema {version})",
@@ -145,9 +145,11 @@ class Database:
             raise
         return connection
 
-    def _bring_up_to_date(self, connection: Any) -> Any:
-        """Creates the tables, or makes those of this version of an earlier one's; in a dry run of a copy."""
-        if self.dry_run:
+    def _bring_up_to_date(self, connection: Any, writes: bool) -> Any:
+        """Creates the tables, or makes those of this version of an earlier one's; of a copy in a dry run, or where this
+        user may only read.
+        """
+        if self.dry_run or (not writes and not os.access(self.path, os.W_OK)):
             connection = _copy(connection)
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have done it meanwhile.

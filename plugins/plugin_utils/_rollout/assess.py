@@ -78,7 +78,8 @@ def assess_batch(
     soaking_since = step.state.soaking.get(str(gate.wave))
     now = time.time()
     began = now if started or soaking_since is None else soaking_since
-    # Recorded once: the soak is counted from it, by this run and by those after it.
+    # Recorded once: the soak is counted from it, by this run and by those after it. Without a soak it is recorded with
+    # the wave's end.
     if began == now and soak_seconds <= 0:
         return {**assessment, "unrecorded": True}
     if began == now:

@@ -44,7 +44,7 @@ def finish_run(store: StoreClient, run: Run, variables_by_host: hostvars.Variabl
     if run.mode == "slice":
         return _finish_slice(store, run, planned, stored, variables_by_host)
     if run.mode == "rollback":
-        return _finish_rollback(store, run, planned, state)
+        return _finish_rollback(store, run, planned, state, stored)
     return _finish_rollout(store, run, planned, stored, state, variables_by_host)
 
 
@@ -147,9 +147,12 @@ def _finish_slice(
     return Ended(refused["status"], refused["detail"], planned, loaded, fleet)
 
 
-def _finish_rollback(store: StoreClient, run: Run, planned: Plan, state: session.State) -> Ended:
+def _finish_rollback(
+    store: StoreClient, run: Run, planned: Plan, state: session.State, stored: t.Mapping[str, t.Any] | None
+) -> Ended:
     """After hosts were rolled back the rollout is over."""
-    stored = store.send("show", scope=store.scope)["rollout"]
+    # In check mode the run has no lease, and its record is beside the store.
+    stored = stored or store.send("show", scope=store.scope)["rollout"]
     outcomes = tuple(
         outcome.load_outcome(name, stored["outcomes"].get(name), planned.hosts[name].cohort) for name in state.hosts
     )

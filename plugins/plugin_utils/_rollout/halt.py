@@ -5,7 +5,7 @@
 """The halt: once it is recorded no host starts. PRIVATE to the collection.
 
 It is checked on the control node, immediately before the module starts on a host. All workers of a run share the answer
-that one of them got, for two seconds, or, where the store is on the control node itself, until its file changes.
+that one of them got, for two seconds at most; where the store is on the control node itself, until its file changes.
 """
 
 from __future__ import annotations
@@ -65,14 +65,22 @@ def _share(location: store_client.Location, query: t.Callable[[], t.Any], anew: 
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         text = file.read()
-        known, stamp = json.loads(text) if text and not anew else {}, _read_stamp(location)
-        if known.get("stamp") == stamp and 0 <= time.time() - known["at"] < _SHARED_SECONDS:
+        known, stamp, now = {} if anew else _parse(text), _read_stamp(location), time.time()
+        if known.get("stamp") == stamp and 0 <= now - known["at"] < _SHARED_SECONDS:
             return known["answer"]
         answer = query()
         file.seek(0)
         file.truncate()
-        file.write(json.dumps({"stamp": stamp, "at": time.time(), "answer": answer}))
+        file.write(json.dumps({"stamp": stamp, "at": now, "answer": answer}))
         return answer
+
+
+def _parse(text: str) -> dict[str, t.Any]:
+    """A shared answer, empty where there is none that can be read."""
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError):
+        return {}
 
 
 def _read_stamp(location: store_client.Location) -> list[t.Any]:

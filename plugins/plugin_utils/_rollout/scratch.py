@@ -11,6 +11,7 @@ may be on another host, is asked once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
@@ -24,11 +25,17 @@ def find_path(name: str) -> str:
 
 
 def remember(key: str, value: t.Any) -> None:
-    """Keep a value in the place of the one of the same kind: what is before the first blank of its key."""
+    """Keep a value in the place of the one of the same kind: what is before the first blank of its key. Where that
+    fails there is none, and who needs it asks the store.
+    """
     path = find_path(f"{key.partition(' ')[0]}.json")
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        json.dump({"key": key, "value": value}, file)
-    os.replace(f"{path}.new", path)
+    try:
+        with open(f"{path}.new", "w", encoding="utf-8") as file:
+            json.dump({"key": key, "value": value}, file)
+        os.replace(f"{path}.new", path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def recall(key: str) -> t.Any:

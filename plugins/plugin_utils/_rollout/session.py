@@ -40,8 +40,6 @@ class State:
     soaking: t.Mapping[str, float] = dataclasses.field(default_factory=dict)
     # As what the rollout ends, of a run that only rolls hosts back
     ends: t.Mapping[str, t.Any] | None = None
-    # The wave of a slice
-    wave: int | None = None
     # The hosts of a rollback
     hosts: tuple[str, ...] = ()
 

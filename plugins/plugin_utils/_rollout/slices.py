@@ -51,7 +51,7 @@ def join_wave(store: StoreClient, fleet: t.Sequence[Host], slices: int, lease_se
             store.send_all(*commands, left)
         return f"wave {wave} has none of these hosts, or they have ended"
     run = Run("slice", planned.hash, id=rollout["id"], fence=joined["fence"], member=joined["member"])
-    state = session.State(time.time(), rollout["started"], wave=wave)
+    state = session.State(time.time(), rollout["started"])
     return session.save(store, session.Begun(run, planned, agenda), state, commands)
 
 

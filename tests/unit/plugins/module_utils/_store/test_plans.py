@@ -15,6 +15,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Bad
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch, schema
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseLost
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.plans import NoSuchPlan
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import StoreBroken
 from tests.support.store import start_rollout
 
@@ -141,6 +142,8 @@ def test_what_holds_hosts_back_is_read_with_the_batch(store: Store) -> None:
     ours = {"scope": "s", "fence": fence, "rollout": rollout, "wave": 0}
     kinds = ("done", "unchanged", "failed", "rolled_back", "skipped", "pending")
     store.record_outcomes(outcomes=[{"host": kind, "outcome": kind, "cohort": kind} for kind in kinds], **ours)
+    later = [{"host": "later", "outcome": "done", "cohort": "no canary's"}]
+    store.record_outcomes(outcomes=later, **dict(ours, wave=1))
     store.begin_hosts(hosts=["a1"], **ours)
     store.add_to_quarantine([{"host": "a2", "reason": "r"}])
     store.approve("h", 1, "eve")
@@ -182,6 +185,26 @@ def test_a_run_that_begins_nothing_takes_nothing_away(store: Store) -> None:
         store.save_run("s", 1000, "r", "nobody's", "h", {}, [])
 
 
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("SELECT payload FROM planned_hosts WHERE plan_hash = ? AND wave = 1", "hosts_of_wave"),
+        ("SELECT payload FROM planned_hosts WHERE plan_hash = ? AND cohort IN ('a')", "hosts_of_cohort"),
+        ("SELECT payload FROM planned_hosts WHERE plan_hash = ? AND host IN ('a1')", "autoindex_planned_hosts_1"),
+        ("SELECT batch FROM run_hosts WHERE run = ? AND host IN ('a1')", "autoindex_run_hosts_1"),
+        ("SELECT payload FROM run_batches WHERE run = ? AND number = 1", "autoindex_run_batches_1"),
+        ("SELECT cohort FROM outcomes WHERE rollout = ? AND wave IN (0)", "outcomes_counted"),
+    ],
+)
+def test_what_a_step_reads_is_found_by_an_index(store: Store, statement: str, expected: str) -> None:
+    """By more than the plan, the run or the rollout: else it would cost by the fleet."""
+    begin(store)
+    with store._database.reading() as transaction:
+        (row,) = transaction.connection.execute("EXPLAIN QUERY PLAN " + statement, ("h",)).fetchall()
+    detail = row["detail"]
+    assert expected in detail and detail.count("=?") == 2, detail
+
+
 #
 # Versions
 #
@@ -218,6 +241,44 @@ def test_a_store_of_the_version_before_is_taken_up_with_its_open_rollout(store: 
     assert store.load_step("run", ["b1"])["planned"]["b1"]["wave"] == 0
     counted = store.record_outcomes("s", fence, "r", [{"host": "b1", "outcome": "done", "cohort": "b"}])
     assert sum(group["hosts"] for group in counted) == 2
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        '{"hash": "h", "waves"',
+        "null",
+        "[1, 2]",
+        json.dumps({"hash": "z", "waves": [], "hosts": {}}),
+        json.dumps(dict(document(), waves=[1])),
+        json.dumps(dict(document(), hosts={"orphan": {"cohort": "a"}})),
+        json.dumps(dict(document(), hosts={"a1": {}})),
+        json.dumps(dict(document(), waves=[{"kind": "wave", "hosts": ["\ud800"]}], hosts={"\ud800": {"cohort": "a"}})),
+    ],
+)
+def test_a_plan_that_cannot_be_read_keeps_nothing_else_from_being_used(store: Store, path: str, spoiled: str) -> None:
+    make_version_3(path)
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO plans VALUES ('z', 's', 700, ?, 'eve')", (spoiled,))
+    connection.commit()
+    connection.close()
+    assert store.get_halt("s")["reason"] == "stop"  # type: ignore[index]
+    assert store.show("s")["rollout"]["id"] == "r"
+    assert store.load_plan("h") == document()
+    with pytest.raises(NoSuchPlan, match="there is no plan z"):
+        store.load_plan("z")
+    with pytest.raises(BadOption):
+        store.save_plan("s", dict(document("y"), hosts={"orphan": {"cohort": "a"}}))
+
+
+def test_who_may_only_read_reads_a_store_of_the_version_before(store: Store, path: str, monkeypatch: Any) -> None:
+    make_version_3(path)
+    with open(path, "rb") as file:
+        before = file.read()
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    assert store.show("s")["rollout"]["id"] == "r"
+    with open(path, "rb") as file:
+        assert file.read() == before
 
 
 def test_a_dry_run_leaves_a_store_of_the_version_before_as_it_is(path: str) -> None:

@@ -11,9 +11,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible import constants
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt, scratch
 
 ACTION = types.SimpleNamespace(
     _task=types.SimpleNamespace(check_mode=False), _templar=types.SimpleNamespace(template=lambda value: value)
@@ -54,3 +55,13 @@ def test_a_store_that_cannot_be_asked_halts(tmp_path: Path, content: bytes | Non
     else:
         path.write_bytes(content)
     assert "cannot check whether rollouts are halted" in str(reason(path))
+
+
+@pytest.mark.parametrize("kept", ['{"sta', "[]", "null", '"x"'])
+def test_a_shared_answer_that_cannot_be_read_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    scratch.find_path("halt")
+    Path(scratch.find_path("halt")).write_text(kept)
+    assert reason(tmp_path / "store") is None

@@ -23,3 +23,15 @@ def test_the_last_of_its_kind_is_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (scratch.recall("wave 0 of a"), scratch.recall("wave 1 of a")) == (None, {"hosts": 2})
     assert scratch.recall("step of a") == ["web1"]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_where_nothing_can_be_kept_nothing_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    scratch.remember("wave 0 of a", {"hosts": 1})
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(scratch.os, "replace", fail)
+    scratch.remember("wave 0 of a", {"hosts": 2})
+    assert scratch.recall("wave 0 of a") is None, "and not what was true before"
