@@ -102,6 +102,9 @@ def test_a_host_that_has_changed_is_recorded_with_its_own_wave() -> None:
     away = {name: Host(name, "unknown", "unreachable: it does not answer") for name in ("a2", "b3")}
     made = batches.build_agenda(PLAN, {**FLEET, **away}, {}, (), rollout="r")
     assert [(one.wave, list(one.changed)) for one in made] == [(0, []), (1, ["a2"]), (2, ["b3"])]
+    fleet = {**FLEET, "a2": away["a2"], "b2": BEGUN["b2"]}
+    made = batches.build_agenda(PLAN, fleet, {"b2": {"outcome": "begun"}}, {0}, rollout="r")
+    assert [(one.starts, list(one.changed)) for one in made[:2]] == [(("b2",), ["a2"]), (("a3",), [])], "once"
 
 
 def test_who_was_in_flight_is_asked_whatever_it_is_now() -> None:

@@ -41,6 +41,17 @@ def test_stored_and_taken_back(tmp_path: Path) -> None:
     assert reason(path, livepatch_scope="other") == f"rollouts are halted by eve: no reason was given {everywhere}"
 
 
+def test_what_is_stored_since_an_answer_was_shared_is_seen_at_once(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"), lambda: 100.0)
+    store.halt("other", "", "eve")
+    assert reason(tmp_path / "store") is None
+    for _time in range(3):
+        store.halt("default", "", "eve")
+        assert reason(tmp_path / "store") is not None
+        store.resume("default", "eve")
+        assert reason(tmp_path / "store") is None
+
+
 def test_what_a_slice_has_stopped_the_rollout_judges() -> None:
     assert halt.describe_halt({"by": "a slice", "reason": "2 failed", "scope": "default"}) == (
         "rollouts are halted by a slice: 2 failed (to go on, run playbook rollout, which assesses the wave)"
