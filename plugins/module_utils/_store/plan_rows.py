@@ -86,14 +86,14 @@ def select_hosts(
     """What was planned for hosts, with the ``wave`` of each, in the order of the plan: those of a wave, these, or those
     of these cohorts.
     """
-    selected: List[Tuple[int, int, str, str]] = []
+    selected: List[Any] = []
     for condition, values in _build_conditions(wave, hosts, cohorts):
-        planned = connection.execute(
+        selected += connection.execute(
             f"SELECT wave, position, host, payload FROM planned_hosts WHERE plan_hash = ? AND {condition}",
             (plan_hash, *values),
         )
-        selected += [(number, position, host, payload) for number, position, host, payload in planned]
-    return {host: dict(json.loads(payload), wave=number) for number, _position, host, payload in sorted(selected)}
+    selected.sort(key=lambda row: (row[0], row[1]))
+    return {host: dict(json.loads(payload), wave=number) for number, _position, host, payload in selected}
 
 
 def _build_conditions(
