@@ -183,7 +183,7 @@ def _assess_hosts(gate: GateInput, news: t.Sequence[Outcome], batch_counts: budg
     """
     batch = gate.step.batch
     if gate.read_only:
-        groups = budgets.group_outcomes(news, gate.wave)
+        groups = budgets.group_outcomes((gate.wave, row.cohort, row.outcome) for row in news)
     else:
         # Of a host in flight that a halt kept from being asked nothing is known that was not known before.
         known = [row for row in news if not (row.halted and batch.in_flight)]

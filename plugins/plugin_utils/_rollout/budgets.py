@@ -82,12 +82,14 @@ def count_by_outcome(rows: t.Iterable[Outcome]) -> dict[str, int]:
     return dict(collections.Counter(row.outcome for row in rows))
 
 
-def group_outcomes(rows: t.Iterable[Outcome], wave: int) -> list[dict[str, t.Any]]:
-    """The groups of the store, of these hosts of a wave only."""
-    counted = collections.Counter((row.cohort, row.outcome) for row in rows)
+def group_outcomes(outcomes: t.Iterable[tuple[int | None, str | None, str]]) -> list[dict[str, t.Any]]:
+    """The groups of the store, of these hosts only.
+
+    :param outcomes: of each host its wave, cohort and outcome.
+    """
     return [
         {"wave": wave, "cohort": cohort, "outcome": outcome, "hosts": hosts}
-        for (cohort, outcome), hosts in counted.items()
+        for (wave, cohort, outcome), hosts in collections.Counter(outcomes).items()
     ]
 
 

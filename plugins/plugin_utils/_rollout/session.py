@@ -121,20 +121,11 @@ def open_rollout(store: StoreClient, plan: Plan, seen: t.Any, seconds: int) -> t
     if (current or {}).get("id") != (seen or {}).get("id"):
         store.send("release_lease", scope=store.scope, fence=fence)
         raise PlanError("another run has begun or ended a rollout meanwhile: run this one again")
-    by = store.person.name
+    run = Run("rollout", plan.hash, id=current["id"] if current else uuid.uuid4().hex, fence=fence)
+    held, by = {"scope": store.scope, "fence": fence, "rollout": run.id}, store.person.name
     if current is None:
-        run = Run("rollout", plan.hash, id=uuid.uuid4().hex, fence=fence)
-        held = {"scope": store.scope, "fence": fence, "rollout": run.id}
-        return (
-            run,
-            None,
-            [
-                store.build("save_plan", scope=store.scope, document=plan.as_document(), by=by),
-                store.build("start_rollout", plan_hash=plan.hash, by=by, **held),
-            ],
-        )
-    run = Run("rollout", plan.hash, id=current["id"], fence=fence)
-    held = {"scope": store.scope, "fence": fence, "rollout": run.id}
+        saved = store.build("save_plan", scope=store.scope, document=plan.as_document(), by=by)
+        return run, None, [saved, store.build("start_rollout", plan_hash=plan.hash, by=by, **held)]
     # That a slice has stopped a wave is known by the detail until the wave's gate has ended the rollout.
     detail = current["detail"] if is_stopped_by_slice(current) else {}
     return run, current, [store.build("set_status", status="running", detail=detail, **held)]

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import time
 import typing as t
@@ -103,11 +102,9 @@ def _find_stopped_waves(outline: plan.Outline, rollout: t.Mapping[str, t.Any]) -
     before it could end the rollout.
     """
     stopped = {rollout["detail"]["wave"]} if session.is_stopped_by_slice(rollout) else set()
-    counted = collections.Counter((row["wave"], row["cohort"], row["outcome"]) for row in rollout["outcomes"].values())
-    groups = [
-        {"wave": wave, "cohort": cohort, "outcome": outcome, "hosts": hosts}
-        for (wave, cohort, outcome), hosts in counted.items()
-    ]
+    groups = budgets.group_outcomes(
+        (row["wave"], row["cohort"], row["outcome"]) for row in rollout["outcomes"].values()
+    )
     for number in range(len(outline.waves)):
         # How large a batch was is not recorded.
         totals = budgets.Totals.from_groups(groups, number)

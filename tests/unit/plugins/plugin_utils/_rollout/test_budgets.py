@@ -28,6 +28,10 @@ def rows(*kinds: str, start: int = 0) -> list[Outcome]:
     return [Outcome(f"h{n}", kind, "", "", cohort="ab"[n % 2]) for n, kind in enumerate(kinds, start)]
 
 
+def group(outcomes: t.Iterable[Outcome], wave: int) -> list[dict[str, t.Any]]:
+    return budgets.group_outcomes((wave, row.cohort, row.outcome) for row in outcomes)
+
+
 def judge(
     given: Outline,
     wave: int,
@@ -36,7 +40,7 @@ def judge(
     last: bool = True,
     **more: t.Any,
 ) -> budgets.WaveAssessment:
-    groups = [*budgets.group_outcomes(before, wave - 1), *budgets.group_outcomes(now, wave)]
+    groups = [*group(before, wave - 1), *group(now, wave)]
     totals = budgets.Totals.from_groups(groups, wave, budgets.count_by_outcome(more.get("batch", now)))
     return budgets.assess_wave(given, wave, totals, last, more.get("check_mode", False))
 
@@ -148,7 +152,7 @@ def test_in_check_mode_what_would_be_patched_passes() -> None:
 
 
 def test_hosts_of_a_wave_without_an_outcome_are_pending() -> None:
-    groups = budgets.group_outcomes(rows("done", "failed", "begun", "pending"), 1)
+    groups = group(rows("done", "failed", "begun", "pending"), 1)
     totals = budgets.Totals.from_groups([*groups, {"wave": 0, "cohort": "a", "outcome": "done", "hosts": 7}], 1)
     assert totals.count_wave(10) == {"done": 1, "failed": 1, "pending": 8}
     assert totals.rollout["done"] == 8
