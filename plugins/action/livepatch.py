@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 import uuid
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _async_result
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _run_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._host_action import HostAction, Result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt
@@ -30,7 +30,7 @@ class ActionModule(HostAction):
         if halted is not None:
             return {"changed": False, "failed": True, "halted": True, "msg": f"not started: {halted}"}
         # It may have to wait for the run before it, which may take as long.
-        max_seconds = 2 * round(_async_result.longest(options["timeout"], options["lock_timeout"]))
+        max_seconds = 2 * round(_run_result.longest(options["timeout"], options["lock_timeout"]))
         if self._task.async_val:
             # What Ansible kills it after is above that by what the task says.
             self._task.async_val += max_seconds

@@ -68,6 +68,7 @@ LIVEPATCH: Dict[str, Dict[str, Any]] = dict(
             "begun": {"type": "bool", "default": False},
         },
     },
+    detach={"type": "bool", "default": False},
     run={"type": "str"},
     rollout={"type": "str"},
     plan={"type": "str"},
@@ -91,7 +92,6 @@ LIVEPATCH_INFO: Dict[str, Dict[str, Any]] = dict(
     gather={"type": "list", "elements": "str", "choices": [*BLOCKS, "functions"], "default": list(BLOCKS)},
     run={"type": "str"},
     wait={"type": "int", "default": 0},
-    results_file={"type": "path"},
     health_checks=HEALTH_CHECKS,
     # What the control node does about a host that gives no answer; the host itself takes no notice.
     on_unreachable={"type": "str", "choices": ["fail", "report"], "default": "fail"},

@@ -9,13 +9,13 @@ import uuid
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import (
-    _async_result,
     _host_facts,
     _journal,
     _kernel_facts,
     _kmp_names,
     _preconditions,
     _previous_level,
+    _run_result,
     _state,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._change import boot, change
@@ -72,7 +72,7 @@ def _compute_lock_wait(request: Request) -> float:
     gave way before it ends, the host would be assessed while it is being patched.
     """
     lock_timeout = request.policy.lock_timeout
-    return lock_timeout if request.fence is None else _async_result.longest(request.timeout, lock_timeout)
+    return lock_timeout if request.fence is None else _run_result.longest(request.timeout, lock_timeout)
 
 
 def _ensure_state(host: Host, request: Request) -> Dict[str, Any]:

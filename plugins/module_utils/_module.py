@@ -20,10 +20,15 @@ def run_module(module: Any, work: Callable[[Host], Dict[str, Any]]) -> None:
         result = work(Host())
     except LivepatchError as exc:
         _warn(module, exc.result)
-        module.fail_json(msg=str(exc), **dict(exc.result, **exc.marks))
+        module.fail_json(**describe_failure(exc))
     else:
         _warn(module, result)
         module.exit_json(**result)
+
+
+def describe_failure(problem: LivepatchError) -> Dict[str, Any]:
+    """The failed result that an error becomes."""
+    return dict(problem.result, **problem.marks, failed=True, msg=str(problem))
 
 
 def _warn(module: Any, result: Dict[str, Any]) -> None:

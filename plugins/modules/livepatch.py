@@ -15,8 +15,8 @@ description:
   - It does only what is missing. A host that is up to date is not changed.
   - It fails when the host is not up to date afterwards, and C(livepatch.state) shows its state. A migration is never
     forced.
-  - Run it with C(async) and C(poll=0) to start it detached. Its result is then returned by
-    M(fleet.livepatch.livepatch_info) with O(fleet.livepatch.livepatch_info#module:run). With C(poll) above 0 it fails.
+  - With O(detach=true) it returns as soon as it has started, and a connection that breaks does no harm. C(async) is not
+    supported.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -125,8 +125,20 @@ options:
             new is begun. Where it has failed, the module fails for the same reason.
         type: bool
         default: false
+  detach:
+    description:
+      - Whether to only start the work, in a process of its own, which no end of a connection, a login session or a
+        terminal ends. Where systemd runs, it has a scope of its own, C(fleet-livepatch-*.scope).
+      - Its result is returned by M(fleet.livepatch.livepatch_info) with O(fleet.livepatch.livepatch_info#module:run).
+        The host keeps the results of the newest ten runs.
+      - In check mode nothing is started, and the module returns its prediction.
+    type: bool
+    default: false
   run:
-    description: An ID for this run, which the host's journal records. By default one is made.
+    description:
+      - An ID for this run, which the host's journal records. By default one is made. No two runs may have the same.
+      - With O(detach=true) it has up to 100 letters, digits, dots, hyphens and underscores, and the first is a letter
+        or a digit.
     type: str
   rollout:
     description: The rollout that this run is a part of, for the journal.
@@ -181,6 +193,21 @@ EXAMPLES = r"""
   fleet.livepatch.livepatch:
     confirm: false
   become: true
+
+- name: Start, and hold neither a fork nor a connection while it works
+  fleet.livepatch.livepatch:
+    detach: true
+  become: true
+  register: started
+
+- name: Wait for the result on the host, half a minute at most
+  fleet.livepatch.livepatch_info:
+    run: "{{ started.run }}"
+    wait: 30
+  become: true
+  register: ended
+  changed_when: ended.livepatch.job.changed | default(false)
+  failed_when: ended.livepatch.job.failed | default(true)
 """
 
 RETURN = r"""
@@ -189,6 +216,11 @@ run:
   returned: always
   type: str
   sample: 6f1c3f6a5c0b4b0f8f4f0c8a2c1d9e7b
+detached:
+  description: True where the run was started and goes on by itself. The keys below are then not known yet.
+  returned: with O(detach=true), unless in check mode
+  type: bool
+  sample: true
 max_seconds:
   description:
     - How many seconds the run may take at the most by O(timeout) and O(lock_timeout), with its reversal, and after
@@ -268,7 +300,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _ensure
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _detached, _ensure
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
@@ -284,6 +316,7 @@ def main() -> None:
 
     def work(host: Host) -> Dict[str, Any]:
         params = module.params
+        run = params["run"] or _ensure.make_run_id()
         request = Request(
             _argspec.build_policy(params, host),
             params["timeout"],
@@ -295,7 +328,7 @@ def main() -> None:
             params["repair_boot"],
             params["kernel_lock"],
             params["allow_unsupported"],
-            params["run"] or _ensure.make_run_id(),
+            run,
             params["rollout"],
             params["plan"],
             params["fence"],
@@ -303,6 +336,9 @@ def main() -> None:
             params["preflight_tolerate"],
             download_only=params["download_only"],
         )
+        if params["detach"] and not module.check_mode:
+            _detached.start_detached(host, run, lambda host: _ensure.ensure_state(host, request))
+            return {"changed": False, "detached": True}
         return _ensure.ensure_state(host, request)
 
     run_module(module, work)

@@ -35,9 +35,6 @@ options:
     description: How many seconds to wait for the end of O(run) at most. RV(livepatch.job) is null if it has not ended.
     type: int
     default: 0
-  results_file:
-    description: Where Ansible keeps the result of O(run), for a run that ended before it could record anything.
-    type: path
   on_unreachable:
     description:
       - What becomes of a host that cannot be reached, or that does not answer as this module does. V(fail) fails, as
@@ -319,10 +316,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import (
     _argspec,
-    _async_result,
     _health,
     _health_checks,
     _host_facts,
+    _run_result,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
@@ -339,14 +336,14 @@ def main() -> None:
         wanted = _health_checks.parse_health_checks(params["health_checks"]) if params["health_checks"] else None
         job = None
         if params["run"]:
-            job = _async_result.wait_for_result(host, params["run"], params["wait"], params["results_file"])
+            job = _run_result.wait_for_result(host, params["run"], params["wait"])
         gather = set(params["gather"])
         if "functions" in gather:
             gather.add("livepatch")
         observed = _host_facts.gather_facts(host, _argspec.build_policy(params, host), "functions" in gather)
         if params["run"] and job is None:
             # It may have ended while the facts were gathered, which then show that no run works on the host any more.
-            job = _async_result.wait_for_result(host, params["run"], 0, params["results_file"])
+            job = _run_result.wait_for_result(host, params["run"], 0)
         livepatch = observed["livepatch"]
         livepatch["job"] = job
         livepatch["health_checks"] = (

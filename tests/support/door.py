@@ -17,13 +17,13 @@ from collections.abc import Callable
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import (
-    _async_result,
     _ensure,
     _host_facts,
     _journal,
     _kernel_facts,
     _metrics_file,
     _preflight,
+    _run_result,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp
@@ -39,7 +39,7 @@ _ROUTES: tuple[tuple[t.Any, str, Callable[[t.Any], t.Any]], ...] = (
     (kinds, "configure_repository", lambda result: answer.parse_result(result, "livepatch_repository")),
     (_metrics_file, "write_metrics", lambda result: answer.parse_result(result, "livepatch_metrics")),
     (_preflight, "run_checks", lambda result: answer.parse_result({"preflight": result}, "livepatch_preflight_info")),
-    (_async_result, "wait_for_result", fields.optional(change.job)),
+    (_run_result, "wait_for_result", fields.optional(change.job)),
 )
 
 

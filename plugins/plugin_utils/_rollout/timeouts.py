@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _async_result
+from ansible_collections.fleet.livepatch.plugins.module_utils import _run_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._options import is_blank
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema
@@ -18,7 +18,7 @@ Variables = t.Mapping[str, t.Mapping[str, t.Any]]
 
 # Hosts' own limits in seconds, and how often one step may take each: in its own run, and in one before it that it waits
 # for
-_RUNS = 2 * _async_result.STEPS
+_RUNS = 2 * _run_result.STEPS
 _STEP_LIMITS = (("livepatch_timeout", _RUNS), ("livepatch_lock_timeout", _RUNS), ("livepatch_unreachable_timeout", 1))
 # For all that has no limit of its own: downloads, scriptlets, an initrd
 _UNBOUNDED_OVERHEAD = 900

@@ -7,7 +7,7 @@
 import json
 from typing import Any, Callable, Dict, List, Tuple
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _async_result
+from ansible_collections.fleet.livepatch.plugins.module_utils import _run_result
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import boot, container
 from tests.support.generators.case import REFUSED, UNKNOWN, VALUE, Case, Chance, Files, cut, nonsense_text
 
@@ -181,11 +181,11 @@ _RESULT: Dict[str, Any] = {"changed": True, "msg": "\u00e9", "blockers": [], "re
 
 
 def make_result(chance: Chance) -> Case:
-    """What Ansible keeps of a detached run, None while it is being written."""
+    """What is kept of a detached run, None where it is damaged."""
     output: Any = {key: value for key, value in _RESULT.items() if key == "msg" or chance.random() < 0.6}
     output.update(chance.choice([{}, {"failed": True}, {"failed": False}, {"failed": "no such"}, {"failed": None}]))
     value = dict(output, failed=bool(output.get("failed")))
-    output.update(invocation={"module_args": {}}, ansible_job_id="1", started=1)
+    output.update(invocation={"module_args": {}}, warnings=[])
     text, right = json.dumps(output), VALUE
     way = chance.randrange(8)
     if way == 0:
@@ -193,17 +193,17 @@ def make_result(chance: Chance) -> Case:
     elif way == 1:
         right, text = (
             UNKNOWN,
-            chance.choice(["[" * 100000, "{", "null", "7", '"changed"', '["msg"]', '{"started": 1}', text + "x"]),
+            chance.choice(["[" * 100000, "{", "null", "7", '"changed"', '["msg"]', '{"run": 1}', text + "x"]),
         )
     elif way == 2:
         right, text = (
             UNKNOWN,
             chance.choice(["{}", "", " \n", "\0" + text, text[1:], "\ufeff" + text, nonsense_text(chance)]),
         )
-    host = Files({"/root/.ansible_async/1": text.encode()})
+    host = Files({_run_result.build_path("run"): text.encode()})
 
     def parse() -> Any:
-        return _async_result.wait_for_result(host, "run", 0.0, "/root/.ansible_async/1")
+        return _run_result.wait_for_result(host, "run", 0.0)
 
     return Case(text[:900], parse, (right,), value)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _async_result, _ensure, _host_facts, _journal
+from ansible_collections.fleet.livepatch.plugins.module_utils import _ensure, _host_facts, _journal, _run_result
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     AnotherRun,
@@ -431,7 +431,7 @@ def test_killed_and_what_follows_fails(machine: Any) -> None:
     machine.cuts_off = True
     with pytest.raises(RepositoryDown):
         _bring(machine)
-    told = _async_result.wait_for_result(machine, "the-run", 5, None)
+    told = _run_result.wait_for_result(machine, "the-run", 5)
     assert (told["failed"], told["changed"], told["after"]["level"]) == (True, True, 2)
     assert "cannot be fetched" in told["msg"]
 
@@ -450,12 +450,10 @@ def test_killed(machine: Any, phase: str) -> None:
 
 
 def test_collect(machine: Any) -> None:
-    file = "/root/.ansible_async/j1.2"
-    machine.put(file, '{"started": 1, "finished": 0}')
-    assert _async_result.wait_for_result(machine, "the-run", 5, file) is None
+    assert _run_result.wait_for_result(machine, "the-run", 5) is None
     assert machine.slept == pytest.approx(5, abs=0.3), "it may yet begin"
     _bring(machine)
-    told = _async_result.wait_for_result(machine, "the-run", 5, file)
+    told = _run_result.wait_for_result(machine, "the-run", 5)
     assert (told["failed"], told["changed"], told["msg"], told["after"]["level"]) == (False, True, None, 3)
     assert told["transition"]["by"] == "kernel log"
 
@@ -464,42 +462,40 @@ def test_collect_what_failed(machine: Any) -> None:
     machine.offer(_THREE, refused="Invalid parameters")
     with pytest.raises(LoadRefused):
         _bring(machine)
-    told = _async_result.wait_for_result(machine, "the-run", 5, None)
+    told = _run_result.wait_for_result(machine, "the-run", 5)
     assert told["failed"] is True
     assert "Invalid parameters" in told["msg"]
 
 
 def test_collect_what_never_began(machine: Any) -> None:
-    file = "/root/.ansible_async/j1.2"
-    machine.put(file, json.dumps({"failed": True, "msg": "no Python", "stdout": "x" * 100}))
-    assert _async_result.wait_for_result(machine, "the-run", 60, file) == {"failed": True, "msg": "no Python"}
+    _run_result.save_result(machine, "the-run", {"failed": True, "msg": "no zypper", "kernel": {}})
+    assert _run_result.wait_for_result(machine, "the-run", 60) == {"failed": True, "msg": "no zypper"}
     assert machine.slept == 0
 
 
 def test_collect_what_waits_for_the_run_before(machine: Any, monkeypatch: Any) -> None:
     """That one takes longer than a run takes to begin. Between the two nobody works for a moment."""
     _killed_in(machine, "loading")
-    file, ends = "/root/.ansible_async/j1.2", machine.clock() + 200
-    machine.put(file, '{"started": 1, "finished": 0}')
+    ends = machine.clock() + 200
     sleep = machine.sleep
 
     def goes_by(seconds: float) -> None:
         sleep(seconds)
         if machine.clock() > ends + 1:
-            machine.put(file, '{"changed": false}')
+            _run_result.save_result(machine, "the-run", {"changed": False})
 
     monkeypatch.setattr(machine, "sleep", goes_by)
     monkeypatch.setattr(machine, "is_locked", lambda path: machine.clock() < ends)
-    assert _async_result.wait_for_result(machine, "the-run", 600, file) == {"changed": False, "failed": False}
+    assert _run_result.wait_for_result(machine, "the-run", 600) == {"changed": False, "failed": False}
     # And one that has gone away without a word is not waited for any longer than it may take to begin.
     before = machine.slept
-    assert _async_result.wait_for_result(machine, "the-run", 600, None) is None
+    assert _run_result.wait_for_result(machine, "another", 600) is None
     assert machine.slept - before == pytest.approx(120, abs=0.3)
 
 
 def test_collect_what_was_killed(machine: Any) -> None:
     _killed_in(machine, "loading")
-    assert _async_result.wait_for_result(machine, "killed", 60, None) is None
+    assert _run_result.wait_for_result(machine, "killed", 60) is None
     assert machine.slept < 1
 
 
@@ -512,7 +508,7 @@ def test_collect_what_ends_while_it_is_asked(machine: Any, monkeypatch: Any) -> 
         return False
 
     monkeypatch.setattr(machine, "is_locked", ends)
-    assert _async_result.wait_for_result(machine, "killed", 60, None)["changed"] is True
+    assert _run_result.wait_for_result(machine, "killed", 60)["changed"] is True
 
 
 def _kill(machine: Any, monkeypatch: Any, method: str, **what: Any) -> None:
@@ -610,13 +606,13 @@ def test_collect_what_goes_on_after_a_change_has_ended(machine: Any, monkeypatch
 
     def running(argv: Any, environment: Any = None, seconds: Any = None) -> Any:
         if argv[0] == "zypper" and "download" in argv:
-            told.append((_entry(machine)["phase"], _async_result.wait_for_result(collector, "the-run", 0, None)))
+            told.append((_entry(machine)["phase"], _run_result.wait_for_result(collector, "the-run", 0)))
         return run(argv, environment, seconds)
 
     monkeypatch.setattr(machine, "run", running)
     _bring(machine)
     assert told == [("done", None)]
-    assert _async_result.wait_for_result(collector, "the-run", 0, None)["after"]["level"] == 3
+    assert _run_result.wait_for_result(collector, "the-run", 0)["after"]["level"] == 3
 
 
 # The next boot
@@ -845,7 +841,7 @@ def test_next_boot_cannot_be_mended(machine: Any) -> None:
     entry = _entry(machine)
     assert (entry["phase"], entry["changed"], entry["after"]["level"]) == ("failed", True, 3)
     assert "dracut could not make" in entry["problem"]
-    assert _async_result.wait_for_result(machine, "the-run", 5, None)["failed"] is True
+    assert _run_result.wait_for_result(machine, "the-run", 5)["failed"] is True
     machine.dracut = True
     assert _bring(machine, repair_boot=True)["livepatch"]["persistent"] is True
     _reboot(machine)
@@ -897,7 +893,7 @@ def test_kernel_lock_that_cannot_be_set(machine: Any) -> None:
     with pytest.raises(InstallFailed, match="zypper addlock kernel-cloud-amd64 exited with 1: no space") as caught:
         _bring(machine, kernel_lock=True)
     assert caught.value.result["livepatch"]["state"] == "patched"
-    told = _async_result.wait_for_result(machine, "the-run", 5, None)
+    told = _run_result.wait_for_result(machine, "the-run", 5)
     assert (told["failed"], told["changed"], told["after"]["level"]) == (True, True, 3)
     assert "zypper addlock" in told["msg"]
     machine.locks = []
@@ -1203,11 +1199,11 @@ def test_refused_by_the_kernel(machine: Any) -> None:
     machine.says = "livepatch: Livepatch patch (x) is not compatible with the already installed livepatches."
     assert _failure(machine, state="previous").marks == {"refused": True}
     assert _entry(machine)["refused"] is True
-    assert _async_result.wait_for_result(machine, "the-run", 5, None)["refused"] is True
+    assert _run_result.wait_for_result(machine, "the-run", 5)["refused"] is True
     machine.says = "livepatch: failed to enable patch 'x'"
     assert _failure(machine, state="previous").marks == {}
     assert "refused" not in _entry(machine)
-    assert "refused" not in _async_result.wait_for_result(machine, "the-run", 5, None)
+    assert "refused" not in _run_result.wait_for_result(machine, "the-run", 5)
 
 
 def test_refused_by_the_vendor(machine: Any) -> None:

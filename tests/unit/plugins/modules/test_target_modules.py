@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _async_result, _module
-from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _module, _run_result
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 from tests.support import factories
 
 _THREE = "3-150400.2.1"
@@ -77,7 +77,7 @@ def test_livepatch_info_gathers(run: Any, gather: list, blocks: set, names: Any)
 
 def test_livepatch_info_tells_of_a_run_that_ends_while_the_host_is_looked_at(run: Any, monkeypatch: Any) -> None:
     asked = [None, {"failed": False, "changed": True}]
-    monkeypatch.setattr(_async_result, "wait_for_result", lambda *_arguments: asked.pop(0))
+    monkeypatch.setattr(_run_result, "wait_for_result", lambda *_arguments: asked.pop(0))
     _rc, printed = run("livepatch_info", run="the-run", wait=5)
     assert printed["livepatch"]["job"] == {"failed": False, "changed": True}
 
@@ -121,6 +121,36 @@ def test_livepatch_check_mode(run: Any, machine: Any) -> None:
     assert (rc, printed["changed"]) == (0, True)
     assert machine.active() == machine.installed == []
     assert (printed["before"]["state"], printed["after"]["state"]) == ("unpatched", "patched")
+
+
+def test_livepatch_detaches(run: Any, machine: Any) -> None:
+    rc, printed = run("livepatch", detach=True, run="the-run")
+    printed.pop("invocation", None)
+    assert (rc, printed) == (0, {"changed": False, "detached": True})
+    result = _run_result.wait_for_result(Host(machine.resolve_path("/")), "the-run", 20)
+    assert (result["failed"], result["changed"], result["after"]["level"]) == (False, True, 3)
+    assert machine.active() == ["livepatch_3_150400_2_1"]
+
+
+def test_livepatch_detaches_and_fails(run: Any, machine: Any) -> None:
+    run("livepatch", detach=True, run="the-run", state="previous")
+    result = _run_result.wait_for_result(Host(machine.resolve_path("/")), "the-run", 20)
+    assert (result["failed"], result["refused"], machine.active()) == (True, True, [])
+
+
+def test_livepatch_detaches_nothing_in_check_mode(run: Any, machine: Any) -> None:
+    rc, printed = run("livepatch", detach=True, run="the-run", _ansible_check_mode=True)
+    assert (rc, printed["changed"], "detached" in printed) == (0, True, False)
+    assert not machine.list_names("/var/lib/fleet.livepatch/runs")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"), [({"run": "../x"}, "run is '../x'"), ({"policy": {"severity": "high"}}, "severity")]
+)
+def test_bad_options_are_refused_before_it_detaches(run: Any, machine: Any, options: Any, problem: str) -> None:
+    rc, printed = run("livepatch", detach=True, **options)
+    assert rc != 0 and problem in printed["msg"]
+    assert not machine.list_names("/var/lib/fleet.livepatch/runs")
 
 
 def test_nothing_is_measured(run: Any, machine: Any) -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.fleet.livepatch.plugins.action import livepatch
-from ansible_collections.fleet.livepatch.plugins.module_utils import _async_result
+from ansible_collections.fleet.livepatch.plugins.module_utils import _run_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _host_action
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import timeouts
@@ -36,7 +36,7 @@ def test_the_longest_step_is_that_of_the_slowest_host() -> None:
 def test_a_run_has_time_to_wait_for_the_one_before_and_for_itself(
     monkeypatch: pytest.MonkeyPatch, timeout: int, lock_timeout: int
 ) -> None:
-    twice = 2 * _async_result.longest(timeout, lock_timeout)
+    twice = 2 * _run_result.longest(timeout, lock_timeout)
 
     def read_keyword(role: str, file: str, keyword: str, **variables: t.Any) -> t.Any:
         tasks = yaml.safe_load((_ROLES / role / "tasks" / file).read_text())

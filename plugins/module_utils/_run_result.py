@@ -1,0 +1,139 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The result of a detached run: kept on the host, and waited for there. PRIVATE to the collection."""
+
+import contextlib
+import json
+import re
+from typing import Any, Dict, Optional
+
+from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, Unmeasured
+from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
+
+# A file for each run, beside the journal, which holds the last change only and nothing of a run that changed nothing
+_FOLDER = "/var/lib/fleet.livepatch/runs"
+# Of the newest runs; of all others nothing is left
+_FILES_MAX = 10
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
+_INTERVAL = 0.2
+# Seconds that a run may take from its start to its first record: Python starts, repositories are queried.
+START_TIMEOUT = 120.0
+# How often a run may take each of its limits, if it goes all the way and back
+STEPS = 10
+
+# The keys of a run's result
+_RESULT_KEYS = (
+    "msg",
+    "failed",
+    "refused",
+    "fenced",
+    "not_begun",
+    "changed",
+    "before",
+    "after",
+    "transition",
+    "transaction",
+    "blockers",
+)
+
+
+def longest(timeout: float, lock_timeout: float) -> float:
+    """Seconds that the work of a run may take by its limits.
+
+    With the wait for a run before it, as in a rollout, it takes twice that at most.
+    """
+    return START_TIMEOUT + STEPS * (timeout + lock_timeout)
+
+
+def build_path(run: str) -> str:
+    """Build the path of a run's result.
+
+    :raises BadOption: the ID is no name of a file.
+    """
+    if not _FILE_NAME.match(run):
+        raise BadOption(
+            f"run is {run[:100]!r}, and a detached run is known by its ID",
+            "Use up to 100 letters, digits, dots, hyphens and underscores, the first a letter or a digit",
+        )
+    return f"{_FOLDER}/{run}.json"
+
+
+def save_result(host: Host, run: str, result: Dict[str, Any]) -> None:
+    """Save what a run came to, and remove the results of old runs.
+
+    :param result: what the module would return.
+    :raises Unmeasured: it cannot be written.
+    """
+    path = build_path(run)
+    _remove_old_results(host)
+    host.save(path, json.dumps({key: result[key] for key in _RESULT_KEYS if key in result}, sort_keys=True) + "\n")
+
+
+def _remove_old_results(host: Host) -> None:
+    """Leave room for a new one. What a run that was killed left half written counts as well."""
+    paths = [f"{_FOLDER}/{name}" for name in host.list_names(_FOLDER)]
+    newest_first = sorted(paths, key=lambda path: host.get_mtime(path) or 0.0, reverse=True)
+    for path in newest_first[_FILES_MAX - 1 :]:
+        host.unlink(path)
+
+
+def wait_for_result(host: Host, run: str, seconds: float) -> Optional[Dict[str, Any]]:
+    """Wait until the run has ended, ``seconds`` at most.
+
+    :returns: its result: ``failed``, ``changed``, ``msg`` and so on, from the journal, or else as `save_result` has
+        saved it. None while it runs, and for one that was killed before it recorded a result.
+    """
+    started = host.clock()
+    idle = started
+    while True:
+        now = host.clock()
+        # In this order: a run that ends between the two has a result, and does not count as killed.
+        locked = host.is_locked(_journal.LOCK)
+        # While an earlier run works, it has not begun.
+        idle = now if locked else idle
+        has_ended = not locked and (now - idle >= START_TIMEOUT or _has_begun(host, run))
+        # A run that still works may do more than the change in the journal.
+        result = (None if locked else _read_journal(host, run)) or _read_result(host, run)
+        if result is not None or has_ended or now - started >= seconds:
+            return result
+        host.sleep(_INTERVAL)
+
+
+def _read_entry(host: Host, run: str) -> Optional[Dict[str, Any]]:
+    try:
+        entry = _journal.Journal(host).read()
+    except Unmeasured:
+        return None
+    return entry if entry is not None and entry["run"] == run else None
+
+
+def _has_begun(host: Host, run: str) -> bool:
+    return _read_entry(host, run) is not None
+
+
+def _read_journal(host: Host, run: str) -> Optional[Dict[str, Any]]:
+    """The result of a run that has ended, from the journal."""
+    entry = _read_entry(host, run)
+    if entry is None or entry["phase"] in _journal.UNFINISHED:
+        return None
+    result = {key: entry[key] for key in _RESULT_KEYS if key in entry}
+    return dict(result, failed=entry["phase"] == _journal.FAILED, msg=entry["problem"])
+
+
+def _read_result(host: Host, run: str) -> Optional[Dict[str, Any]]:
+    """The result that the run saved when it ended: of one that had nothing to record, too."""
+    if not _FILE_NAME.match(run):
+        return None
+    text = None
+    with contextlib.suppress(Unmeasured):
+        text = host.read_text(build_path(run))
+    try:
+        saved = json.loads(text) if text else {}
+    except (ValueError, RecursionError):  # it is damaged
+        return None
+    if not isinstance(saved, dict) or not any(key in saved for key in ("changed", "failed", "msg")):
+        return None
+    return dict({key: saved[key] for key in _RESULT_KEYS if key in saved}, failed=bool(saved.get("failed")))
