@@ -16,7 +16,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import ha
 
 
 class ActionModule(HostAction):
-    _supports_async = True
     module_name = "livepatch"
     result_keys = ("before", "after", "transition", "livepatch", "kernel", "kmp")
 
@@ -31,12 +30,11 @@ class ActionModule(HostAction):
             return {"changed": False, "failed": True, "halted": True, "msg": f"not started: {halted}"}
         # It may have to wait for the run before it, which may take as long.
         max_seconds = 2 * round(_run_result.longest(options["timeout"], options["lock_timeout"]))
-        if self._task.async_val:
-            # What Ansible kills it after is above that by what the task says.
-            self._task.async_val += max_seconds
+        # In check mode it is not started, and predicts as ever.
+        required = ("detached",) if options["detach"] and not self._task.check_mode else None
         # Of a host that was not reached too: it may have started, and the task that reaches the host again has to know
         # by which name.
-        return {**self.run_module(arguments, task_vars), "run": arguments["run"], "max_seconds": max_seconds}
+        return {**self.run_module(arguments, task_vars, required), "run": arguments["run"], "max_seconds": max_seconds}
 
     def _goes_back(self, arguments: dict[str, t.Any]) -> bool:
         """A halt stops what is new on a host, and not what puts it in order."""

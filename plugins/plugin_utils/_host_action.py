@@ -35,17 +35,16 @@ class HostAction(ActionBase):
     # What the module has sent in the run that goes on, None before it has; and whether it was looked at
     _sent: Result | None = None
     _is_parsed = False
-    _is_async = False
     _required: t.Collection[str] = ()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
-        super().run(tmp, task_vars)
-        if self._task.async_val and self._task.poll > 0:
+        if self._task.async_val:
             # What ansible-core polls for would not come through here.
             raise AnsibleActionFail(
-                f"async needs poll: 0 with {self._task.action}: a detached run is collected by "
-                "fleet.livepatch.livepatch_info (run)"
+                f"{self._task.action} does not support async: leave async and poll out. To start a live patch without "
+                "waiting for it, use detach: true of fleet.livepatch.livepatch"
             )
+        super().run(tmp, task_vars)
         return self.act(task_vars or {})
 
     def act(self, task_vars: dict[str, t.Any]) -> Result:
@@ -61,14 +60,13 @@ class HostAction(ActionBase):
 
         :param required: keys that this result has, those of ``result_keys`` otherwise.
         """
-        self._sent, self._is_parsed, self._is_async = None, False, bool(self._task.async_val)
+        self._sent, self._is_parsed = None, False
         self._required = self.result_keys if required is None else required
         try:
             executed = self._execute_module(
                 module_name=f"fleet.livepatch.{self.module_name}",
                 module_args=arguments,
                 task_vars=task_vars,
-                wrap_async=self._is_async,
             )
             return {**self._build_result(executed, task_vars), **self._build_facts()}
         except fields.WrongAnswer as exc:
@@ -84,13 +82,12 @@ class HostAction(ActionBase):
         """In the place of ansible-core's own, which would take over the keys that control it: it gets to see what has
         no meaning.
         """
-        self._sent = answer.parse_output(res["stdout"], self.module_name, self._required, self._is_async)
+        self._sent = answer.parse_output(res["stdout"], self.module_name, self._required)
         self._is_parsed = True
         if self._sent is None:
             texts = {name: answer.shorten_output(res[name]) for name in ("stdout", "stderr")}
         else:
-            # Of a detached run the wrapper removes the folder of the module itself.
-            texts = {"stdout": json.dumps({"_ansible_suppress_tmpdir_delete": self._is_async}), "stderr": ""}
+            texts = {"stdout": "{}", "stderr": ""}
         lines = {f"{name}_lines": text.splitlines() for name, text in texts.items()}
         return super()._parse_returned_data({"rc": res["rc"], **texts, **lines}, *arguments)
 
@@ -111,8 +108,6 @@ class HostAction(ActionBase):
         result = {**self._sent, "warnings": warnings}
         if not warnings:
             del result["warnings"]
-        if self._is_async and not result.get("failed"):
-            result["changed"] = True
         if self._task.diff and result.get("before") and result.get("after"):
             result["diff"] = {
                 side: json.dumps(result[side], indent=2, sort_keys=True) + "\n" for side in ("before", "after")

@@ -239,14 +239,6 @@ def shared(whole: t.Any, versions: t.Sequence[str]) -> Case:
     )
 
 
-def asynchronous(**keywords: t.Any) -> list[Play]:
-    start = {"name": "start", "ansible.builtin.command": "true", "poll": 0, "register": "x", **keywords}
-    return [play(start, say("job", "{{ x.started | default(0) | bool }} {{ x.results_file is defined }}"))]
-
-
-STARTED = {"start": "a1", "job": "a1"}
-IN_CHECK_MODE = "{{ 0 if ansible_check_mode else 30 }}"
-
 VARIABLES = {
     "hosts that fail or are lost leave the batch": Case(
         "a1? a2! a3 b1",
@@ -410,33 +402,6 @@ VARIABLES = {
         0,
         "a1 ignored=1, a2 ignored=1",
         {"tries": {"a1": "no tries", "a2": "2 tries"}},
-    ),
-    "what is started and not waited for": Case(
-        "a1", asynchronous(**{"async": IN_CHECK_MODE}), STARTED, said={"job": "True True"}
-    ),
-    "what is started in check mode, with no time": Case(
-        "a1",
-        asynchronous(**{"async": IN_CHECK_MODE}),
-        {"start": "a1-", "job": "a1"},
-        said={"job": "False False"},
-        arguments=["--check"],
-    ),
-    "what is started in check mode, 2.16": Case(
-        "a1",
-        asynchronous(**{"async": 30}),
-        {"start": "a1!"},
-        2,
-        "a1 failures=1",
-        arguments=["--check"],
-        versions=["2.16"],
-    ),
-    "what is started in check mode": Case(
-        "a1",
-        asynchronous(**{"async": 30}),
-        STARTED,
-        said={"job": "True True"},
-        arguments=["--check"],
-        versions=SINCE_2_19,
     ),
 }
 

@@ -334,7 +334,7 @@ def test_role(fake_fleet: FakeFleet, tmp_path: Path, role: str) -> None:
 _IDENTITY = """
 
 
-def parse_output(output, module, required=(), is_async=False):
+def parse_output(output, module, required=()):
     text = _find_object(output)
     return None if text is None else {**json.loads(text), "warnings": []}
 

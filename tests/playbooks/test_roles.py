@@ -82,7 +82,7 @@ def test_a_run_that_was_only_started_is_waited_for(fake_fleet: FakeFleet, tmp_pa
     """As the README of the role verify has it."""
     fake_fleet.make(_HOSTS, {}, common={})
     start = {"name": "fleet.livepatch.install", "tasks_from": "start"}
-    started = {"verify_run": "{{ install_started.run }}", "verify_results_file": "{{ install_started.results_file }}"}
+    started = {"verify_run": "{{ install_started.run }}"}
     tasks = [
         {"ansible.builtin.import_role": start},
         {"ansible.builtin.import_role": {"name": "fleet.livepatch.verify"}, "vars": started},

@@ -123,7 +123,6 @@ class Fleet:
             "ansible_ssh_transfer_method": "piped",
             "ansible_become": False,
             "ansible_remote_tmp": "/run/ansible",
-            "ansible_async_dir": "/run/ansible/async",
             # Discovery would find the shims of version managers, and the environment's own path may contain blanks
             "ansible_python_interpreter": str(Path(sys.executable).resolve()),
         }

@@ -102,7 +102,6 @@ class FakeFleet:
         connection = {
             "ansible_ssh_executable": str(_FAKES / "ssh"),
             "ansible_become": False,
-            "ansible_async_dir": str(self._controller.folder / "async"),
             # Discovery would find the shims of version managers, and the environment's own path may contain blanks
             "ansible_python_interpreter": str((self._bin / "python").resolve()),
             # Others are tried first, which fake hosts do not have

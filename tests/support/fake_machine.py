@@ -23,7 +23,14 @@ from pathlib import Path
 
 from ansible.module_utils import basic
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _errors, _host, _journal
+from ansible_collections.fleet.livepatch.plugins.module_utils import (
+    _detached,
+    _errors,
+    _host,
+    _journal,
+    _module,
+    _run_result,
+)
 from tests.support.locks import locked
 from tests.support.machine import Machine
 
@@ -36,7 +43,6 @@ _OF_THE_PROCESS = (
     "_folder",
     "_skipped",
     "phase",
-    "results_file",
     "filters",
     "calls",
     "environments",
@@ -51,8 +57,6 @@ class FakeMachine(Machine):
         self._folder = folder
         self._skipped = 0.0
         self.phase = ""
-        # What Ansible keeps of a detached run is where Ansible has put it
-        self.results_file = ""
         loaded = (folder / "machine").exists()
         super().__init__(str(folder / "root"), loaded)
         if loaded:
@@ -191,9 +195,6 @@ class FakeMachine(Machine):
         boot_id = self.read_text("/proc/sys/kernel/random/boot_id")
         _journal.Journal(self).begin(change, boot_id, _journal.UNFINISHED[0], None, None)
 
-    def resolve_path(self, path: str) -> str:
-        return path if path == self.results_file else super().resolve_path(path)
-
     # In its own time
 
     def clock(self) -> float:
@@ -246,19 +247,17 @@ class FakeMachine(Machine):
 def run() -> None:
     """The module's own ``main``, with the fake host in the place of the real one."""
     host = FakeMachine(Path(os.environ["FAKE_HOST"]))
-    _host.Host = lambda: host  # type: ignore[assignment,misc]
+    _module.Host = lambda: host  # type: ignore[assignment,misc]
     params = json.loads(basic._ANSIBLE_ARGS)["ANSIBLE_MODULE_ARGS"]
     name = params["_ansible_module_name"].rpartition(".")[2]
     if name == "livepatch_info":
         _look(host, params)
     elif name != "livepatch":
         host.phase = ""
-    elif params.get("state") == "previous":
-        host.enter("back")
-    elif params.get("download_only"):
-        host.enter("download")
-    elif params.get("state") != "present":
-        host.enter("apply")
+    elif params.get("detach") and not params.get("_ansible_check_mode"):
+        _enter_detached(params)
+    else:
+        _enter_change(host, params)
     spec = importlib.util.spec_from_file_location(name, Path(os.environ["FAKE_MODULES"]) / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -270,25 +269,38 @@ def run() -> None:
             host.set_conditions({**host.conditions(), "slow": left - 1})
 
 
+def _enter_change(host: FakeMachine, params: dict[str, t.Any]) -> None:
+    if params.get("state") == "previous":
+        host.enter("back")
+    elif params.get("download_only"):
+        host.enter("download")
+    elif params.get("state") != "present":
+        host.enter("apply")
+
+
+def _enter_detached(params: dict[str, t.Any]) -> None:
+    """What happens to a host that works by itself happens after its answer."""
+    start = _detached.start_detached
+
+    def start_fake(host: FakeMachine, run: str, work: _detached.Work) -> None:
+        def enter_and_work(host_of_work: _host.Host) -> dict[str, t.Any]:
+            _enter_change(host, params)
+            return work(host_of_work)
+
+        start(host, run, enter_and_work)
+
+    _detached.start_detached = start_fake  # type: ignore[assignment]
+
+
 def _look(host: FakeMachine, params: dict[str, t.Any]) -> None:
     """What is to happen when it is verified happens once the run that is waited for has ended."""
     if not params.get("run"):
         host.enter("ask")
         return
     host.phase = "verify"
-    host.results_file = params.get("results_file") or ""
     conditions = host.conditions()
     if conditions.get("slow"):
         # As the module finds it, with time to spare
         return
-    deadline = time.monotonic() + 30
-    while not _has_ended(host.results_file) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    _run_result.wait_for_result(host, params["run"], 30 * _SPEED)
     host.enter("verify")
-
-
-def _has_ended(results_file: str) -> bool:
-    with contextlib.suppress(OSError, ValueError):
-        result = json.loads(Path(results_file).read_text())
-        return "changed" in result or "failed" in result
-    return not results_file

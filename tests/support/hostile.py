@@ -345,13 +345,10 @@ JOURNAL_KEYS: dict[str, t.Any] = {
         "steps": _absent("empty"),
     },
 }
-# What Ansible's wrapper says of a run that it has started
+# Of livepatch, of a run that it has started
 START_KEYS: dict[str, t.Any] = {
-    "failed": _absent("flag"),
-    "started": _absent("flag"),
-    "finished": _absent("flag"),
-    "ansible_job_id": Value("job_id"),
-    "results_file": Value("path"),
+    "changed": _absent("flag"),
+    "detached": Value("bool"),
 }
 # Of which the whole is another value, beside each of their keys
 _BLOCKS: dict[Path, Value] = {
@@ -497,7 +494,6 @@ _KINDS: dict[str, Callable[[t.Any], bool]] = {
     "blocker_class": _is_one_of(
         *["stopped", "vcpu", "tracing", "isolated_cpu", "kernel_thread", "uninterruptible", "cpu_bound", "sleeping"]
     ),
-    "job_id": _matches(r"j?[0-9]+\.[0-9]+", 60),
 }
 
 

@@ -170,7 +170,6 @@ class Stage:
         common = {
             **case.variables,
             "ansible_ssh_executable": str(_HERE / "fakes/ssh"),
-            "ansible_async_dir": str(folder / "async"),
             # Discovery would find the shims of version managers, and the environment's own path may contain blanks
             "ansible_python_interpreter": str(Path(sys.executable).resolve()),
         }

@@ -43,7 +43,8 @@ _BLOCKS: fields.Fields = {"kernel": kernel.block, "kmp": kmp.block, "livepatch":
 _RESULTS: dict[str, fields.Fields] = {
     "kernel_info": {"kernel": kernel.block},
     "kmp_info": {"kmp": kmp.block},
-    "livepatch": {**_BLOCKS, **change.RESULT},
+    # Of a run that was only started nothing else is known.
+    "livepatch": {**_BLOCKS, **change.RESULT, "detached": fields.boolean},
     "livepatch_info": _BLOCKS,
     "livepatch_journal": {"before": fields.optional(journal.entry)},
     "livepatch_metrics": {},
@@ -51,32 +52,18 @@ _RESULTS: dict[str, fields.Fields] = {
     "livepatch_repository": {"changes": fields.list_of(fields.text(), 20)},
 }
 _COMMON: fields.Fields = {"changed": fields.flag, "failed": fields.flag, "msg": fields.message()}
-# Of Ansible's wrapper, which starts a module and answers at once
-_STARTED: fields.Fields = {
-    "started": fields.flag,
-    "finished": fields.flag,
-    "ansible_job_id": fields.word(r"j?\d+\.\d+", 60, "the ID of a job"),
-    "results_file": fields.path,
-}
 # Keys that modules add by themselves, and that are left out: the control node makes what is displayed of them.
 _DROPPED = frozenset(("invocation", "exception", "deprecations", "diff"))
 _WARNINGS = fields.list_of(fields.text(), 50)
 
 
-def _build_parser(module: str, is_async: bool) -> fields.Field:
-    return fields.mapping({}, {**_COMMON, **(_STARTED if is_async else {}), **_RESULTS[module]})
+_PARSERS = {module: fields.mapping({}, {**_COMMON, **keys}) for module, keys in _RESULTS.items()}
 
 
-_PARSERS = {(module, is_async): _build_parser(module, is_async) for module in _RESULTS for is_async in (False, True)}
-
-
-def parse_output(
-    output: str, module: str, required: t.Collection[str] = (), is_async: bool = False
-) -> dict[str, t.Any] | None:
+def parse_output(output: str, module: str, required: t.Collection[str] = ()) -> dict[str, t.Any] | None:
     """Parse what a module has printed on a host.
 
     :param required: keys that a result must have unless the module has failed.
-    :param is_async: whether it was started detached.
     :returns: the result, with the module's ``warnings``; None where it has printed no result, but an error of the shell
         perhaps.
     :raises WrongAnswer: it is not what the module returns.
@@ -92,19 +79,17 @@ def parse_output(
         return None
     except RecursionError:
         raise WrongAnswer("is nested too deeply") from None
-    return parse_result(sent, module, required, is_async)
+    return parse_result(sent, module, required)
 
 
-def parse_result(
-    sent: t.Mapping[str, t.Any], module: str, required: t.Collection[str] = (), is_async: bool = False
-) -> dict[str, t.Any]:
+def parse_result(sent: t.Mapping[str, t.Any], module: str, required: t.Collection[str] = ()) -> dict[str, t.Any]:
     """The same, of a result that is not text any more."""
     kept = {key: value for key, value in sent.items() if key not in _DROPPED and not key.startswith("_ansible_")}
     warnings = kept.pop("warnings", [])
-    parsed: dict[str, t.Any] = _PARSERS[module, is_async](kept)
+    parsed: dict[str, t.Any] = _PARSERS[module](kept)
     parsed["warnings"] = _parse_warnings(warnings)
     if not parsed.get("failed"):
-        for key in ("ansible_job_id", "results_file") if is_async else required:
+        for key in required:
             if key not in parsed:
                 raise WrongAnswer("is missing", (key,))
     _check_blocks(parsed)

@@ -107,7 +107,7 @@ def _query_coordinator(action: t.Any, name: str, task_vars: t.Mapping[str, t.Any
     """As a task that is delegated to the coordinator would."""
     variables = task_vars["hostvars"][name]
     task = action._task.copy(exclude_parent=True)
-    task.delegate_to, task.async_val = name, 0
+    task.delegate_to = name
     other = store_client.CoordinatorAction(
         task,
         _open_connection(name, variables),

@@ -37,7 +37,7 @@ ROLE_INTERNALS = frozenset(
     {
         *("install_confirm", "install_expect", "install_fence", "install_plan", "install_policy", "install_preflight"),
         *("install_level", "install_refresh", "install_rollout", "install_state", "rollback_fence", "rollback_plan"),
-        *("verify_policy", "verify_results_file", "verify_run"),
+        *("verify_policy", "verify_run"),
     }
 )
 # Text that may be given as a whole number: it says what was typed.

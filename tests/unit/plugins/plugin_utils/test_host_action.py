@@ -73,7 +73,7 @@ def test_core_sees_nothing_of_an_answer(core: Core) -> None:
     dropped = {"invocation": {}, "exception": "x", "deprecations": [{"msg": "x"}], "_ansible_no_log": True}
     result = core.run(json.dumps({**KERNEL, **dropped, "warnings": ["an old kernel\x1b[2J"]}))
     assert result == {**KERNEL, "warnings": ["web1: an old kernel?[2J"], **FACTS}
-    assert [json.loads(res["stdout"]) for res in core.seen] == [{"_ansible_suppress_tmpdir_delete": False}]
+    assert [json.loads(res["stdout"]) for res in core.seen] == [{}]
     assert {res["stderr"] for res in core.seen} == {""}
 
 
@@ -127,9 +127,52 @@ def test_what_one_host_has_found_is_no_fact_of_another(core: Core) -> None:
     assert "ansible_facts" not in core.run(json.dumps(KERNEL), delegate_to="web2")
 
 
-def test_core_does_not_poll(core: Core) -> None:
-    with pytest.raises(AnsibleActionFail, match="async needs poll: 0"):
-        core.run("{}", livepatch, async_val=60, poll=5)
+@pytest.mark.parametrize("module", [kernel_info, livepatch, livepatch_info])
+@pytest.mark.parametrize("poll", [0, 5])
+def test_async_is_refused(core: Core, module: t.Any, poll: int) -> None:
+    with pytest.raises(AnsibleActionFail, match=r"the_action does not support async: .*, use detach: true of "):
+        core.run("{}", module, async_val=60, poll=poll)
+    assert core.seen == []
+
+
+DETACH = {"detach": True, "timeout": 60, "lock_timeout": 60}
+
+
+@pytest.fixture
+def detaching(monkeypatch: pytest.MonkeyPatch, core: Core) -> Core:
+    monkeypatch.setattr(livepatch.halt, "get_halt_reason", lambda *_arguments: None)
+    monkeypatch.setattr(_host_action._options, "parse_options", lambda *_arguments: DETACH)
+    return core
+
+
+def test_a_run_that_is_started_is_known_by_its_id(detaching: Core) -> None:
+    printed = json.dumps({"changed": False, "detached": True, "invocation": {}})
+    result = detaching.run(printed, livepatch, args={"detach": True, "run": "the-run"}, check_mode=False)
+    assert result == {"changed": False, "detached": True, "run": "the-run", "max_seconds": 2640, **FACTS}
+    made = detaching.run(printed, livepatch, check_mode=False)
+    assert len(made["run"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("printed", "check_mode", "outcome"),
+    [
+        (AnsibleConnectionFailure("timed out"), False, {"unreachable": True, "msg": "timed out"}),
+        ("{}", False, "its detached: is missing"),
+        ('{"detached": 1}', False, "its detached: must be a boolean"),
+        ('{"detached": true, "run": "x"}', False, "its run: is not a key"),
+        ('{"failed": true, "msg": "no"}', False, {"failed": True, "msg": "no", **FACTS}),
+        ('{"detached": true}', True, "its before: is missing"),
+    ],
+)
+def test_what_was_not_started_has_an_id_too(
+    detaching: Core, printed: t.Any, check_mode: bool, outcome: dict[str, t.Any] | str
+) -> None:
+    result = detaching.run(printed, livepatch, args={"detach": True, "run": "the-run"}, check_mode=check_mode)
+    known = {"changed": False, "run": "the-run", "max_seconds": 2640}
+    if isinstance(outcome, str):
+        assert result["failed"] and outcome in result.pop("msg")
+        outcome = {"failed": True}
+    assert result == {**known, **outcome}
 
 
 def test_a_change_is_shown_as_the_control_node_makes_it(core: Core) -> None:
