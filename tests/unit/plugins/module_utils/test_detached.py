@@ -34,7 +34,8 @@ def count_exit():
 def work(host):
     with open(root + "/pid", "w") as stream:
         stream.write(str(os.getpid()))
-    while not os.path.exists(root + "/go"):
+    ends = time.monotonic() + 30
+    while not os.path.exists(root + "/go") and time.monotonic() < ends:
         time.sleep(0.01)
     from ansible_collections.fleet.livepatch.plugins.module_utils import _late
     from ansible_collections.fleet.livepatch.plugins.module_utils._package import later
