@@ -247,7 +247,7 @@ class FakeMachine(Machine):
 def run() -> None:
     """The module's own ``main``, with the fake host in the place of the real one."""
     host = FakeMachine(Path(os.environ["FAKE_HOST"]))
-    _module.Host = lambda: host  # type: ignore[assignment,misc]
+    _module.Host = lambda: host  # type: ignore[assignment,attr-defined,misc]
     params = json.loads(basic._ANSIBLE_ARGS)["ANSIBLE_MODULE_ARGS"]
     name = params["_ansible_module_name"].rpartition(".")[2]
     if name == "livepatch_info":
