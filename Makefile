@@ -187,9 +187,8 @@ acceptance: stage $(if $(SCENARIO),,slow vendors) ## the above, then the long sc
 		$(filter-out %/conftest.py %/__init__.py tests/lab_scenarios/_%,$(wildcard tests/lab_scenarios/*.py)))
 
 .PHONY: bench
-bench: stage ## figures beside their floors: what a plan costs; what status costs beside ansible -m ping (as root)
-	@$(PY) -m tests.bench.plan
-	@$(PY) -m tests.bench.status
+bench: stage ## figures beside their goals and the commit before (as root); one of them: BENCH=rollout; beside what: BASE=revision; in hours: FULL=yes
+	@$(PY) -m tests.bench $(BENCH) $(if $(filter yes,$(FULL)),--full) $(if $(BASE),--base "$(BASE)")
 
 .PHONY: format
 format: $(VENV)/.packages ## what ruff can mend by itself, in the checkout

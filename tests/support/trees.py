@@ -16,6 +16,8 @@ from pathlib import Path
 _CHECKOUT = Path(__file__).parents[2]
 _BELOW = "ansible_collections/fleet/livepatch"
 _BIN = Path(sys.executable).parent
+# Where versions have their simulated hosts, the newest first
+_SIMULATIONS = ("tests.simulated", "tests.scale")
 
 
 class Tree(t.NamedTuple):
@@ -45,9 +47,7 @@ def place_tree(name: str, folder: Path) -> Tree:
         environment = {key: value for key, value in os.environ.items() if key != "GIT_CEILING_DIRECTORIES"}
         subprocess.run(stage, cwd=name, env=environment, check=True)
     else:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        git = ["git", "-C", str(_find_repository()), "archive", "--format=tar", name]
-        archive = subprocess.run(git, env=environment, capture_output=True)
+        archive = _run_git("archive", "--format=tar", name)
         if archive.returncode != 0:
             raise ValueError(f"{name} is no folder and no git revision: {archive.stderr.decode().strip()}")
         subprocess.run(["tar", "-x", "-C", str(tree.root)], input=archive.stdout, check=True)
@@ -56,9 +56,30 @@ def place_tree(name: str, folder: Path) -> Tree:
     return tree
 
 
+def is_revision(name: str) -> bool:
+    """Whether git knows a revision of this checkout by that name."""
+    return _run_git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").returncode == 0
+
+
+def _run_git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    return subprocess.run(["git", "-C", str(_find_repository()), *arguments], env=environment, capture_output=True)
+
+
 def _find_repository() -> Path:
     """The checkout, also where this file is that of its staged copy."""
     return next((folder for folder in (_CHECKOUT, *_CHECKOUT.parents) if (folder / ".git").exists()), _CHECKOUT)
+
+
+def find_simulation(root: Path) -> str:
+    """The package that has the simulated hosts in a version of the collection.
+
+    :raises ValueError: it has none.
+    """
+    for package in _SIMULATIONS:
+        if (root / package.replace(".", "/") / "fleet.py").is_file():
+            return package
+    raise ValueError(f"{root}: no simulated hosts in {', '.join(_SIMULATIONS)}")
 
 
 def build_environment(collections: Path, home: Path, settings: Mapping[str, str]) -> dict[str, str]:

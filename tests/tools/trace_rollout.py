@@ -23,12 +23,10 @@ import typing as t
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.support.trees import Tree, build_environment, find_program, place_tree
+from tests.support.trees import Tree, build_environment, find_program, find_simulation, place_tree
 
 _COUNTING = Path(__file__).parents[1] / "support/counting"
 _HOSTS = 2
-# Where versions have their simulated hosts, the newest first
-_SIMULATIONS = ("tests.simulated", "tests.scale")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,17 +105,6 @@ def format_tasks(trace: Trace) -> str:
     return "\n".join(lines)
 
 
-def find_simulation(root: Path) -> str:
-    """The package that has the simulated hosts in a version of the collection.
-
-    :raises ValueError: it has none.
-    """
-    for package in _SIMULATIONS:
-        if (root / package.replace(".", "/") / "fleet.py").is_file():
-            return package
-    raise ValueError(f"{root}: no simulated hosts in {', '.join(_SIMULATIONS)}")
-
-
 def run_rollout(tree: Tree, folder: Path) -> Trace:
     """:raises RuntimeError: the rollout has failed, or has not patched both hosts."""
     counts = folder / "counts"
@@ -129,6 +116,7 @@ def run_rollout(tree: Tree, folder: Path) -> Trace:
         "COUNTS_FILE": str(counts),
     }
     drive = [sys.executable, str(_COUNTING / "drive.py"), find_simulation(tree.root), str(folder / "fleet")]
+    drive += ["--hosts", str(_HOSTS), "--ssh", str(_COUNTING / "ssh"), "--"]
     run = subprocess.run(
         [*drive, find_program("ansible-playbook"), "fleet.livepatch.rollout"],
         env=build_environment(tree.collections, folder / "home", settings),

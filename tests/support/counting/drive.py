@@ -2,16 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs a rollout over two simulated hosts of the version of the collection that is on sys.path.
+"""Runs a command over simulated hosts of the version of the collection that is on sys.path.
 
-usage: drive.py PACKAGE FOLDER COMMAND...
-
-PACKAGE is what has the simulated hosts there, FOLDER an empty folder. The command gets `-i INVENTORY`, and the script
-counting/ssh for its ssh. The last line printed is JSON: when each host was touched first, by host, in seconds.
+The command gets `-i INVENTORY`. The last line printed is JSON: when each host was touched first, by host, in seconds.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
@@ -21,14 +19,26 @@ from pathlib import Path
 
 
 def main() -> int:
-    package, folder, *command = sys.argv[1:]
-    simulation = importlib.import_module(f"{package}.fleet")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("package", help="what has the simulated hosts there")
+    parser.add_argument("folder", type=Path, help="an empty one")
+    parser.add_argument("--hosts", type=int, required=True)
+    parser.add_argument("--kernels", type=int, default=1)
+    parser.add_argument("--ssh", type=Path, required=True, help="what calls SIMULATED_SSH")
+    parser.add_argument("--seconds", type=float, help="how long a migration takes")
+    parser.add_argument("command", nargs="+")
+    arguments = parser.parse_args()
+    simulation = importlib.import_module(f"{arguments.package}.fleet")
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     ssh = {"SIMULATED_SSH": str(Path(str(simulation.__file__)).with_name("ssh"))}
-    with simulation.Fleet(Path(folder), 2) as fleet:
-        inventory = fleet.inventory(ansible_ssh_executable=str(Path(__file__).with_name("ssh")))
+    with simulation.Fleet(arguments.folder, arguments.hosts, kernels=arguments.kernels) as fleet:
+        if arguments.seconds is not None:
+            for host in fleet.hosts.values():
+                for evr in list(host.levels):
+                    host.offer(evr, seconds=arguments.seconds)
+        inventory = fleet.inventory(ansible_ssh_executable=str(arguments.ssh))
         environment = {**inherited, **ssh, **fleet.environment}
-        status = subprocess.run([*command, "-i", str(inventory)], env=environment).returncode
+        status = subprocess.run([*arguments.command, "-i", str(inventory)], env=environment).returncode
         for failure in fleet.failures:
             print(failure)
         touched = {name: host.touched[0].at for name, host in fleet.hosts.items() if host.touched}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.trees import place_tree
-from tests.tools.trace_rollout import find_simulation, format_table, format_tasks, parse_arguments, parse_counts
+from tests.support.trees import find_simulation, place_tree
+from tests.tools.trace_rollout import format_table, format_tasks, parse_arguments, parse_counts
 
 LINES = [
     "template",

@@ -1,0 +1,78 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Prints figures beside their goals, and beside those of the commit before (make bench).
+
+It is a report: a goal that is missed is no error, something that could not be measured is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+
+from tests.bench import plan, rollout, rows, slices, slow_hosts, status
+from tests.bench.cost import Options, Row, format_rows
+from tests.support.trees import is_revision
+
+BENCHES = {
+    "plan": plan.measure_rows,
+    "rows": rows.measure_rows,
+    "slices": slices.measure_rows,
+    "status": status.measure_rows,
+    "rollout": rollout.measure_rows,
+    "slow_hosts": slow_hosts.measure_rows,
+}
+_BEFORE = "HEAD~1"
+_FLEETS, _ALL_FLEETS = (200, 1000), (200, 1000, 10_000)
+
+
+def parse_arguments(arguments: Sequence[str]) -> tuple[list[str], Options]:
+    """The names of what is measured, and how."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHES)}; all of them by default")
+    parser.add_argument("--full", action="store_true", help="sizes that take hours")
+    parser.add_argument(
+        "--base", help=f"the git revision, or the folder, to measure beside; no: none. By default {_BEFORE}"
+    )
+    parser.add_argument("--hosts", type=int, default=100, help="of a rollout that is compared with other playbooks")
+    parser.add_argument("--fleets", type=int, nargs="+", help="sizes of fleets of which the same hosts are patched")
+    parser.add_argument("--slow", type=float, default=20, help="seconds that a slow host takes, less than 30")
+    parsed = parser.parse_args(arguments)
+    unknown = sorted(set(parsed.names) - set(BENCHES))
+    if unknown:
+        parser.error(f"there is no {', '.join(unknown)}: choose from {', '.join(BENCHES)}")
+    # Hosts are waited for for so long at once, and what a host says of a run that goes on was not recorded.
+    if not 1 <= parsed.slow < 30:
+        parser.error("--slow is from 1 to 29")
+    base = parsed.base
+    if base is None:
+        base = _BEFORE if is_revision(_BEFORE) else "no"
+    fleets = tuple(parsed.fleets or (_ALL_FLEETS if parsed.full else _FLEETS))
+    options = Options(None if base == "no" else base, parsed.full, parsed.hosts, fleets, parsed.slow)
+    return parsed.names or list(BENCHES), options
+
+
+def main() -> int:
+    names, options = parse_arguments(sys.argv[1:])
+    failed = []
+    for name in names:
+        print(f"== {name}", flush=True)
+        measured: list[Row] = []
+        try:
+            # What was measured before something fails is kept
+            measured.extend(BENCHES[name](options))
+        except Exception:  # the others are measured all the same
+            traceback.print_exc()
+            failed.append(name)
+        print(format_rows(measured), flush=True)
+    if failed:
+        print(f"could not be measured: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

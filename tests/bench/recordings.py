@@ -1,0 +1,56 @@
+# Copyright (c) 2026 fleet.livepatch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the bench runs, and what simulated hosts answer to it: recorded once for each version of the collection."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.bench import canned
+from tests.support.trees import find_program, place_tree
+
+_HERE = Path(__file__).parent
+_CHECKOUT = _HERE.parents[1]
+_FORKS = ["--forks", "10"]
+PING = ["ansible", "all", "-m", "ping", *_FORKS]
+ROLLOUT = ["ansible-playbook", "fleet.livepatch.rollout", *_FORKS]
+STATUS = ["ansible-playbook", "fleet.livepatch.status", *_FORKS]
+# On a simulated host packages have no scriptlets, and are installed from files
+_INSTALL = r"""
+set -e
+name=kernel-livepatch-$(cut -d " " -f 3 /proc/version | tr . _)
+zypper --non-interactive --xmlout refresh
+file=$(zypper --non-interactive --xmlout download "$name.x86_64=3-150400.2.1" | sed "s/.*path=.\([^'\"]*\).*/\1/")
+zypper --non-interactive --xmlout install "$file"
+insmod /lib/modules/*/livepatch/*.ko
+"""
+OWN = ["ansible-playbook", str(_HERE / "own_rollout.yml"), *_FORKS]
+OWN += ["-e", json.dumps({"own_install": ["sh", "-c", _INSTALL]})]
+
+
+@functools.cache
+def get_bench(name: str = str(_CHECKOUT)) -> canned.Bench:
+    """A version of the collection, and what simulated hosts answer to its playbooks.
+
+    :param name: a git revision, or a folder.
+    :raises ValueError: there is no such version.
+    :raises RuntimeError: a playbook has failed on simulated hosts.
+    """
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    tree = place_tree(name, folder / "tree")
+    records = []
+    for number, commands in enumerate(([PING, OWN], [STATUS, ROLLOUT])):
+        script = " && ".join(f'{shlex.join([find_program(command[0]), *command[1:]])} "$@"' for command in commands)
+        (own := folder / str(number)).mkdir()
+        records += canned.record(tree, own, 4, ["sh", "-c", script, "sh"])
+    (probe := folder / "probe").mkdir()
+    return canned.Bench(tree, records, canned.measure_ssh(probe, records))
