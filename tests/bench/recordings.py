@@ -12,13 +12,16 @@ import json
 import shlex
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench import canned
-from tests.support.trees import find_program, place_tree
+from tests.support.trees import Tree, find_program, place_tree
 
 _HERE = Path(__file__).parent
 _CHECKOUT = _HERE.parents[1]
+# A canary and another one of each kernel
+_HOSTS = 4
 _FORKS = ["--forks", "10"]
 PING = ["ansible", "all", "-m", "ping", *_FORKS]
 ROLLOUT = ["ansible-playbook", "fleet.livepatch.rollout", *_FORKS]
@@ -44,13 +47,28 @@ def get_bench(name: str = str(_CHECKOUT)) -> canned.Bench:
     :raises ValueError: there is no such version.
     :raises RuntimeError: a playbook has failed on simulated hosts.
     """
-    folder = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = _make_folder()
     tree = place_tree(name, folder / "tree")
-    records = []
-    for number, commands in enumerate(([PING, OWN], [STATUS, ROLLOUT])):
-        script = " && ".join(f'{shlex.join([find_program(command[0]), *command[1:]])} "$@"' for command in commands)
-        (own := folder / str(number)).mkdir()
-        records += canned.record(tree, own, 4, ["sh", "-c", script, "sh"])
+    records = [*_record_others(), *_record(tree, folder, STATUS, ROLLOUT)]
     (probe := folder / "probe").mkdir()
     return canned.Bench(tree, records, canned.measure_ssh(probe, records))
+
+
+@functools.cache
+def _record_others() -> list[canned.Record]:
+    """What is compared with: the same for all versions, over the simulated hosts of this checkout."""
+    folder = _make_folder()
+    return _record(place_tree(str(_CHECKOUT), folder / "tree"), folder, PING, OWN)
+
+
+def _record(tree: Tree, folder: Path, *commands: Sequence[str]) -> list[canned.Record]:
+    (own := folder / "recording").mkdir()
+    script = " && ".join(f'{shlex.join([find_program(command[0]), *command[1:]])} "$@"' for command in commands)
+    return canned.record(tree, own, _HOSTS, ["sh", "-c", script, "sh"])
+
+
+def _make_folder() -> Path:
+    """One that goes away with the bench."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
