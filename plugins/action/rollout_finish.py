@@ -134,18 +134,19 @@ def _select_report(
 ) -> t.Callable[[], dict[str, t.Any]] | None:
     """What builds the report's document; None where a slice, which has a part of the hosts only, reports nothing."""
     now = time.time()
-    if run.mode == "slice":
+    planned = ended.plan
+    if planned is None:
         return None
     if run.mode == "rollback":
         recorded = from_store.load_rollout(store, ended.stored)
         return None if recorded is None else functools.partial(recorded.build_document, now, store.scope)
 
     def build_report() -> dict[str, t.Any]:
-        selection = hosts.HostSelection(ended.plan.outline.settings.domain_keys)
+        selection = hosts.HostSelection(planned.outline.settings.domain_keys)
         rows = status.build_rows(variables, selection, now)
         if ended.stored is None:
             return document.build_status(rows, now, store.scope, problem)
-        recorded = document.StoredRollout(ended.plan, ended.stored, list(ended.outcomes))
+        recorded = document.StoredRollout(planned, ended.stored, list(ended.outcomes))
         return document.build_rollout(rows, recorded, now, store.scope, problem)
 
     return build_report

@@ -77,6 +77,7 @@ options:
           - load_outline
           - load_plan
           - load_run
+          - load_slice
           - load_step
           - load_whole
           - record_gate

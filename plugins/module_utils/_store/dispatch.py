@@ -31,6 +31,7 @@ READING = (
     "load_outline",
     "load_plan",
     "load_run",
+    "load_slice",
     "load_step",
     "load_whole",
     "show",

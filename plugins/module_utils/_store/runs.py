@@ -103,9 +103,7 @@ class RunCommands:
         """
         with self._database.reading() as transaction:
             row = _find_run(transaction, run)
-            rollout = transaction.connection.execute(
-                "SELECT * FROM rollouts WHERE id = ?", (row["rollout"],)
-            ).fetchone()
+            rollout = _find_rollout(transaction, row)
             return {
                 "run": json.loads(row["payload"]),
                 "plan": plan_rows.find_document(transaction.connection, row["plan_hash"]),
@@ -123,9 +121,21 @@ class RunCommands:
         ``outcomes`` of those that have one.
         """
         with self._database.reading() as transaction:
+            return _load_hosts(transaction, _find_run(transaction, run), wave, hosts, cohorts)
+
+    def load_slice(self, run: str, hosts: Sequence[str]) -> Dict[str, Any]:
+        """What a slice ends with: as ``load_hosts`` of its hosts, with the ``rollout`` without its history, None where
+        nothing was begun.
+
+        :raises LeaseLost: as ``load_run``.
+        """
+        with self._database.reading() as transaction:
             row = _find_run(transaction, run)
-            planned = plan_rows.select_hosts(transaction.connection, row["plan_hash"], wave, hosts, cohorts)
-            return {"planned": planned, "outcomes": rows.load_outcomes(transaction, row["rollout"], list(planned))}
+            rollout = _find_rollout(transaction, row)
+            return dict(
+                _load_hosts(transaction, row, hosts=hosts),
+                rollout=None if rollout is None else rows.summarize_rollout(rollout),
+            )
 
 
 def _find_run(transaction: Transaction, run: str) -> Any:
@@ -137,6 +147,21 @@ def _find_run(transaction: Transaction, run: str) -> Any:
             {"lost": True},
         )
     return row
+
+
+def _find_rollout(transaction: Transaction, run: Any) -> Any:
+    return transaction.connection.execute("SELECT * FROM rollouts WHERE id = ?", (run["rollout"],)).fetchone()
+
+
+def _load_hosts(
+    transaction: Transaction,
+    run: Any,
+    wave: Optional[int] = None,
+    hosts: Optional[Sequence[str]] = None,
+    cohorts: Optional[Sequence[str]] = None,
+) -> Dict[str, Any]:
+    planned = plan_rows.select_hosts(transaction.connection, run["plan_hash"], wave, hosts, cohorts)
+    return {"planned": planned, "outcomes": rows.load_outcomes(transaction, run["rollout"], list(planned))}
 
 
 def _load_run(transaction: Transaction, run: str) -> Dict[str, Any]:

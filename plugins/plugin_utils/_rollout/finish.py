@@ -26,7 +26,8 @@ class Ended:
     status: str
     # Why, and until when
     detail: dict[str, t.Any]
-    plan: Plan
+    # None of a slice, which reports nothing but its own hosts
+    plan: Plan | None
     outcomes: tuple[outcome.Outcome, ...]
     # The play's hosts as they were when they were asked; not of a rollback, which asks none
     fleet: tuple[Host, ...] = ()
@@ -40,9 +41,9 @@ def finish_run(store: StoreClient, run: Run, variables_by_host: hostvars.Variabl
     :param variables_by_host: of the play's hosts.
     :raises StoreError: the store cannot be used, or the lease was lost.
     """
-    state, planned, stored = session.load_whole(store, run)
     if run.mode == "slice":
-        return _finish_slice(store, run, planned, stored, variables_by_host)
+        return _finish_slice(store, run, variables_by_host)
+    state, planned, stored = session.load_whole(store, run)
     if run.mode == "rollback":
         return _finish_rollback(store, run, planned, state, stored)
     return _finish_rollout(store, run, planned, stored, state, variables_by_host)
@@ -123,28 +124,22 @@ def _is_stored(row: t.Mapping[str, t.Any], stored: t.Mapping[str, t.Any] | None)
     return stored is not None and all(key in stored and stored[key] == value for key, value in row.items())
 
 
-def _finish_slice(
-    store: StoreClient,
-    run: Run,
-    planned: Plan,
-    stored: t.Mapping[str, t.Any] | None,
-    variables_by_host: hostvars.Variables,
-) -> Ended:
-    """A slice ends its own part of the wave only."""
+def _finish_slice(store: StoreClient, run: Run, variables_by_host: hostvars.Variables) -> Ended:
+    """A slice ends its own part of the wave only, and reads no more of the plan."""
     fleet = tuple(hostvars.parse_fleet(variables_by_host))
+    planned, recorded, stored = session.load_slice(store, run, [host.name for host in fleet])
     if stored is None:
-        present = [planned.hosts[host.name] for host in fleet]
+        present = [planned[host.name] for host in fleet]
         outcomes = hostvars.determine_outcomes(present, run.id, variables_by_host, store.read_only)
-        return Ended("planned", {}, planned, tuple(outcomes), fleet)
+        return Ended("planned", {}, None, tuple(outcomes), fleet)
     loaded = tuple(
-        outcome.load_outcome(host.name, stored["outcomes"].get(host.name), planned.hosts[host.name].cohort, host)
-        for host in fleet
+        outcome.load_outcome(host.name, recorded.get(host.name), planned[host.name].cohort, host) for host in fleet
     )
     store.send("leave_wave", scope=store.scope, fence=run.fence, member=run.member)
     if stored["status"] == "halted":
-        return Ended("halted", stored["detail"], planned, loaded, fleet)
+        return Ended("halted", stored["detail"], None, loaded, fleet)
     refused = hostvars.find_refused_admission(variables_by_host) or {"status": "done", "detail": {}}
-    return Ended(refused["status"], refused["detail"], planned, loaded, fleet)
+    return Ended(refused["status"], refused["detail"], None, loaded, fleet)
 
 
 def _finish_rollback(

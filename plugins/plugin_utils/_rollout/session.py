@@ -177,6 +177,19 @@ def load_whole(store: StoreClient, run: Run) -> tuple[State, Plan, dict[str, t.A
     return _parse_state(loaded), Plan.from_document(loaded["plan"]), loaded["rollout"]
 
 
+def load_slice(
+    store: StoreClient, run: Run, hosts: t.Sequence[str]
+) -> tuple[dict[str, PlannedHost], dict[str, t.Any], dict[str, t.Any] | None]:
+    """What is planned for the hosts of a slice, what is recorded of them, and the rollout without its history, None
+    where nothing was begun.
+
+    :raises StoreError: another run has taken over.
+    """
+    (loaded,) = store.send_own(run, store.build("load_slice", run=run.run, hosts=list(hosts)))
+    planned = {name: PlannedHost.from_row(name, row) for name, row in loaded["planned"].items()}
+    return planned, loaded["outcomes"], loaded["rollout"]
+
+
 def load_hosts(store: StoreClient, run: Run, **which: t.Any) -> tuple[dict[str, PlannedHost], dict[str, Outcome]]:
     """What is planned for hosts, and what has become of them; those of which nothing is recorded are pending.
 

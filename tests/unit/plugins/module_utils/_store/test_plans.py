@@ -163,6 +163,19 @@ def test_the_whole_of_a_run_is_its_plan_and_its_rollout(store: Store) -> None:
     assert store.load_whole("other")["rollout"] is None
 
 
+def test_a_slice_ends_with_its_own_hosts_and_the_status_of_the_rollout(store: Store) -> None:
+    fence, rollout = begin(store)
+    store.record_outcomes("s", fence, rollout, [{"host": "a2", "outcome": "done", "cohort": "a"}], wave=1)
+    store.set_status("s", fence, rollout, "halted", {"text": "a budget"})
+    loaded = store.load_slice("run", ["a2", "a3"])
+    assert (list(loaded["planned"]), list(loaded["outcomes"])) == (["a2", "a3"], ["a2"])
+    ended = loaded["rollout"]
+    assert (ended["id"], ended["status"], ended["detail"]) == (rollout, "halted", {"text": "a budget"})
+    assert not {"outcomes", "events", "gates"} & set(ended)
+    store.save_run("s", None, "check", None, "h", {}, [])
+    assert store.load_slice("check", ["a1"])["rollout"] is None
+
+
 def test_a_run_whose_lease_was_taken_over_is_known_no_more(store: Store) -> None:
     fence, rollout = begin(store)
     store.save_run("s", fence, "slice", rollout, "h", {}, [])
