@@ -4,6 +4,8 @@
 
 """What tests ask of the store and no step does. Python 3.6."""
 
+import os
+import sqlite3
 import uuid
 from typing import Any
 
@@ -31,3 +33,15 @@ def start_rollout(store: Any, scope: str, fence: int, plan_hash: str = "hash") -
     rollout = uuid.uuid4().hex
     store.start_rollout(scope, fence, rollout, plan_hash)
     return rollout
+
+
+def make_version(path: str, version: int) -> None:
+    """A store as an earlier version of the collection made it: in the scope s one rollout that ended, one that is open,
+    and a plan that was never run.
+    """
+    recorded = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded", f"store-{version}.sql")
+    connection = sqlite3.connect(path)
+    with open(recorded, encoding="utf-8") as file:
+        connection.executescript(file.read())
+    connection.close()
+    os.chmod(path, 0o600)

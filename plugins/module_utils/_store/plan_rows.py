@@ -44,7 +44,13 @@ def build_rows(document: Mapping[str, Any]) -> PlanRows:
 
 
 def insert_plan(connection: Any, rows: PlanRows, scope: str, saved: float, by: str) -> None:
-    """Saves a plan, unless it is there: one with the same hash is the same."""
+    """Saves a plan, unless it is there: one with the same hash is the same. Where it is whole, it is split, and stays
+    the first one's who made it.
+    """
+    whole = connection.execute("SELECT scope, saved, saved_by FROM whole_plans WHERE hash = ?", (rows.hash,)).fetchone()
+    if whole is not None:
+        scope, saved, by = whole
+        connection.execute("DELETE FROM whole_plans WHERE hash = ?", (rows.hash,))
     added = connection.execute(
         "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?, ?, ?)",
         (rows.hash, scope, saved, by, rows.outline, rows.left_out),
@@ -53,17 +59,43 @@ def insert_plan(connection: Any, rows: PlanRows, scope: str, saved: float, by: s
         connection.executemany("INSERT INTO planned_hosts VALUES (?, ?, ?, ?, ?, ?)", rows.hosts)
 
 
+def split_plan(connection: Any, plan_hash: str) -> bool:
+    """Splits a plan that is whole; returns whether there was one that can be read."""
+    whole = _find_whole(connection, plan_hash)
+    if whole is None:
+        return False
+    # Its scope, time and person are taken from where it was.
+    insert_plan(connection, build_rows(whole), "", 0.0, "")
+    return True
+
+
+def _find_whole(connection: Any, plan_hash: str) -> Optional[Dict[str, Any]]:
+    """A plan as an earlier version saved it, None where it has none, or one that cannot be read."""
+    row = connection.execute("SELECT document FROM whole_plans WHERE hash = ?", (plan_hash,)).fetchone()
+    if row is None:
+        return None
+    try:
+        document = dict(json.loads(row[0]), hash=plan_hash)
+        build_rows(document)
+    except (TypeError, ValueError):
+        return None
+    return document
+
+
 def find_outline(connection: Any, plan_hash: str) -> Optional[Dict[str, Any]]:
     """A plan without its hosts, None where it was never saved: of each wave ``kind`` and how many ``hosts``."""
     row = connection.execute("SELECT outline FROM plans WHERE hash = ?", (plan_hash,)).fetchone()
-    return None if row is None else dict(json.loads(row[0]))
+    if row is not None:
+        return dict(json.loads(row[0]))
+    whole = _find_whole(connection, plan_hash)
+    return None if whole is None else dict(json.loads(build_rows(whole).outline))
 
 
 def find_document(connection: Any, plan_hash: str) -> Optional[Dict[str, Any]]:
     """A plan as it was saved, None where it never was."""
     row = connection.execute("SELECT outline, left_out FROM plans WHERE hash = ?", (plan_hash,)).fetchone()
     if row is None:
-        return None
+        return _find_whole(connection, plan_hash)
     document = dict(json.loads(row[0]), left_out=json.loads(row[1]), hosts={})
     for wave in document["waves"]:
         wave["hosts"] = []

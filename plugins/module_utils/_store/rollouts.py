@@ -65,10 +65,7 @@ class RolloutCommands:
     def show(self, scope: str) -> Dict[str, Any]:
         """The open rollout, or else the last one, the lease, the halt, and the quarantine."""
         with self._database.reading() as transaction:
-            rollout = transaction.connection.execute(
-                "SELECT * FROM rollouts WHERE scope = ? ORDER BY ended IS NOT NULL, started DESC, rowid DESC LIMIT 1",
-                (scope,),
-            ).fetchone()
+            rollout = rows.find_last(transaction, scope)
             lease = transaction.connection.execute(
                 "SELECT * FROM leases WHERE scope = ? AND owner IS NOT NULL", (scope,)
             ).fetchone()

@@ -38,6 +38,16 @@ def find_open(transaction: Transaction, scope: str) -> Any:
     ).fetchone()
 
 
+def find_last(transaction: Transaction, scope: str) -> Any:
+    """The row of the open rollout of a scope, or else of its last one; None where it has had none."""
+    return (
+        find_open(transaction, scope)
+        or transaction.connection.execute(
+            "SELECT * FROM rollouts WHERE scope = ? ORDER BY started DESC, rowid DESC LIMIT 1", (scope,)
+        ).fetchone()
+    )
+
+
 def summarize_rollout(row: Any) -> Dict[str, Any]:
     """A rollout's row; ``detail`` says what it waits for, or why it stopped."""
     return dict(as_dict(row), detail=json.loads(row["detail"]))
@@ -132,7 +142,8 @@ def find_approvals(transaction: Transaction, plan_hash: str) -> List[Dict[str, A
 def find_starters(transaction: Transaction, plan_hash: str) -> List[str]:
     """Who made a plan, and who started rollouts of it."""
     persons = transaction.connection.execute(
-        "SELECT saved_by FROM plans WHERE hash = ?1 UNION SELECT started_by FROM rollouts WHERE plan_hash = ?1",
+        "SELECT saved_by FROM plans WHERE hash = ?1 UNION SELECT saved_by FROM whole_plans WHERE hash = ?1 "
+        "UNION SELECT started_by FROM rollouts WHERE plan_hash = ?1",
         (plan_hash,),
     )
     return [row[0] for row in persons]

@@ -6,17 +6,16 @@
 any time.
 """
 
-import json
 from typing import Any
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows
 
 # The version of the tables below
-SCHEMA = 4
+SCHEMA = 5
 # The earliest one that is migrated
 OLDEST = 3
-# A plan is kept once: what all steps need of it as a document, and a row for each host. A run keeps what it was begun
-# with, and which batch each host is in.
+# What version 4 brought. A plan is kept once: what all steps need of it as a document, and a row for each host. A run
+# keeps what it was begun with, and which batch each host is in.
 _PLANS = """
 CREATE TABLE plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, saved_by TEXT NOT NULL,
     outline TEXT NOT NULL, left_out TEXT NOT NULL);
@@ -30,6 +29,19 @@ CREATE TABLE run_batches (run TEXT NOT NULL, number INTEGER NOT NULL, payload TE
     PRIMARY KEY (run, number));
 CREATE TABLE run_hosts (run TEXT NOT NULL, host TEXT NOT NULL, batch INTEGER NOT NULL, PRIMARY KEY (run, host));
 CREATE INDEX outcomes_counted ON outcomes (rollout, wave, cohort, outcome);
+"""
+# What version 3 had a plan in. Those that no run needs stay in it until one does: to split all of them takes long.
+_WHOLE_PLANS = """
+CREATE TABLE whole_plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, document TEXT NOT NULL,
+    saved_by TEXT NOT NULL);
+"""
+# What version 5 brought: what a step reads, and what retention removes, is found by an index.
+_INDEXES = """
+CREATE INDEX rollouts_of_scope ON rollouts (scope, started);
+CREATE INDEX rollouts_of_plan ON rollouts (plan_hash);
+CREATE INDEX plans_of_scope ON plans (scope, saved);
+CREATE INDEX whole_plans_of_scope ON whole_plans (scope, saved);
+CREATE INDEX approvals_of_plan ON approvals (plan_hash);
 """
 _OTHERS = """
 CREATE TABLE leases (scope TEXT PRIMARY KEY, fence INTEGER NOT NULL, owner TEXT, since REAL, renewed REAL, ttl REAL);
@@ -56,31 +68,42 @@ def read_version(connection: Any) -> int:
 
 def create_tables(connection: Any) -> None:
     """In the transaction that is open."""
-    _execute(connection, _OTHERS + _PLANS)
+    _execute(connection, _OTHERS + _PLANS + _WHOLE_PLANS + _INDEXES)
 
 
 def migrate(connection: Any) -> None:
-    """Makes the tables of an earlier version those of this one, in the transaction that is open."""
-    if read_version(connection) == 3:
+    """Makes the tables of an earlier version those of this one, in the transaction that is open; nothing where another
+    process has done so meanwhile.
+    """
+    version = read_version(connection)
+    if version == 3:
+        connection.execute("ALTER TABLE plans RENAME TO whole_plans")
+        _execute(connection, _PLANS + _INDEXES)
         _split_plans(connection)
+    elif version == 4:
+        _execute(connection, _WHOLE_PLANS + _INDEXES)
 
 
 def _split_plans(connection: Any) -> None:
-    """Version 3 had each plan as one document, and nothing of runs.
+    """Splits the plans that a run may need: those of the open rollouts, and of each scope those of its last rollout and
+    its last plan.
 
-    A plan that cannot be read is left out, as if it had never been saved: it must keep nothing else from being used.
+    A plan that cannot be read is left as it is, as if it had never been saved: it must keep nothing else from being
+    used.
     """
-    connection.execute("ALTER TABLE plans RENAME TO whole_plans")
-    _execute(connection, _PLANS)
-    for plan_hash, document, scope, saved, by in connection.execute(
-        "SELECT hash, document, scope, saved, saved_by FROM whole_plans ORDER BY rowid"
-    ):
-        try:
-            rows = plan_rows.build_rows(dict(json.loads(document), hash=plan_hash))
-        except (TypeError, ValueError):
-            continue
-        plan_rows.insert_plan(connection, rows, scope, saved, by)
-    connection.execute("DROP TABLE whole_plans")
+    for (scope,) in connection.execute("SELECT DISTINCT scope FROM whole_plans").fetchall():
+        newest_first = connection.execute(
+            "SELECT hash FROM whole_plans WHERE scope = ? ORDER BY saved DESC, rowid DESC", (scope,)
+        ).fetchall()
+        for (plan_hash,) in newest_first:
+            if plan_rows.split_plan(connection, plan_hash):
+                break
+    followed = connection.execute(
+        "SELECT plan_hash FROM rollouts AS this WHERE ended IS NULL OR NOT EXISTS "
+        "(SELECT 1 FROM rollouts WHERE scope = this.scope AND started > this.started)"
+    ).fetchall()
+    for (plan_hash,) in followed:
+        plan_rows.split_plan(connection, plan_hash)
 
 
 def _execute(connection: Any, statements: str) -> None:

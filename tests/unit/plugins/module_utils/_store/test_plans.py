@@ -2,44 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans and runs: what a step reads of them, and a store of an earlier version. Python 3.6."""
+"""Plans and runs: what a step reads of them. Python 3.6."""
 
-import json
-import os
-import sqlite3
 from typing import Any, Dict
 
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
-from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch, schema
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseLost
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.plans import NoSuchPlan
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import StoreBroken
 from tests.support.store import start_rollout
 
 EVE = {"user": "eve", "machine": "m", "pid": 1}
-# The tables of version 3, as it made them
-VERSION_3 = """
-CREATE TABLE leases (scope TEXT PRIMARY KEY, fence INTEGER NOT NULL, owner TEXT, since REAL, renewed REAL, ttl REAL);
-CREATE TABLE plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, document TEXT NOT NULL,
-    saved_by TEXT NOT NULL);
-CREATE TABLE rollouts (id TEXT PRIMARY KEY, scope TEXT NOT NULL, plan_hash TEXT NOT NULL, status TEXT NOT NULL,
-    detail TEXT NOT NULL, started REAL NOT NULL, ended REAL, started_by TEXT NOT NULL);
-CREATE UNIQUE INDEX one_open_rollout ON rollouts (scope) WHERE ended IS NULL;
-CREATE TABLE outcomes (rollout TEXT NOT NULL, host TEXT NOT NULL, wave INTEGER, cohort TEXT, outcome TEXT NOT NULL,
-    created_at REAL NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (rollout, host));
-CREATE TABLE rollout_events (number INTEGER PRIMARY KEY, rollout TEXT NOT NULL, kind TEXT NOT NULL, wave INTEGER,
-    created_at REAL NOT NULL, payload TEXT NOT NULL);
-CREATE INDEX events_of_rollout ON rollout_events (rollout, kind);
-CREATE TABLE quarantine (id INTEGER PRIMARY KEY, kmp TEXT, cohort TEXT, host TEXT, reason TEXT NOT NULL, by TEXT,
-    since REAL NOT NULL, cleared REAL, cleared_by TEXT, cleared_reason TEXT);
-CREATE TABLE approvals (id INTEGER PRIMARY KEY, plan_hash TEXT NOT NULL, wave INTEGER, approver TEXT NOT NULL,
-    created_at REAL NOT NULL, expires REAL, granted INTEGER NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE halts (scope TEXT PRIMARY KEY, reason TEXT NOT NULL, by TEXT, since REAL NOT NULL);
-PRAGMA user_version = 3;
-"""
 
 
 def document(plan_hash: str = "h") -> Dict[str, Any]:
@@ -216,118 +191,6 @@ def test_what_a_step_reads_is_found_by_an_index(store: Store, statement: str, ex
         (row,) = transaction.connection.execute("EXPLAIN QUERY PLAN " + statement, ("h",)).fetchall()
     detail = row["detail"]
     assert expected in detail and detail.count("=?") == 2, detail
-
-
-#
-# Versions
-#
-
-
-def make_version_3(path: str) -> None:
-    """A store in which a rollout of a plan is open, and in the middle of its first wave."""
-    connection = sqlite3.connect(path)
-    connection.executescript(VERSION_3)
-    owner = json.dumps(EVE)
-    connection.execute("INSERT INTO leases VALUES ('s', 1000, ?, 900, 900, 50)", (owner,))
-    connection.execute("INSERT INTO plans VALUES ('h', 's', 800, ?, 'eve')", (json.dumps(document()),))
-    connection.execute("INSERT INTO plans VALUES ('i', 's', 850, ?, 'bob')", (json.dumps(document("i")),))
-    connection.execute("INSERT INTO rollouts VALUES ('r', 's', 'h', 'running', '{}', 900, NULL, 'eve')")
-    connection.execute("INSERT INTO outcomes VALUES ('r', 'a1', 0, 'a', 'done', 950, '{\"level\": 3}')")
-    connection.execute("INSERT INTO outcomes VALUES ('r', 'b1', 0, NULL, 'begun', 950, '{}')")
-    connection.execute("INSERT INTO halts VALUES ('s', 'stop', 'eve', 960)")
-    connection.commit()
-    connection.close()
-    os.chmod(path, 0o600)
-
-
-def test_a_store_of_the_version_before_is_taken_up_with_its_open_rollout(store: Store, path: str) -> None:
-    make_version_3(path)
-    shown = store.show("s")
-    assert (shown["rollout"]["id"], shown["rollout"]["status"], shown["halt"]["reason"]) == ("r", "running", "stop")
-    assert {host: row["outcome"] for host, row in shown["rollout"]["outcomes"].items()} == {"a1": "done", "b1": "begun"}
-    assert store.load_plan("h") == document()
-    assert store.load_last_plan("s") == {"saved": 850.0, "document": document("i")}
-    assert store.list_starters("h") == ["eve"]
-    store.resume("s", "eve")
-    fence = store.take_lease("s", EVE, 100)["fence"]
-    store.save_run("s", fence, "run", "r", "h", {}, [{"hosts": ["b1"]}])
-    assert store.load_step("run", ["b1"])["planned"]["b1"]["wave"] == 0
-    counted = store.record_outcomes("s", fence, "r", [{"host": "b1", "outcome": "done", "cohort": "b"}])
-    assert sum(group["hosts"] for group in counted) == 2
-
-
-@pytest.mark.parametrize(
-    "spoiled",
-    [
-        '{"hash": "h", "waves"',
-        "null",
-        "[1, 2]",
-        json.dumps({"hash": "z", "waves": [], "hosts": {}}),
-        json.dumps(dict(document(), waves=[1])),
-        json.dumps(dict(document(), hosts={"orphan": {"cohort": "a"}})),
-        json.dumps(dict(document(), hosts={"a1": {}})),
-        json.dumps(dict(document(), waves=[{"kind": "wave", "hosts": ["\ud800"]}], hosts={"\ud800": {"cohort": "a"}})),
-    ],
-)
-def test_a_plan_that_cannot_be_read_keeps_nothing_else_from_being_used(store: Store, path: str, spoiled: str) -> None:
-    make_version_3(path)
-    connection = sqlite3.connect(path)
-    connection.execute("INSERT INTO plans VALUES ('z', 's', 700, ?, 'eve')", (spoiled,))
-    connection.commit()
-    connection.close()
-    assert store.get_halt("s")["reason"] == "stop"  # type: ignore[index]
-    assert store.show("s")["rollout"]["id"] == "r"
-    assert store.load_plan("h") == document()
-    with pytest.raises(NoSuchPlan, match="there is no plan z"):
-        store.load_plan("z")
-    with pytest.raises(BadOption):
-        store.save_plan("s", dict(document("y"), hosts={"orphan": {"cohort": "a"}}))
-
-
-def test_who_may_only_read_reads_a_store_of_the_version_before(store: Store, path: str, monkeypatch: Any) -> None:
-    make_version_3(path)
-    with open(path, "rb") as file:
-        before = file.read()
-    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
-    assert store.show("s")["rollout"]["id"] == "r"
-    with open(path, "rb") as file:
-        assert file.read() == before
-
-
-def test_a_dry_run_leaves_a_store_of_the_version_before_as_it_is(path: str) -> None:
-    make_version_3(path)
-    with open(path, "rb") as file:
-        before = file.read()
-    dry = Store(path, lambda: 1000.0, dry_run=True)
-    assert dry.load_plan("h") == document()
-    assert dry.halt("s", "r", "eve") == {"changed": False, "halted": True}
-    with open(path, "rb") as file:
-        assert file.read() == before
-
-
-def test_a_migration_that_fails_leaves_the_store_as_it_is(store: Store, path: str, monkeypatch: Any) -> None:
-    make_version_3(path)
-
-    def fail(*_arguments: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(schema.plan_rows, "insert_plan", fail)
-    with pytest.raises(StoreBroken, match="No space left"):
-        store.show("s")
-    monkeypatch.undo()
-    assert store.load_plan("h") == document()
-
-
-@pytest.mark.parametrize(("version", "words"), [(2, "an earlier version"), (schema.SCHEMA + 1, "a later version")])
-def test_another_version_is_refused(store: Store, path: str, version: int, words: str) -> None:
-    make_version_3(path)
-    connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {version}")
-    connection.close()
-    with pytest.raises(StoreBroken, match=words):
-        store.show("s")
-    with pytest.raises(StoreBroken, match=words):
-        store.halt("s", "r", "eve")
 
 
 #
