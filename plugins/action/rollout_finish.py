@@ -37,6 +37,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     finish,
     hosts,
     hostvars,
+    retention,
     webhooks,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
@@ -47,6 +48,7 @@ _OPTIONS: dict[str, t.Any] = {
     **webhooks.OPTIONS,
     **publish.OPTIONS,
     "metrics_dir": {"type": "str", "default": ""},
+    "retention_days": {"type": "int", "default": 400},
     "format": {"type": "str", "choices": list(FORMATS), "default": "text"},
 }
 
@@ -84,6 +86,8 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             # What became of the hosts is shown all the same.
             problems.append(str(exc))
+        if run.mode in ("rollout", "rollback") and run.fence is not None:
+            self._remove_old(store, options)
         return {
             "changed": False,
             **result,
@@ -91,6 +95,16 @@ class ActionModule(ActionBase):
             "problem": to_printable("; ".join(filter(None, problems))) or None,
             **self._hand_over(run, ended),
         }
+
+    def _remove_old(self, store: StoreClient, options: t.Mapping[str, t.Any]) -> None:
+        """Last, when all that a run is waited for is done; what is wrong with it is wrong with no host."""
+        try:
+            removed = retention.remove_old(store, options["retention_days"])
+        except AnsibleActionFail as exc:
+            self._display.warning(to_printable(f"old rollouts were not removed: {exc}"))
+            return
+        if removed is not None:
+            build_printer(self._display.display, options["format"])(removed)
 
     @staticmethod
     def _hand_over(run: Run, ended: finish.Ended) -> dict[str, t.Any]:

@@ -36,6 +36,13 @@ options:
         file of metrics is written to it, one for each scope. Nothing is written without it.
     type: str
     default: ""
+  retention_days:
+    description:
+      - Last, rollouts of the scope that ended this number of days ago, and plans of that age, are removed from the
+        store, so many at once that no other run waits for long. Only a run of a rollout or of a rollback that had the
+        lease does so. V(0) keeps all.
+    type: int
+    default: 400
   format:
     description: What is printed. V(text) is a table for people, V(json) the same for programs.
     type: str

@@ -83,6 +83,7 @@ options:
           - record_gate
           - record_outcomes
           - release_lease
+          - remove_old
           - renew_lease
           - resume
           - save_plan

@@ -16,6 +16,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Bad
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.controls import ControlCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.plans import PlanCommands
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.retention import RetentionCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rollouts import RolloutCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.runs import RunCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database
@@ -48,6 +49,7 @@ WRITING = (
     "record_gate",
     "record_outcomes",
     "release_lease",
+    "remove_old",
     "renew_lease",
     "resume",
     "save_plan",
@@ -78,7 +80,7 @@ _KINDS: Dict[Any, Any] = {
 }
 
 
-class Store(PlanCommands, LeaseCommands, RunCommands, RolloutCommands, ControlCommands):
+class Store(PlanCommands, LeaseCommands, RunCommands, RolloutCommands, ControlCommands, RetentionCommands):
     """The store in one file.
 
     :param clock: gives the time.

@@ -47,9 +47,11 @@ def insert_plan(connection: Any, rows: PlanRows, scope: str, saved: float, by: s
     """Saves a plan, unless it is there: one with the same hash is the same. Where it is whole, it is split, and stays
     the first one's who made it.
     """
-    whole = connection.execute("SELECT scope, saved, saved_by FROM whole_plans WHERE hash = ?", (rows.hash,)).fetchone()
-    if whole is not None:
-        scope, saved, by = whole
+    unsplit = connection.execute(
+        "SELECT scope, saved, saved_by FROM whole_plans WHERE hash = ?", (rows.hash,)
+    ).fetchone()
+    if unsplit is not None:
+        scope, saved, by = unsplit
         connection.execute("DELETE FROM whole_plans WHERE hash = ?", (rows.hash,))
     added = connection.execute(
         "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?, ?, ?)",
@@ -61,11 +63,11 @@ def insert_plan(connection: Any, rows: PlanRows, scope: str, saved: float, by: s
 
 def split_plan(connection: Any, plan_hash: str) -> bool:
     """Splits a plan that is whole; returns whether there was one that can be read."""
-    whole = _find_whole(connection, plan_hash)
-    if whole is None:
+    unsplit = _find_whole(connection, plan_hash)
+    if unsplit is None:
         return False
     # Its scope, time and person are taken from where it was.
-    insert_plan(connection, build_rows(whole), "", 0.0, "")
+    insert_plan(connection, build_rows(unsplit), "", 0.0, "")
     return True
 
 
@@ -87,8 +89,8 @@ def find_outline(connection: Any, plan_hash: str) -> Optional[Dict[str, Any]]:
     row = connection.execute("SELECT outline FROM plans WHERE hash = ?", (plan_hash,)).fetchone()
     if row is not None:
         return dict(json.loads(row[0]))
-    whole = _find_whole(connection, plan_hash)
-    return None if whole is None else dict(json.loads(build_rows(whole).outline))
+    unsplit = _find_whole(connection, plan_hash)
+    return None if unsplit is None else dict(json.loads(build_rows(unsplit).outline))
 
 
 def find_document(connection: Any, plan_hash: str) -> Optional[Dict[str, Any]]:

@@ -50,9 +50,7 @@ class PlanCommands:
     def load_last_plan(self, scope: str) -> Optional[Dict[str, Any]]:
         """The plan that was saved last, ``document``, and when, ``saved``; None where the scope has none."""
         with self._database.reading() as transaction:
-            row = transaction.connection.execute(
-                "SELECT saved, hash FROM plans WHERE scope = ? ORDER BY saved DESC, rowid DESC LIMIT 1", (scope,)
-            ).fetchone()
+            row = rows.find_last_plan(transaction, scope)
             if row is None:
                 return None
             return {

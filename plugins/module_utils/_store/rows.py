@@ -48,6 +48,13 @@ def find_last(transaction: Transaction, scope: str) -> Any:
     )
 
 
+def find_last_plan(transaction: Transaction, scope: str) -> Any:
+    """``hash`` of the plan that was saved last, and when, ``saved``; None where the scope has none."""
+    return transaction.connection.execute(
+        "SELECT hash, saved FROM plans WHERE scope = ? ORDER BY saved DESC, rowid DESC LIMIT 1", (scope,)
+    ).fetchone()
+
+
 def summarize_rollout(row: Any) -> Dict[str, Any]:
     """A rollout's row; ``detail`` says what it waits for, or why it stopped."""
     return dict(as_dict(row), detail=json.loads(row["detail"]))
