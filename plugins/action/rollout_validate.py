@@ -22,7 +22,8 @@ _TARGETS = "livepatch_targets"
 # may have been saved since, must not keep a halt back.
 OPERATOR_SETTINGS = frozenset(
     {
-        *("livepatch_all_scopes", "livepatch_approver_not_starter", "livepatch_coordinator", "livepatch_expires"),
+        *("livepatch_all_scopes", "livepatch_approver_not_starter", "livepatch_backup_path", "livepatch_coordinator"),
+        *("livepatch_expires",),
         *("livepatch_if_running", "livepatch_names_allowed", "livepatch_plan_hash", "livepatch_quarantine"),
         *("livepatch_quarantine_cohort", "livepatch_quarantine_host", "livepatch_quarantine_id"),
         *("livepatch_quarantine_kmp", "livepatch_reason", "livepatch_report_dir", "livepatch_report_mode"),

@@ -5,7 +5,7 @@
 
 DOCUMENTATION = r"""
 module: rollout_control
-short_description: Halt, resume, abort, approve or reject a rollout
+short_description: Control rollouts, and back up their store
 description:
   - Controls the rollouts of the scope C(livepatch_scope).
   - Runs on the control node. Delegate it to the coordinator (C(livepatch_coordinator)), which has the store
@@ -13,7 +13,8 @@ description:
   - The record names the person as the control node knows it, which is the login behind C(sudo) and C(su), or in a job
     of AWX the user who launched it. No option changes that. A job that no user has launched, such as a scheduled one,
     cannot approve.
-  - The collection's playbooks C(halt), C(resume), C(abort), C(approve) and C(reject) use this module.
+  - The collection's playbooks C(halt), C(resume), C(abort), C(approve), C(reject), C(backup) and C(restore) use this
+    module.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
@@ -31,9 +32,12 @@ options:
         run has the lease.
       - V(approve) approves a wave of a plan, or all of them. V(reject) rejects it, which stops the rollout at that
         wave. The last approval or rejection stands.
+      - V(backup) copies the store, which others may go on to use.
+      - V(restore) makes a backup the store, and keeps the file that was the store beside it. All scopes are halted
+        then, since what was recorded after the backup is lost. A run that is under way has lost its lease.
     type: str
     required: true
-    choices: [halt, notify, resume, abort, approve, reject]
+    choices: [halt, notify, resume, abort, approve, reject, backup, restore]
   reason:
     description: Why. The records and reports keep it.
     type: str
@@ -67,6 +71,12 @@ options:
     description:
       - For O(action=approve) and O(action=reject). When it expires, in ISO 8601, such as V(2026-11-30T06:00+00:00). By
         default it does not expire.
+    type: str
+    default: ""
+  backup_path:
+    description:
+      - The file of the backup, on the host that has the store. Required for O(action=backup), for which it must not be
+        there, and for O(action=restore).
     type: str
     default: ""
 seealso:

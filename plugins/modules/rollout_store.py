@@ -62,6 +62,7 @@ options:
           - abort
           - add_to_quarantine
           - approve
+          - back_up
           - begin_hosts
           - clear_quarantine
           - find_plan
@@ -85,6 +86,7 @@ options:
           - release_lease
           - remove_old
           - renew_lease
+          - restore
           - resume
           - save_plan
           - save_run
@@ -155,7 +157,7 @@ def main() -> None:
                     "command": {
                         "type": "str",
                         "required": True,
-                        "choices": sorted(dispatch.READING + dispatch.WRITING),
+                        "choices": sorted(dispatch.COMMANDS),
                     },
                     "arguments": {"type": "dict", "default": {}},
                 },

@@ -26,7 +26,11 @@ _INVENTORY = _CHECKOUT / "docs/inventory"
 _GUIDES = [_CHECKOUT / "README.md", *sorted((_CHECKOUT / "docs").glob("*.md")), _AWX, _INVENTORY / "README.md"]
 _NAMES = [str(path.relative_to(_CHECKOUT)) for path in _GUIDES]
 # Errors that these commands must have over healthy hosts
-_BAD = ("there is nothing to roll back", "none of these hosts has a patch of that rollout")
+_BAD = (
+    "there is nothing to roll back",
+    "none of these hosts has a patch of that rollout",
+    "is not a backup of the store",
+)
 
 
 def _commands(block: str) -> list[list[str]]:
@@ -59,6 +63,7 @@ def test_commands(fake_fleet: FakeFleet, tmp_path: Path, commands: list[list[str
     for words in commands:
         # The group web is w among these hosts.
         typed = [word.replace("HASH", hash_).replace("livepatch_targets=web", "livepatch_targets=w") for word in words]
+        typed = [word.replace("/var/backups", str(tmp_path)) for word in typed]
         typed += ["-e", f"livepatch_report_dir={tmp_path}"]
         run = fake_fleet.typed(typed)
         told = f"{shlex.join(typed)}\n{run.stdout}"

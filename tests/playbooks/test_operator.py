@@ -94,6 +94,30 @@ def test_check_mode_of_a_playbook(fake_fleet: FakeFleet) -> None:
     assert not fake_fleet.store.exists()
 
 
+def test_a_store_is_backed_up_and_restored(fake_fleet: FakeFleet, tmp_path: Path) -> None:
+    fake_fleet.make({"web1": FakeHost()}, {}, common={})
+    store, path = _record(fake_fleet), tmp_path / "backup.sqlite3"
+    place = ("-e", f"livepatch_backup_path={path}")
+    made = fake_fleet.again(["fleet.livepatch.backup", *place])
+    assert (made.rc, made.changed) == (0, 1), made.output
+    assert f"Backed up the store to {path}" in made.output
+    assert "is there already" in fake_fleet.again(["fleet.livepatch.backup", *place]).output
+    store.abort("default", "withdrawn", "eve")
+    dry = fake_fleet.again(["fleet.livepatch.restore", "--check", *place])
+    assert "Check mode, nothing is recorded. " in dry.output, dry.output
+    assert store.show("default")["rollout"]["status"] == "aborted"
+    restored = fake_fleet.again(["fleet.livepatch.restore", *place])
+    assert (restored.rc, restored.changed) == (0, 1), restored.output
+    assert "All scopes are halted, since" in restored.output
+    assert store.show("default")["rollout"]["status"] == "waiting"
+    assert store.get_halt("default") is not None
+    assert len(list(fake_fleet.store.parent.glob("*.replaced-*"))) == 1
+    resumed = fake_fleet.again(["fleet.livepatch.resume", "-e", "livepatch_all_scopes=true"])
+    assert (resumed.rc, store.get_halt("default")) == (0, None), resumed.output
+    missing = fake_fleet.again(["fleet.livepatch.backup"])
+    assert "livepatch_backup_path is missing: set it to a file on the coordinator" in missing.output
+
+
 def test_the_report_and_the_quarantine_are_returned(fake_fleet: FakeFleet) -> None:
     fake_fleet.make({"web1": FakeHost()}, {}, common={})
     added = fake_fleet.again(

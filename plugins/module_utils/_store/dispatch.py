@@ -13,6 +13,7 @@ import inspect
 from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.backup import BackupCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.controls import ControlCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseCommands
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.plans import PlanCommands
@@ -59,6 +60,10 @@ WRITING = (
     "take_lease",
 )
 
+# What is run alone, and is no part of a transaction
+ALONE = ("back_up", "restore")
+COMMANDS = (*READING, *WRITING, *ALONE)
+
 # What operators do. In check mode it is done in a transaction that is rolled back, so that the result is the same.
 CONTROLS = ("abort", "add_to_quarantine", "approve", "clear_quarantine", "halt", "resume")
 
@@ -80,7 +85,9 @@ _KINDS: Dict[Any, Any] = {
 }
 
 
-class Store(PlanCommands, LeaseCommands, RunCommands, RolloutCommands, ControlCommands, RetentionCommands):
+class Store(
+    PlanCommands, LeaseCommands, RunCommands, RolloutCommands, ControlCommands, RetentionCommands, BackupCommands
+):
     """The store in one file.
 
     :param clock: gives the time.
@@ -121,11 +128,15 @@ def run_commands(store: Store, commands: Sequence[Mapping[str, Any]]) -> List[An
     """
     wanted = [each for each in commands if not (store.dry_run and _is_recorded(each["command"]))]
     for each in wanted:
-        if each["command"] not in READING + WRITING:
+        if each["command"] not in COMMANDS:
             raise BadOption("the store has no command {command}".format(**each))
         _validate(each["command"], inspect.signature(getattr(store, each["command"])), each["arguments"])
     if not wanted:
         return [None] * len(commands)
+    if any(each["command"] in ALONE for each in commands):
+        if len(commands) > 1:
+            raise BadOption("the commands {} are run alone".format(" and ".join(ALONE)))
+        return [getattr(store, each["command"])(**each["arguments"]) for each in commands]
     with store.together(any(each["command"] in WRITING for each in wanted)):
         return [getattr(store, each["command"])(**each["arguments"]) if each in wanted else None for each in commands]
 

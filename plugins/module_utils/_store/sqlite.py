@@ -30,6 +30,10 @@ class StoreBroken(LivepatchError):
     """The file cannot be used."""
 
 
+class StoreDamaged(StoreBroken):
+    """What is in the file is not what SQLite has written."""
+
+
 class Transaction(NamedTuple):
     """``now``: when it began, after the wait for other writers, which does not count against a lease."""
 
@@ -60,6 +64,7 @@ class Database:
         self.path = os.path.abspath(path)
         self.dry_run = dry_run
         self._clock = clock
+        self._group = group
         self._writers = Writers(group)
         self._private = private
         # The transaction that all others are a part of
@@ -88,7 +93,7 @@ class Database:
             return
         with self._convert_errors():
             self._check_writers()
-            connection = self._open(writes=False) if self._exists() else self._open_empty()
+            connection = self._open(writes=False) if self.exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row
                 connection.execute("BEGIN")
@@ -104,9 +109,9 @@ class Database:
             return
         with self._convert_errors():
             if not self.dry_run:
-                self._writers.create(self.path)
+                self.create()
             self._check_writers()
-            connection = self._open(writes=True) if self._exists() else self._open_empty()
+            connection = self._open(writes=True) if self.exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row
                 changes = connection.total_changes
@@ -119,9 +124,59 @@ class Database:
                 # Rolls back what was not committed
                 connection.close()
 
+    @contextlib.contextmanager
+    def locked(self, exclusive: bool = False) -> Iterator[None]:
+        """No process writes to the file meanwhile, of whatever version it is.
+
+        :param exclusive: none reads it, either.
+        :raises StoreDamaged: it is no database.
+        """
+        with self._convert_errors():
+            self._check_writers()
+            connection = self._connect()
+            try:
+                connection.execute("BEGIN EXCLUSIVE" if exclusive else "BEGIN")
+                # The lock is taken by the first read, which works off what a process that was killed has left.
+                connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+                if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                    raise StoreBroken(
+                        f"a part of {self.path} is in another file (journal mode WAL)",
+                        "Set it back: sqlite3 FILE 'PRAGMA journal_mode = DELETE'",
+                    )
+                yield
+            finally:
+                connection.close()
+
+    def check(self) -> None:
+        """:raises StoreDamaged: a part of the file is damaged, or it never was a store."""
+        with self._convert_errors():
+            connection = self._connect()
+            try:
+                problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if schema.read_version(connection) == 0:
+                    problem = "it has no tables of a store"
+                if problem != "ok":
+                    raise sqlite3.DatabaseError(problem)
+            finally:
+                connection.close()
+
+    def beside(self, path: str) -> "Database":
+        """Another file with the same writers."""
+        return Database(path, self._clock, False, self._group, self._private)
+
+    def create(self) -> None:
+        """Creates an empty file, with its folder, unless it is there."""
+        self._writers.create(self.path)
+
+    def read_clock(self) -> float:
+        return self._clock()
+
     def _check_writers(self) -> None:
         if not self._private:
             self._writers.check(self.path)
+
+    def _connect(self) -> Any:
+        return sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None)
 
     def _open_empty(self) -> Any:
         connection = sqlite3.connect(":memory:", isolation_level=None)
@@ -129,7 +184,7 @@ class Database:
         return connection
 
     def _open(self, writes: bool) -> Any:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None)
+        connection = self._connect()
         try:
             connection.execute("PRAGMA synchronous = FULL")
             version = schema.read_version(connection)
@@ -172,7 +227,7 @@ class Database:
         connection.execute("COMMIT")
         return connection
 
-    def _exists(self) -> bool:
+    def exists(self) -> bool:
         # Not os.path.exists: a file that may not be read is not an empty store, and may hold a halt.
         try:
             os.stat(self.path)
@@ -193,10 +248,10 @@ class Database:
                 "Check its disk, its owner, and which other processes use it (fuser)",
             ) from exc
         except sqlite3.DatabaseError as exc:
-            raise StoreBroken(
+            raise StoreDamaged(
                 f"the store {self.path} is damaged: {exc}",
-                "Restore it from a backup, or move it away: a new one is created then, without open rollouts, "
-                "approvals, halts and the quarantine; the hosts' own journals are not lost",
+                "Restore it from a backup (playbook restore), or move it away: a new one is created then, without open "
+                "rollouts, approvals, halts and the quarantine; the hosts' own journals are not lost",
             ) from exc
         except OSError as exc:
             raise StoreBroken(f"the store {self.path} cannot be used: {exc.strerror}", "Check its folder") from exc

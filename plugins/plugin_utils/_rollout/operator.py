@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What operators do with rollouts: halt, resume, abort, approve, reject. PRIVATE to the collection."""
+"""What operators do with rollouts, halt, resume, abort, approve, reject, and with the store of them, back it up and
+restore it. PRIVATE to the collection.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import co
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 OPTIONS: dict[str, t.Any] = {
-    "action": {"type": "str", "required": True, "choices": ["halt", "notify", "resume", "abort", "approve", "reject"]},
+    "action": {
+        "type": "str",
+        "required": True,
+        "choices": ["halt", "notify", "resume", "abort", "approve", "reject", "backup", "restore"],
+    },
     "reason": {"type": "str", "default": ""},
     "all_scopes": {"type": "bool", "default": False},
     "if_running": {"type": "bool", "default": False},
@@ -23,6 +29,7 @@ OPTIONS: dict[str, t.Any] = {
     "wave": {"type": "str", "default": "all"},
     "approver_not_starter": {"type": "bool", "default": False},
     "expires": {"type": "str", "default": ""},
+    "backup_path": {"type": "str", "default": ""},
 }
 
 
@@ -110,6 +117,29 @@ def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted
     return Result(f"{state}: {approved} of plan {plan_hash[:12]}, by {approver}{until}", changed)
 
 
+def _back_up(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
+    result = store.send("back_up", path=_require_backup_path(options))
+    return Result(f"Backed up the store to {result['path']}", True)
+
+
+def _restore(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
+    path = _require_backup_path(options)
+    replaced = store.send("restore", path=path, by=store.person.name)["replaced"]
+    kept = f"; the file that it replaces is {replaced}" if replaced else ""
+    return Result(
+        f"Restored the store from {path}{kept}. All scopes are halted, since halts, rejections and entries of the "
+        "quarantine that were recorded since the backup are lost: record them again, then run playbook resume with "
+        "-e livepatch_all_scopes=true",
+        True,
+    )
+
+
+def _require_backup_path(options: t.Mapping[str, t.Any]) -> str:
+    if not options["backup_path"]:
+        raise PlanError("livepatch_backup_path is missing: set it to a file on the coordinator")
+    return str(options["backup_path"])
+
+
 def _require_approver(store: StoreClient, plan_hash: str, not_starter: bool) -> None:
     """:raises PlanError: who runs this may not approve the plan."""
     person = store.person
@@ -130,6 +160,8 @@ _ACTIONS: dict[str, t.Callable[[StoreClient, t.Mapping[str, t.Any]], Result]] = 
     "abort": _abort,
     "approve": _approve,
     "reject": _reject,
+    "backup": _back_up,
+    "restore": _restore,
 }
 
 

@@ -38,9 +38,9 @@ def test_what_is_sent_is_a_command_with_its_arguments() -> None:
     calls = list(_calls())
     assert len(calls) > 20
     for command, given in calls:
-        assert command in dispatch.READING + dispatch.WRITING
+        assert command in dispatch.COMMANDS
         assert given <= set(inspect.signature(getattr(dispatch.Store, command)).parameters), command
 
 
 def test_each_command_is_sent() -> None:
-    assert {command for command, _given in _calls()} == set(dispatch.READING + dispatch.WRITING)
+    assert {command for command, _given in _calls()} == set(dispatch.COMMANDS)

@@ -235,11 +235,11 @@ def test_only_rollouts_of_the_scope_are_written_to(
 
 
 def test_every_command_knows_what_its_arguments_are(store: Store) -> None:
-    for command in dispatch.READING + dispatch.WRITING:
+    for command in dispatch.COMMANDS:
         parameters = dispatch.inspect.signature(getattr(store, command)).parameters.values()
         assert [one.name for one in parameters if one.annotation not in dispatch._KINDS] == []
     called = {name for name in dir(Store) if not name.startswith("_")} - {"changed", "dry_run", "together"}
-    assert called == set(dispatch.READING + dispatch.WRITING)
+    assert called == set(dispatch.COMMANDS)
 
 
 def test_all_that_it_tells_is_json(store: Store, ours: Any) -> None:

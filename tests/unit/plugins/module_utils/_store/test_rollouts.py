@@ -329,7 +329,7 @@ def test_an_open_rollout_is_given_up_only_if_nobody_runs_it(store: Store) -> Non
 def test_a_command_is_told_what_it_lacks(store: Store) -> None:
     with pytest.raises(BadOption, match="wrong arguments for the command get_halt"):
         run_command(store, "get_halt", {"scoop": "s"})
-    assert all(callable(getattr(store, name)) for name in dispatch.READING + dispatch.WRITING)
+    assert all(callable(getattr(store, name)) for name in dispatch.COMMANDS)
 
 
 @pytest.mark.parametrize(
