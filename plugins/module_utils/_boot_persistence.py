@@ -4,95 +4,31 @@
 
 """Keep live patches in the next boot, or out of it. PRIVATE to the collection: it may change at any time.
 
-On SUSE's systems the module is in the initrd, where a module of dracut puts it and loads it; on Red Hat's a service
-loads it (kpatch.service). Until a new level is confirmed it is kept out of both, so that a crash minutes after it was
+Until a new level is confirmed it is kept out of the initrd and of the service, so that a crash minutes after it was
 loaded does not become a crash at every boot.
 """
 
-from typing import Any, Dict, List, Optional
+from typing import Optional
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _evr, _kmp_names
+from ansible_collections.fleet.livepatch.plugins.module_utils import _next_boot
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import NextBootFailed, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import initrd
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import rpm
 
-_DRACUT_MODULES = "/usr/lib/dracut/modules.d"
-# Last in order: dracut reads these files by their names (dracut.conf(5)).
-_HOLD = "/etc/dracut.conf.d/99-fleet-livepatch-hold.conf"
+# dracut reads these files by their names, the last in order counts (dracut.conf(5)).
 _HOLD_TEXT = (
     "# Written by fleet.livepatch: a live patch that is not yet confirmed is kept out of the initrd.\n"
     "# It is removed when the patch is confirmed (module livepatch, confirm: true).\n"
     'omit_dracutmodules+=" kernel-livepatch kgraft "\n'
 )
-_SERVICE = "kpatch.service"
-_WANTS = "/etc/systemd/system/{}.wants/" + _SERVICE
-_TARGETS = ("multi-user.target", "sysinit.target", "basic.target", "network-pre.target", "graphical.target")
-# Marks that this collection has disabled the service
-_SERVICE_HELD = "/var/lib/fleet.livepatch/service-held"
-# Marks that the hold on the initrd has ended, and that no initrd was made since
-_TO_MAKE = "/var/lib/fleet.livepatch/initrd-to-make"
-
-
-def read_next_boot(host: Host, kernel: Dict[str, Any], installed: Optional[Dict[str, Any]]) -> Dict[str, Any]:
-    """Read the block ``next_boot`` of a result: what the next boot starts with, and what is ``missing`` for it to keep
-    the patch.
-
-    :param installed: the newest KMP for the running kernel that is installed.
-    :raises Unmeasured: it is unknown.
-    """
-    if kernel["next_boot"] is None:
-        raise Unmeasured(kernel["unmeasured"]["next_boot"])
-    release = kernel["next_boot"]["release"]
-    missing: List[str] = []
-    kmp = installed if release == kernel["release"] else _find_installed(host, release)
-    next_boot: Dict[str, Any] = {
-        "release": release,
-        "kmp": kmp["evr"] if kmp else None,
-        "level": kmp["level"] if kmp else None,
-        "loaded_by": None,
-        "held": is_held(host),
-        "missing": missing,
-    }
-    if kmp is None or kmp["module_path"] is None:
-        missing.append(f"no KMP is installed for {release}, which the next boot starts: install one before the reboot")
-        return next_boot
-    if installed is not None and kmp is not installed:
-        missing += _warn_of_older(host, kmp, installed)
-    if "/kpatch/" in kmp["module_path"]:
-        next_boot["loaded_by"] = "service"
-        if not _is_service_enabled(host):
-            missing.append(_explain_hold_or(next_boot, f"{_SERVICE} is not enabled: systemctl enable {_SERVICE}"))
-        return next_boot
-    next_boot["loaded_by"] = "initrd"
-    path = initrd.find_initrd(host, release)
-    file = kmp["module_path"].rpartition("/")[2]
-    if not _has_dracut_module(host):
-        missing.append("nothing puts the module into the initrd: install kernel-livepatch-tools")
-    elif path is None:
-        missing.append(f"no initrd of {release} is in /boot: make one with dracut --force")
-    elif file not in initrd.list_modules(host, path):
-        problem = "{} does not hold {name}-{evr}: add it with dracut --force {} {}".format(path, path, release, **kmp)
-        missing.append(_explain_hold_or(next_boot, problem))
-    return next_boot
-
-
-def _explain_hold_or(next_boot: Dict[str, Any], problem: str) -> str:
-    held = "{kmp} is kept out of the next boot until it is confirmed (module livepatch, confirm: true)"
-    return held.format(**next_boot) if next_boot["held"] else problem
-
-
-def is_held(host: Host) -> bool:
-    return any(host.read_text(path) is not None for path in (_HOLD, _SERVICE_HELD, _TO_MAKE))
 
 
 def hold_patches(host: Host) -> None:
     """Keep live patches out of each initrd that is made from now on, and out of the service at boot."""
-    if _has_dracut_module(host):
-        host.save(_HOLD, _HOLD_TEXT)
-    if _is_service_enabled(host):
-        host.save(_SERVICE_HELD, "1\n")
+    if _next_boot.has_dracut_module(host):
+        host.save(_next_boot.HOLD, _HOLD_TEXT)
+    if _next_boot.is_service_enabled(host):
+        host.save(_next_boot.SERVICE_HELD, "1\n")
         _systemctl(host, "disable")
 
 
@@ -119,27 +55,27 @@ def end_hold(host: Host, release: str) -> bool:
     :raises NextBootFailed: the next boot would not have the module.
     """
     changed = False
-    if host.read_text(_SERVICE_HELD) is not None:
+    if host.read_text(_next_boot.SERVICE_HELD) is not None:
         _systemctl(host, "enable")
-        host.unlink(_SERVICE_HELD)
+        host.unlink(_next_boot.SERVICE_HELD)
         changed = True
-    if host.read_text(_HOLD) is not None or host.read_text(_TO_MAKE) is not None:
+    if host.read_text(_next_boot.HOLD) is not None or host.read_text(_next_boot.TO_MAKE) is not None:
         # dracut takes its time, and may fail: until it has succeeded the next run makes it.
-        host.save(_TO_MAKE, "1\n")
-        host.unlink(_HOLD)
+        host.save(_next_boot.TO_MAKE, "1\n")
+        host.unlink(_next_boot.HOLD)
         repair_boot(host, release)
-        host.unlink(_TO_MAKE)
+        host.unlink(_next_boot.TO_MAKE)
         changed = True
     return changed
 
 
 def release_hold(host: Host) -> None:
     """End the hold without rebuilding anything: nothing is left that would have to be kept out."""
-    if host.read_text(_SERVICE_HELD) is not None:
+    if host.read_text(_next_boot.SERVICE_HELD) is not None:
         _systemctl(host, "enable")
-        host.unlink(_SERVICE_HELD)
-    host.unlink(_HOLD)
-    host.unlink(_TO_MAKE)
+        host.unlink(_next_boot.SERVICE_HELD)
+    host.unlink(_next_boot.HOLD)
+    host.unlink(_next_boot.TO_MAKE)
 
 
 def repair_boot(host: Host, release: str) -> None:
@@ -147,9 +83,9 @@ def repair_boot(host: Host, release: str) -> None:
 
     :raises NextBootFailed: that failed.
     """
-    if host.get_mtime("/usr/lib/systemd/system/" + _SERVICE) is not None:
+    if host.get_mtime("/usr/lib/systemd/system/" + _next_boot.SERVICE) is not None:
         _systemctl(host, "enable")
-    if _has_dracut_module(host):
+    if _next_boot.has_dracut_module(host):
         path = initrd.find_initrd(host, release)
         if path is None:
             raise NextBootFailed(f"no initrd of {release} is in /boot", "Make one (dracut --force)")
@@ -166,45 +102,13 @@ def _make_initrd(host: Host, path: str, release: str) -> None:
 
 
 def _systemctl(host: Host, verb: str) -> None:
-    answer = host.run(["systemctl", verb, _SERVICE])
+    answer = host.run(["systemctl", verb, _next_boot.SERVICE])
     if answer.rc != 0:
-        raise NextBootFailed(f"systemctl {verb} {_SERVICE} failed: {_find_last_line(answer.err)}", "Try it by hand")
+        raise NextBootFailed(
+            f"systemctl {verb} {_next_boot.SERVICE} failed: {_find_last_line(answer.err)}", "Try it by hand"
+        )
 
 
 def _find_last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "no output"
-
-
-def _has_dracut_module(host: Host) -> bool:
-    return any(name[2:] in ("kernel-livepatch", "kgraft") for name in host.list_names(_DRACUT_MODULES))
-
-
-def _is_service_enabled(host: Host) -> bool:
-    return any(host.read_link(_WANTS.format(target)) is not None for target in _TARGETS)
-
-
-def _find_installed(host: Host, release: str) -> Optional[Dict[str, Any]]:
-    """Find the newest installed KMP for another kernel than the running one."""
-    kmps: List[Dict[str, Any]] = []
-    for name in (
-        _kmp_names.format_suse_name(release),
-        _kmp_names.format_kgraft_name(release),
-        _kmp_names.format_kpatch_name(release),
-        _kmp_names.format_amazon_name(release),
-    ):
-        kmps += packages.list_installed(host, name)
-    return max(kmps, key=lambda kmp: _evr.sort_key(kmp["evr"]), default=None)
-
-
-def _warn_of_older(host: Host, kmp: Dict[str, Any], installed: Dict[str, Any]) -> List[str]:
-    """Warn of an older KMP. Levels of different kernels cannot be compared, the days on which they were built can."""
-    next_time, installed_time = (
-        rpm.read_build_time(host, package["name"], package["evr"]) for package in (kmp, installed)
-    )
-    if next_time is None or installed_time is None or next_time >= installed_time:
-        return []
-    return [
-        "{}-{}, which the next boot starts with, was built before {}-{}: what the latter fixes may be open again. "
-        "Install a newer KMP for that kernel".format(kmp["name"], kmp["evr"], installed["name"], installed["evr"])
-    ]

@@ -5,7 +5,7 @@
 """Bring a host to the wanted level: the use case of the module ``livepatch``. PRIVATE to the collection."""
 
 import contextlib
-import uuid
+import os
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import (
@@ -14,8 +14,6 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import (
     _kernel_facts,
     _kmp_names,
     _preconditions,
-    _previous_level,
-    _run_result,
     _state,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._change import boot, change
@@ -64,7 +62,8 @@ def ensure_state(host: Host, request: Request) -> Dict[str, Any]:
 
 
 def make_run_id() -> str:
-    return uuid.uuid4().hex
+    # Not uuid, which old Pythons take long to import: they start programs to look for a library.
+    return os.urandom(16).hex()
 
 
 def _compute_lock_wait(request: Request) -> float:
@@ -78,7 +77,10 @@ def _compute_lock_wait(request: Request) -> float:
 def _ensure_state(host: Host, request: Request) -> Dict[str, Any]:
     _preconditions.check_fence(host, request)
     _preconditions.check_begun(host, request)
-    request = _previous_level.resolve_previous(host, request)
+    if request.state == "previous":
+        from ansible_collections.fleet.livepatch.plugins.module_utils import _previous_level
+
+        request = _previous_level.resolve_previous(host, request)
     kernel = _kernel_facts.gather_kernel(host)
     offer = packages.query_offer(host, kernel, request.policy)
     context = Context(host, mechanisms.find_mechanism(host), kernel, request)

@@ -6,6 +6,11 @@
 
 from typing import Any, Dict, Optional
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _zip_finder
+
+# Here, since all else that runs on a host imports this first: what is imported from now on is compiled once.
+_zip_finder.install()
+
 
 class LivepatchError(Exception):
     """A problem that an operator has to know of: what is wrong, and what to do.

@@ -7,16 +7,16 @@
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import (
-    _boot_persistence,
     _health,
     _journal,
     _kernel_facts,
     _kmp_names,
+    _next_boot,
     _state,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers, mechanisms
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import mechanisms
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism, Patch
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp as packages
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import selection
@@ -68,10 +68,14 @@ def assess_host(
             unmeasured["compliance." + key] = (
                 kmp["unmeasured"].get(key) or "what is active is not the newest installed KMP"
             )
-    blocking = blockers.Blockers(0, [])
+    threads_left = 0
+    blocking: List[Dict[str, Any]] = []
     if mechanism is not None and moving is not None and (stalled or _is_slow(host, mechanism, moving["name"])):
-        blocking = blockers.find_blockers(host, mechanism, moving["enabled"])
-    evidence = dict(_state.collect_evidence(kernel, kmp, patches), threads_left=blocking.total)
+        # Here: few migrations are slow.
+        from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import blockers
+
+        threads_left, blocking = blockers.find_blockers(host, mechanism, moving["enabled"])
+    evidence = dict(_state.collect_evidence(kernel, kmp, patches), threads_left=threads_left)
     for kmp_block in (kmp["installed"], kmp["selected"]):
         if kmp_block is not None:
             del kmp_block["vermagic"], kmp_block["module_signer"]
@@ -94,7 +98,7 @@ def assess_host(
                 "patch": moving["name"] if moving else None,
                 "to": moving["enabled"] if moving else None,
             },
-            "blockers": blocking.first,
+            "blockers": blocking,
             "next_boot": next_boot,
             "health": _health.assess_health(
                 entry.get("baseline") if entry else None, _health.read_now(host, kernel["boot_id"])
@@ -146,7 +150,7 @@ def _read_next_boot(
     problem = kmp["unmeasured"].get("installed") or (None if kmp["installed"] else _NOTHING)
     if problem is None:
         try:
-            return _boot_persistence.read_next_boot(host, kernel, kmp["installed"])
+            return _next_boot.read_next_boot(host, kernel, kmp["installed"])
         except Unmeasured as exc:
             problem = str(exc)
     unmeasured.update(dict.fromkeys(("persistent", "next_boot"), problem))

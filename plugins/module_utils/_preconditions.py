@@ -8,7 +8,7 @@ collection.
 
 from typing import Any, Dict, Optional
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _journal, _preflight
+from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Fenced, NotBegun, NotDone, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
@@ -61,6 +61,8 @@ def run_preflight(host: Host, observed: Dict[str, Any], request: Request, result
     """:raises NotDone: a preflight check failed that is not tolerated."""
     if not request.preflight:
         return
+    from ansible_collections.fleet.livepatch.plugins.module_utils import _preflight
+
     refusals = _preflight.list_refusals(host, request.policy, observed, request.preflight_tolerate)
     if refusals:
         raise NotDone(

@@ -16,12 +16,10 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import p
 
 
 def resolve_previous(host: Host, request: Request) -> Request:
-    """The request, with ``previous`` replaced by what it means on this host.
+    """The request, whose state is ``previous``, with what that means on this host.
 
     :raises NoWayBack: there is no way back that the vendor supports.
     """
-    if request.state != "previous":
-        return request
     if request.policy.level is not None or request.policy.kmp_version is not None:
         raise BadOption(
             "state is previous, and a level or version is given",

@@ -317,7 +317,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fleet.livepatch.plugins.module_utils import (
     _argspec,
     _health,
-    _health_checks,
     _host_facts,
     _run_result,
 )
@@ -332,11 +331,17 @@ def main() -> None:
     )
 
     def work(host: Host) -> Dict[str, Any]:
+        # What few calls ask for is imported where it is: a host compiles what is imported, each time.
         params = module.params
-        wanted = _health_checks.parse_health_checks(params["health_checks"]) if params["health_checks"] else None
-        job = None
+        wanted = job = None
+        if params["health_checks"]:
+            from ansible_collections.fleet.livepatch.plugins.module_utils import _health_checks
+
+            wanted = _health_checks.parse_health_checks(params["health_checks"])
         if params["run"]:
-            job = _run_result.wait_for_result(host, params["run"], params["wait"])
+            from ansible_collections.fleet.livepatch.plugins.module_utils import _async_result
+
+            job = _async_result.wait_for_result(host, params["run"], params["wait"], params["results_file"])
         gather = set(params["gather"])
         if "functions" in gather:
             gather.add("livepatch")

@@ -6,7 +6,7 @@
 
 from typing import Any, Dict, Optional
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _boot_persistence, _journal
+from ansible_collections.fleet.livepatch.plugins.module_utils import _boot_persistence, _journal, _next_boot
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.context import Context, format_kmp
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import NotDone, Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kernel_lock
@@ -26,7 +26,7 @@ def repair_next_boot(context: Context) -> bool:
     """Repair what loads the patch at boot; whether that changed anything."""
     release = context.kernel["release"]
     try:
-        next_boot = _boot_persistence.read_next_boot(context.host, context.kernel, context.find_newest_installed())
+        next_boot = _next_boot.read_next_boot(context.host, context.kernel, context.find_newest_installed())
     except Unmeasured as exc:
         context.warnings.append(str(exc))
         return False
@@ -38,7 +38,7 @@ def repair_next_boot(context: Context) -> bool:
 
 def is_unsettled(context: Context) -> bool:
     """Whether a change that an earlier run began is still to be ended."""
-    return _is_open(context) or (context.request.confirm and _boot_persistence.is_held(context.host))
+    return _is_open(context) or (context.request.confirm and _next_boot.is_held(context.host))
 
 
 def settle(context: Context) -> bool:

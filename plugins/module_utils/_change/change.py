@@ -6,7 +6,13 @@
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _boot_persistence, _evr, _health, _journal
+from ansible_collections.fleet.livepatch.plugins.module_utils import (
+    _boot_persistence,
+    _evr,
+    _health,
+    _journal,
+    _next_boot,
+)
 from ansible_collections.fleet.livepatch.plugins.module_utils._change import boot
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.context import Context, format_kmp
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.load import unload_replaced_modules
@@ -91,7 +97,7 @@ def apply_kmp(
     undo = read_undo(interrupted) or Undo(
         context.find_installed(selected["name"], selected["evr"]) is None,
         before["evr"] if before else None,
-        _boot_persistence.is_held(context.host),
+        _next_boot.is_held(context.host),
         bool(observed["livepatch"]["persistent"]),
         before["arch"] if before else None,
         packages.read_digests(context.host, before) if before else (),

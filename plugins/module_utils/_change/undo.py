@@ -6,7 +6,7 @@
 
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _boot_persistence, _evr
+from ansible_collections.fleet.livepatch.plugins.module_utils import _boot_persistence, _evr, _next_boot
 from ansible_collections.fleet.livepatch.plugins.module_utils._change import boot
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.context import Context, format_kmp
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
@@ -62,7 +62,7 @@ def run_with_undo(
                 _restore_packages(context, kmp["name"], kmp["evr"], undo, exc)
             _restore_next_boot(context, kmp, undo, exc)
         elif is_refused:
-            is_held = _boot_persistence.is_held(context.host)
+            is_held = _next_boot.is_held(context.host)
             effect = "it is kept out of the next boot until it is confirmed" if is_held else "the next boot may load it"
             _append(exc, f"{format_kmp(kmp)} was installed before, and still is: {effect}")
         raise
@@ -101,7 +101,7 @@ def _restore_next_boot(context: Context, kmp: Dict[str, Any], undo: Undo, proble
             return
         if not undo.was_held:
             _boot_persistence.release_hold(context.host)
-        if undo.was_persistent and not _boot_persistence.is_held(context.host):
+        if undo.was_persistent and not _next_boot.is_held(context.host):
             boot.repair_next_boot(context)
     except LivepatchError as exc:
         _append(problem, f"The next boot is not as it was: {exc}")

@@ -13,9 +13,7 @@ import re
 from typing import List, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import KernelRefused, Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism, Patch
-
-SYSFS = "/sys/kernel/kgraft"
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import KGRAFT, Mechanism, Patch
 
 # enum kgr_patch_state, include/linux/kgraft.h
 _SLOW, _APPLIED, _REVERT_SLOW, _NOT_FINAL = 1, 2, 3, 6
@@ -24,7 +22,7 @@ _ON, _MOVING = (_SLOW, _APPLIED, _NOT_FINAL), (_SLOW, _REVERT_SLOW, _NOT_FINAL)
 
 def _parse_state(text: str) -> int:
     if not re.match(r"[0-9]\Z", text):
-        raise Unmeasured(f"{SYSFS} shows the state {text[:40]!r} of a function, which is none")
+        raise Unmeasured(f"{KGRAFT} shows the state {text[:40]!r} of a function, which is none")
     return int(text)
 
 
@@ -36,7 +34,7 @@ class Kgraft(Mechanism):
     per_thread = False
 
     def list_patches(self) -> List[Patch]:
-        names = [name for name in self._host.list_names(SYSFS) if self._host.is_dir(f"{SYSFS}/{name}")]
+        names = [name for name in self._host.list_names(KGRAFT) if self._host.is_dir(f"{KGRAFT}/{name}")]
         patches = [self.read_patch(name) for name in names]
         return [patch for patch in patches if patch is not None]
 
@@ -48,7 +46,7 @@ class Kgraft(Mechanism):
             return None
         rows = [line.split() for line in table.splitlines()[1:]]
         states = {row[0]: _parse_state(row[2]) for row in rows if len(row) == 3}
-        progress = self._host.read_text(SYSFS + "/in_progress") == "1"
+        progress = self._host.read_text(KGRAFT + "/in_progress") == "1"
         # One without functions has no state of its own: its module is in use as long as it is enabled.
         enabled = any(state in _ON for state in states.values()) if states else bool(self.count_references(name))
         moving = progress and (not states or any(state in _MOVING for state in states.values()))
@@ -65,9 +63,9 @@ class Kgraft(Mechanism):
 
     def _folder(self, module: str) -> Optional[str]:
         """Find a patch's folder: its name has hyphens where its module's has underscores."""
-        for entry in self._host.list_names(SYSFS):
+        for entry in self._host.list_names(KGRAFT):
             if entry.replace("-", "_") == module:
-                return f"{SYSFS}/{entry}"
+                return f"{KGRAFT}/{entry}"
         return None
 
     def is_in_transition(self, name: str) -> Optional[bool]:

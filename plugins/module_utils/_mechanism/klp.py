@@ -12,9 +12,7 @@ kernel's version, since distributions backport.
 from typing import List, Optional, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import KernelRefused, Unmeasured
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism, Patch
-
-SYSFS = "/sys/kernel/livepatch"
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import KLP, Mechanism, Patch
 
 
 class Klp(Mechanism):
@@ -23,11 +21,11 @@ class Klp(Mechanism):
     thread_file = "patch_state"
 
     def list_patches(self) -> List[Patch]:
-        patches = [self.read_patch(name) for name in self._host.list_names(SYSFS)]
+        patches = [self.read_patch(name) for name in self._host.list_names(KLP)]
         return [patch for patch in patches if patch is not None]
 
     def read_patch(self, name: str) -> Optional[Patch]:
-        base = f"{SYSFS}/{name}"
+        base = f"{KLP}/{name}"
         enabled, transition = self._host.read_text(base + "/enabled"), self._host.read_text(base + "/transition")
         if enabled is not None and transition is None and self._host.is_dir(base):
             raise Unmeasured(
@@ -56,7 +54,7 @@ class Klp(Mechanism):
         )
 
     def is_in_transition(self, name: str) -> Optional[bool]:
-        value = self._host.read_text(f"{SYSFS}/{name}/transition")
+        value = self._host.read_text(f"{KLP}/{name}/transition")
         return None if value is None else value == "1"
 
     def is_unmoved(self, value: Optional[bytes], target: bool) -> bool:
@@ -64,20 +62,20 @@ class Klp(Mechanism):
 
     def enable(self, name: str) -> bool:
         try:
-            self._host.write(f"{SYSFS}/{name}/enabled", "1")
+            self._host.write(f"{KLP}/{name}/enabled", "1")
         except OSError:
             # From Linux 5.1 on; before it, where another patch is in the way.
             return False
         return True
 
     def disable(self, name: str) -> None:
-        self._write(f"{SYSFS}/{name}/enabled", "0", f"the request to disable {name}")
+        self._write(f"{KLP}/{name}/enabled", "0", f"the request to disable {name}")
 
     def reverse(self, name: str) -> None:
-        value = self._host.read_text(f"{SYSFS}/{name}/enabled")
+        value = self._host.read_text(f"{KLP}/{name}/enabled")
         if value is None:
             raise KernelRefused(f"{name} disappeared before it could be reversed")
-        self._write(f"{SYSFS}/{name}/enabled", "0" if value == "1" else "1", f"the reversal of {name}")
+        self._write(f"{KLP}/{name}/enabled", "0" if value == "1" else "1", f"the reversal of {name}")
 
     def read_log_times(self, name: str) -> Tuple[Optional[float], Optional[float]]:
         started: Optional[float] = None

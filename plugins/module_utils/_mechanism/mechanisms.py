@@ -2,14 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Find the mechanism of a host's kernel. PRIVATE to the collection: it may change at any time."""
+"""Find the mechanism of a host's kernel. PRIVATE to the collection: it may change at any time.
+
+Only its own port is imported, since a host compiles what is imported, each time.
+"""
 
 from typing import Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import Unmeasured
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism import kgraft, klp
-from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism
+from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import KGRAFT, KLP, Mechanism
 
 
 def find_mechanism(host: Host) -> Optional[Mechanism]:
@@ -19,10 +21,14 @@ def find_mechanism(host: Host) -> Optional[Mechanism]:
 
     :raises Unmeasured: there is no sysfs to see it in.
     """
-    if host.is_dir(klp.SYSFS):
-        return klp.Klp(host)
-    if host.is_dir(kgraft.SYSFS):
-        return kgraft.Kgraft(host)
+    if host.is_dir(KLP):
+        from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.klp import Klp
+
+        return Klp(host)
+    if host.is_dir(KGRAFT):
+        from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.kgraft import Kgraft
+
+        return Kgraft(host)
     if not host.list_names("/sys/kernel"):
         raise Unmeasured("/sys/kernel is empty", "Is sysfs mounted?")
     return None

@@ -22,9 +22,9 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._kernel import elf_notes, log
 
 # kernel/livepatch/core.c, klp_enable_patch()
-_INCOMPATIBLE = re.compile(
-    r"livepatch: Livepatch patch \(\S+\) is not compatible with the already installed livepatches"
-)
+_INCOMPATIBLE = r"livepatch: Livepatch patch \(\S+\) is not compatible with the already installed livepatches"
+# Where kernels show their patches
+KLP, KGRAFT = "/sys/kernel/livepatch", "/sys/kernel/kgraft"
 
 
 class Patch(NamedTuple):
@@ -121,7 +121,7 @@ class Mechanism(abc.ABC):
             answer.err.strip().split(": ")[-1] or f"insmod exited with {answer.rc}",
             " (kernel log: {})".format("; ".join(words[-4:])) if words else "",
         )
-        if any(_INCOMPATIBLE.match(text) for text in words):
+        if any(re.match(_INCOMPATIBLE, text) for text in words):
             # Documentation/livepatch/system-state.rst
             raise Incompatible(
                 problem + ": an active patch has changed the system in a way that this one does not support",

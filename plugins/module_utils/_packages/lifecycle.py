@@ -10,7 +10,6 @@ a regular expression, ``#`` starts a comment, and of several lines that fit the 
 folders is that of zypper-lifecycle.
 """
 
-import csv
 import datetime
 import re
 from typing import Iterator, List, NamedTuple, Optional
@@ -21,14 +20,11 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 _FOLDERS = ("/var/lib/lifecycle/data", "/usr/lib/lifecycle/data", "/usr/share/lifecycle/data")
 # What of Ruby's Time.parse is plausible. Two digits for a day, or a truncated date would be another date.
 _TIME = r"(?:[T ]\d\d:\d\d(?::\d\d)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?\Z"
-_DATES = [
-    re.compile(form + _TIME, re.ASCII)
-    for form in (
-        r"(?P<year>\d{4})([-/]?)(?P<month>\d\d)\2(?P<day>\d\d)",
-        r"(?P<day>\d\d?) (?P<month>[A-Z][a-z]{2,8}) (?P<year>\d{4})",
-        r"(?P<month>[A-Z][a-z]{2,8}) (?P<day>\d\d?),? (?P<year>\d{4})",
-    )
-]
+_DATES = (
+    r"(?P<year>\d{4})([-/]?)(?P<month>\d\d)\2(?P<day>\d\d)",
+    r"(?P<day>\d\d?) (?P<month>[A-Z][a-z]{2,8}) (?P<year>\d{4})",
+    r"(?P<month>[A-Z][a-z]{2,8}) (?P<day>\d\d?),? (?P<year>\d{4})",
+)
 # Not strptime's %b: that depends on the locale.
 _MONTHS = (
     "January",
@@ -86,6 +82,9 @@ def _parse_row(line: str) -> Optional[List[str]]:
     """The fields of a line, none where it cannot be read; None for one without any."""
     if not line.strip() or line.lstrip().startswith("#"):
         return None
+    # Here: only hosts of SUSE have such data.
+    import csv
+
     try:
         return [word.strip() for row in csv.reader([line], skipinitialspace=True, strict=True) for word in row]
     except csv.Error:
@@ -106,7 +105,8 @@ def _matches_pattern(pattern: str, text: str) -> bool:
 
 
 def _parse_date(text: str) -> Optional[str]:
-    date = next((match for match in (form.match(text) for form in _DATES) if match), None)
+    matches = (re.match(form + _TIME, text, re.ASCII) for form in _DATES)
+    date = next((match for match in matches if match), None)
     if date is None:
         return None
     month = date.group("month")

@@ -65,12 +65,12 @@ _AHEAD = 300.0
 # Characters of a package manager's error that are kept: the remedy is appended to them.
 _SHOWN_LIMIT = 300
 # User and password before the host's name, and tokens from the question mark on
-_ADDRESS = re.compile(r"://(?:[^\s/]*@)?([^\s?]*)(?:(\?)\S*)?")
+_ADDRESS = r"://(?:[^\s/]*@)?([^\s?]*)(?:(\?)\S*)?"
 
 
 def shorten_output(output: str) -> str:
     """Shorten a package manager's output to one line, without the passwords and tokens in repositories' URLs."""
-    redacted = _ADDRESS.sub(lambda match: "://" + match.group(1) + ("?..." if match.group(2) else ""), output)
+    redacted = re.sub(_ADDRESS, lambda match: "://" + match.group(1) + ("?..." if match.group(2) else ""), output)
     return re.sub(r"\s+", " ", redacted).strip()[:_SHOWN_LIMIT] or "no output"
 
 
