@@ -19,9 +19,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     admission,
     common_options,
     halt,
-    hostvars,
     session,
-    timeouts,
     webhooks,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
@@ -34,6 +32,7 @@ _OPTIONS: dict[str, t.Any] = {
     "windows": {"type": "list", "elements": "dict", "default": []},
     "blackouts": {"type": "list", "elements": "dict", "default": []},
     "min_remaining": {"type": "int"},
+    "step": {"type": "str", "choices": ["start", "roll_back"], "default": "start"},
     "soak": {"type": "int", "default": 0},
     "slices": {"type": "int", "default": 0},
     **webhooks.OPTIONS,
@@ -50,11 +49,10 @@ class ActionModule(ActionBase):
         try:
             run = Run.from_option(options["rollout"])
             store = StoreClient(self, task_vars, run)
+            if options["step"] == "roll_back":
+                return {"changed": False, **admission.admit_rollback(store, run, task_vars["ansible_play_batch"])}
             step, stored = session.load_admission(store, run, task_vars["ansible_play_batch"])
             notices = webhooks.create_notifier(self, options, store.scope, run)
-            if options["min_remaining"] is None:
-                variables = hostvars.VariablesReader(self, task_vars)(step.batch.starts)
-                options["min_remaining"] = timeouts.compute_window_seconds(variables, options["soak"])
             admitted = admission.admit_batch(store, step, stored, options)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None

@@ -26,7 +26,13 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run impor
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 # What each step needs of the steps before it
-_STEP_INPUTS = {"batch": "admission", "probe": "assessment", "wave": "assessment", "rollback": "hosts"}
+_STEP_INPUTS = {
+    "batch": "admission",
+    "slow": "assessment",
+    "probe": "assessment",
+    "wave": "assessment",
+    "rollback": "hosts",
+}
 _OPTIONS: dict[str, t.Any] = {
     **common_options.STEP_OPTIONS,
     "step": {"type": "str", "choices": list(_STEP_INPUTS), "required": True},
@@ -51,8 +57,8 @@ class ActionModule(ActionBase):
         step = options["step"]
         if options[_STEP_INPUTS[step]] is None:
             raise AnsibleActionFail(f"step={step} needs the option {_STEP_INPUTS[step]}, and it is not given")
-        if "error" in (options["assessment"] or {}):
-            # The step before could not assess, and reported that: what it returned decides nothing.
+        if "error" in (options["assessment"] or {}) or _is_decided(options["assessment"]):
+            # The step before has spoken the last word on the batch, or could not assess, and reported that.
             return {"changed": False, **options["assessment"]}
         try:
             run = Run.from_option(options["rollout"])
@@ -67,7 +73,7 @@ class ActionModule(ActionBase):
                 "that, then run the playbook again, and the hosts are asked"
             )
             assessment = {**assess.NO_ASSESSMENT, "verdict": verdict, "error": error}
-        if step == "wave" or "error" in assessment:
+        if _is_decided(assessment) or "error" in assessment:
             show_lines(self._display.display, [assessment["verdict"]])
         return {"changed": False, **assessment}
 
@@ -82,12 +88,21 @@ class ActionModule(ActionBase):
             return assess.assess_rollback(store, run, budget, names, read_variables)
         step = session.load_step(store, run, present)
         gate = GateInput(store, step)
+        of_wave = assess.WaveOptions(
+            options["soak"], step.state.began + options["max_runtime"], options["gates"], options["skip_gates"]
+        )
         if name == "batch":
-            run_ends = step.state.began + options["max_runtime"]
-            return assess.assess_batch(gate, options["admission"], read_variables, options["soak"], run_ends)
+            return assess.assess_batch(gate, options["admission"], read_variables, of_wave)
+        if name == "slow":
+            return assess.assess_slow(gate, assessment, read_variables, of_wave)
         if name == "probe":
             return assess.assess_probe(gate, assessment, read_variables)
-        return assess.assess_wave(gate, assessment, options["gates"], options["skip_gates"], read_variables)
+        return assess.assess_wave(gate, assessment, of_wave)
+
+
+def _is_decided(assessment: t.Mapping[str, t.Any] | None) -> bool:
+    """Whether the last word on a batch was spoken."""
+    return "status" in (assessment or {})
 
 
 def _notify(notices: webhooks.Notifier, step: str, assessment: t.Mapping[str, t.Any]) -> None:
@@ -95,7 +110,10 @@ def _notify(notices: webhooks.Notifier, step: str, assessment: t.Mapping[str, t.
     verdict, counts = assessment["verdict"], assessment.get("counts")
     if step == "rollback" and assessment["hosts"]:
         notices.notify("rollback", verdict, hosts=assessment["hosts"], counts=counts)
-    elif step == "batch" and (assessment["last"] or not assessment["passed"]):
-        notices.notify("wave_end", verdict, wave=assessment["wave"], counts=counts)
-    elif step == "wave" and (assessment["last"] or not assessment["go"]):
+    have_ended = step in ("batch", "slow") and assess.COLLECT not in assessment["follow"]
+    if have_ended and (assessment["last"] or not assessment["passed"]):
+        notices.notify("wave_end", assessment["of_hosts"], wave=assessment["wave"], counts=counts)
+    # A batch that was not admitted has come to no gate.
+    has_gate = _is_decided(assessment) and not assessment["refused"]
+    if has_gate and (assessment["last"] or not assessment["go"]):
         notices.notify("gate", verdict, wave=assessment["wave"], status=assessment["status"], go=assessment["go"])

@@ -26,12 +26,12 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import doc
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import publish, status, text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     common_options,
+    host_settings,
     hostvars,
     rollback,
     session,
     slices,
     start,
-    timeouts,
     webhooks,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
@@ -81,12 +81,11 @@ class ActionModule(ActionBase):
         prestaged = options["prestaged"] and mode != "prestage"
         quarantine = store.send("list_quarantine")
         settings = Settings.from_options({**options, "prestaged": prestaged}, quarantine)
-        fleet = hostvars.parse_fleet(variables, settings.selection)
+        fleet, each = hostvars.parse_fleet(variables, settings.selection), host_settings.read_settings(variables)
         if mode == "rollout":
-            seconds = timeouts.compute_lease_seconds(variables)
-            begun = start.begin_rollout(store, fleet, settings, options["plan_hash"], seconds)
+            begun = start.begin_rollout(store, fleet, settings, each, options["plan_hash"])
         else:
-            begun = start.save_new_plan(store, fleet, settings, options["plan_hash"], mode)
+            begun = start.save_new_plan(store, fleet, settings, each, options["plan_hash"], mode)
         self._notify(webhooks.create_notifier(self, options, store.scope, begun.run), begun)
         lines = text.format_plan(begun.plan, begun.resumed, begun.before)
         if begun.owed is not None:
@@ -126,8 +125,8 @@ class ActionModule(ActionBase):
         if options["slices"] < 1:
             raise PlanError(f"livepatch_slices is {options['slices']}: give the number of jobs that a wave is cut into")
         hostvars.require_gathered(variables)
-        fleet, seconds = hostvars.parse_fleet(variables), timeouts.compute_lease_seconds(variables)
-        begun = slices.join_wave(store, fleet, options["slices"], seconds)
+        fleet, each = hostvars.parse_fleet(variables), host_settings.read_settings(variables)
+        begun = slices.join_wave(store, fleet, each, options["slices"])
         if isinstance(begun, str):
             show_lines(self._display.display, [f"Nothing to do: {begun}"])
             return {"changed": False, "rollout": {}, "hosts": [], "sizes": [], "pending": []}
@@ -145,11 +144,10 @@ class ActionModule(ActionBase):
             raise PlanError("the reason is missing (livepatch_reason): the quarantine and the report keep it")
         begun = rollback.begin_rollback(
             store,
-            list(variables),
+            host_settings.read_settings(variables),
             common_options.parse_wave("livepatch_wave", options["wave"]),
             options["cohort"],
             options["reason"],
-            timeouts.compute_lease_seconds(variables),
         )
         count = format_count(begun.hosts, "host")
         show_lines(self._display.display, [f"Of the plan {begun.plan.hash[:12]}: {count} to roll back"])

@@ -14,6 +14,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import (
     _kernel_facts,
     _kmp_names,
     _preconditions,
+    _run_result,
     _state,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._change import boot, change

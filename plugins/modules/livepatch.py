@@ -221,6 +221,11 @@ detached:
   returned: with O(detach=true), unless in check mode
   type: bool
   sample: true
+began:
+  description: When it was started, in seconds since the epoch, by the clock of the control node.
+  returned: unless a halt kept it from starting
+  type: float
+  sample: 1795593600.5
 max_seconds:
   description:
     - How many seconds the run may take at the most by O(timeout) and O(lock_timeout), with its reversal, and after
@@ -300,7 +305,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _detached, _ensure
+from ansible_collections.fleet.livepatch.plugins.module_utils import _argspec, _ensure
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
@@ -337,6 +342,8 @@ def main() -> None:
             download_only=params["download_only"],
         )
         if params["detach"] and not module.check_mode:
+            from ansible_collections.fleet.livepatch.plugins.module_utils import _detached
+
             _detached.start_detached(host, run, lambda host: _ensure.ensure_state(host, request))
             return {"changed": False, "detached": True}
         return _ensure.ensure_state(host, request)

@@ -318,7 +318,6 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import (
     _argspec,
     _health,
     _host_facts,
-    _run_result,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._module import run_module
@@ -339,9 +338,9 @@ def main() -> None:
 
             wanted = _health_checks.parse_health_checks(params["health_checks"])
         if params["run"]:
-            from ansible_collections.fleet.livepatch.plugins.module_utils import _async_result
+            from ansible_collections.fleet.livepatch.plugins.module_utils import _run_result
 
-            job = _async_result.wait_for_result(host, params["run"], params["wait"], params["results_file"])
+            job = _run_result.wait_for_result(host, params["run"], params["wait"])
         gather = set(params["gather"])
         if "functions" in gather:
             gather.add("livepatch")

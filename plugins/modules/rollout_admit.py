@@ -19,6 +19,15 @@ extends_documentation_fragment:
   - fleet.livepatch.rollout_step
   - fleet.livepatch.rollout_step.group
 options:
+  step:
+    description:
+      - V(start) asks whether the hosts of the batch may be patched. V(roll_back) asks nothing, since a rollback is held
+        up by none of that.
+      - Both keep what M(fleet.livepatch.rollout_patch) does on these hosts, by the settings that each had when the run
+        began.
+    type: str
+    choices: [start, roll_back]
+    default: start
   approval:
     description: The numbers of the waves that an operator has to approve, or V(all). A rollback needs no approval.
     type: list
@@ -57,6 +66,7 @@ options:
     default: 0
 seealso:
   - module: fleet.livepatch.rollout_begin
+  - module: fleet.livepatch.rollout_patch
   - module: fleet.livepatch.rollout_assess
 """
 
@@ -81,41 +91,26 @@ go:
   type: bool
   sample: true
 start:
-  description: The hosts of the batch that are to be patched.
+  description: The hosts of the batch that are to be patched, or rolled back.
   returned: success
   type: list
   elements: str
   sample: [web1, db1]
 wave:
   description: The number of the wave.
-  returned: success
+  returned: for O(step=start)
   type: int
   sample: 0
 wave_name:
   description: The name of the wave, as people read it.
-  returned: success
+  returned: for O(step=start)
   type: str
   sample: canaries
-confirm:
-  description: Whether the next boot of these hosts may have the patch at once.
-  returned: success
+in_flight:
+  description: Whether hosts of earlier batches of the wave have begun and not ended.
+  returned: for O(step=start)
   type: bool
   sample: false
-rollout:
-  description: The ID of the rollout, null in check mode.
-  returned: success
-  type: str
-  sample: 0d1c5f0c2b6e4f7a9f0e3f1b2c4d5e6f
-fence:
-  description: The number of this run of it. A host that has seen a higher one refuses it.
-  returned: success
-  type: int
-  sample: 1795593600
-plan:
-  description: The hash of the plan.
-  returned: success
-  type: str
-  sample: 0f343b0931126a20f133d67c2b018a3b
 status:
   description: As what the run ends, V(waiting) or V(halted).
   returned: when the batch may not start

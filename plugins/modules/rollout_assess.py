@@ -11,10 +11,10 @@ description:
   - Assesses hosts by what they answered, and records what became of them in the store of the rollouts before anything
     is done about it. It runs on the control node, once for the batch (C(run_once)), delegated to the coordinator
     (C(livepatch_coordinator)).
-  - Of each host it reads the variables C(__livepatch_host), C(__livepatch_install), C(__livepatch_verify) and
-    C(__livepatch_reached) for O(step=batch), C(__livepatch_soak_probe) for O(step=probe), and
-    C(__livepatch_install_end) for O(step=rollback). The tasks of the roles P(fleet.livepatch.rollout#role),
-    P(fleet.livepatch.install#role) and P(fleet.livepatch.verify#role) register them.
+  - Of each host it reads the variables C(__livepatch_host), C(__livepatch_install) and C(__livepatch_verify) for
+    O(step=batch), C(__livepatch_slow) for O(step=slow), C(__livepatch_soak_probe) for O(step=probe), and
+    C(__livepatch_rolled_back) for O(step=rollback). The tasks of the role P(fleet.livepatch.rollout#role) register
+    them.
   - A host that failed, that was lost, or of which nothing is known is bad. The one rule is to stop when more are bad
     than a budget has; canaries, and hosts that are the only one of their cohort, have none.
   - If a step cannot assess, it does not fail. It returns RV(error), and nothing more is done to any host.
@@ -28,19 +28,20 @@ extends_documentation_fragment:
 options:
   step:
     description:
-      - V(batch) assesses hosts that have just been patched, V(probe) those of a wave that soaks, V(wave) decides
-        whether the rollout goes on, and asks the gates that look elsewhere than at the hosts. V(rollback) records what
-        was rolled back.
+      - V(batch) assesses hosts that have just been patched, V(slow) those that were in flight still then, V(probe)
+        those of a wave that soaks. V(wave) decides whether the rollout goes on, and asks the gates that look elsewhere
+        than at the hosts. V(batch) and V(slow) do so at once where nothing else follows. V(rollback) records what was
+        rolled back.
     type: str
-    choices: [batch, probe, wave, rollback]
+    choices: [batch, slow, probe, wave, rollback]
     required: true
   admission:
     description: What M(fleet.livepatch.rollout_admit) returned for the batch. O(step=batch) requires it.
     type: dict
   assessment:
     description:
-      - What the step before returned, which is O(step=batch) or the last O(step=probe). O(step=probe) and O(step=wave)
-        require it.
+      - What the step before returned. O(step=slow), O(step=probe) and O(step=wave) require it. One that has RV(status)
+        is returned as it is.
     type: dict
   hosts:
     description:
@@ -49,7 +50,8 @@ options:
     type: list
     elements: str
   soak:
-    description: How many seconds a wave has to stay healthy before its gate can pass, for O(step=batch).
+    description:
+      - How many seconds a wave has to stay healthy before its gate can pass, for O(step=batch) and O(step=slow).
     type: int
     default: 0
   max_runtime:
@@ -57,7 +59,8 @@ options:
     type: int
     default: 3600
   gates:
-    description: The gates that look elsewhere, each with C(name), C(type) and what that type needs, for O(step=wave).
+    description:
+      - The gates that look elsewhere, each with C(name), C(type) and what that type needs, where the wave ends.
     type: list
     elements: dict
     default: []
@@ -76,15 +79,6 @@ EXAMPLES = r"""
     rollout: "{{ __livepatch_begun.rollout }}"
     step: batch
     admission: "{{ __livepatch_admission }}"
-  run_once: true
-  delegate_to: localhost
-  register: __livepatch_batch
-
-- name: Assess the wave
-  fleet.livepatch.rollout_assess:
-    rollout: "{{ __livepatch_begun.rollout }}"
-    step: wave
-    assessment: "{{ __livepatch_batch }}"
   run_once: true
   delegate_to: localhost
   register: __livepatch_assessment
@@ -107,18 +101,18 @@ wave:
   sample: 0
 passed:
   description: Whether no budget is used up.
-  returned: for O(step=batch) and O(step=probe)
+  returned: for all but O(step=rollback)
   type: bool
   sample: true
 soak:
   description: The times of the C(probes) that this run does, and C(until) when the wave soaks if the next run has to
     see to it.
-  returned: for O(step=batch) and O(step=probe)
+  returned: for all but O(step=rollback)
   type: dict
   sample: {probes: [], until: null}
 counts:
   description: How many hosts have come to which outcome, of the wave so far, or of those that were rolled back.
-  returned: for all but O(step=wave)
+  returned: success
   type: dict
   sample: {done: 3, failed: 1}
 error:
@@ -132,31 +126,39 @@ hosts:
   type: list
   elements: str
   sample: [web1]
+follow:
+  description:
+    - What follows for hosts of the batch or of the wave. V(collect) waits for slow ones, V(soak) asks them in the soak,
+      V(confirm) lets their next boot have the patch, V(roll_back) rolls them back.
+  returned: for all but O(step=rollback)
+  type: list
+  elements: str
+  sample: []
 go:
-  description: Whether the rollout goes on.
-  returned: for O(step=wave)
+  description: Whether the rollout goes on, as far as is known by now.
+  returned: success
   type: bool
   sample: true
 status:
   description: As what it ends where it does not, V(failed), V(halted), V(soaking) or V(waiting).
-  returned: for O(step=wave)
+  returned: when nothing but RV(confirm) and RV(rollback) follows
   type: str
   sample: running
 confirm:
   description: Hosts whose next boot may have the patch from now on.
-  returned: for O(step=wave)
+  returned: when nothing but RV(confirm) and RV(rollback) follows
   type: list
   elements: str
   sample: [web1]
 rollback:
   description: Hosts that have to be rolled back.
-  returned: for O(step=wave)
+  returned: when nothing but RV(confirm) and RV(rollback) follows
   type: list
   elements: str
   sample: []
 elsewhere:
   description: Those of RV(rollback) that are not in this batch.
-  returned: for O(step=wave)
+  returned: when nothing but RV(confirm) and RV(rollback) follows
   type: list
   elements: str
   sample: []

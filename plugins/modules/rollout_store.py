@@ -74,6 +74,7 @@ options:
           - list_starters
           - load_admission
           - load_hosts
+          - load_in_flight
           - load_last_plan
           - load_outline
           - load_plan

@@ -36,6 +36,7 @@ class HostAction(ActionBase):
     _sent: Result | None = None
     _is_parsed = False
     _required: t.Collection[str] = ()
+    _running = ""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         if self._task.async_val:
@@ -53,18 +54,24 @@ class HostAction(ActionBase):
         return self.run_module(dict(self._task.args), task_vars)
 
     def run_module(
-        self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any], required: t.Collection[str] | None = None
+        self,
+        arguments: dict[str, t.Any],
+        task_vars: dict[str, t.Any],
+        required: t.Collection[str] | None = None,
+        module: str | None = None,
     ) -> Result:
         """Run the module on the host once. A host that cannot be reached, or answers with something else than the
         module's result, has a result that says so.
 
         :param required: keys that this result has, those of ``result_keys`` otherwise.
+        :param module: another one than that of the action's own name.
         """
+        self._running = module or self.module_name
         self._sent, self._is_parsed = None, False
         self._required = self.result_keys if required is None else required
         try:
             executed = self._execute_module(
-                module_name=f"fleet.livepatch.{self.module_name}",
+                module_name=f"fleet.livepatch.{self._running}",
                 module_args=arguments,
                 task_vars=task_vars,
             )
@@ -82,7 +89,7 @@ class HostAction(ActionBase):
         """In the place of ansible-core's own, which would take over the keys that control it: it gets to see what has
         no meaning.
         """
-        self._sent = answer.parse_output(res["stdout"], self.module_name, self._required)
+        self._sent = answer.parse_output(res["stdout"], self._running, self._required)
         self._is_parsed = True
         if self._sent is None:
             texts = {name: answer.shorten_output(res[name]) for name in ("stdout", "stderr")}

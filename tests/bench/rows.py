@@ -23,7 +23,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import ba
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from tests.bench import canned, recordings
 from tests.bench.cost import Options, Row
-from tests.bench.store_steps import LEASE, make_outcomes, make_settings, open_store
+from tests.bench.store_steps import make_host_settings, make_outcomes, make_settings, open_store
 
 _SIZES, _ALL_SIZES = (1_000, 10_000), (10_000, 100_000)
 _GOAL = 11
@@ -57,7 +57,7 @@ def _measure(count: int, answers: Sequence[str], boots: Sequence[str]) -> tuple[
         store = open_store(path)
         settings = make_settings(waves=["1%", "5%", "25%"], max_in_flight=100)
         fleet = hostvars.parse_fleet(variables, settings.selection)
-        begun = start.begin_rollout(store, fleet, settings, "", LEASE)
+        begun = start.begin_rollout(store, fleet, settings, make_host_settings(fleet), "")
         if len(begun.hosts) != count:
             raise RuntimeError(f"{len(begun.hosts)} of {count} hosts were planned")
         times.append(time.process_time())
@@ -73,7 +73,7 @@ def _measure(count: int, answers: Sequence[str], boots: Sequence[str]) -> tuple[
         times.append(time.process_time())
 
         ended = finish.finish_run(store, begun.run, variables)
-        if ended.status != "done" or ended.stored is None:
+        if ended.status != "done" or ended.stored is None or ended.plan is None:
             raise RuntimeError(f"the rollout is {ended.status}, and not done")
         lines = text.format_outcomes(ended.fleet, ended.outcomes, ended.status, ended.detail)
         now, rows = time.time(), status.build_rows(variables, settings.selection, time.time())

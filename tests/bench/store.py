@@ -95,12 +95,26 @@ def _fill(path: str, rollouts: int, hosts: int) -> None:
     connection.close()
 
 
+def _share_settings(batches: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """Those of hosts that all have the same."""
+    return {"values": [{}], "hosts": {name: 0 for batch in batches for name in batch["hosts"]}}
+
+
 def _begin_run(path: str, rollouts: int, hosts: int) -> int:
     store = Store(path, time.time)
     taken = store.take_lease("s", _EVE, 3600)
     names = [_name(number) for number in range(hosts)]
     batches = [{"wave": 1, "hosts": names[at : at + _BATCH]} for at in range(0, hosts, _BATCH)]
-    store.save_run("s", taken["fence"], "run", taken["rollout"]["id"], f"{rollouts - 1:064x}", {}, batches)
+    store.save_run(
+        "s",
+        taken["fence"],
+        "run",
+        taken["rollout"]["id"],
+        f"{rollouts - 1:064x}",
+        {},
+        batches,
+        _share_settings(batches),
+    )
     return int(taken["fence"])
 
 
@@ -118,7 +132,7 @@ def _list_steps(path: str, rollouts: int, hosts: int) -> dict[str, t.Callable[[]
         store.show("s")
         store.load_last_plan("s")
         store.save_plan("s", new, "eve")
-        store.save_run("s", fence, "next", rollout, plan_hash, {}, batches)
+        store.save_run("s", fence, "next", rollout, plan_hash, {}, batches, _share_settings(batches))
 
     def admit() -> None:
         store.load_admission("run", batch)

@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Iterable
 from pathlib import Path
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import PlannedHost
@@ -20,8 +21,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_cli
 
 COHORTS = 40
 _DOMAINS = 30
-# In seconds
-LEASE = 3600
 
 
 def make_action() -> t.Any:
@@ -43,6 +42,11 @@ def open_store(path: Path, run: Run | None = None) -> StoreClient:
 
 def make_settings(**options: t.Any) -> Settings:
     return Settings.from_options({**{name: spec.get("default") for name, spec in OPTIONS.items()}, **options})
+
+
+def make_host_settings(fleet: t.Iterable[Host]) -> dict[str, HostSettings]:
+    """The defaults, for each."""
+    return {host.name: HostSettings() for host in fleet}
 
 
 def make_fleet(count: int) -> list[Host]:

@@ -21,7 +21,7 @@ def test_a_run_that_is_killed_goes_on(lab: Lab, controller: Controller, figures:
     command = ["fleet.livepatch.rollout", "-i", str(lab.inventory), *canary.ASK]
     places = {
         "hosts are asked": starts("livepatch_info"),
-        "canaries are verified": lambda event: event.role == "fleet.livepatch.verify",
+        "canaries are verified": lambda event: event.task == "Wait for the live patch",
         "the canaries' gate has passed": lambda _event: "Gate after canaries: pass" in controller.output(),
     }
     for number, (place, is_there) in enumerate(places.items()):

@@ -35,6 +35,38 @@ def start_rollout(store: Any, scope: str, fence: int, plan_hash: str = "hash") -
     return rollout
 
 
+def same_settings(*hosts: str, **settings: Any) -> Any:
+    """The settings of hosts that all have the same, as save_run takes them."""
+    return {"values": [settings] if hosts else [], "hosts": dict.fromkeys(hosts, 0)}
+
+
+def save_run(
+    store: Any,
+    run: str,
+    fence: Any = None,
+    rollout: Any = None,
+    batches: Any = (),
+    settings: Any = None,
+    plan_hash: str = "h",
+    payload: Any = None,
+) -> None:
+    """A run in the scope s.
+
+    :param settings: the hosts of the batches all have the same otherwise.
+    """
+    hosts = [host for batch in batches for host in batch["hosts"]]
+    store.save_run(
+        "s",
+        fence,
+        run,
+        rollout,
+        plan_hash,
+        payload or {},
+        list(batches),
+        same_settings(*hosts) if settings is None else settings,
+    )
+
+
 def make_version(path: str, version: int) -> None:
     """A store as an earlier version of the collection made it: in the scope s one rollout that ended, one that is open,
     and a plan that was never run.

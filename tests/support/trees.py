@@ -63,7 +63,9 @@ def is_revision(name: str) -> bool:
 
 def _run_git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    return subprocess.run(["git", "-C", str(_find_repository()), *arguments], env=environment, capture_output=True)
+    return subprocess.run(
+        ["git", "-C", str(_find_repository()), *arguments], env=environment, capture_output=True, check=False
+    )
 
 
 def _find_repository() -> Path:

@@ -125,6 +125,7 @@ def run_rollout(tree: Tree, folder: Path) -> Trace:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        check=False,
     )
     touched: dict[str, float] = json.loads(run.stdout.splitlines()[-1]) if run.returncode == 0 else {}
     if len(touched) != _HOSTS:

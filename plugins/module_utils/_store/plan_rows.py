@@ -140,6 +140,6 @@ def _build_conditions(
             yield f"{column} IN ({', '.join('?' * len(part))})", part
 
 
-def split(names: Sequence[str]) -> Iterable[Sequence[str]]:
+def split(names: Sequence[Any]) -> Iterable[Sequence[Any]]:
     """As many at once as a statement takes."""
     return (names[at : at + _MAX_VARIABLES] for at in range(0, len(names), _MAX_VARIABLES))

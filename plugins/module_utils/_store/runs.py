@@ -9,8 +9,9 @@ its steps hand over nothing but the run's ID.
 """
 
 import json
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows, rows
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseLost, require_lease
@@ -31,13 +32,18 @@ class RunCommands:
         plan_hash: str,
         payload: Dict[str, Any],
         batches: Sequence[Dict[str, Any]],
+        settings: Dict[str, Any],
     ) -> None:
         """Saves what a run was begun with. What is kept of runs that had the lease of the scope before is of no use any
         more, and is removed.
 
         :param fence: the number of its lease, None of a run that records nothing, as ``rollout`` is.
         :param batches: in their order, each with its ``hosts``. A host is in one of them at most.
+        :param settings: the ``values`` that hosts have, and of each of the ``hosts`` of the run the index of its own.
         """
+        batch_of = {host: number for number, batch in enumerate(batches) for host in batch["hosts"]}
+        if not set(batch_of) <= set(settings["hosts"]):
+            raise BadOption("hosts of batches have no settings", "Report it as a bug")
         with self._database.writing() as transaction:
             if fence is not None:
                 require_lease(transaction, scope, fence, rollout)
@@ -51,8 +57,12 @@ class RunCommands:
                 [(run, number, json.dumps(batch)) for number, batch in enumerate(batches)],
             )
             transaction.connection.executemany(
-                "INSERT INTO run_hosts VALUES (?, ?, ?)",
-                [(run, host, number) for number, batch in enumerate(batches) for host in batch["hosts"]],
+                "INSERT INTO run_settings VALUES (?, ?, ?)",
+                [(run, number, json.dumps(value)) for number, value in enumerate(settings["values"])],
+            )
+            transaction.connection.executemany(
+                "INSERT INTO run_hosts VALUES (?, ?, ?, ?)",
+                [(run, host, batch_of.get(host), number) for host, number in settings["hosts"].items()],
             )
 
     def load_run(self, run: str) -> Dict[str, Any]:
@@ -73,7 +83,8 @@ class RunCommands:
             return _load_step(transaction, run, hosts)
 
     def load_admission(self, run: str, hosts: Sequence[str]) -> Dict[str, Any]:
-        """As ``load_step``, with what holds hosts back: the ``quarantine``, the ``approvals`` and ``starters`` of the
+        """As ``load_step``, with the ``settings`` of these hosts, the hosts of earlier batches of the wave that are
+        ``in_flight``, and what holds hosts back: the ``quarantine``, the ``approvals`` and ``starters`` of the
         plan, and the cohorts on whose canaries the planned change was ``attempted``, whatever came of it.
 
         :raises LeaseLost: as ``load_run``.
@@ -89,6 +100,8 @@ class RunCommands:
             )
             return dict(
                 loaded,
+                in_flight=_find_in_flight(transaction, row, loaded["batch"], before=True),
+                settings=_load_settings(transaction, run, list(loaded["planned"])),
                 quarantine=rows.find_quarantine(transaction),
                 approvals=rows.find_approvals(transaction, row["plan_hash"]),
                 starters=rows.find_starters(transaction, row["plan_hash"]),
@@ -118,7 +131,7 @@ class RunCommands:
         cohorts: Optional[Sequence[str]] = None,
     ) -> Dict[str, Any]:
         """What was ``planned`` for the hosts of a wave, for these, or for those of these cohorts, and the recorded
-        ``outcomes`` of those that have one.
+        ``outcomes`` of those that have one, and the ``settings`` of those that are in the run.
         """
         with self._database.reading() as transaction:
             return _load_hosts(transaction, _find_run(transaction, run), wave, hosts, cohorts)
@@ -136,6 +149,13 @@ class RunCommands:
                 _load_hosts(transaction, row, hosts=hosts),
                 rollout=None if rollout is None else rows.summarize_rollout(rollout),
             )
+
+    def load_in_flight(self, run: str, hosts: Sequence[str]) -> List[str]:
+        """The hosts that have begun, and of which no end is recorded: of the batch that one of these is in, and of the
+        run's earlier batches of the same wave.
+        """
+        with self._database.reading() as transaction:
+            return _find_in_flight(transaction, _find_run(transaction, run), _find_batch(transaction, run, hosts))
 
 
 def _find_run(transaction: Transaction, run: str) -> Any:
@@ -161,7 +181,12 @@ def _load_hosts(
     cohorts: Optional[Sequence[str]] = None,
 ) -> Dict[str, Any]:
     planned = plan_rows.select_hosts(transaction.connection, run["plan_hash"], wave, hosts, cohorts)
-    return {"planned": planned, "outcomes": rows.load_outcomes(transaction, run["rollout"], list(planned))}
+    names = list(planned)
+    return {
+        "planned": planned,
+        "outcomes": rows.load_outcomes(transaction, run["rollout"], names),
+        "settings": _load_settings(transaction, run["id"], names),
+    }
 
 
 def _load_run(transaction: Transaction, run: str) -> Dict[str, Any]:
@@ -179,15 +204,57 @@ def _load_step(transaction: Transaction, run: str, hosts: Sequence[str]) -> Dict
     return dict(loaded, batch=batch, planned=planned)
 
 
+def _load_settings(transaction: Transaction, run: str, hosts: Sequence[str]) -> Dict[str, Any]:
+    """The ``values`` of these hosts, and of each of the ``hosts`` the index of its own."""
+    numbers: Dict[str, int] = {}
+    for part in plan_rows.split(hosts):
+        numbers.update(
+            (row["host"], row["settings"])
+            for row in transaction.connection.execute(
+                f"SELECT host, settings FROM run_hosts WHERE run = ? AND host IN ({', '.join('?' * len(part))})",
+                (run, *part),
+            )
+        )
+    positions = {number: at for at, number in enumerate(sorted(set(numbers.values())))}
+    values = [
+        json.loads(row["payload"])
+        for part in plan_rows.split(list(positions))
+        for row in transaction.connection.execute(
+            f"SELECT payload FROM run_settings WHERE run = ? AND number IN ({', '.join('?' * len(part))}) "
+            "ORDER BY number",
+            (run, *part),
+        )
+    ]
+    return {"values": values, "hosts": {host: positions[number] for host, number in numbers.items()}}
+
+
+def _find_in_flight(
+    transaction: Transaction, run: Any, batch: Optional[Dict[str, Any]], before: bool = False
+) -> List[str]:
+    """
+    :param run: its row.
+    :param before: without the hosts of the batch itself.
+    """
+    if batch is None:
+        return []
+    begun = transaction.connection.execute(
+        "SELECT outcomes.host FROM outcomes JOIN run_hosts ON run_hosts.run = ? AND run_hosts.host = outcomes.host "
+        "AND run_hosts.batch < ? WHERE outcomes.rollout = ? AND outcomes.wave = ? AND outcomes.outcome = ?",
+        (run["id"], batch["number"] + (0 if before else 1), run["rollout"], batch["wave"], BEGUN),
+    )
+    # Sorted here: the order would have SQLite read all hosts of the rollout.
+    return sorted(row["host"] for row in begun)
+
+
 def _find_batch(transaction: Transaction, run: str, hosts: Sequence[str]) -> Optional[Dict[str, Any]]:
     for part in plan_rows.split(hosts):
         row = transaction.connection.execute(
-            "SELECT payload FROM run_batches WHERE run = ?1 AND number = (SELECT MIN(batch) FROM run_hosts "
+            "SELECT number, payload FROM run_batches WHERE run = ?1 AND number = (SELECT MIN(batch) FROM run_hosts "
             f"WHERE run = ?1 AND host IN ({', '.join('?' * len(part))}))",
             (run, *part),
         ).fetchone()
         if row is not None:
-            return dict(json.loads(row["payload"]))
+            return dict(json.loads(row["payload"]), number=row["number"])
     return None
 
 
@@ -196,5 +263,5 @@ def _remove_earlier(transaction: Transaction, scope: str, fence: int) -> None:
     earlier = transaction.connection.execute(
         "SELECT id FROM runs WHERE scope = ? AND fence IS NOT ?", (scope, fence)
     ).fetchall()
-    for table, column in (("run_hosts", "run"), ("run_batches", "run"), ("runs", "id")):
+    for table, column in (("run_hosts", "run"), ("run_settings", "run"), ("run_batches", "run"), ("runs", "id")):
         transaction.connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(row["id"],) for row in earlier])

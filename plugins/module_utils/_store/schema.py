@@ -14,8 +14,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan
 SCHEMA = 5
 # The earliest one that is migrated
 OLDEST = 3
-# What version 4 brought. A plan is kept once: what all steps need of it as a document, and a row for each host. A run
-# keeps what it was begun with, and which batch each host is in.
+# What version 4 brought. A plan is kept once: what all steps need of it as a document, and a row for each host.
 _PLANS = """
 CREATE TABLE plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, saved_by TEXT NOT NULL,
     outline TEXT NOT NULL, left_out TEXT NOT NULL);
@@ -23,12 +22,18 @@ CREATE TABLE planned_hosts (plan_hash TEXT NOT NULL, host TEXT NOT NULL, wave IN
     position INTEGER NOT NULL, cohort TEXT NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (plan_hash, host));
 CREATE INDEX hosts_of_wave ON planned_hosts (plan_hash, wave, position);
 CREATE INDEX hosts_of_cohort ON planned_hosts (plan_hash, cohort);
+CREATE INDEX outcomes_counted ON outcomes (rollout, wave, cohort, outcome);
+"""
+# As version 5 has it: what a run was begun with, hosts' settings among it, and which batch each host is in.
+_RUNS = """
 CREATE TABLE runs (id TEXT PRIMARY KEY, scope TEXT NOT NULL, fence INTEGER, rollout TEXT, plan_hash TEXT NOT NULL,
     payload TEXT NOT NULL);
 CREATE TABLE run_batches (run TEXT NOT NULL, number INTEGER NOT NULL, payload TEXT NOT NULL,
     PRIMARY KEY (run, number));
-CREATE TABLE run_hosts (run TEXT NOT NULL, host TEXT NOT NULL, batch INTEGER NOT NULL, PRIMARY KEY (run, host));
-CREATE INDEX outcomes_counted ON outcomes (rollout, wave, cohort, outcome);
+CREATE TABLE run_settings (run TEXT NOT NULL, number INTEGER NOT NULL, payload TEXT NOT NULL,
+    PRIMARY KEY (run, number));
+CREATE TABLE run_hosts (run TEXT NOT NULL, host TEXT NOT NULL, batch INTEGER, settings INTEGER NOT NULL,
+    PRIMARY KEY (run, host));
 """
 # What version 3 had a plan in. Those that no run needs stay in it until one does: to split all of them takes long.
 _WHOLE_PLANS = """
@@ -68,7 +73,7 @@ def read_version(connection: Any) -> int:
 
 def create_tables(connection: Any) -> None:
     """In the transaction that is open."""
-    _execute(connection, _OTHERS + _PLANS + _WHOLE_PLANS + _INDEXES)
+    _execute(connection, _OTHERS + _PLANS + _RUNS + _WHOLE_PLANS + _INDEXES)
 
 
 def migrate(connection: Any) -> None:
@@ -78,10 +83,13 @@ def migrate(connection: Any) -> None:
     version = read_version(connection)
     if version == 3:
         connection.execute("ALTER TABLE plans RENAME TO whole_plans")
-        _execute(connection, _PLANS + _INDEXES)
+        _execute(connection, _PLANS + _RUNS + _INDEXES)
         _split_plans(connection)
     elif version == 4:
-        _execute(connection, _WHOLE_PLANS + _INDEXES)
+        # A run ends with the version of the collection that has begun it. The rollout does not: the next run goes on.
+        for table in ("runs", "run_batches", "run_hosts"):
+            connection.execute(f"DROP TABLE {table}")
+        _execute(connection, _RUNS + _WHOLE_PLANS + _INDEXES)
 
 
 def _split_plans(connection: Any) -> None:

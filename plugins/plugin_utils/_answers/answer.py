@@ -169,8 +169,14 @@ class Answer:
     problem: str | None = None
     # A halt kept the task from starting
     halted: bool = False
-    # The ID of the run that the task has started
+    # The ID of the run that the task has started, when that was, and for how many seconds it may run
     run: str | None = None
+    began: float = 0.0
+    max_seconds: int = 0
+    # The host's run had not ended when it was asked
+    in_flight: bool = False
+    # The host could not be reached for a while, and was asked again
+    lost: bool = False
     kernel: Kernel | None = None
     kmp: Kmp | None = None
     livepatch: Livepatch | None = None
@@ -221,6 +227,10 @@ _REGISTERED = fields.mapping(
         "problem": fields.text(),
         "halted": fields.boolean,
         "run": fields.text(200),
+        "began": fields.moment,
+        "max_seconds": fields.integer(),
+        "in_flight": fields.boolean,
+        "lost": fields.boolean,
         "module_stdout": fields.text(_OUTPUT_LENGTH + 5),
         "module_stderr": fields.text(_OUTPUT_LENGTH + 5),
     },

@@ -17,6 +17,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     to_one_line,
     to_printable,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hostvars import MEMBER
 
 _PREFIX = "fleet.livepatch."
 # A batch with at most this many hosts shows a line per host, a larger one a line per tenth of its hosts.
@@ -48,7 +49,11 @@ class Progress:
         self._batch_seconds: list[float] = []
         self._wave = ""
         self._started = 0.0
+        self._started_here: set[str] = set()
         self._running: set[str] = set()
+        # Of this batch and of those before it: in flight still when they were asked
+        self._slow: set[str] = set()
+        self._is_decided = False
         self._size = 0
         self._failed: set[str] = set()
         self._seconds: dict[str, float] = {}
@@ -66,7 +71,7 @@ class Progress:
         """The state of the running batch, to be redrawn; nothing where none runs."""
         if not self._running:
             return []
-        finished, migrating = self._size - len(self._running), len(self._migrating)
+        finished, migrating = self._finished, len(self._migrating)
         failed = f" ({len(self._failed)} failed)" if self._failed else ""
         slow = f", {migrating} of them slow to migrate" if migrating else ""
         return [
@@ -96,7 +101,9 @@ class Progress:
             return []
         starts = result.data["start"]
         self._wave, self._started = result.data["wave_name"], self._clock()
+        self._started_here = set(starts)
         self._running, self._size = set(starts), len(starts)
+        self._is_decided = False
         self._failed.clear()
         self._seconds.clear()
         self._migrating.clear()
@@ -105,17 +112,35 @@ class Progress:
         count = format_count(starts, "host")
         return [f"{self._name}: starting {count}: {abbreviate(starts)}{self._format_estimate()}"]
 
-    def _handle_livepatch(self, result: Result) -> list[str]:
-        """The detached run was started, or was not."""
-        return self._record_failure(result) if result.kind in ("failed", "unreachable") else []
+    def _handle_rollout_patch(self, result: Result) -> list[str]:
+        """A run was started on a host, or was not; or it was asked whether that has ended."""
+        if "results" in result.data:
+            # Of hosts that were slow, in a loop
+            each = (
+                result._replace(host=str(item[MEMBER]["host"]), data=item, kind=_get_kind(item))
+                for item in result.data["results"]
+            )
+            return [line for item in each for line in self._handle_rollout_patch(item)]
+        if result.step == "start":
+            return self._record_failure(result) if result.kind in ("failed", "unreachable") else []
+        return self._handle_collected(result)
 
-    def _handle_livepatch_info(self, result: Result) -> list[str]:
-        """The state of the detached run was read."""
-        if result.host not in self._running or "problem" in result.data:
+    def _handle_collected(self, result: Result) -> list[str]:
+        if result.kind == "retry" and result.host in self._slow:
+            # In a loop: it is not known which host was asked.
+            return []
+        if result.host in self._slow:
+            self._slow.discard(result.host)
+            self._running.add(result.host)
+        if result.host not in self._running:
             return []
         if result.kind == "retry":
             return self._record_migration(result)
         self._migrating.pop(result.host, None)
+        if result.data.get("in_flight"):
+            self._running.discard(result.host)
+            self._slow.add(result.host)
+            return []
         job = (result.data.get("livepatch") or {}).get("job") or {}
         if result.kind in ("failed", "unreachable"):
             return self._record_failure(result)
@@ -131,7 +156,7 @@ class Progress:
             state = result.data["livepatch"]["state"]
             duration = "" if seconds is None else f", migrated in {seconds} s"
             return [f"{self._name}: {result.host}: {state}{duration}{self._format_remaining()}"]
-        finished = self._size - len(self._running)
+        finished = self._finished
         if finished * 10 // self._size == (finished - 1) * 10 // self._size:
             return []
         return [f"{self._name}: {finished} of {self._size} hosts finished, {len(self._failed)} failed"]
@@ -161,17 +186,20 @@ class Progress:
     def _handle_rollout_assess(self, result: Result) -> list[str]:
         if result.kind != "ok":
             return []
-        if result.step == "batch":
-            return [*self._format_batch_end(), *self._format_soak(result.data["soak"])]
-        if result.step == "wave":
+        if result.step == "rollback":
+            # The verdict on a wave is shown by its gate, as is any error; that on a rollback is not.
+            return [] if "error" in result.data else [result.data["verdict"]]
+        lines = self._format_batch_end() if result.step == "batch" else []
+        if result.step in ("batch", "slow"):
+            lines += self._format_soak(result.data["soak"])
+        if "status" in result.data and not self._is_decided:
+            self._is_decided = True
             self._batches_left -= 1
             self._batch_seconds.append(self._clock() - self._started)
             names = result.data["rollback"]
-            if not names:
-                return []
-            return [f"{self._name}: rolling back {format_count(names, 'host')}: {abbreviate(names)}"]
-        # The verdict on a wave is shown by its gate, as is any error; that on a rollback is not.
-        return [result.data["verdict"]] if result.step == "rollback" and "error" not in result.data else []
+            if names:
+                lines.append(f"{self._name}: rolling back {format_count(names, 'host')}: {abbreviate(names)}")
+        return lines
 
     def _format_batch_end(self) -> list[str]:
         if self._size <= _SMALL_BATCH:
@@ -179,9 +207,16 @@ class Progress:
         slow = sorted(self._seconds, key=self._seconds.__getitem__, reverse=True)[:_SLOWEST]
         slowest = ", ".join(f"{name} {self._seconds[name]} s" for name in slow)
         failed = len(self._failed) + len(self._running)
+        in_flight = f", {len(self._slow)} in flight still" if self._slow else ""
         return [
-            f"{self._name}: {self._size} hosts finished, {failed} failed" + (f"; slowest: {slowest}" if slow else "")
+            f"{self._name}: {self._finished} hosts finished, {failed} failed{in_flight}"
+            + (f"; slowest: {slowest}" if slow else "")
         ]
+
+    @property
+    def _finished(self) -> int:
+        """How many hosts of the batch have ended, whatever became of them."""
+        return self._size - len(self._running) - len(self._slow & self._started_here)
 
     def _format_soak(self, soak: t.Mapping[str, t.Any]) -> list[str]:
         times = soak["probes"]
@@ -205,6 +240,11 @@ class Progress:
     @property
     def _name(self) -> str:
         return self._wave[0].upper() + self._wave[1:]
+
+
+def _get_kind(item: t.Mapping[str, t.Any]) -> str:
+    """That of a result in a loop."""
+    return "unreachable" if item.get("unreachable") else "failed" if item.get("failed") else "ok"
 
 
 def _format_clock(at: float) -> str:

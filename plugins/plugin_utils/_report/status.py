@@ -101,8 +101,9 @@ def to_day(now: float) -> datetime.date:
 def build_rows(variables: hostvars.Variables, selection: hosts.HostSelection, now: float) -> list[Row]:
     """The rows of the hosts, from the latest answer of each."""
     rows, today = [], to_day(now)
+    answers = hostvars.get_latest_answers(variables)
     for name, host_variables in variables.items():
-        answer = hostvars.get_latest_answer(host_variables)
+        answer = answers[name]
         try:
             host = hosts.parse_host(name, host_variables, answer, selection)
             rows.append(build_row(host, host_variables, answer, today))

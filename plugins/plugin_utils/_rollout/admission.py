@@ -14,10 +14,14 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     approvals,
     batches,
     change_windows,
+    changes,
     common_options,
     halt,
+    host_settings,
     session,
+    timeouts,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Quarantine, QuarantineEntry
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
@@ -29,54 +33,74 @@ def admit_batch(
     """Asks the halt, the quarantine, approvals and windows, and records the hosts that start, before they do.
 
     :param stored: what the store has of all that may hold hosts back.
-    :returns: ``go``; ``start``, the hosts; where they do not go ``status`` and ``detail``; and what each host needs to
-        know.
+    :returns: ``go``; ``start``, the hosts, whose ``changes`` are kept for the tasks that come next; where they do not
+        go ``status`` and ``detail``; whether hosts of earlier batches are ``in_flight``.
     :raises StoreError: the store cannot be used, or the lease was lost.
     """
     run, batch, planned = step.run, step.batch, step.planned
+    settings = host_settings.unpack(stored["settings"])
     admission = {
         "go": True,
         "wave": batch.wave,
         "wave_name": step.plan.name_wave(batch.wave),
         "start": list(batch.starts),
-        "rollout": run.id,
-        "fence": run.fence,
-        "plan": run.hash,
-        # Whether the first of their kind will be up in an hour is not known yet: the next boot is kept without.
-        "confirm": not step.plan.waves[batch.wave].is_strict,
-        # Just that, whatever the host might get by now.
-        "expect": {
-            name: {
-                "build_id": planned[name].build_id,
-                "kmp": planned[name].evr,
-                # What holds others back was not asked for those in flight: nothing new is begun on them. In check mode
-                # nothing is, and the rollout that has begun is none of this run's.
-                "begun": batch.in_flight and not store.read_only,
-            }
-            for name in batch.starts
-        },
+        "in_flight": False,
     }
     if store.read_only:
+        changes.keep({name: _build_change(step, name, settings[name], read_only=True) for name in batch.starts})
         return admission
+    # The changes of the batch before are none of this one.
+    changes.keep({})
+    admission["in_flight"] = bool(stored["in_flight"])
     # A host in flight finishes, and has to be looked at, whatever has been barred since.
     barred = {} if batch.in_flight else _find_barred(step, stored)
     starts = [name for name in batch.starts if name not in barred]
     if starts and not batch.in_flight:
-        waits = _find_wait(step, stored, options)
+        waits = _find_wait(step, stored, options, [settings[name] for name in starts])
         if waits is not None:
             return {**admission, **_stop(store, run, "waiting", waits)}
     left_out = {**barred, **batch.changed}
     cohorts = {name: planned[name].cohort for name in barred}
     if batch.changed:
-        others, _outcomes = session.load_hosts(store, run, hosts=list(batch.changed))
+        others = session.load_hosts(store, run, hosts=list(batch.changed)).planned
         cohorts.update({name: host.cohort for name, host in others.items()})
+    # Before anything is recorded: a host that is recorded as begun has a change.
+    changes.keep({name: _build_change(step, name, settings[name]) for name in starts})
     begun = store.send_fenced(
         "begin_hosts", wave=batch.wave, hosts=starts, skipped=batches.build_skipped_rows(left_out, cohorts)
     )
     if not begun["go"]:
+        changes.keep({})
         text = halt.describe_halt(begun["halt"])
         return {**admission, **_stop(store, run, "halted", {"wave": batch.wave, "text": text})}
     return {**admission, "start": starts}
+
+
+def admit_rollback(store: StoreClient, run: Run, names: t.Sequence[str]) -> dict[str, t.Any]:
+    """Keeps the changes of hosts that go back. No halt holds them up."""
+    loaded = session.load_hosts(store, run, hosts=list(names))
+    changes.keep_rollback(run, {name: loaded.settings[name] for name in loaded.planned})
+    return {"go": True, "start": list(loaded.planned)}
+
+
+def _build_change(step: session.Step, name: str, settings: HostSettings, read_only: bool = False) -> changes.Change:
+    """That of a host that is patched: just what was planned, whatever it might get by now."""
+    run, batch, planned = step.run, step.batch, step.planned[name]
+    expect = {
+        "build_id": planned.build_id,
+        "kmp": planned.evr,
+        # What holds others back was not asked for those in flight: nothing new is begun on them. In check mode nothing
+        # is, and the rollout that has begun is none of this run's.
+        "begun": batch.in_flight and not read_only,
+    }
+    options = settings.build_start(
+        planned.evr,
+        # Whether the first of their kind will be up in an hour is not known yet: the next boot is kept without.
+        confirm=not step.plan.waves[batch.wave].is_strict,
+        expect=expect,
+        **run.get_marks(),
+    )
+    return changes.Change(options, settings.build_info(planned.evr), settings.unreachable_timeout, batch.room > 0)
 
 
 def _find_barred(step: session.Step, stored: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -102,11 +126,20 @@ def _find_untried_cohorts(step: session.Step, attempted: t.Collection[str]) -> s
 
 
 def _find_wait(
-    step: session.Step, stored: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]
+    step: session.Step,
+    stored: t.Mapping[str, t.Any],
+    options: t.Mapping[str, t.Any],
+    settings: t.Sequence[HostSettings],
 ) -> dict[str, t.Any] | None:
-    """What this wave still waits for, as planned; None where it may start."""
+    """What this wave still waits for, as planned; None where it may start.
+
+    :param settings: of the hosts that are to start.
+    """
     now, hash_, wave = time.time(), step.run.hash, step.batch.wave
-    opened = change_windows.check_windows(options["windows"], options["blackouts"], now, options["min_remaining"])
+    needed = options["min_remaining"]
+    if needed is None:
+        needed = timeouts.compute_window_seconds(settings, options["soak"])
+    opened = change_windows.check_windows(options["windows"], options["blackouts"], now, needed)
     if not opened.open:
         return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
     needs_approval = {common_options.parse_wave("livepatch_approval", text) for text in options["approval"]}

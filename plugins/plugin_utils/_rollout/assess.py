@@ -11,15 +11,17 @@ knows.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICES
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN, SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
     budgets,
+    changes,
     external_gates,
     host_counts,
     hostvars,
@@ -44,11 +46,27 @@ NO_ASSESSMENT: dict[str, t.Any] = {
     "counts": {},
     "barred": [],
     "halted": None,
+    "follow": [],
     "confirm": [],
     "rollback": [],
     "shares": {},
     "elsewhere": [],
 }
+# What may follow for hosts of the batch, or of its wave: they are collected, asked in the soak, confirmed, rolled back
+COLLECT, SOAK, CONFIRM, ROLL_BACK = "collect", "soak", "confirm", "roll_back"
+
+
+@dataclasses.dataclass(frozen=True)
+class WaveOptions:
+    """What the end of a wave depends on."""
+
+    # Seconds for which it has to stay healthy
+    soak: int
+    # When this run leaves a soak to the next one, in seconds since the epoch
+    run_ends: float
+    gates: t.Sequence[t.Mapping[str, t.Any]]
+    # By name, why a gate is not asked
+    skip_gates: t.Mapping[str, t.Any]
 
 
 #
@@ -57,35 +75,46 @@ NO_ASSESSMENT: dict[str, t.Any] = {
 
 
 def assess_batch(
-    gate: GateInput,
-    admission: t.Mapping[str, t.Any],
-    read_variables: ReadVariables,
-    soak_seconds: int,
-    run_ends: float,
+    gate: GateInput, admitted: t.Mapping[str, t.Any], read_variables: ReadVariables, options: WaveOptions
 ) -> dict[str, t.Any]:
-    """The hosts of a batch have ended: records what became of them, and assesses by their number.
+    """The hosts of a batch have ended, but for those that are slow: records what became of them, and assesses by their
+    number. Where nothing is to follow for the wave, this is the last word on it.
 
-    :param admission: what rollout_admit returned for the batch.
-    :param run_ends: when this run leaves a soak to the next one, in seconds since the epoch.
+    :param admitted: what rollout_admit returned for the batch.
     """
-    started, step = admission["start"], gate.step
+    started, step = admitted["start"], gate.step
     planned = [step.planned[name] for name in started]
     rows = hostvars.determine_outcomes(planned, step.run.id, read_variables(started), gate.read_only)
-    assessment = _assess_hosts(gate, rows, budgets.count_by_outcome(rows))
-    finished = assessment["last"] and assessment["passed"] and not gate.read_only
-    if not finished:
-        return assessment
-    soaking_since = step.state.soaking.get(str(gate.wave))
-    now = time.time()
-    began = now if started or soaking_since is None else soaking_since
-    # Recorded once: the soak is counted from it, by this run and by those after it. Without a soak it is recorded with
-    # the wave's end.
-    if began == now and soak_seconds <= 0:
-        return {**assessment, "unrecorded": True}
-    if began == now:
-        gate.store.send_all(gate.build_verdict(batches.HOSTS, "pass", assessment["verdict"]))
-    schedule = soak.schedule(began, soak_seconds, now, run_ends)
-    return _with_soak(gate, assessment, schedule, read_variables)
+    assessment = {**_assess_hosts(gate, rows, budgets.count_by_outcome(rows)), "started": bool(started)}
+    if not admitted["go"]:
+        assessment.update(last=False, refused={"status": admitted["status"], "detail": admitted["detail"]})
+    slow = _list_slow(gate, assessment, read_variables)
+    if slow:
+        return {**assessment, "go": True, "follow": [COLLECT], "shares": gate.share_out(slow)}
+    return _conclude(gate, assessment, options)
+
+
+def assess_slow(
+    gate: GateInput, assessment: t.Mapping[str, t.Any], read_variables: ReadVariables, options: WaveOptions
+) -> dict[str, t.Any]:
+    """The hosts that were in flight still have ended, too: the same for them.
+
+    :param assessment: what the step before returned.
+    """
+    loaded, step = gate.load_in_flight(), gate.step
+    answers = hostvars.get_member_answers(read_variables(step.batch.hosts), hostvars.SLOW)
+    # Of the others nothing is known that was not known before.
+    planned = [host for name, host in loaded.planned.items() if name in answers]
+    variables = read_variables(host.name for host in planned)
+    rows = hostvars.determine_outcomes(planned, step.run.id, variables, gate.read_only, answers)
+    # What has ended since the batch was admitted
+    counts = collections.Counter(assessment["batch_counts"]) + collections.Counter(budgets.count_by_outcome(rows))
+    assessed = _assess_hosts(gate, rows, counts, assessment["held"])
+    for key in ("started", "refused"):
+        assessed[key] = assessment[key]
+    if assessed["refused"]:
+        assessed["last"] = False
+    return _conclude(gate, assessed, options)
 
 
 def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variables: ReadVariables) -> dict[str, t.Any]:
@@ -93,17 +122,15 @@ def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variab
 
     :param assessment: what the step before returned, be it another probe.
     """
-    _planned, before = gate.load_wave()
-    members = [name for name, row in before.items() if row.outcome in SUCCESSFUL]
+    wave = gate.load_wave()
+    before = {name: row for name, row in wave.outcomes.items() if row.outcome in SUCCESSFUL}
     answers = hostvars.get_member_answers(read_variables(gate.step.batch.hosts), hostvars.SOAK_PROBE)
-    variables = read_variables(members)
-    now = {name: outcome.apply_probe(before[name], answers.get(name), variables[name]) for name in members}
+    variables = read_variables(before)
+    now = {name: outcome.apply_probe(row, answers.get(name), variables[name]) for name, row in before.items()}
     changed = [row for name, row in now.items() if row != before[name]]
     # A wave's budget is that of its soak: how many a batch of it had is not known any more.
-    probed = {**_assess_hosts(gate, changed, {}), "soak": assessment["soak"]}
-    probed["shares"] = gate.share_out(
-        [hostvars.build_member(name, variables[name]) for name, row in now.items() if row.outcome in SUCCESSFUL]
-    )
+    probed = {**_assess_hosts(gate, changed, {}), "soak": assessment["soak"], "go": True, "follow": [SOAK]}
+    probed["shares"] = _share_probes(gate, wave, [name for name, row in now.items() if row.outcome in SUCCESSFUL])
     due = assessment["soak"]["probes"][-1]
     halted = gate.check_halt() if time.time() < due else None
     if halted is not None:
@@ -112,37 +139,49 @@ def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variab
     return probed
 
 
-def assess_wave(
-    gate: GateInput,
-    assessment: t.Mapping[str, t.Any],
-    gates: t.Sequence[t.Mapping[str, t.Any]],
-    skip_gates: t.Mapping[str, t.Any],
-    read_variables: ReadVariables,
-) -> dict[str, t.Any]:
+def assess_wave(gate: GateInput, assessment: t.Mapping[str, t.Any], options: WaveOptions) -> dict[str, t.Any]:
     """The last word on a batch: whether the rollout goes on, which hosts are confirmed, and which are rolled back.
 
     :param assessment: what the step before returned.
     """
     # Of a batch that is in the middle of its wave nothing more is decided.
-    is_over = assessment["last"] or not assessment["passed"] or assessment["held"] is not None
-    planned, rows = gate.load_wave() if is_over and not gate.read_only else ({}, {})
-    end = _decide_end(gate, assessment, rows, gates, skip_gates)
-    if not is_over or gate.read_only:
-        return {**end, "rollback": [], "confirm": [], "shares": {}, "elsewhere": []}
-    rollback = _select_rollback(gate, end, rows)
+    is_over = (
+        assessment["last"] or not assessment["passed"] or assessment["held"] is not None or bool(assessment["refused"])
+    )
+    wave = gate.load_wave() if is_over and not gate.read_only else None
+    rows = wave.outcomes if wave else {}
+    end = {**assessment, **_decide_end(gate, assessment, rows, options)}
+    none: dict[str, t.Any] = {"follow": [], "rollback": [], "confirm": [], "shares": {}, "elsewhere": []}
+    if wave is None:
+        return {**end, **none}
+    rollback = [row.host for row in _select_rollback(gate, end, rows)]
     confirm: list[str] = []
     if gate.is_strict and end["go"] and assessment["last"]:
-        confirm = [name for name, row in rows.items() if row.outcome in SUCCESSFUL and row not in rollback]
-    variables = read_variables(confirm)
-    # Just that, though something newer has come out in the soak.
-    members = [hostvars.build_member(name, variables[name], {"kmp_version": planned[name].evr}) for name in confirm]
-    _record_end(gate, assessment, end, rows, rollback)
+        confirm = [
+            name
+            for name, row in rows.items()
+            if row.outcome in SUCCESSFUL and name not in rollback and name in wave.settings
+        ]
+    here = set(gate.step.batch.hosts)
+    if rollback:
+        changes.keep_rollback(gate.step.run, {name: wave.settings[name] for name in rollback if name in here})
+    _record_end(gate, assessment, end, rows, [rows[name] for name in rollback])
+    # Just what was planned, though something newer has come out in the soak.
+    members = [
+        {
+            "host": name,
+            "fence": gate.step.run.fence,
+            **wave.settings[name].build_confirmation(wave.planned[name].evr),
+        }
+        for name in confirm
+    ]
     return {
         **end,
-        "rollback": [row.host for row in rollback],
+        "follow": [*([CONFIRM] if confirm else []), *([ROLL_BACK] if rollback else [])],
+        "rollback": rollback,
         "confirm": confirm,
         "shares": gate.share_out(members),
-        "elsewhere": [row.host for row in rollback if row.host not in gate.step.batch.hosts],
+        "elsewhere": [name for name in rollback if name not in here],
     }
 
 
@@ -153,7 +192,7 @@ def assess_rollback(
 
     :param budget: how many of them need not be.
     """
-    _planned, before = session.load_hosts(store, run, hosts=list(names))
+    before = session.load_hosts(store, run, hosts=list(names)).outcomes
     variables = read_variables(names)
     rows = [
         outcome.apply_rollback(
@@ -172,14 +211,72 @@ def assess_rollback(
     }
 
 
+def _list_slow(
+    gate: GateInput, assessment: t.Mapping[str, t.Any], read_variables: ReadVariables
+) -> list[dict[str, t.Any]]:
+    """The hosts that have to be waited for now, with how each is asked: all of those in flight, where the rollout
+    stops, where the wave ends, or where there would be too many with the next batch.
+    """
+    if not assessment["in_flight"]:
+        return []
+    loaded = gate.load_in_flight()
+    goes_on = assessment["passed"] and assessment["held"] is None and not assessment["refused"]
+    if goes_on and len(loaded.planned) <= gate.step.batch.room:
+        return []
+    variables = read_variables(loaded.planned)
+    slow = []
+    for name, planned in loaded.planned.items():
+        settings = loaded.settings[name]
+        change = changes.Change({}, settings.build_info(planned.evr), settings.unreachable_timeout)
+        running = hostvars.find_running(name, variables[name], change)
+        if running is not None:
+            slow.append(dataclasses.asdict(running))
+    return slow
+
+
+def _conclude(gate: GateInput, assessment: dict[str, t.Any], options: WaveOptions) -> dict[str, t.Any]:
+    """All hosts that are waited for have ended: the soak, or the last word."""
+    soaks = assessment["last"] and assessment["passed"] and not gate.read_only
+    if soaks:
+        assessment = _begin_soak(gate, assessment, options)
+    return assessment if assessment["follow"] else assess_wave(gate, assessment, options)
+
+
+def _begin_soak(gate: GateInput, assessment: dict[str, t.Any], options: WaveOptions) -> dict[str, t.Any]:
+    soaking_since = gate.step.state.soaking.get(str(gate.wave))
+    now = time.time()
+    began = now if assessment["started"] or soaking_since is None else soaking_since
+    # Recorded once: the soak is counted from it, by this run and by those after it. Without a soak it is recorded with
+    # the wave's end.
+    if began == now and options.soak <= 0:
+        return {**assessment, "unrecorded": True}
+    if began == now:
+        gate.store.send_all(gate.build_verdict(batches.HOSTS, "pass", assessment["verdict"]))
+    schedule = soak.schedule(began, options.soak, now, options.run_ends)
+    soaking = {**assessment, "soak": dataclasses.asdict(schedule)}
+    if not schedule.probes:
+        return soaking
+    wave = gate.load_wave()
+    healthy = [name for name, row in wave.outcomes.items() if row.outcome in SUCCESSFUL]
+    return {**soaking, "go": True, "follow": [SOAK], "shares": _share_probes(gate, wave, healthy)}
+
+
+def _share_probes(gate: GateInput, wave: session.LoadedHosts, names: t.Iterable[str]) -> dict[str, t.Any]:
+    """Which of these hosts each host of the batch asks in the soak, by their own settings."""
+    return gate.share_out([{"host": name, **wave.settings[name].build_probe()} for name in names])
+
+
 #
 # Assessing hosts
 #
 
 
-def _assess_hosts(gate: GateInput, news: t.Sequence[Outcome], batch_counts: budgets.Counts) -> dict[str, t.Any]:
+def _assess_hosts(
+    gate: GateInput, news: t.Sequence[Outcome], batch_counts: budgets.Counts, held_before: str | None = None
+) -> dict[str, t.Any]:
     """:param news: what is known of hosts since the step before.
     :param batch_counts: how many hosts of the batch have come to which outcome.
+    :param held_before: as ``held``, of the step before.
     """
     batch = gate.step.batch
     if gate.read_only:
@@ -191,33 +288,32 @@ def _assess_hosts(gate: GateInput, news: t.Sequence[Outcome], batch_counts: budg
     totals = budgets.Totals.from_groups(groups, gate.wave, batch_counts)
     # A host that a halt has kept from starting is not bad, and the wave is not over: the next run goes on with it.
     held = [row for row in news if row.halted]
-    last = batch.last and not held
+    held_by = f"{len(held)} of its hosts {held[0].reason}" if held else held_before
+    last = batch.last and held_by is None
+    in_flight = totals.wave.get(BEGUN, 0)
     verdict = budgets.assess_wave(gate.plan, gate.wave, totals, last, gate.read_only)
     return {
         "wave": gate.wave,
         "last": last,
         "passed": verdict.passed,
-        "held": f"{len(held)} of its hosts {held[0].reason}" if held else None,
+        "held": held_by,
+        # Why the batch was not admitted, of the step that asks whether others have ended
+        "refused": None,
+        # How many hosts of the wave have begun and not ended, those of other slices too
+        "in_flight": in_flight,
         "verdict": verdict.text,
+        # The same, whatever gates add to it
+        "of_hosts": verdict.text,
         "barred": list(verdict.barred),
         "halted": None,
         # That its hosts passed, which is recorded with the rest where the wave does not soak
         "unrecorded": False,
         "counts": totals.count_wave(gate.plan.waves[gate.wave].hosts),
+        "batch_counts": dict(batch_counts),
+        "follow": [],
         "shares": {},
         "soak": dataclasses.asdict(soak.Soak((), None)),
     }
-
-
-def _with_soak(
-    gate: GateInput, assessment: dict[str, t.Any], schedule: soak.Soak, read_variables: ReadVariables
-) -> dict[str, t.Any]:
-    shares: dict[str, t.Any] = {}
-    if schedule.probes:
-        _planned, rows = gate.load_wave()
-        variables = read_variables(name for name, row in rows.items() if row.outcome in SUCCESSFUL)
-        shares = gate.share_out([hostvars.build_member(name, of_host) for name, of_host in variables.items()])
-    return {**assessment, "shares": shares, "soak": dataclasses.asdict(schedule)}
 
 
 #
@@ -229,8 +325,7 @@ def _decide_end(
     gate: GateInput,
     assessment: t.Mapping[str, t.Any],
     rows: Rows,
-    gates: t.Sequence[t.Mapping[str, t.Any]],
-    skip_gates: t.Mapping[str, t.Any],
+    options: WaveOptions,
 ) -> dict[str, t.Any]:
     """Whether the rollout goes on after the batch, and as what it ends if it does not."""
     wave, verdict, until = gate.wave, assessment["verdict"], assessment["soak"]["until"]
@@ -250,6 +345,8 @@ def _decide_end(
             return {**stop, "status": "failed"}
         # Stops the other slices; the wave's gate, which comes after all of them, ends the rollout.
         return {**stop, "status": "halted", "detail": {"for": SLICES, "wave": wave, "at": time.time()}}
+    if assessment["refused"]:
+        return {**stop, "verdict": assessment["refused"]["detail"]["text"], **assessment["refused"]}
     if assessment["held"] is not None and not gate.is_slice:
         text = f"{prefix}: halted: {assessment['held']}"
         return {**stop, "verdict": text, "status": "halted", "detail": {"wave": wave}}
@@ -262,7 +359,7 @@ def _decide_end(
         return {**stop, "verdict": text, "status": "soaking", "detail": {"wave": wave, "until": until}}
     if gate.read_only:
         return go
-    combined = external_gates.run_external_gates(gate, rows, gates, skip_gates)
+    combined = external_gates.run_external_gates(gate, rows, options.gates, options.skip_gates)
     if combined.verdict == "pass":
         return {**go, "verdict": f"{verdict}{combined.text}"}
     text = f"{prefix}: {combined.verdict}: {combined.text}"
@@ -307,10 +404,12 @@ def _record_end(
         commands.append(gate.build_outcomes(pending))
     if assessment["unrecorded"]:
         commands.append(gate.build_verdict(batches.HOSTS, "pass", assessment["verdict"]))
-    if not gate.is_slice and (end["last"] or not end["go"]):
+    # What was not admitted is recorded as that.
+    stops = not end["go"] and not (assessment["refused"] and assessment["passed"])
+    if not gate.is_slice and (end["last"] or stops):
         verdict = "pass" if end["go"] else {"failed": "fail"}.get(end["status"], "inconclusive")
         commands.append(gate.build_verdict(batches.WAVE, verdict, end["verdict"]))
-    if not end["go"]:
+    if stops:
         detail = dict(end["detail"], text=end["verdict"])
         commands.append(store.build_fenced("set_status", status=end["status"], detail=detail))
     if commands:

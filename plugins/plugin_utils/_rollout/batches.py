@@ -26,7 +26,7 @@ _FINAL = ("done", "unchanged", "failed", "lost", "skipped", "rolled_back", "roll
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Hosts that are in flight at once."""
+    """Hosts that start one after the other, without a look at what becomes of them in between."""
 
     wave: int
     hosts: tuple[str, ...]
@@ -34,6 +34,8 @@ class Batch:
     starts: tuple[str, ...]
     # The wave's gate comes after them
     last: bool
+    # How many hosts of it and of the batches before it may be in flight still when the next batch starts
+    room: int = 0
     # Nothing was done yet to any host of the wave
     untouched: bool = False
     # A run that has died has begun them. They finish whatever has been barred since; no others are in the batch.
@@ -41,6 +43,8 @@ class Batch:
     # Hosts of the wave that are not what was planned any more, and why they are left for the next plan. Its first batch
     # has them, and none starts them.
     changed: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # Which of the run's it is, as the store counts them
+    number: int = 0
 
     @classmethod
     def from_document(cls, document: t.Mapping[str, t.Any]) -> Batch:
@@ -69,24 +73,15 @@ def build_agenda(
         if number in passed and not _has_unconfirmed(names, fleet, recorded):
             continue
         in_flight, starts, changed = _select_hosts(plan, names, fleet, recorded, rollout)
-        cut = [(group, True) for group in _split(in_flight, limit)]
-        if number not in stopped:
-            cut += [(group, False) for group in _split(starts, limit)]
+        # The first of their cohorts are looked at before others follow.
+        overlap = not plan.outline.waves[number].is_strict
+        cut = _cut(number, in_flight, () if number in stopped else starts, limit, overlap)
         # Nothing is left to start, and the gate has not passed: a batch has to come to it.
-        groups = cut or [(tuple(name for name in names if name in fleet), False)]
+        cut = cut or [Batch(number, tuple(name for name in names if name in fleet), (), False)]
+        cut[0] = dataclasses.replace(cut[0], changed=changed)
+        cut[-1] = dataclasses.replace(cut[-1], last=True)
         untouched = not any(name in recorded for name in names)
-        agenda += [
-            Batch(
-                number,
-                group,
-                group if cut else (),
-                at == len(groups) - 1,
-                untouched,
-                flying,
-                changed if at == 0 else {},
-            )
-            for at, (group, flying) in enumerate(groups)
-        ]
+        agenda += [dataclasses.replace(batch, untouched=untouched) for batch in cut]
     return agenda
 
 
@@ -107,9 +102,7 @@ def build_slice_agenda(
     names = [name for name in plan.waves[number] if name in fleet]
     in_flight, starts, changed = _select_hosts(plan, names, fleet, recorded, rollout)
     limit = max(1, plan.outline.settings.max_in_flight // slices)
-    batches = [Batch(number, group, group, False, in_flight=True) for group in _split(in_flight, limit)]
-    batches += [Batch(number, group, group, False) for group in _split(starts, limit)]
-    return batches, changed
+    return _cut(number, in_flight, starts, limit, overlap=True), changed
 
 
 def build_skipped_rows(left_out: t.Mapping[str, str], cohorts: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
@@ -150,6 +143,22 @@ def _select_hosts(
         else:
             changed[name] = problem
     return in_flight, starts, changed
+
+
+def _cut(wave: int, in_flight: t.Sequence[str], starts: t.Sequence[str], limit: int, overlap: bool) -> list[Batch]:
+    """
+    :param limit: how many hosts may be in flight at once.
+    :param overlap: whether a batch starts while the slowest hosts of those before it are in flight still. None of a
+        wave that starts at once does.
+    """
+    overlap = overlap and len(starts) > limit
+    groups = _split(starts, -(-limit // 2) if overlap else limit)
+    # No more than the next one has hosts, too: each of these waits for one slow host at most.
+    rooms = [min(limit - len(after), len(after)) if overlap else 0 for after in groups[1:]]
+    return [
+        *(Batch(wave, group, group, False, in_flight=True) for group in _split(in_flight, limit)),
+        *(Batch(wave, group, group, False, room) for group, room in zip(groups, [*rooms, 0], strict=False)),
+    ]
 
 
 def _split(starts: t.Sequence[str], limit: int) -> list[tuple[str, ...]]:

@@ -58,7 +58,7 @@ def _select_control(gate: GateInput, rows: Rows) -> tuple[str, ...]:
     it is those before it, whose gates have passed.
     """
     cohorts = sorted({str(row.cohort) for row in rows.values()})
-    _planned, known = session.load_hosts(gate.store, gate.step.run, cohorts=cohorts)
+    known = session.load_hosts(gate.store, gate.step.run, cohorts=cohorts).outcomes
     others = {name: row for name, row in known.items() if name not in rows}
     unpatched = [name for name, row in others.items() if row.outcome not in SUCCESSFUL and not row.applied]
     return tuple(unpatched or others)

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt, scratch, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Outline, PlannedHost
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Outline
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Command, StoreClient
 
 Rows = dict[str, Outcome]
@@ -45,10 +45,8 @@ class GateInput:
         """Whether the wave has no budget: its hosts are the first of their cohorts."""
         return self.plan.waves[self.wave].is_strict
 
-    def load_wave(self) -> tuple[dict[str, PlannedHost], Rows]:
-        """What is planned for the hosts of the wave, and what the store has of them; those that it does not know are
-        pending.
-        """
+    def load_wave(self) -> session.LoadedHosts:
+        """The hosts of the wave."""
         loaded = scratch.recall(self._wave_key)
         if loaded is None:
             (loaded,) = self.store.send_own(self.step.run, self._build_wave())
@@ -88,6 +86,14 @@ class GateInput:
         record = {"of": subject, "verdict": verdict, "text": text, "at": time.time()}
         return self.store.build_fenced("record_gate", wave=self.wave, record=record)
 
+    def load_in_flight(self) -> session.LoadedHosts:
+        """The hosts of the batch, and of the run's earlier batches of the wave, that have begun and not ended."""
+        run = self.step.run
+        (names,) = self.store.send_own(
+            run, self.store.build("load_in_flight", run=run.run, hosts=list(self.step.batch.hosts))
+        )
+        return session.load_hosts(self.store, run, hosts=names)
+
     def check_halt(self) -> str | None:
         """While something is waited for: a sign of life for the lease, and why to wait no longer."""
         stored = self.store.send_fenced("renew_lease")["halt"]
@@ -96,7 +102,7 @@ class GateInput:
     def share_out(self, members: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, list[t.Mapping[str, t.Any]]]:
         """Which hosts of the wave each host of the batch asks: itself, and its share of those of earlier batches.
 
-        :param members: by `hostvars.build_member`.
+        :param members: each with its ``host``, and what it is asked with.
         """
         names = self.step.batch.hosts
         shares = {member["host"]: [member] for member in members if member["host"] in set(names)}

@@ -18,30 +18,29 @@ from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer, read_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, outcome, schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import changes, hosts, outcome, schema
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import PlannedHost
 
 # livepatch_info before anything is done
 GATHERED = "__livepatch_host"
-# livepatch, started detached, and what became of it
+# rollout_patch: what has started on a host, and what became of it
 INSTALL = "__livepatch_install"
 VERIFY = "__livepatch_verify"
-# livepatch_info on a host that was lost on the way
-REACHED = "__livepatch_reached"
+# The latter of hosts that were slow, in a loop over the hosts that it is delegated to
+SLOW = "__livepatch_slow"
 # livepatch_info in a soak, in a loop over the hosts that it is delegated to
 SOAK_PROBE = "__livepatch_soak_probe"
 # livepatch for the next boot of canaries, in such a loop
 CONFIRMATION = "__livepatch_confirmation"
-# livepatch back to the previous level, when it has ended
-ROLLED_BACK = "__livepatch_install_end"
+# rollout_patch, back to the previous level
+ROLLBACK = "__livepatch_rollback"
+ROLLED_BACK = "__livepatch_rolled_back"
 # livepatch with download_only
 DOWNLOAD = "__livepatch_download"
 # rollout_admit
 ADMISSION = "__livepatch_admission"
 # The variable of such loops, which has what the member is asked with
 MEMBER = "__livepatch_member"
-# Those of its settings
-_MEMBER_SETTINGS = ("policy", "health_checks", "lock_timeout", "unreachable_timeout")
 
 # Hosts' variables, by host
 Variables = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -142,30 +141,24 @@ def get_answer(variables: t.Mapping[str, t.Any], name: str) -> Answer | None:
 
 
 def get_task_answers(variables: t.Mapping[str, t.Any]) -> outcome.TaskAnswers:
-    return outcome.TaskAnswers(*(get_answer(variables, name) for name in (INSTALL, VERIFY, REACHED)))
+    return outcome.TaskAnswers(get_answer(variables, INSTALL), get_answer(variables, VERIFY))
 
 
-def get_latest_answer(variables: t.Mapping[str, t.Any]) -> Answer | None:
-    """What a host has answered last, which may be why it could not be asked."""
-    latest = None
-    for name in (ROLLED_BACK, REACHED, VERIFY, GATHERED):
-        answer = get_answer(variables, name)
-        if answer is not None and answer.facts is not None:
-            return answer
-        latest = latest or answer
+def get_latest_answers(variables_by_host: Variables) -> dict[str, Answer | None]:
+    """What each host has answered last, which may be why it could not be asked; by host."""
+    slow = get_member_answers(variables_by_host, SLOW)
+    latest = {}
+    for name, variables in variables_by_host.items():
+        answers = [get_answer(variables, ROLLED_BACK), slow.get(name), get_answer(variables, VERIFY)]
+        each = [answer for answer in (*answers, get_answer(variables, GATHERED)) if answer is not None]
+        latest[name] = next((answer for answer in each if answer.facts is not None), each[0] if each else None)
     return latest
 
 
-def build_member(
-    name: str, variables: t.Mapping[str, t.Any], policy: t.Mapping[str, t.Any] | None = None
-) -> dict[str, t.Any]:
-    """What a host is asked with where another one's task asks it: its own settings.
-
-    :param policy: what takes the place of these parts of its policy.
-    :raises PlanError: one of them has a wrong type.
-    """
-    settings = {key: schema.read(variables, schema.PREFIX + key) for key in _MEMBER_SETTINGS}
-    return {"host": name, **settings, "policy": {**settings["policy"], **(policy or {})}}
+def find_running(name: str, variables: t.Mapping[str, t.Any], change: changes.Change) -> changes.Running | None:
+    """What was started on a host for a change, None where nothing was."""
+    registered = ROLLBACK if change.goes_back else INSTALL
+    return changes.find_running(name, change, get_answer(variables, registered))
 
 
 def get_member_answers(variables_by_host: Variables, name: str) -> dict[str, Answer]:
@@ -184,11 +177,16 @@ def find_refused_admission(variables_by_host: Variables) -> t.Mapping[str, t.Any
 
 
 def determine_outcomes(
-    planned: t.Iterable[PlannedHost], rollout: str | None, variables_by_host: Variables, check_mode: bool
+    planned: t.Iterable[PlannedHost],
+    rollout: str | None,
+    variables_by_host: Variables,
+    check_mode: bool,
+    slow: t.Mapping[str, Answer] | None = None,
 ) -> list[outcome.Outcome]:
-    """What became of planned hosts.
+    """What became of planned hosts; those that are in flight still are left out.
 
     :param rollout: its ID, None where nothing was begun.
+    :param slow: by host, what hosts have answered that were collected later.
     """
     outcomes = []
     for row in planned:
@@ -196,6 +194,11 @@ def determine_outcomes(
         host = hosts.parse_host(row.name, variables, get_answer(variables, GATHERED))
         # What it was when it was planned: it may have gone down since, and an earlier run have begun with it.
         host = dataclasses.replace(host, build_id=row.build_id, boot_id=row.boot_id, kmp=row.kmp)
-        result = outcome.determine_outcome(host, variables, get_task_answers(variables), rollout, check_mode)
+        answers = get_task_answers(variables)
+        if slow is not None:
+            answers = dataclasses.replace(answers, verify=slow.get(row.name))
+        if answers.verify is not None and answers.verify.in_flight:
+            continue
+        result = outcome.determine_outcome(host, variables, answers, rollout, check_mode)
         outcomes.append(dataclasses.replace(result, cohort=row.cohort))
     return outcomes

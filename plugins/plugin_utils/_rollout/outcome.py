@@ -57,10 +57,8 @@ class TaskAnswers:
 
     # Of the task that started the run; in check mode it says what would be done
     install: Answer | None = None
-    # Of the task that collected the run
+    # Of the task that collected the run; with facts, whatever is displayed of it
     verify: Answer | None = None
-    # Of a host that was lost: the facts gathered once more, after a while
-    recheck: Answer | None = None
 
 
 def build_unplanned_outcome(host: Host, left_out: str | None = None) -> Outcome:
@@ -91,8 +89,8 @@ def determine_outcome(
     if install.halted:
         return dataclasses.replace(before, reason=str(install.msg), halted=True)
     base = dataclasses.replace(before, outcome="failed", state="unknown", level=None)
-    if answers.recheck is not None:
-        return _assess_recheck(host, base, install, answers.recheck, rollout)
+    if verify is not None and verify.lost:
+        return _assess_lost(host, base, install, verify, variables, rollout)
     error = install.describe_error(variables)
     if error is not None:
         livepatch = install.livepatch
@@ -105,7 +103,7 @@ def determine_outcome(
         )
     if check_mode:
         return dataclasses.replace(before, reason="check mode: would be patched")
-    error = verify.describe_error(variables) if verify else None
+    error = verify.describe_error(variables) if verify and verify.facts is None else None
     if verify is None or error is not None:
         lost = verify is None or verify.unreachable
         # It was started, so that it is patched by now, or will be.
@@ -188,11 +186,19 @@ def _format_job_error(job: Job) -> str:
     return to_one_line(job.msg or _task_errors.NO_MESSAGE)
 
 
-def _assess_recheck(host: Host, base: Outcome, install: Answer, recheck: Answer, rollout: str | None) -> Outcome:
-    """Of a host that was lost for a while."""
-    facts = recheck.facts
+def _assess_lost(
+    host: Host,
+    base: Outcome,
+    install: Answer,
+    verify: Answer,
+    variables: t.Mapping[str, t.Any],
+    rollout: str | None,
+) -> Outcome:
+    """Of a host that could not be reached for a while."""
+    facts = verify.facts
     if facts is None:
-        return dataclasses.replace(base, outcome="lost", reason=recheck.problem or "the host does not answer")
+        reason = verify.describe_error(variables) or "the host does not answer"
+        return dataclasses.replace(base, outcome="lost", reason=reason)
     livepatch, journal = facts.livepatch, facts.livepatch.journal
     begun = livepatch.job is not None or (None if journal is None else journal.run) == install.run
     # Or by an earlier run, which has died

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import session
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import session, timeouts
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
@@ -31,14 +32,19 @@ def list_hosts(rollout: t.Mapping[str, t.Any], fleet: t.Mapping[str, Host], sett
     ]
 
 
-def resume(store: StoreClient, rollout: t.Mapping[str, t.Any], owed: list[str], lease_seconds: int) -> session.Begun:
+def resume(
+    store: StoreClient,
+    rollout: t.Mapping[str, t.Any],
+    owed: list[str],
+    host_settings: t.Mapping[str, HostSettings],
+) -> session.Begun:
     """Resumes a rollout that has ended, for nothing else than to roll these hosts back."""
     planned = session.load_plan(store, rollout["plan_hash"])
     ends = rollout["detail"].get(ENDS) or {"status": rollout["status"], "detail": rollout["detail"]}
     run = Run("rollout", planned.hash)
     commands: list[Command] = []
     if not store.read_only:
-        fence = session.take_lease(store, lease_seconds)["fence"]
+        fence = session.take_lease(store, timeouts.compute_lease_seconds(host_settings.values()))["fence"]
         run = Run("rollout", planned.hash, id=rollout["id"], fence=fence)
         # A run that comes after one that died in the middle knows by that to start no host.
         resumed = store.build(
@@ -53,4 +59,5 @@ def resume(store: StoreClient, rollout: t.Mapping[str, t.Any], owed: list[str], 
     begun = session.Begun(
         run, planned, pending=[] if store.read_only else sorted(owed), resumed=True, owed=sorted(owed)
     )
-    return session.save(store, begun, session.State(time.time(), rollout["started"], ends=ends), commands)
+    state = session.State(time.time(), rollout["started"], ends=ends)
+    return session.save(store, begun, state, host_settings, commands)

@@ -12,8 +12,9 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import session
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import session, timeouts
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Command, StoreClient
@@ -24,17 +25,16 @@ _MAY_BE_ACTIVE = (BEGUN, "lost", "rollback_pending", "rollback_refused")
 
 def begin_rollback(
     store: StoreClient,
-    names: t.Collection[str],
+    host_settings: t.Mapping[str, HostSettings],
     wave: int | None,
     cohort: str | None,
     reason: str,
-    lease_seconds: int,
 ) -> session.Begun:
     """Selects hosts of the last rollout of the scope, canaries first, and takes the lease.
 
     The KMP that they had is in quarantine from now on: else the next run would only apply it again.
 
-    :param names: the play's hosts.
+    :param host_settings: of the play's hosts, by host.
     :param wave: only hosts of this one; ``cohort``: only hosts of this one.
     :raises PlanError: there is no host to roll back.
     """
@@ -42,13 +42,13 @@ def begin_rollback(
     if last is None:
         raise PlanError(f"no rollout of the scope {store.scope} is recorded: there is nothing to roll back")
     planned = session.load_plan(store, last["plan_hash"])
-    waves = _select_hosts(planned, last["outcomes"], names, wave, cohort)
+    waves = _select_hosts(planned, last["outcomes"], host_settings, wave, cohort)
     if not waves:
         raise PlanError("none of these hosts has a patch of that rollout that could be rolled back")
     run = Run("rollback", planned.hash, id=last["id"])
     commands: list[Command] = []
     if not store.read_only:
-        fence, commands = _take_over(store, planned, last, lease_seconds)
+        fence, commands = _take_over(store, planned, last, timeouts.compute_lease_seconds(host_settings.values()))
         run = dataclasses.replace(run, fence=fence)
         cohorts = {planned.hosts[name].cohort for _wave, hosts in waves for name in hosts}
         entries = [
@@ -64,7 +64,7 @@ def begin_rollback(
         for at in range(0, len(hosts), limit)
     ]
     state = session.State(time.time(), last["started"], hosts=tuple(name for batch in agenda for name in batch.hosts))
-    return session.save(store, session.Begun(run, planned, agenda), state, commands)
+    return session.save(store, session.Begun(run, planned, agenda), state, host_settings, commands)
 
 
 def _take_over(store: StoreClient, planned: Plan, last: t.Any, lease_seconds: int) -> tuple[int, list[Command]]:

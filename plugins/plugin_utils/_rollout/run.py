@@ -35,3 +35,8 @@ class Run:
             return cls(**option)
         except TypeError:
             raise PlanError("the option rollout is not what rollout_begin has returned in this run") from None
+
+    def get_marks(self) -> dict[str, t.Any]:
+        """What a change of a host has of the run: the host's journal keeps it, and refuses a run before it."""
+        marks = {"rollout": self.id, "plan": self.hash, "fence": self.fence}
+        return {name: value for name, value in marks.items() if value is not None}

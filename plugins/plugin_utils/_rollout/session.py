@@ -16,8 +16,9 @@ import uuid
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rows import is_left_to_slices
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import lease, scratch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_settings, lease, scratch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome, load_outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import (
     Outline,
@@ -54,6 +55,17 @@ class Step:
     batch: Batch
     # The batch's hosts
     planned: t.Mapping[str, PlannedHost]
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedHosts:
+    """Hosts of a run, by name."""
+
+    planned: dict[str, PlannedHost]
+    # Those of which nothing is recorded are pending.
+    outcomes: dict[str, Outcome]
+    # Of those that are in the run
+    settings: dict[str, HostSettings]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,9 +148,16 @@ def is_stopped_by_slice(rollout: t.Mapping[str, t.Any]) -> bool:
     return is_left_to_slices(rollout, "halted") or is_left_to_slices(rollout, "running")
 
 
-def save(store: StoreClient, begun: Begun, state: State, first: t.Sequence[Command] = ()) -> Begun:
+def save(
+    store: StoreClient,
+    begun: Begun,
+    state: State,
+    settings: t.Mapping[str, HostSettings],
+    first: t.Sequence[Command] = (),
+) -> Begun:
     """Keeps what the steps of a run work by. Without a lease that is beside the store, which stays as it is.
 
+    :param settings: those of the play's hosts.
     :param first: what is sent to the store before it, with it.
     :returns: the run as its steps know it.
     """
@@ -152,6 +171,7 @@ def save(store: StoreClient, begun: Begun, state: State, first: t.Sequence[Comma
         plan_hash=run.hash,
         payload=dataclasses.asdict(state),
         batches=[dataclasses.asdict(batch) for batch in begun.batches],
+        settings=host_settings.pack(settings),
     )
     if run.fence is None:
         first = [store.build("save_plan", scope=store.scope, document=begun.plan.as_document())]
@@ -190,8 +210,8 @@ def load_slice(
     return planned, loaded["outcomes"], loaded["rollout"]
 
 
-def load_hosts(store: StoreClient, run: Run, **which: t.Any) -> tuple[dict[str, PlannedHost], dict[str, Outcome]]:
-    """What is planned for hosts, and what has become of them; those of which nothing is recorded are pending.
+def load_hosts(store: StoreClient, run: Run, **which: t.Any) -> LoadedHosts:
+    """What is planned for hosts, and what has become of them.
 
     :param which: ``wave``, ``hosts`` or ``cohorts``.
     :raises StoreError: another run has taken over.
@@ -200,12 +220,11 @@ def load_hosts(store: StoreClient, run: Run, **which: t.Any) -> tuple[dict[str, 
     return parse_hosts(loaded)
 
 
-def parse_hosts(loaded: t.Mapping[str, t.Any]) -> tuple[dict[str, PlannedHost], dict[str, Outcome]]:
+def parse_hosts(loaded: t.Mapping[str, t.Any]) -> LoadedHosts:
     """:param loaded: the store's answer to load_hosts."""
     planned = {name: PlannedHost.from_row(name, row) for name, row in loaded["planned"].items()}
-    return planned, {
-        name: load_outcome(name, loaded["outcomes"].get(name), host.cohort) for name, host in planned.items()
-    }
+    outcomes = {name: load_outcome(name, loaded["outcomes"].get(name), host.cohort) for name, host in planned.items()}
+    return LoadedHosts(planned, outcomes, host_settings.unpack(loaded["settings"]))
 
 
 def load_step(store: StoreClient, run: Run, hosts: t.Sequence[str]) -> Step:

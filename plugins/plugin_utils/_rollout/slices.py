@@ -10,21 +10,24 @@ import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rows import explain_not_joinable
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, lease, session
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, lease, session, timeouts
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
-def join_wave(store: StoreClient, fleet: t.Sequence[Host], slices: int, lease_seconds: int) -> session.Begun | str:
+def join_wave(
+    store: StoreClient, fleet: t.Sequence[Host], host_settings: t.Mapping[str, HostSettings], slices: int
+) -> session.Begun | str:
     """Takes part, with the hosts that this run has, in the wave that the open rollout has left to slices.
 
+    :param host_settings: of these hosts, by host.
     :param slices: how many of them share what may be in flight.
-    :param lease_seconds: without a sign of life of any of them for so long another run may take over.
     :returns: the run, as a ``member`` of the lease; or why there is nothing to do.
     :raises StoreError: the store cannot be used, or another run has the lease.
     """
-    joined = _join(store, lease_seconds)
+    joined = _join(store, timeouts.compute_lease_seconds(host_settings.values()))
     rollout = joined["rollout"]
     if rollout is None:
         return f"no wave is left to slices ({joined['why']})"
@@ -52,7 +55,7 @@ def join_wave(store: StoreClient, fleet: t.Sequence[Host], slices: int, lease_se
         return f"wave {wave} has none of these hosts, or they have ended"
     run = Run("slice", planned.hash, id=rollout["id"], fence=joined["fence"], member=joined["member"])
     state = session.State(time.time(), rollout["started"])
-    return session.save(store, session.Begun(run, planned, agenda), state, commands)
+    return session.save(store, session.Begun(run, planned, agenda), state, host_settings, commands)
 
 
 def _join(store: StoreClient, lease_seconds: int) -> dict[str, t.Any]:

@@ -22,7 +22,9 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     plan_diff,
     planning,
     session,
+    timeouts,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
@@ -30,10 +32,16 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_cli
 
 
 def save_new_plan(
-    store: StoreClient, fleet: t.Sequence[Host], settings: Settings, plan_hash: str, mode: str
+    store: StoreClient,
+    fleet: t.Sequence[Host],
+    settings: Settings,
+    host_settings: t.Mapping[str, HostSettings],
+    plan_hash: str,
+    mode: str,
 ) -> session.Begun:
     """Plans, keeps the plan in the store, and begins nothing.
 
+    :param host_settings: of the fleet, by host.
     :param plan_hash: the plan that is asked for, or ``''``.
     :raises PlanError: it cannot be planned, or not as it was asked for.
     """
@@ -44,21 +52,28 @@ def save_new_plan(
     before = _compare_with_previous(store.send("load_last_plan", scope=store.scope), planned)
     store.send("save_plan", scope=store.scope, document=planned.as_document(), by=store.person.name)
     begun = session.Begun(Run(mode, planned.hash), planned, _build_agenda(planned, fleet_by_name, None), before=before)
-    return begun if mode == "plan" else session.save(store, begun, session.State(time.time(), time.time()))
+    if mode == "plan":
+        return begun
+    return session.save(store, begun, session.State(time.time(), time.time()), host_settings)
 
 
 def begin_rollout(
-    store: StoreClient, fleet: t.Sequence[Host], settings: Settings, plan_hash: str, lease_seconds: int
+    store: StoreClient,
+    fleet: t.Sequence[Host],
+    settings: Settings,
+    host_settings: t.Mapping[str, HostSettings],
+    plan_hash: str,
 ) -> session.Begun:
     """Plans, or resumes the rollout that is open, and takes the lease.
 
+    :param host_settings: of the fleet, by host.
     :param plan_hash: the plan that is asked for, or ``''``.
-    :param lease_seconds: without a sign of life for so long another run may take over.
     :raises PlanError: it cannot be planned, or not as it was asked for.
     :raises StoreError: the store cannot be used, or another run has the lease.
     """
     _require_reachable(fleet, settings)
     fleet_by_name = {host.name: host for host in fleet}
+    lease_seconds = timeouts.compute_lease_seconds(host_settings.values())
     last = store.send("show", scope=store.scope)["rollout"]
     current = session.get_open(last)
     # A rollout that was resumed for that only goes no further, whatever has become of that.
@@ -66,7 +81,7 @@ def begin_rollout(
     if last:
         owed = [] if current and not only_pending else pending_rollback.list_hosts(last, fleet_by_name, settings)
         if owed or only_pending:
-            return pending_rollback.resume(store, last, owed, lease_seconds)
+            return pending_rollback.resume(store, last, owed, host_settings)
     planned = _load_or_build_plan(store, fleet, settings, current, plan_hash)
     _require_planned_hosts(planned, fleet_by_name, current)
     run, resumed, now = Run("rollout", planned.hash), current is not None, time.time()
@@ -83,7 +98,7 @@ def begin_rollout(
         resumed,
     )
     state = session.State(now, current["started"] if current else now, batches.get_soak_starts(gates))
-    return session.save(store, begun, state, commands)
+    return session.save(store, begun, state, host_settings, commands)
 
 
 def _build_agenda(

@@ -22,9 +22,16 @@ description: Appends a line of JSON for each batch of a play, and for each start
 """
 
 
+# What steps of rollout_patch run on a host
+_MODULES = {"start": "livepatch", "collect": "livepatch_info"}
+
+
 def _describe(task: t.Any) -> dict[str, str]:
     role = task._role.get_name() if task._role else ""
-    return {"task": task.name, "action": task.action, "role": role}
+    action = task.action
+    if action == "fleet.livepatch.rollout_patch":
+        action = f"fleet.livepatch.{_MODULES[task.args['step']]}"
+    return {"task": task.name, "action": action, "role": role}
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]

@@ -69,7 +69,7 @@ def _build_archive(folder: Any) -> str:
         parts = _UTILS.split("/")
         for count in range(1, len(parts) + 1):
             archive.writestr("/".join([*parts[:count], "__init__.py"]), "")
-        for name in ("_detached", "_errors", "_host", "_journal", "_module", "_run_result"):
+        for name in ("_detached", "_errors", "_host", "_journal", "_module", "_run_result", "_zip_finder"):
             archive.write(os.path.join(utils, name + ".py"), f"{_UTILS}/{name}.py")
         archive.writestr(f"{_UTILS}/_late.py", "# \u00e9\nTEXT = 'late'\n")
         archive.writestr(f"{_UTILS}/_package/__init__.py", "")

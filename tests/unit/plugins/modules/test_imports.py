@@ -133,7 +133,7 @@ def test_the_finder_leaves_what_is_missing_to_python(archive: str) -> None:
 
 # Of few hosts, of few calls, or of another kind of host
 _RARE = {
-    "module_utils._async_result",
+    "module_utils._run_result",
     "module_utils._health_checks",
     "module_utils._mechanism.kgraft",
     "module_utils._packages.dnf",
@@ -157,11 +157,11 @@ def test_a_host_that_is_patched_imports_what_that_takes(run: Any) -> None:
     imported = set(run("livepatch")["imported"])
     own = _list_own(imported)
     assert own >= _CHANGE
-    assert own & (_RARE - {"module_utils._async_result"}) == set()
+    assert own & (_RARE - {"module_utils._run_result"}) == set()
     assert imported & _DEAR == set()
 
 
 def test_what_is_asked_for_is_imported(run: Any) -> None:
     checks = {"commands": ["true"]}
     own = _list_own(run("livepatch_info", health_checks=checks, run="a", _ansible_check_mode=True)["imported"])
-    assert {"module_utils._async_result", "module_utils._health_checks"} <= own
+    assert {"module_utils._run_result", "module_utils._health_checks"} <= own

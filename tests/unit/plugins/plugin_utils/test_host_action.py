@@ -14,7 +14,7 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.fleet.livepatch.plugins.action import kernel_info, livepatch, livepatch_info
-from ansible_collections.fleet.livepatch.plugins.plugin_utils import _host_action
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _host_action, _host_change
 from tests.support import answers
 
 KERNEL = {"changed": False, "kernel": answers.gathered()["kernel"]}
@@ -66,6 +66,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> Core:
     return Core(monkeypatch)
 
 
+NOW = 1800000000.5
 FACTS = {"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3.11"}}
 
 
@@ -140,7 +141,8 @@ DETACH = {"detach": True, "timeout": 60, "lock_timeout": 60}
 
 @pytest.fixture
 def detaching(monkeypatch: pytest.MonkeyPatch, core: Core) -> Core:
-    monkeypatch.setattr(livepatch.halt, "get_halt_reason", lambda *_arguments: None)
+    monkeypatch.setattr(_host_change.time, "time", lambda: NOW)
+    monkeypatch.setattr(_host_change.halt, "get_halt_reason", lambda *_arguments: None)
     monkeypatch.setattr(_host_action._options, "parse_options", lambda *_arguments: DETACH)
     return core
 
@@ -148,7 +150,7 @@ def detaching(monkeypatch: pytest.MonkeyPatch, core: Core) -> Core:
 def test_a_run_that_is_started_is_known_by_its_id(detaching: Core) -> None:
     printed = json.dumps({"changed": False, "detached": True, "invocation": {}})
     result = detaching.run(printed, livepatch, args={"detach": True, "run": "the-run"}, check_mode=False)
-    assert result == {"changed": False, "detached": True, "run": "the-run", "max_seconds": 2640, **FACTS}
+    assert result == {"changed": False, "detached": True, "run": "the-run", "began": NOW, "max_seconds": 2640, **FACTS}
     made = detaching.run(printed, livepatch, check_mode=False)
     assert len(made["run"]) == 32
 
@@ -168,7 +170,7 @@ def test_what_was_not_started_has_an_id_too(
     detaching: Core, printed: t.Any, check_mode: bool, outcome: dict[str, t.Any] | str
 ) -> None:
     result = detaching.run(printed, livepatch, args={"detach": True, "run": "the-run"}, check_mode=check_mode)
-    known = {"changed": False, "run": "the-run", "max_seconds": 2640}
+    known = {"changed": False, "run": "the-run", "began": NOW, "max_seconds": 2640}
     if isinstance(outcome, str):
         assert result["failed"] and outcome in result.pop("msg")
         outcome = {"failed": True}

@@ -19,7 +19,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store import disp
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseLost
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import StoreBroken
-from tests.support.store import make_version, start_rollout
+from tests.support.store import make_version, save_run, start_rollout
 
 _EVE = {"user": "eve", "machine": "m", "pid": 1}
 # Writes a rollout's hosts for ever. The status names the last host that is done.
@@ -71,7 +71,7 @@ def _begin(store: Store) -> Any:
     """What the holder of the lease, and of a rollout with a run, names in its calls."""
     fence = store.take_lease("s", _EVE, 100)["fence"]
     rollout = start_rollout(store, "s", fence, "h")
-    store.save_run("s", fence, "run", rollout, "h", {}, [])
+    save_run(store, "run", fence, rollout)
     return {"scope": "s", "fence": fence, "rollout": rollout}
 
 
@@ -143,7 +143,7 @@ def test_none_writes_while_it_is_copied(store: Store, path: str, backup: str, mo
             "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1], timeout=0.1)\n"
             "connection.execute('UPDATE halts SET reason = 1'); connection.commit()"
         )
-        run = subprocess.run([sys.executable, "-c", writer, path], stderr=subprocess.PIPE)
+        run = subprocess.run([sys.executable, "-c", writer, path], stderr=subprocess.PIPE, check=False)
         outputs.append(run.stderr.decode())
         copy(*arguments)
 

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import dispatch, sqlite
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
-from tests.support.store import run_command
+from tests.support.store import run_command, same_settings
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="statements are not shown with their values")
 
@@ -37,13 +37,14 @@ def _document(plan_hash: str) -> Dict[str, Any]:
 def _build_calls(fence: int) -> List[Tuple[str, Dict[str, Any]]]:
     """Each command once at least, in an order in which all of them have something to do."""
     ours = {"scope": "s", "fence": fence, "rollout": "r"}
-    batches = [{"hosts": ["a1"]}, {"hosts": ["a2", "a3"]}]
+    batches = [{"wave": 0, "hosts": ["a1"]}, {"wave": 1, "hosts": ["a2", "a3"]}]
+    settings = same_settings("a1", "a2", "a3")
     slices = {"for": "slices", "wave": 1, "text": "left to slices"}
     row = {"host": "a1", "outcome": "done", "cohort": "a"}
     return [
         ("save_plan", {"scope": "s", "document": _document("h")}),
         ("start_rollout", {**ours, "plan_hash": "h"}),
-        ("save_run", {**ours, "run": "run", "plan_hash": "h", "payload": {}, "batches": batches}),
+        ("save_run", {**ours, "run": "run", "plan_hash": "h", "payload": {}, "batches": batches, "settings": settings}),
         ("approve", {"plan_hash": "h", "wave": 1, "approver": "eve"}),
         ("begin_hosts", {**ours, "wave": 0, "hosts": ["a1"], "skipped": [{"host": "a2", "outcome": "skipped"}]}),
         ("record_outcomes", {**ours, "wave": 0, "outcomes": [row]}),
@@ -56,6 +57,7 @@ def _build_calls(fence: int) -> List[Tuple[str, Dict[str, Any]]]:
         ("load_hosts", {"run": "run", "wave": 1}),
         ("load_hosts", {"run": "run", "hosts": ["a1", "a2"]}),
         ("load_hosts", {"run": "run", "cohorts": ["a"]}),
+        ("load_in_flight", {"run": "run", "hosts": ["a2"]}),
         ("load_slice", {"run": "run", "hosts": ["a2"]}),
         ("load_whole", {"run": "run"}),
         ("load_plan", {"plan_hash": "h"}),
@@ -106,7 +108,7 @@ def _collect(path: str, monkeypatch: Any) -> Tuple[List[str], List[str]]:
     run_command(store, "save_plan", {"scope": "s", "document": _document("i")})
     run_command(store, "start_rollout", ours)
     # Of another run than the one that is removed
-    run_command(store, "save_run", {**ours, "run": "new", "payload": {}, "batches": []})
+    run_command(store, "save_run", {**ours, "run": "new", "payload": {}, "batches": [], "settings": same_settings()})
     assert run_command(store, "remove_old", {"scope": "s", "age": 1.0, "limit": 100})["rollouts"] == 1
     monkeypatch.undo()
     return [*done, "leave_wave", "abort", "remove_old"], statements

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
-from tests.support.store import list_approvals, make_version
+from tests.support.store import list_approvals, make_version, same_settings, save_run
 
 _EVE = {"user": "eve", "machine": "m"}
 _DAY = 86400.0
@@ -57,7 +57,9 @@ class _Records:
         self.store.start_rollout(scope, fence, rollout, plan_hash, "eve")
         ours = {"scope": scope, "fence": fence, "rollout": rollout}
         batch = {"wave": 0, "hosts": [f"a{number}" for number in range(hosts)]}
-        self.store.save_run(scope, fence, "run-" + plan_hash, rollout, plan_hash, {}, [batch])
+        self.store.save_run(
+            scope, fence, "run-" + plan_hash, rollout, plan_hash, {}, [batch], same_settings(*batch["hosts"])
+        )
         rows = [{"host": name, "outcome": "done", "cohort": "a"} for name in batch["hosts"]]
         self.store.record_outcomes(wave=0, outcomes=rows, **ours)
         self.store.record_gate(wave=0, record={"of": "wave"}, **ours)
@@ -145,7 +147,7 @@ def test_an_open_rollout_stays_with_those_that_its_plan_has(records: _Records) -
     records.roll_out("next")
     fence = records.store.take_lease("s", _EVE, 100)["fence"]
     records.store.set_status("s", fence, "r-open", "running", {})
-    records.store.save_run("s", fence, "again", "r-open", "open", {}, [])
+    save_run(records.store, "again", fence, "r-open", plan_hash="open")
     records.clock.now += _LATER
     assert records.remove()["rollouts"] == 1
     assert records.select("SELECT id FROM rollouts") == ["r-open"]

@@ -14,9 +14,10 @@ import pytest
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import schema
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import LeaseLost
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.plans import NoSuchPlan
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import StoreBroken
-from tests.support.store import make_version
+from tests.support.store import make_version, same_settings, save_run
 
 EVE = {"user": "eve", "machine": "m", "pid": 1}
 # Of the recorded stores: the rollout that is open, and in the middle of its first wave, and the one before, which ended
@@ -75,11 +76,22 @@ def test_a_store_of_an_earlier_version_is_taken_up_with_its_open_rollout(store: 
     store.resume("s", "eve")
     fence = store.take_lease("s", EVE, 100)["fence"]
     assert fence > shown["lease"]["fence"]
-    store.save_run("s", fence, "run", OPEN, "h", {}, [{"hosts": ["b1"]}])
+    save_run(store, "run", fence, OPEN, [{"wave": 0, "hosts": ["b1"]}], same_settings("b1", timeout=5))
+    assert store.load_in_flight("run", ["b1"]) == ["b1"]
     assert store.load_step("run", ["b1"])["planned"]["b1"]["wave"] == 0
     assert store.load_admission("run", ["b1"])["approvals"][0]["approver"] == "bob"
     counted = store.record_outcomes("s", fence, OPEN, [{"host": "b1", "outcome": "done", "cohort": "b"}])
     assert sum(group["hosts"] for group in counted) == 2
+
+
+def test_a_run_ends_with_the_version_that_has_begun_it(store: Store, path: str) -> None:
+    make_version(path, 4)
+    ((run,),) = _execute(path, "SELECT id FROM runs")
+    for load in (store.load_run, store.load_whole, lambda run: store.load_step(run, ["b1"])):
+        with pytest.raises(LeaseLost, match="another run has the rollout now"):
+            load(run)
+    # Its lease and its rollout are those of whoever comes next.
+    assert store.take_lease("s", EVE, 100, takeover=store.show("s")["lease"]["fence"])["rollout"]["id"] == OPEN
 
 
 @pytest.mark.parametrize("version", MIGRATED)
@@ -128,7 +140,7 @@ def test_the_last_rollout_of_each_scope_can_be_rolled_back(store: Store, path: s
     _execute(path, "UPDATE rollouts SET scope = 't' WHERE id = ?", ENDED)
     for scope, rollout, plan_hash in (("s", OPEN, "h"), ("t", ENDED, "old")):
         fence = store.take_lease(scope, EVE, 100, takeover=1010)["fence"]
-        store.save_run(scope, fence, plan_hash, rollout, plan_hash, {}, [{"hosts": ["a1"]}])
+        store.save_run(scope, fence, plan_hash, rollout, plan_hash, {}, [{"hosts": ["a1"]}], same_settings("a1"))
         assert list(store.load_step(plan_hash, ["a1"])["planned"]) == ["a1"]
 
 

@@ -10,8 +10,9 @@ import dataclasses
 import typing as t
 
 import pytest
+from ansible import constants
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import assess, schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import assess, changes, host_settings, schema
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
@@ -21,7 +22,16 @@ from tests.support.plans import RUN, make_plan, make_step
 # By host: what was planned for it
 PLANNED = {"a1": "kernel-livepatch-6_4-3-1.2", "b1": "kernel-livepatch-6_4_1-default-2-1.1"}
 ROW = {"wave": 0, "build_id": "aa", "boot_id": "1", "level": None, "why": None}
-VARIABLES = {"a1": {"livepatch_policy": {"kmp_version": "3", "min_age": 7}, "livepatch_lock_timeout": "9"}}
+SETTINGS = {
+    "a1": host_settings.HostSettings(policy={"kmp_version": "3", "min_age": 7}, lock_timeout=9),
+    "b1": host_settings.HostSettings(),
+}
+OPTIONS = assess.WaveOptions(0, 0.0, (), {})
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
 
 class FakeStore:
@@ -42,7 +52,7 @@ class FakeStore:
     def send_own(self, run: Run, *commands: str) -> list[t.Any]:
         assert (commands, run) == (("load_hosts",), RUN)
         planned = {name: {**ROW, "cohort": name[0], "kmp": kmp} for name, kmp in PLANNED.items()}
-        return [{"planned": planned, "outcomes": self._outcomes}]
+        return [{"planned": planned, "outcomes": self._outcomes, "settings": host_settings.pack(SETTINGS)}]
 
     def send_all(self, *commands: str) -> list[t.Any]:
         return [None for _command in commands]
@@ -57,6 +67,7 @@ def assess_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "coh
     assessment: dict[str, t.Any] = {"wave": 0, "passed": not failed, "last": True, "verdict": "pass"}
     assessment.update(
         held=None,
+        refused=None,
         halted=None,
         unrecorded=False,
         barred=[name[0] for name in failed],
@@ -64,7 +75,7 @@ def assess_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "coh
     )
     plan = make_plan(tuple(PLANNED), kmps={name[0]: kmp for name, kmp in PLANNED.items()}, scope=scope)
     gate = GateInput(t.cast(t.Any, FakeStore(rows)), make_step(plan, Batch(0, batch, (), True)))
-    return assess.assess_wave(gate, assessment, [], {}, lambda names: {name: VARIABLES.get(name, {}) for name in names})
+    return assess.assess_wave(gate, assessment, OPTIONS)
 
 
 def test_the_next_boot_of_a_canary_gets_what_was_planned_for_it() -> None:
@@ -73,6 +84,7 @@ def test_the_next_boot_of_a_canary_gets_what_was_planned_for_it() -> None:
     assert gate["confirm"] == ["a1", "b1"]
     ((asker, members),) = gate["shares"].items()
     assert (asker, [member["host"] for member in members]) == ("b1", ["b1", "a1"])
+    assert gate["follow"] == ["confirm"]
     own, other = members
     assert other["policy"]["kmp_version"] == "3-1.2"
     assert (other["policy"]["min_age"], other["lock_timeout"]) == (7, 9)
@@ -85,7 +97,9 @@ def test_where_it_does_not_pass_those_canaries_are_rolled_back_that_the_failure_
     scope: str, back: list[str]
 ) -> None:
     gate = assess_canaries("a1", "b1", failed=["a1"], scope=scope)
-    assert (gate["go"], gate["confirm"], gate["rollback"]) == (False, [], back)
+    assert (gate["go"], gate["confirm"], gate["rollback"], gate["follow"]) == (False, [], back, ["roll_back"])
+    told = {name: changes.find(name) for name in ("a1", "b1")}
+    assert [name for name, change in told.items() if change is not None and change.goes_back] == back
 
 
 @pytest.mark.parametrize("batch", [["h9"], ["h8", "h9"], [f"h{number}" for number in range(10)]])

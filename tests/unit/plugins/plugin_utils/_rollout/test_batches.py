@@ -7,7 +7,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import typing as t
+
+import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
@@ -34,10 +37,38 @@ def test_a_new_plan_is_done_in_batches() -> None:
     assert changed == {}
     assert made == [
         (0, ("a1", "b1"), ("a1", "b1"), True),
-        (1, ("a2", "b2"), ("a2", "b2"), False),
+        # Half of what may be in flight: the slow ones of a batch are left while the next one starts.
+        (1, ("a2",), ("a2",), False),
+        (1, ("b2",), ("b2",), False),
         (1, ("a3",), ("a3",), True),
         (2, ("b3",), ("b3",), True),
     ]
+
+
+@pytest.mark.parametrize("limit", range(1, 9))
+@pytest.mark.parametrize("hosts", [1, 2, 3, 7, 8, 9])
+def test_no_more_are_in_flight_than_may_be(limit: int, hosts: int) -> None:
+    """Whatever is slow: a batch starts with as many of those before it as it has left room for."""
+    wave = tuple(f"a{number}" for number in range(2, 2 + hosts))
+    plan = make_plan(("a1",), wave, kmps={"a": "k-3-1"}, max_in_flight=limit)
+    fleet = {name: Host(name, "unpatched", "", build_id="aa", boot_id="1", kmp="k-3-1") for name in ("a1", *wave)}
+    made = [batch for batch in batches.build_agenda(plan, fleet, {}, ()) if batch.wave]
+    assert [name for batch in made for name in batch.starts] == list(wave)
+    for batch, after in itertools.pairwise(made):
+        assert batch.room == min(limit - len(after.starts), len(after.starts))
+    assert made[-1].room == 0, "all of the wave have ended before its gate"
+    assert len(made) == 1 or hosts > limit, "what may start at once does"
+    shared, _changed = batches.build_slice_agenda(plan, 1, fleet, {}, 1, None)
+    assert [(batch.starts, batch.room) for batch in shared] == [(batch.starts, batch.room) for batch in made]
+
+
+def test_of_canaries_none_is_left_behind() -> None:
+    """Others start when all of those before them are known to be well."""
+    canaries = tuple(f"a{number}" for number in range(5))
+    plan = make_plan(canaries, kmps={"a": "k-3-1"}, max_in_flight=2)
+    fleet = {name: Host(name, "unpatched", "", build_id="aa", boot_id="1", kmp="k-3-1") for name in canaries}
+    made = batches.build_agenda(plan, fleet, {}, ())
+    assert [(len(batch.starts), batch.room) for batch in made] == [(2, 0), (2, 0), (1, 0)]
 
 
 def test_what_is_done_is_left_out_and_who_was_in_flight_comes_first() -> None:
@@ -79,7 +110,7 @@ def test_a_wave_that_has_passed_and_was_not_confirmed_comes_to_its_gate_again() 
     unconfirmed = Host("a1", "patched", "", build_id="aa", boot_id="1", kmp="k-3-1", up_to_date=True, unconfirmed=True)
     done = {"a1": "done", "b1": "done"}
     assert left(done, {0}, a1=unconfirmed)[0][0] == (0, ("a1", "b1"), (), True)
-    assert left(done, {0})[0][0] == (1, ("a2", "b2"), ("a2", "b2"), False)
+    assert left(done, {0})[0][0] == (1, ("a2",), ("a2",), False)
     assert left({**done, "a1": "rolled_back"}, {0}, a1=unconfirmed)[0][0][0] == 1
 
 
@@ -156,7 +187,7 @@ def test_slices_share_what_may_be_in_flight() -> None:
     larger = make_plan(*WAVES, kmps={"a": "k-3-1", "b": "k-3-1"}, max_in_flight=5)
     made = {slices: batches.build_slice_agenda(larger, 1, FLEET, {}, slices, None)[0] for slices in (1, 2, 9)}
     sizes = {slices: [len(one.hosts) for one in some] for slices, some in made.items()}
-    assert sizes == {1: [3], 2: [2, 1], 9: [1, 1, 1]}
+    assert sizes == {1: [3], 2: [1, 1, 1], 9: [1, 1, 1]}
 
 
 def test_a_slice_leaves_a_host_that_is_another_one_by_now() -> None:

@@ -33,7 +33,10 @@ def _find_settings(tasks: t.Iterable[t.Mapping[str, t.Any]], once: bool = False)
 
 
 def test_what_one_task_reads_for_all_hosts_has_to_be_the_same_for_all() -> None:
-    names = ("prepare", "begin", "begin_slice", "batch", "soak", "finish", "report_prestage")
+    names = (
+        *("prepare", "begin", "begin_slice", "batch", "slow", "probe", "roll_back_batch", "rollback"),
+        *("finish", "report_prestage"),
+    )
     found = {name for file in names for name in _find_settings(yaml.safe_load((_TASKS / f"{file}.yml").read_text()))}
     modules = {name for name in found if name in ("livepatch_report",)}
     of_run = {name for name, setting in schema.SETTINGS.items() if setting.scope == "run"}

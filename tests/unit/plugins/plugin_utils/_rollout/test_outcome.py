@@ -55,8 +55,13 @@ def failed(msg: str, **job: t.Any) -> dict[str, t.Any]:
     return {"failed": True, "msg": msg, **job}
 
 
-def determine(install=None, verify=None, recheck=None, rollout=None, check_mode=False) -> outcome.Outcome:
-    return outcome.determine_outcome(HOST, {}, outcome.TaskAnswers(install, verify, recheck), rollout, check_mode)
+def determine(install=None, verify=None, rollout=None, check_mode=False) -> outcome.Outcome:
+    return outcome.determine_outcome(HOST, {}, outcome.TaskAnswers(install, verify), rollout, check_mode)
+
+
+def was_lost(answer: Answer) -> Answer:
+    """What a host answers that could not be reached for a while."""
+    return dataclasses.replace(answer, lost=True)
 
 
 REFUSED = Answer(
@@ -139,6 +144,21 @@ def test_what_went_wrong_in_a_detached_run_is_told():
     assert (result.reason, result.state) == ("refused", "outdated")
 
 
+@pytest.mark.parametrize(
+    ("verify", "expected"),
+    [
+        (verified(), "done"),
+        (verified(job={"failed": False, "changed": False}), "unchanged"),
+        (verified("unpatched", False, job={"failed": True, "msg": "refused"}), "failed"),
+    ],
+)
+def test_a_host_whose_facts_are_known_goes_by_them_and_not_by_what_is_displayed_of_it(verify, expected):
+    for displayed in (verify, dataclasses.replace(verify, failed=True, msg="outdated: a newer one has come out")):
+        assert determine(APPLIED, displayed).outcome == expected
+        assert determine(LOST_RUN, was_lost(displayed)).outcome == expected
+        assert "newer one" not in determine(APPLIED, displayed).reason
+
+
 def test_seconds_of_the_migration():
     assert determine(APPLIED, verified()).seconds == 1.2
 
@@ -198,13 +218,17 @@ MINE = answers.journal(rollout="p")
 
 
 @pytest.mark.parametrize(
-    ("install", "found", "expected"),
+    ("install", "verify", "expected"),
     [
         # Back in the same boot, and well
         (LOST, verified(), "done"),
         (APPLIED, verified(), "done"),
         # Still away
-        (LOST, Answer(problem="unreachable: it does not answer"), "lost"),
+        (LOST, LOST, "lost"),
+        (APPLIED, LOST, "lost"),
+        # It answers again, and not with what it is asked for
+        (APPLIED, Answer(failed=True, msg="broken"), "lost"),
+        (APPLIED, Answer(), "lost"),
         # In another boot: it went down with the patch
         (LOST, verified("crashed", None, boot_id=BOOTS[1], job=None), "failed"),
         # Nothing was ever started on it
@@ -213,14 +237,27 @@ MINE = answers.journal(rollout="p")
         (LOST_RUN, verified("installed", False, job=None, journal=MINE), "failed"),
     ],
 )
-def test_of_a_host_that_was_lost(install, found, expected):
-    assert determine(install, LOST, found).outcome == expected
+def test_of_a_host_that_was_lost(install, verify, expected):
+    result = determine(install, was_lost(verify))
+    assert (result.outcome, result.applied) == (expected, expected == "done")
+
+
+def test_why_a_host_is_lost_is_told():
+    assert "the connection to its address was lost" in determine(APPLIED, was_lost(LOST)).reason
+    assert determine(APPLIED, was_lost(Answer(failed=True, msg="broken"))).reason == "broken"
+    assert determine(APPLIED, was_lost(Answer())).reason == "the host does not answer"
+
+
+def test_only_of_a_host_that_was_lost_it_may_be_that_nothing_was_started():
+    nothing = verified("unpatched", False, job=None)
+    assert determine(LOST_RUN, was_lost(nothing)).outcome == "skipped"
+    assert determine(APPLIED, nothing).outcome == "failed"
 
 
 def test_who_was_lost_and_was_patched_by_the_run_before_is_no_other():
-    found = verified(job=None, journal=answers.journal(run="before", rollout="p"))
-    assert determine(LOST_RUN, LOST, found, rollout="p").outcome == "done"
-    assert determine(LOST_RUN, LOST, found, rollout="q").outcome == "skipped"
+    verify = was_lost(verified(job=None, journal=answers.journal(run="before", rollout="p")))
+    assert determine(LOST_RUN, verify, rollout="p").outcome == "done"
+    assert determine(LOST_RUN, verify, rollout="q").outcome == "skipped"
 
 
 #
@@ -310,6 +347,14 @@ def test_of_the_way_back(result, expected, applied):
     result = outcome.apply_rollback(determine(APPLIED, verified(health=KERNEL_OOPS)), result, {})
     assert (result.outcome, result.applied) == (expected, applied)
     assert "page fault" in result.reason, "why it had to go back stays"
+
+
+def test_a_rollback_goes_by_the_run_and_not_by_what_is_displayed_of_it():
+    before = determine(APPLIED, verified(health=KERNEL_OOPS))
+    for failed_run, expected in ((False, "rolled_back"), (True, "rollback_pending")):
+        answer = verified("baseline", job={"failed": failed_run, "changed": True, "msg": "it did not complete"})
+        displayed = dataclasses.replace(answer, failed=not failed_run, msg="outdated: a newer one has come out")
+        assert outcome.apply_rollback(before, displayed, {}).outcome == expected
 
 
 def test_what_the_store_says():

@@ -10,9 +10,15 @@ import itertools
 import typing as t
 
 import pytest
+from ansible import constants
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import admission, planning, quarantine
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    admission,
+    host_settings,
+    planning,
+    quarantine,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.person import Person
@@ -36,7 +42,13 @@ def build_plan(rows: t.Sequence[t.Mapping[str, t.Any]]) -> Plan:
 PLANNED = build_plan([])
 COHORTS = list(PLANNED.outline.cohorts.values())
 TARGET, OTHER_TARGET = (COHORTS[number].target for number in (0, 1))
+SETTINGS = host_settings.pack({host.name: host_settings.HostSettings() for host in FLEET})
 MEMBERS = {name for name, planned in PLANNED.hosts.items() if planned.cohort == COHORTS[0].id}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
 
 class FakeStore:
@@ -67,12 +79,20 @@ def find_barred_at_start(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, s
         "windows": [],
         "blackouts": [],
         "min_remaining": 0,
+        "soak": 0,
         "slices": 0,
         "approver_not_starter": False,
     }
     names = tuple(host.name for host in FLEET)
     step = make_step(PLANNED, Batch(1, names, names, True))
-    stored = {"quarantine": rows, "attempted": list(PLANNED.outline.cohorts), "approvals": [], "starters": []}
+    stored = {
+        "quarantine": rows,
+        "attempted": list(PLANNED.outline.cohorts),
+        "approvals": [],
+        "starters": [],
+        "in_flight": [],
+        "settings": SETTINGS,
+    }
     admitted = admission.admit_batch(t.cast(t.Any, store), step, stored, options)
     assert set(admitted["start"]) == {host.name for host in FLEET} - set(store.skipped)
     return store.skipped

@@ -16,20 +16,31 @@ import yaml
 
 from ansible_collections.fleet.livepatch.plugins.action import livepatch
 from ansible_collections.fleet.livepatch.plugins.module_utils import _run_result
-from ansible_collections.fleet.livepatch.plugins.plugin_utils import _host_action
+from ansible_collections.fleet.livepatch.plugins.plugin_utils import _host_action, _host_change
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import timeouts
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 
 _ROLES = Path(__file__).parents[5] / "roles"
+USUAL = HostSettings()
+
+
+def read(**variables: t.Any) -> HostSettings:
+    """Of a host with these variables, without the prefix that all of them have."""
+    return HostSettings.from_variables({f"livepatch_{name}": value for name, value in variables.items()})
 
 
 def test_the_longest_step_is_that_of_the_slowest_host() -> None:
-    usual = timeouts.compute_lease_seconds({"web1": {}, "web2": {"livepatch_timeout": "60"}})
-    assert usual == 900 + 1200 + 1200 + 300
-    slow = {"livepatch_timeout": 600, "livepatch_unreachable_timeout": 400}
-    assert timeouts.compute_lease_seconds({"web1": {}, "db1": slow}) == usual + 20 * 540 + 100
-    with pytest.raises(PlanError, match="livepatch_timeout of web1 is 'soon': it is a number of seconds"):
-        timeouts.compute_lease_seconds({"web1": {"livepatch_timeout": "soon"}})
+    usual = timeouts.compute_lease_seconds([USUAL, read(timeout="60")])
+    assert usual == 900 + 1200 + 1200 + 2 * 300
+    slow = HostSettings(timeout=600, unreachable_timeout=400)
+    assert timeouts.compute_lease_seconds([USUAL, slow]) == usual + 20 * 540 + 2 * 100
+    # Each limit by the host that has the longest
+    waits = HostSettings(lock_timeout=70)
+    assert timeouts.compute_lease_seconds(iter([waits, slow])) == usual + 20 * 540 + 20 * 10 + 2 * 100
+    assert timeouts.compute_lease_seconds([]) == usual
+    with pytest.raises(PlanError, match=r"livepatch_timeout is not valid: .*soon"):
+        read(timeout="soon")
 
 
 @pytest.mark.parametrize(("timeout", "lock_timeout"), [(60, 60), (5, 5), (86400, 0)])
@@ -44,11 +55,11 @@ def test_a_run_has_time_to_wait_for_the_one_before_and_for_itself(
         return jinja2.Environment().compile_expression(text.strip("{} "))(**variables)
 
     task = types.SimpleNamespace(args={"timeout": timeout, "lock_timeout": lock_timeout}, async_val=0, check_mode=False)
-    action = object.__new__(livepatch.ActionModule)
+    action: t.Any = object.__new__(livepatch.ActionModule)
     action._task = task
     monkeypatch.setattr(_host_action.ActionBase, "run", lambda *_arguments: {})
-    monkeypatch.setattr(livepatch.halt, "get_halt_reason", lambda *_arguments: None)
-    monkeypatch.setattr(action, "run_module", lambda *_arguments: {})
+    monkeypatch.setattr(_host_change.halt, "get_halt_reason", lambda *_arguments: None)
+    monkeypatch.setattr(action, "run_module", lambda *_arguments, **_options: {})
     result = action.run(None, {})
     assert result["max_seconds"] == twice
     # Each attempt waits for 30 s on the host.
@@ -57,23 +68,34 @@ def test_a_run_has_time_to_wait_for_the_one_before_and_for_itself(
     )
     retries = read_keyword("verify", "main.yml", "retries", verify_max_seconds=result["max_seconds"])
     assert retries * 30 == pytest.approx(twice, abs=30)
-    limits = {"livepatch_timeout": timeout, "livepatch_lock_timeout": lock_timeout}
-    assert timeouts.compute_lease_seconds({"web1": limits}) >= twice + 300
+    assert timeouts.compute_lease_seconds([HostSettings(timeout=timeout, lock_timeout=lock_timeout)]) >= twice + 300
+
+
+@pytest.mark.parametrize(("timeout", "lock_timeout"), [(60, 60), (5, 5), (86400, 0)])
+def test_in_a_rollout_a_run_has_the_same_time(monkeypatch: pytest.MonkeyPatch, timeout: int, lock_timeout: int) -> None:
+    action: t.Any = types.SimpleNamespace(
+        _task=types.SimpleNamespace(check_mode=False), run_module=lambda *_arguments, **_options: {}
+    )
+    monkeypatch.setattr(_host_change.halt, "get_halt_reason", lambda *_arguments: None)
+    settings = HostSettings(timeout=timeout, lock_timeout=lock_timeout)
+    twice = 2 * _run_result.longest(timeout, lock_timeout)
+    for options in (settings.build_start("3-1"), settings.build_rollback()):
+        result = _host_change.start_change(action, {**options, "detach": True}, options, {})
+        assert result["max_seconds"] == twice
+    assert timeouts.compute_lease_seconds([settings]) >= twice + 300
 
 
 @pytest.mark.parametrize("blank", [None, "", " ", "\t\n"])
 def test_a_blank_limit_is_the_default(blank: str | None) -> None:
-    limits = dict.fromkeys(("livepatch_timeout", "livepatch_lock_timeout", "livepatch_unreachable_timeout"), blank)
-    assert timeouts.compute_lease_seconds({"web1": limits}) == timeouts.compute_lease_seconds({"web1": {}})
-    assert timeouts.compute_window_seconds({"web1": limits}, 0) == timeouts.compute_window_seconds({"web1": {}}, 0)
+    blanks = read(**dict.fromkeys(("timeout", "lock_timeout", "unreachable_timeout"), blank))
+    assert timeouts.compute_lease_seconds([blanks]) == timeouts.compute_lease_seconds([USUAL])
+    assert timeouts.compute_window_seconds([blanks], 0) == timeouts.compute_window_seconds([USUAL], 0)
 
 
 def test_a_window_has_room_for_the_slowest_host() -> None:
-    usual = timeouts.compute_window_seconds({"web1": {}, "web2": {"livepatch_timeout": "60"}}, 0)
+    usual = timeouts.compute_window_seconds([USUAL, read(timeout="60")], 0)
     assert usual == 300 + 240 + 120
-    assert (
-        timeouts.compute_window_seconds({"web1": {}, "db1": {"livepatch_timeout": 600}}, 3600) == usual + 4 * 540 + 3600
-    )
-    assert timeouts.compute_window_seconds({}, 0) == usual
-    with pytest.raises(PlanError, match="livepatch_lock_timeout of web1 is 'soon': it is a number of seconds"):
-        timeouts.compute_window_seconds({"web1": {"livepatch_lock_timeout": "soon"}}, 0)
+    assert timeouts.compute_window_seconds([USUAL, HostSettings(timeout=600)], 3600) == usual + 4 * 540 + 3600
+    assert timeouts.compute_window_seconds([], 0) == usual
+    with pytest.raises(PlanError, match=r"livepatch_lock_timeout is not valid: .*soon"):
+        read(lock_timeout="soon")
