@@ -92,6 +92,10 @@ class AnotherRun(LivepatchError):
     """Another run of the module is working on the host."""
 
 
+class NotStarted(LivepatchError):
+    """A detached run could not be started."""
+
+
 class Fenced(LivepatchError):
     """A newer run of the rollout has taken the host over."""
 
