@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _options
@@ -54,8 +54,11 @@ class ActionModule(ActionBase):
             step, stored = session.load_admission(store, run, task_vars["ansible_play_batch"])
             notices = webhooks.create_notifier(self, options, store.scope, run)
             admitted = admission.admit_batch(store, step, stored, options)
-        except PlanError as exc:
-            raise AnsibleActionFail(str(exc)) from None
+        except (AnsibleError, PlanError) as exc:
+            if options["step"] == "roll_back":
+                raise AnsibleActionFail(str(exc)) from None
+            # A failure would end the run, though hosts may be in flight: they are looked at, and the run is reported.
+            admitted = admission.refuse(str(exc))
         if admitted["start"] and not self._task.check_mode:
             # Just now it was not halted: the hosts that start need not ask again, each by itself.
             with contextlib.suppress(OSError):

@@ -114,6 +114,6 @@ def _notify(notices: webhooks.Notifier, step: str, assessment: t.Mapping[str, t.
     if have_ended and (assessment["last"] or not assessment["passed"]):
         notices.notify("wave_end", assessment["of_hosts"], wave=assessment["wave"], counts=counts)
     # A batch that was not admitted has come to no gate.
-    has_gate = _is_decided(assessment) and not assessment["refused"]
+    has_gate = _is_decided(assessment) and not (assessment["refused"] and assessment["passed"])
     if has_gate and (assessment["last"] or not assessment["go"]):
         notices.notify("gate", verdict, wave=assessment["wave"], status=assessment["status"], go=assessment["go"])

@@ -79,11 +79,12 @@ class ActionModule(ActionBase):
         hostvars.require_gathered(variables)
         # Hosts that are to download it have not done so yet.
         prestaged = options["prestaged"] and mode != "prestage"
-        quarantine = store.send("list_quarantine")
+        recorded = store.send("show", scope=store.scope) if mode == "rollout" else None
+        quarantine = recorded["quarantine"] if recorded else store.send("list_quarantine")
         settings = Settings.from_options({**options, "prestaged": prestaged}, quarantine)
         fleet, each = hostvars.parse_fleet(variables, settings.selection), host_settings.read_settings(variables)
-        if mode == "rollout":
-            begun = start.begin_rollout(store, fleet, settings, each, options["plan_hash"])
+        if recorded:
+            begun = start.begin_rollout(store, fleet, settings, each, options["plan_hash"], recorded["rollout"])
         else:
             begun = start.save_new_plan(store, fleet, settings, each, options["plan_hash"], mode)
         self._notify(webhooks.create_notifier(self, options, store.scope, begun.run), begun)

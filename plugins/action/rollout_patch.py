@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils import _run_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _host_change, _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._host_action import HostAction, Result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import changes, hostvars
@@ -16,9 +17,9 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import ch
 # Seconds for which a host is asked whether its run has ended, and between two attempts to reach a host that is lost
 _WAIT = 30
 _RETRY_INTERVAL = 10.0
-# Seconds after which a slow host is left to a later step, be it that it works or that it cannot be reached
-_PATIENCE = 10
 _SKIPPED: Result = {"changed": False, "skipped": True, "skip_reason": "nothing is to be done on this host"}
+# Of a host that is left to a later step
+_IN_FLIGHT: Result = {"changed": False, "unreachable": False, "in_flight": True}
 _OPTIONS: dict[str, t.Any] = {
     "step": {"type": "str", "choices": ["start", "collect"], "required": True},
     "member": {"type": "dict"},
@@ -44,20 +45,22 @@ class ActionModule(HostAction):
 
     def _collect(self, running: changes.Running, task_vars: dict[str, t.Any]) -> Result:
         """Ask the host whether the run has ended. ``again`` asks for another attempt, which is an action of its own."""
-        leaves = running.leave_slow
         result = self._ask(running, task_vars)
-        lost = {"lost": True} if running.lost or self._was_lost else {}
-        if leaves and (result.get("unreachable") or not _has_ended(result, running)):
-            return {**result, **lost, "changed": False, "unreachable": False, "in_flight": True}
-        if result.get("unreachable") or result.get("failed"):
+        was_lost = running.lost or self._was_lost
+        lost = {"lost": True} if was_lost else {}
+        seconds = time.time() - running.began
+        if result.get("unreachable"):
+            is_left = running.patience is not None and seconds < running.unreachable_timeout
+            return {**result, **lost, **(_IN_FLIGHT if is_left else {})}
+        if result.get("failed"):
             return {**result, **lost}
-        if not _has_ended(result, running) and time.time() - running.began < running.max_seconds:
-            return {**result, "again": True}
+        if seconds < running.max_seconds and not _has_ended(result, running, seconds, was_lost):
+            return {**result, **(_IN_FLIGHT if running.patience is not None else {"again": True})}
         return {**result, **lost, **_judge(result, running.goes_back)}
 
     def _ask(self, running: changes.Running, task_vars: dict[str, t.Any]) -> Result:
         """Once, and again as long as the host cannot be reached and its time is not over."""
-        wait = _PATIENCE if running.leave_slow else _WAIT
+        wait = _WAIT if running.patience is None else running.patience
         deadline: float | None = None
         while True:
             result = self.run_module({**running.info, "run": running.run, "wait": wait}, task_vars)
@@ -66,7 +69,7 @@ class ActionModule(HostAction):
             self._was_lost = True
             now = time.monotonic()
             if deadline is None:
-                deadline = now + (_PATIENCE if running.leave_slow else running.unreachable_timeout)
+                deadline = now + (running.unreachable_timeout if running.patience is None else running.patience)
             if now >= deadline:
                 return result
             time.sleep(min(_RETRY_INTERVAL, deadline - now))
@@ -74,16 +77,21 @@ class ActionModule(HostAction):
             self._connection.reset()
 
 
-def _has_ended(result: t.Mapping[str, t.Any], running: changes.Running) -> bool:
-    """Whether nothing more is to be expected of the run."""
-    if result.get("failed"):
-        return True
+def _has_ended(result: t.Mapping[str, t.Any], running: changes.Running, seconds: float, was_lost: bool) -> bool:
+    """Whether nothing more is to be expected of the run.
+
+    :param seconds: since it was started.
+    :param was_lost: the host could not be reached for a while.
+    """
     livepatch = result["livepatch"]
-    journal = livepatch["journal"] or {}
-    if livepatch["job"] is not None or (journal.get("run") == running.run and not journal["running"]):
+    journal = livepatch["journal"]
+    if livepatch["job"] is not None:
         return True
-    # Of a host that was not reached when it was to start nothing may have started.
-    return running.lost and journal.get("run") != running.run
+    if journal is not None and journal["run"] == running.run:
+        return not journal["running"]
+    # It has recorded nothing, and may be about to: with the host, or with what was sent to it, it may be gone, too.
+    works = journal is not None and journal["running"]
+    return was_lost and not works and seconds >= _run_result.START_TIMEOUT
 
 
 def _judge(result: t.Mapping[str, t.Any], goes_back: bool) -> Result:

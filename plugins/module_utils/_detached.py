@@ -35,8 +35,11 @@ def start_detached(host: Host, run: str, work: Work) -> None:
 
     :raises BadOption: the run's ID cannot be used.
     :raises NotStarted: the process could not be started.
+    :raises Unmeasured: its result could not be saved.
     """
-    _run_result.build_path(run)
+    if not _run_result.claim(host, run):
+        # It works already: Ansible has sent the same once more.
+        return
     archive = _ModuleArchive.load()
     try:
         pid = os.fork()

@@ -170,6 +170,22 @@ class Host:
         except OSError as exc:
             raise Unmeasured(f"cannot write {path}: {exc.strerror}", "Run as root, and check the disk") from exc
 
+    def create(self, path: str, mode: int) -> bool:
+        """Create an empty file with these permissions; whether there was none.
+
+        :raises Unmeasured: it cannot be created.
+        """
+        target = self.resolve_path(path)
+        try:
+            os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        except FileExistsError:
+            return False
+        except OSError as exc:
+            raise Unmeasured(f"cannot write {path}: {exc.strerror}", "Run as root, and check the disk") from exc
+        os.close(descriptor)
+        return True
+
     def is_saved(self, path: str, text: str, mode: int) -> bool:
         """Whether a file is as `save` leaves it."""
         return self._is_roots(path, stat.S_IFREG, mode) and self.read_bytes(path) == text.encode("utf-8")

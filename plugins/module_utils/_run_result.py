@@ -18,6 +18,8 @@ _FOLDER = "/var/lib/fleet.livepatch/runs"
 # Of the newest runs; of all others nothing is left
 _FILES_MAX = 10
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
+# Of a result, which holds no secret
+_MODE = 0o644
 _INTERVAL = 0.2
 # Seconds that a run may take from its start to its first record: Python starts, repositories are queried.
 START_TIMEOUT = 120.0
@@ -61,6 +63,22 @@ def build_path(run: str) -> str:
     return f"{_FOLDER}/{run}.json"
 
 
+def claim(host: Host, run: str) -> bool:
+    """Have a run's result to come; whether it is the first of its ID. ssh sends a module again where its connection
+    breaks (``retries`` of Ansible's ssh), and no change may be made twice.
+
+    :raises BadOption: a run of that ID has ended.
+    :raises Unmeasured: no result can be saved, so that nothing would be known of the run.
+    """
+    path = build_path(run)
+    _remove_old_results(host)
+    if host.create(path, _MODE):
+        return True
+    if _read_result(host, run) is not None:
+        raise BadOption(f"a run {run} has ended on this host", "Give each run an ID of its own, or none")
+    return False
+
+
 def save_result(host: Host, run: str, result: Dict[str, Any]) -> None:
     """Save what a run came to, and remove the results of old runs.
 
@@ -69,7 +87,8 @@ def save_result(host: Host, run: str, result: Dict[str, Any]) -> None:
     """
     path = build_path(run)
     _remove_old_results(host)
-    host.save(path, json.dumps({key: result[key] for key in _RESULT_KEYS if key in result}, sort_keys=True) + "\n")
+    text = json.dumps({key: result[key] for key in _RESULT_KEYS if key in result}, sort_keys=True) + "\n"
+    host.save(path, text, _MODE)
 
 
 def _remove_old_results(host: Host) -> None:
@@ -77,7 +96,9 @@ def _remove_old_results(host: Host) -> None:
     paths = [f"{_FOLDER}/{name}" for name in host.list_names(_FOLDER)]
     newest_first = sorted(paths, key=lambda path: host.get_mtime(path) or 0.0, reverse=True)
     for path in newest_first[_FILES_MAX - 1 :]:
-        host.unlink(path)
+        # What is no file is another one's.
+        with contextlib.suppress(Unmeasured):
+            host.unlink(path)
 
 
 def wait_for_result(host: Host, run: str, seconds: float) -> Optional[Dict[str, Any]]:

@@ -316,6 +316,8 @@ def main() -> None:
     # A lost connection ends the terminal, and a limit of Ansible ends the process group: neither must kill a package
     # manager in the middle of its work.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Where it is ignored, no process learns how a program of its own has ended.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with contextlib.suppress(OSError):
         os.setsid()
 

@@ -57,7 +57,7 @@ def _measure(count: int, answers: Sequence[str], boots: Sequence[str]) -> tuple[
         store = open_store(path)
         settings = make_settings(waves=["1%", "5%", "25%"], max_in_flight=100)
         fleet = hostvars.parse_fleet(variables, settings.selection)
-        begun = start.begin_rollout(store, fleet, settings, make_host_settings(fleet), "")
+        begun = start.begin_rollout(store, fleet, settings, make_host_settings(fleet), "", None)
         if len(begun.hosts) != count:
             raise RuntimeError(f"{len(begun.hosts)} of {count} hosts were planned")
         times.append(time.process_time())

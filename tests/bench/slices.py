@@ -66,7 +66,7 @@ def _leave_to_slices(path: Path, count: int) -> None:
     """A rollout whose canaries are patched, and whose one wave is left to slices."""
     fleet = make_fleet(count + COHORTS)
     settings = make_settings(waves=[], max_in_flight=_IN_FLIGHT)
-    begun = start.begin_rollout(open_store(path), fleet, settings, make_host_settings(fleet), "")
+    begun = start.begin_rollout(open_store(path), fleet, settings, make_host_settings(fleet), "", None)
     store = open_store(path, begun.run)
     for batch in begun.batches:
         step, stored = session.load_admission(store, begun.run, batch.hosts)

@@ -525,7 +525,7 @@ MUTATIONS = (
     Mutation(
         "batches: more are in flight than may be",
         f"{LOGIC}/batches.py",
-        "rooms = [min(limit - len(after), len(after)) if overlap else 0 for after in groups[1:]]",
+        "rooms = [min(few, limit - len(after), len(after)) if overlap else 0 for after in groups[1:]]",
         "rooms = [limit if overlap else 0 for after in groups[1:]]",
         (f"{ROLLOUT}/test_batches.py",),
     ),
@@ -553,8 +553,8 @@ MUTATIONS = (
     Mutation(
         "assess: slow hosts are not waited for at the end of their wave",
         f"{LOGIC}/assess.py",
-        "if goes_on and len(loaded.planned) <= gate.step.batch.room:",
-        "if goes_on:",
+        "waits = not goes_on or is_lost or len(loaded.planned) > gate.step.batch.room",
+        "waits = not goes_on or is_lost",
         (f"{ROLLOUT}/test_overlap.py",),
     ),
     Mutation(
@@ -565,17 +565,38 @@ MUTATIONS = (
         (f"{ROLLOUT}/test_overlap.py",),
     ),
     Mutation(
+        "assess: a host that may have gone down holds up no other",
+        f"{LOGIC}/assess.py",
+        "is_lost = any(answer is not None and answer.lost for answer in last.values())",
+        "is_lost = not last",
+        (f"{ROLLOUT}/test_overlap.py",),
+    ),
+    Mutation(
+        "assess: a batch that was not admitted ends its wave",
+        f"{LOGIC}/assess.py",
+        "last = batch.last and held_by is None and refused is None",
+        "last = batch.last and held_by is None",
+        (f"{ROLLOUT}/test_overlap.py",),
+    ),
+    Mutation(
+        "patch: a host that was lost and works is taken for one that has not begun",
+        "plugins/action/rollout_patch.py",
+        'works = journal is not None and journal["running"]',
+        "works = False",
+        ("tests/unit/plugins/action/test_rollout_patch.py",),
+    ),
+    Mutation(
         "patch: a host that was lost is no such host",
         "plugins/action/rollout_patch.py",
-        'lost = {"lost": True} if running.lost or self._was_lost else {}',
-        'lost = {"lost": True} if running.lost else {}',
+        "was_lost = running.lost or self._was_lost",
+        "was_lost = running.lost",
         ("tests/unit/plugins/action/test_rollout_patch.py",),
     ),
     Mutation(
         "patch: a host that works is taken for one that has ended",
         "plugins/action/rollout_patch.py",
-        'journal.get("run") == running.run and not journal["running"])',
-        'journal.get("run") == running.run)',
+        'return not journal["running"]',
+        "return True",
         ("tests/unit/plugins/action/test_rollout_patch.py",),
     ),
     Mutation(

@@ -98,7 +98,7 @@ class BackupCommands:
 def _prepare(transaction: Transaction, source: str, by: str) -> None:
     connection = transaction.connection
     connection.execute("UPDATE leases SET owner = NULL")
-    for table in ("run_hosts", "run_batches", "runs"):
+    for table in ("run_hosts", "run_settings", "run_batches", "runs"):
         connection.execute(f"DELETE FROM {table}")
     reason = f"the store was restored from {source}, and lacks what was recorded since"
     connection.execute("INSERT OR REPLACE INTO halts VALUES (?, ?, ?, ?)", (ALL_SCOPES, reason, by, transaction.now))

@@ -21,7 +21,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     to_one_line,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, IN_FLIGHT, Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
 
@@ -154,7 +154,8 @@ def describe_problem(
     """
     before = {host.name: host for host in fleet}
     failed = [row.host for row in outcomes if row.outcome in BAD]
-    pending = [row.host for row in outcomes if row.outcome == "pending"]
+    in_flight = [row.host for row in outcomes if row.outcome == "pending" and row.reason == IN_FLIGHT]
+    pending = [row.host for row in outcomes if row.outcome == "pending" and row.reason != IN_FLIGHT]
     unplanned = [row.host for row in outcomes if row.outcome == "skipped" and not _find_host(before, row.host).settled]
     waits = status in ("soaking", "planned") or (status == "waiting" and detail.get("for") in _PLANNED_WAITS)
     parts = []
@@ -165,6 +166,9 @@ def describe_problem(
         parts.append(f"the rollout {format_status(status)} ({detail.get('text')})")
     if failed:
         parts.append(f"{format_count(failed, 'host')} failed ({abbreviate(failed)})")
+    if in_flight:
+        count = format_count(in_flight, "host")
+        parts.append(f"{count} in flight still ({abbreviate(in_flight)}): run the rollout again, and they are asked")
     if pending and not waits:
         parts.append(f"{format_count(pending, 'host')} not started ({abbreviate(pending)})")
     if unplanned:

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICES
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     approvals,
     batches,
@@ -25,6 +27,9 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_sett
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Quarantine, QuarantineEntry
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+
+# Seconds after which a slow host is left to a later step
+_PATIENCE = 10
 
 
 def admit_batch(
@@ -76,11 +81,19 @@ def admit_batch(
     return {**admission, "start": starts}
 
 
+def refuse(error: str) -> dict[str, t.Any]:
+    """The answer where it cannot be decided whether the batch may start: no host does."""
+    # Where nothing can be written, nothing was kept either.
+    with contextlib.suppress(PlanError):
+        changes.keep({})
+    return {"go": False, "start": [], "in_flight": True, "status": "halted", "detail": {"text": error}}
+
+
 def admit_rollback(store: StoreClient, run: Run, names: t.Sequence[str]) -> dict[str, t.Any]:
     """Keeps the changes of hosts that go back. No halt holds them up."""
     loaded = session.load_hosts(store, run, hosts=list(names))
-    changes.keep_rollback(run, {name: loaded.settings[name] for name in loaded.planned})
-    return {"go": True, "start": list(loaded.planned)}
+    changes.keep_rollback(run, loaded.settings)
+    return {"go": True, "start": list(loaded.settings)}
 
 
 def _build_change(step: session.Step, name: str, settings: HostSettings, read_only: bool = False) -> changes.Change:
@@ -100,7 +113,8 @@ def _build_change(step: session.Step, name: str, settings: HostSettings, read_on
         expect=expect,
         **run.get_marks(),
     )
-    return changes.Change(options, settings.build_info(planned.evr), settings.unreachable_timeout, batch.room > 0)
+    patience = _PATIENCE if batch.room > 0 else None
+    return changes.Change(options, settings.build_info(planned.evr), settings.unreachable_timeout, patience)
 
 
 def _find_barred(step: session.Step, stored: t.Mapping[str, t.Any]) -> dict[str, str]:

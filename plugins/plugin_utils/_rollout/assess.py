@@ -17,6 +17,7 @@ import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN, SLICES
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
@@ -85,36 +86,31 @@ def assess_batch(
     started, step = admitted["start"], gate.step
     planned = [step.planned[name] for name in started]
     rows = hostvars.determine_outcomes(planned, step.run.id, read_variables(started), gate.read_only)
-    assessment = {**_assess_hosts(gate, rows, budgets.count_by_outcome(rows)), "started": bool(started)}
-    if not admitted["go"]:
-        assessment.update(last=False, refused={"status": admitted["status"], "detail": admitted["detail"]})
-    slow = _list_slow(gate, assessment, read_variables)
-    if slow:
-        return {**assessment, "go": True, "follow": [COLLECT], "shares": gate.share_out(slow)}
-    return _conclude(gate, assessment, options)
+    refused = None if admitted["go"] else {"status": admitted["status"], "detail": admitted["detail"]}
+    counts = budgets.count_by_outcome(rows)
+    assessment = {**_assess_hosts(gate, rows, counts, refused=refused), "started": bool(started)}
+    return _conclude(gate, assessment, _list_slow(gate, assessment, read_variables), options)
 
 
 def assess_slow(
     gate: GateInput, assessment: t.Mapping[str, t.Any], read_variables: ReadVariables, options: WaveOptions
 ) -> dict[str, t.Any]:
-    """The hosts that were in flight still have ended, too: the same for them.
+    """Hosts that were in flight still were asked, or waited for: the same for them.
 
     :param assessment: what the step before returned.
     """
     loaded, step = gate.load_in_flight(), gate.step
     answers = hostvars.get_member_answers(read_variables(step.batch.hosts), hostvars.SLOW)
-    # Of the others nothing is known that was not known before.
     planned = [host for name, host in loaded.planned.items() if name in answers]
     variables = read_variables(host.name for host in planned)
     rows = hostvars.determine_outcomes(planned, step.run.id, variables, gate.read_only, answers)
     # What has ended since the batch was admitted
     counts = collections.Counter(assessment["batch_counts"]) + collections.Counter(budgets.count_by_outcome(rows))
-    assessed = _assess_hosts(gate, rows, counts, assessment["held"])
-    for key in ("started", "refused"):
-        assessed[key] = assessment[key]
-    if assessed["refused"]:
-        assessed["last"] = False
-    return _conclude(gate, assessed, options)
+    assessed = _assess_hosts(gate, rows, counts, assessment["held"], assessment["refused"])
+    assessed["started"] = assessment["started"]
+    # Who was waited for to the end, and is in flight all the same, is left to the next run.
+    slow = [] if assessment["waits"] else _list_slow(gate, assessed, read_variables, answers)
+    return _conclude(gate, assessed, slow, options)
 
 
 def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variables: ReadVariables) -> dict[str, t.Any]:
@@ -123,14 +119,14 @@ def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variab
     :param assessment: what the step before returned, be it another probe.
     """
     wave = gate.load_wave()
-    before = {name: row for name, row in wave.outcomes.items() if row.outcome in SUCCESSFUL}
+    before = {name: row for name, row in wave.outcomes.items() if _is_probed(wave, row)}
     answers = hostvars.get_member_answers(read_variables(gate.step.batch.hosts), hostvars.SOAK_PROBE)
     variables = read_variables(before)
     now = {name: outcome.apply_probe(row, answers.get(name), variables[name]) for name, row in before.items()}
     changed = [row for name, row in now.items() if row != before[name]]
     # A wave's budget is that of its soak: how many a batch of it had is not known any more.
     probed = {**_assess_hosts(gate, changed, {}), "soak": assessment["soak"], "go": True, "follow": [SOAK]}
-    probed["shares"] = _share_probes(gate, wave, [name for name, row in now.items() if row.outcome in SUCCESSFUL])
+    probed["shares"] = _share_probes(gate, wave, [name for name, row in now.items() if _is_probed(wave, row)])
     due = assessment["soak"]["probes"][-1]
     halted = gate.check_halt() if time.time() < due else None
     if halted is not None:
@@ -154,7 +150,7 @@ def assess_wave(gate: GateInput, assessment: t.Mapping[str, t.Any], options: Wav
     none: dict[str, t.Any] = {"follow": [], "rollback": [], "confirm": [], "shares": {}, "elsewhere": []}
     if wave is None:
         return {**end, **none}
-    rollback = [row.host for row in _select_rollback(gate, end, rows)]
+    rollback = [row.host for row in _select_rollback(gate, end, rows, wave.settings)]
     confirm: list[str] = []
     if gate.is_strict and end["go"] and assessment["last"]:
         confirm = [
@@ -181,7 +177,8 @@ def assess_wave(gate: GateInput, assessment: t.Mapping[str, t.Any], options: Wav
         "rollback": rollback,
         "confirm": confirm,
         "shares": gate.share_out(members),
-        "elsewhere": [name for name in rollback if name not in here],
+        # Hosts that this run does not have stay to be rolled back.
+        "elsewhere": [name for name in rollback if name not in here and name in wave.settings],
     }
 
 
@@ -212,30 +209,49 @@ def assess_rollback(
 
 
 def _list_slow(
-    gate: GateInput, assessment: t.Mapping[str, t.Any], read_variables: ReadVariables
-) -> list[dict[str, t.Any]]:
-    """The hosts that have to be waited for now, with how each is asked: all of those in flight, where the rollout
-    stops, where the wave ends, or where there would be too many with the next batch.
+    gate: GateInput,
+    assessment: t.Mapping[str, t.Any],
+    read_variables: ReadVariables,
+    asked: t.Mapping[str, Answer] | None = None,
+) -> list[changes.Running]:
+    """The hosts that are asked now. All of those in flight are waited for where the rollout stops, where the wave ends,
+    where they are more than a few, or where one cannot be reached: it may have gone down. Else those of earlier batches
+    are asked whether they have ended, so that a failure stops the rollout soon after it is one.
+
+    :param asked: what they have answered to that just now.
     """
     if not assessment["in_flight"]:
         return []
     loaded = gate.load_in_flight()
-    goes_on = assessment["passed"] and assessment["held"] is None and not assessment["refused"]
-    if goes_on and len(loaded.planned) <= gate.step.batch.room:
-        return []
     variables = read_variables(loaded.planned)
+    last = {name: hostvars.get_answer(of_host, hostvars.VERIFY) for name, of_host in variables.items()}
+    last.update(asked or {})
+    goes_on = assessment["passed"] and assessment["held"] is None and not assessment["refused"]
+    is_lost = any(answer is not None and answer.lost for answer in last.values())
+    waits = not goes_on or is_lost or len(loaded.planned) > gate.step.batch.room
+    here = set(gate.step.batch.hosts)
     slow = []
     for name, planned in loaded.planned.items():
         settings = loaded.settings[name]
-        change = changes.Change({}, settings.build_info(planned.evr), settings.unreachable_timeout)
+        patience = None if waits else 0
+        change = changes.Change({}, settings.build_info(planned.evr), settings.unreachable_timeout, patience)
         running = hostvars.find_running(name, variables[name], change)
-        if running is not None:
-            slow.append(dataclasses.asdict(running))
+        if running is not None and (waits or (asked is None and name not in here)):
+            slow.append(running)
     return slow
 
 
-def _conclude(gate: GateInput, assessment: dict[str, t.Any], options: WaveOptions) -> dict[str, t.Any]:
-    """All hosts that are waited for have ended: the soak, or the last word."""
+def _conclude(
+    gate: GateInput, assessment: dict[str, t.Any], slow: t.Sequence[changes.Running], options: WaveOptions
+) -> dict[str, t.Any]:
+    """What follows for hosts of the batch or the wave; the last word, where nothing does.
+
+    :param slow: the hosts that are asked, or waited for.
+    """
+    if slow:
+        shares = gate.share_out([dataclasses.asdict(running) for running in slow])
+        waits = all(running.patience is None for running in slow)
+        return {**assessment, "go": True, "follow": [COLLECT], "waits": waits, "shares": shares}
     soaks = assessment["last"] and assessment["passed"] and not gate.read_only
     if soaks:
         assessment = _begin_soak(gate, assessment, options)
@@ -257,8 +273,13 @@ def _begin_soak(gate: GateInput, assessment: dict[str, t.Any], options: WaveOpti
     if not schedule.probes:
         return soaking
     wave = gate.load_wave()
-    healthy = [name for name, row in wave.outcomes.items() if row.outcome in SUCCESSFUL]
+    healthy = [name for name, row in wave.outcomes.items() if _is_probed(wave, row)]
     return {**soaking, "go": True, "follow": [SOAK], "shares": _share_probes(gate, wave, healthy)}
+
+
+def _is_probed(wave: session.LoadedHosts, row: Outcome) -> bool:
+    """Of a wave that has passed, hosts may be missing in this run."""
+    return row.outcome in SUCCESSFUL and row.host in wave.settings
 
 
 def _share_probes(gate: GateInput, wave: session.LoadedHosts, names: t.Iterable[str]) -> dict[str, t.Any]:
@@ -272,11 +293,16 @@ def _share_probes(gate: GateInput, wave: session.LoadedHosts, names: t.Iterable[
 
 
 def _assess_hosts(
-    gate: GateInput, news: t.Sequence[Outcome], batch_counts: budgets.Counts, held_before: str | None = None
+    gate: GateInput,
+    news: t.Sequence[Outcome],
+    batch_counts: budgets.Counts,
+    held_before: str | None = None,
+    refused: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     """:param news: what is known of hosts since the step before.
     :param batch_counts: how many hosts of the batch have come to which outcome.
     :param held_before: as ``held``, of the step before.
+    :param refused: why the batch was not admitted, as ``status`` and ``detail``: none of its hosts was to start.
     """
     batch = gate.step.batch
     if gate.read_only:
@@ -289,7 +315,7 @@ def _assess_hosts(
     # A host that a halt has kept from starting is not bad, and the wave is not over: the next run goes on with it.
     held = [row for row in news if row.halted]
     held_by = f"{len(held)} of its hosts {held[0].reason}" if held else held_before
-    last = batch.last and held_by is None
+    last = batch.last and held_by is None and refused is None
     in_flight = totals.wave.get(BEGUN, 0)
     verdict = budgets.assess_wave(gate.plan, gate.wave, totals, last, gate.read_only)
     return {
@@ -298,7 +324,9 @@ def _assess_hosts(
         "passed": verdict.passed,
         "held": held_by,
         # Why the batch was not admitted, of the step that asks whether others have ended
-        "refused": None,
+        "refused": refused,
+        # Whether the hosts that follow are waited for to their end
+        "waits": False,
         # How many hosts of the wave have begun and not ended, those of other slices too
         "in_flight": in_flight,
         "verdict": verdict.text,
@@ -370,10 +398,13 @@ def _decide_end(
     return {**stop, "verdict": text, "status": "waiting", "detail": {"for": combined.verdict, "wave": wave}}
 
 
-def _select_rollback(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows) -> list[Outcome]:
+def _select_rollback(
+    gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows, settings: t.Container[str]
+) -> list[Outcome]:
     """Hosts that failed. Of canaries all of them where the failure of one reaches all, else all of its cohort; of later
     waves only those that failed: to take a fix away from healthy hosts is an operator's choice.
     """
+    # ``settings`` has the hosts of this run.
     whole_wave = end["status"] == "failed" and gate.plan.settings.halt_scope == "rollout"
     selected = [
         row
@@ -385,7 +416,7 @@ def _select_rollback(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows) ->
         )
     ]
     # The other slices roll back their own.
-    return [row for row in selected if row.host in gate.step.batch.hosts] if gate.is_slice else selected
+    return [row for row in selected if row.host in settings] if gate.is_slice else selected
 
 
 def _record_end(

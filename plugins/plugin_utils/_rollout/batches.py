@@ -20,6 +20,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan impo
 # What records of gates are of: all hosts of a wave have ended, and the wave as a whole. Those of the gates that look
 # elsewhere have names, which people choose.
 HOSTS, WAVE = "hosts", "wave"
+# Of so many hosts that may be in flight one may be slow
+_FEW = 20
 # What nothing more is done about in the same rollout
 _FINAL = ("done", "unchanged", "failed", "lost", "skipped", "rolled_back", "rollback_refused", "rollback_pending")
 
@@ -153,8 +155,9 @@ def _cut(wave: int, in_flight: t.Sequence[str], starts: t.Sequence[str], limit: 
     """
     overlap = overlap and len(starts) > limit
     groups = _split(starts, -(-limit // 2) if overlap else limit)
-    # No more than the next one has hosts, too: each of these waits for one slow host at most.
-    rooms = [min(limit - len(after), len(after)) if overlap else 0 for after in groups[1:]]
+    # What makes more hosts slow than a few may be the KMP. Each of the next batch waits for one of them at most.
+    few = max(1, limit // _FEW)
+    rooms = [min(few, limit - len(after), len(after)) if overlap else 0 for after in groups[1:]]
     return [
         *(Batch(wave, group, group, False, in_flight=True) for group in _split(in_flight, limit)),
         *(Batch(wave, group, group, False, room) for group, room in zip(groups, [*rooms, 0], strict=False)),

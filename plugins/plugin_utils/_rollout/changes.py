@@ -32,8 +32,8 @@ class Change:
     info: t.Mapping[str, t.Any]
     # Seconds that a host is waited for that cannot be reached
     unreachable_timeout: int
-    # Whether what has not ended after a while is left to a later step
-    leave_slow: bool = False
+    # After how many seconds a host that has not ended is left to a later step; None: it is waited for
+    patience: int | None = None
 
     @property
     def goes_back(self) -> bool:
@@ -82,7 +82,7 @@ class Running:
     # As of the change
     info: t.Mapping[str, t.Any]
     unreachable_timeout: int
-    leave_slow: bool = False
+    patience: int | None = None
     goes_back: bool = False
     # The host was not reached when it was to start
     lost: bool = False
@@ -102,7 +102,7 @@ def find_running(host: str, change: Change, started: Answer | None) -> Running |
         started.max_seconds,
         change.info,
         change.unreachable_timeout,
-        change.leave_slow,
+        change.patience,
         change.goes_back,
         started.unreachable,
     )

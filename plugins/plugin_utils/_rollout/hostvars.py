@@ -162,12 +162,16 @@ def find_running(name: str, variables: t.Mapping[str, t.Any], change: changes.Ch
 
 
 def get_member_answers(variables_by_host: Variables, name: str) -> dict[str, Answer]:
-    """The answers to a task that each of these hosts ran in a loop, delegated to its share of the wave; by member."""
-    return {
-        str(result[MEMBER]["host"]): read_result(result)
-        for variables in variables_by_host.values()
-        for result in (variables.get(name) or {}).get("results", ())
-    }
+    """The answers to a task that each of these hosts ran in a loop, delegated to its share of the wave; by member. Of a
+    member that was asked more than once it is what it came to.
+    """
+    answers: dict[str, Answer] = {}
+    for variables in variables_by_host.values():
+        for result in (variables.get(name) or {}).get("results", ()):
+            member, answer = str(result[MEMBER]["host"]), read_result(result)
+            if member not in answers or not answer.in_flight:
+                answers[member] = answer
+    return answers
 
 
 def find_refused_admission(variables_by_host: Variables) -> t.Mapping[str, t.Any] | None:

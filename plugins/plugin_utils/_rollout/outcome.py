@@ -22,6 +22,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts imp
 SUCCESSFUL = ("done", "unchanged")
 # Of a host whose change has no result: the process that worked on it is gone
 KILLED = "the live patch process was killed before it finished"
+# Of a host that was started, and of which no end is recorded
+IN_FLIGHT = "started, and its outcome is not known yet"
 # Outcomes that count against the budgets: something went wrong, whatever was made of it afterwards.
 BAD = ("failed", "lost", "rolled_back", "rollback_pending", "rollback_refused")
 
@@ -203,7 +205,8 @@ def _assess_lost(
     begun = livepatch.job is not None or (None if journal is None else journal.run) == install.run
     # Or by an earlier run, which has died
     begun = begun or _is_changed_by(livepatch, rollout)
-    if not begun and facts.kernel.boot_id == host.boot_id:
+    # A host that was reached when it was to start has begun, or was killed before it could record that.
+    if not begun and install.unreachable and facts.kernel.boot_id == host.boot_id:
         return _skip_unbegun(base, livepatch)
     return _assess_facts(host, base, facts, rollout)
 
@@ -302,7 +305,7 @@ def load_outcome(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, b
     """
     row = dict(stored or {"outcome": "pending", "reason": "not started"})
     if row["outcome"] == BEGUN:
-        row = {"outcome": "pending", "reason": "started, and its outcome is not known yet"}
+        row = {"outcome": "pending", "reason": IN_FLIGHT}
     if before is not None and row["outcome"] in ("pending", "skipped"):
         row.update(state=before.state, level=before.level, kmp=before.kmp)
     row.setdefault("state", "unknown")

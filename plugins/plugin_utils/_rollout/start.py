@@ -63,18 +63,19 @@ def begin_rollout(
     settings: Settings,
     host_settings: t.Mapping[str, HostSettings],
     plan_hash: str,
+    last: t.Any,
 ) -> session.Begun:
     """Plans, or resumes the rollout that is open, and takes the lease.
 
     :param host_settings: of the fleet, by host.
     :param plan_hash: the plan that is asked for, or ``''``.
+    :param last: the last rollout of the scope, as the store shows it.
     :raises PlanError: it cannot be planned, or not as it was asked for.
     :raises StoreError: the store cannot be used, or another run has the lease.
     """
     _require_reachable(fleet, settings)
     fleet_by_name = {host.name: host for host in fleet}
     lease_seconds = timeouts.compute_lease_seconds(host_settings.values())
-    last = store.send("show", scope=store.scope)["rollout"]
     current = session.get_open(last)
     # A rollout that was resumed for that only goes no further, whatever has become of that.
     only_pending = bool(current and pending_rollback.ENDS in current["detail"])
@@ -94,7 +95,9 @@ def begin_rollout(
         run,
         planned,
         _build_agenda(planned, fleet_by_name, current),
-        sorted(name for name, row in outcomes.items() if row["outcome"] == "rollback_pending"),
+        sorted(
+            name for name, row in outcomes.items() if row["outcome"] == "rollback_pending" and name in fleet_by_name
+        ),
         resumed,
     )
     state = session.State(now, current["started"] if current else now, batches.get_soak_starts(gates))

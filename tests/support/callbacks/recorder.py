@@ -29,6 +29,8 @@ _MODULES = {"start": "livepatch", "collect": "livepatch_info"}
 def _describe(task: t.Any) -> dict[str, str]:
     role = task._role.get_name() if task._role else ""
     action = task.action
+    if action == "fleet.livepatch.rollout_gather":
+        action = "fleet.livepatch.livepatch_info"
     if action == "fleet.livepatch.rollout_patch":
         action = f"fleet.livepatch.{_MODULES[task.args['step']]}"
     return {"task": task.name, "action": action, "role": role}

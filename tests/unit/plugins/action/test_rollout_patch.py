@@ -113,18 +113,39 @@ def test_a_host_that_is_lost_is_tried_again_for_as_long_as_its_setting_says(monk
 def test_a_host_that_was_lost_when_it_was_to_start_may_have_nothing_to_wait_for(
     monkeypatch: pytest.MonkeyPatch, answered: t.Any
 ) -> None:
-    host = Host(monkeypatch, answered)
+    """It is known when what was sent would have recorded something."""
+    host = Host(monkeypatch, answered, seconds=30)
     assert host.collect(dataclasses.replace(RUNNING, lost=True))["lost"] is True
-    assert len(host.asked) == 1
+    assert 120 <= host.now - 1000 <= 150
     host = Host(monkeypatch, WORKS, DONE)
     assert "failed" not in host.collect(dataclasses.replace(RUNNING, lost=True)), "it had started, and is waited for"
     assert len(host.asked) == 2
 
 
+def test_a_host_that_was_lost_and_works_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has recorded is of the run before: it downloads the KMP."""
+    busy = answer(None, journal("another", running=True), up_to_date=False)
+    host = Host(monkeypatch, busy, busy, busy, busy, busy, busy, DONE, seconds=30)
+    assert host.collect(dataclasses.replace(RUNNING, lost=True))["livepatch"]["job"] is not None
+    assert len(host.asked) == 7
+
+
+def test_a_host_that_is_asked_in_between_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = dataclasses.replace(RUNNING, patience=0)
+    for answered in (WORKS, LOST):
+        host = Host(monkeypatch, answered)
+        assert host.collect(asked)["in_flight"] is True
+        assert (len(host.asked), host.asked[0]["wait"]) == (1, 0)
+    host = Host(monkeypatch, LOST)
+    host.now += 301
+    result = host.collect(asked)
+    assert (result["unreachable"], "in_flight" in result) == (True, False), "its time is over"
+
+
 @pytest.mark.parametrize(("answered", "seconds"), [(WORKS, 10), (NOT_BEGUN, 10), (LOST, 10)])
 def test_a_slow_host_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch, answered: t.Any, seconds: float) -> None:
     host = Host(monkeypatch, answered, seconds=seconds)
-    result = host.collect(dataclasses.replace(RUNNING, leave_slow=True))
+    result = host.collect(dataclasses.replace(RUNNING, patience=10))
     assert (result["in_flight"], bool(result.get("unreachable")), result["changed"]) == (True, False, False)
     assert "failed" not in result
     assert host.now - 1000 <= 10 + 2 * seconds
@@ -133,7 +154,7 @@ def test_a_slow_host_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch, answ
 
 def test_a_host_that_has_ended_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
     host = Host(monkeypatch, DONE, seconds=11)
-    assert "in_flight" not in host.collect(dataclasses.replace(RUNNING, leave_slow=True))
+    assert "in_flight" not in host.collect(dataclasses.replace(RUNNING, patience=10))
 
 
 def test_a_rollback_is_good_by_its_own_result(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,3 +89,22 @@ def test_a_disk_that_is_full(host: Host, tmp_path: Any) -> None:
     (tmp_path / "var").touch()
     with pytest.raises(Unmeasured):
         _run_result.save_result(host, "the-run", {"changed": True})
+
+
+def test_what_is_no_file_is_left_alone(host: Host) -> None:
+    for number in range(12):
+        os.makedirs(host.resolve_path(f"{_FOLDER}/old{number}"))
+    _run_result.save_result(host, "the-run", {"changed": True})
+    assert _run_result.wait_for_result(host, "the-run", 0) == {"changed": True, "failed": False}
+
+
+def test_nobody_but_its_owner_writes_a_result(host: Host) -> None:
+    mask = os.umask(0)
+    try:
+        assert _run_result.claim(host, "the-run")
+        modes = [os.stat(host.resolve_path(_run_result.build_path("the-run"))).st_mode & 0o777]
+        _run_result.save_result(host, "the-run", {"changed": True})
+    finally:
+        os.umask(mask)
+    modes.append(os.stat(host.resolve_path(_run_result.build_path("the-run"))).st_mode & 0o777)
+    assert modes == [0o644, 0o644]

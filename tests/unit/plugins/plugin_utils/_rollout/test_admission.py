@@ -65,6 +65,8 @@ class FakeStore:
             "settings": SETTINGS,
         }
         self.read_only = read_only
+        # Hosts that the run does not have
+        self.absent: tuple[str, ...] = ()
         self.halt: dict[str, t.Any] | None = None
         self.written: dict[str, t.Any] = {}
 
@@ -75,7 +77,9 @@ class FakeStore:
         ((command, arguments),) = commands
         assert (command, run) == ("load_hosts", RUN)
         planned = {name: {**ROW, "cohort": name[0]} for name in arguments["hosts"]}
-        return [{"planned": planned, "outcomes": {}, "settings": SETTINGS}]
+        each = {name: settings for name, settings in host_settings.unpack(SETTINGS).items() if name in planned}
+        each = {name: settings for name, settings in each.items() if name not in self.absent}
+        return [{"planned": planned, "outcomes": {}, "settings": host_settings.pack(each)}]
 
     def send_fenced(self, command: str, **arguments: t.Any) -> t.Any:
         self.written[command] = arguments
@@ -122,7 +126,7 @@ def test_slow_hosts_are_left_where_the_next_batch_has_room_for_them(room: int) -
     admit(FakeStore(), "a2", room=room)
     change = changes.find("a2")
     assert change is not None
-    assert change.leave_slow is bool(room)
+    assert change.patience == (10 if room else None)
 
 
 def test_where_hosts_cannot_be_told_none_is_recorded_as_begun(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,6 +145,20 @@ def test_who_is_rolled_back_is_told_to_go_back() -> None:
     assert (options["state"], options["plan"], options["fence"], options["timeout"]) == ("previous", "h", 1, 600)
     assert options["policy"] == {"min_age": 7}, "the version asked for is not the one before"
     assert store.written == {}
+
+
+def test_a_host_that_the_run_does_not_have_keeps_no_other_from_being_rolled_back() -> None:
+    store = FakeStore()
+    store.absent = ("a1",)
+    assert admission.admit_rollback(t.cast(t.Any, store), RUN, ["a1", "b2"])["start"] == ["b2"]
+
+
+def test_where_it_cannot_be_decided_no_host_starts() -> None:
+    """And what is in flight is looked at."""
+    admit(FakeStore(), "a2")
+    refused = admission.refuse("the disk is full")
+    assert (refused["go"], refused["start"], refused["in_flight"]) == (False, [], True)
+    assert list_told() == []
 
 
 def test_a_window_must_have_room_for_the_slowest_of_those_that_start() -> None:

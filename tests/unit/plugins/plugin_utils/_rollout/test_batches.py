@@ -55,11 +55,20 @@ def test_no_more_are_in_flight_than_may_be(limit: int, hosts: int) -> None:
     made = [batch for batch in batches.build_agenda(plan, fleet, {}, ()) if batch.wave]
     assert [name for batch in made for name in batch.starts] == list(wave)
     for batch, after in itertools.pairwise(made):
-        assert batch.room == min(limit - len(after.starts), len(after.starts))
+        assert batch.room == min(1, limit - len(after.starts), len(after.starts))
     assert made[-1].room == 0, "all of the wave have ended before its gate"
     assert len(made) == 1 or hosts > limit, "what may start at once does"
     shared, _changed = batches.build_slice_agenda(plan, 1, fleet, {}, 1, None)
     assert [(batch.starts, batch.room) for batch in shared] == [(batch.starts, batch.room) for batch in made]
+
+
+def test_a_few_slow_hosts_hold_up_no_other() -> None:
+    """More than that may be due to the KMP."""
+    wave = tuple(f"a{number}" for number in range(1, 301))
+    plan = make_plan(("a0",), wave, kmps={"a": "k-3-1"}, max_in_flight=100)
+    fleet = {name: Host(name, "unpatched", "", build_id="aa", boot_id="1", kmp="k-3-1") for name in ("a0", *wave)}
+    made = [batch for batch in batches.build_agenda(plan, fleet, {}, ()) if batch.wave]
+    assert [(len(batch.starts), batch.room) for batch in made] == [(50, 5)] * 5 + [(50, 0)]
 
 
 def test_of_canaries_none_is_left_behind() -> None:

@@ -20,7 +20,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.changes i
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 
-PATCH = Change({"state": "latest", "policy": {"kmp_version": "3-1"}}, {"refresh": "never"}, 300, leave_slow=True)
+PATCH = Change({"state": "latest", "policy": {"kmp_version": "3-1"}}, {"refresh": "never"}, 300, patience=10)
 BACK = Change({"state": "previous"}, {"refresh": "never"}, 400)
 
 
@@ -62,9 +62,9 @@ def test_a_rollback_has_the_marks_of_its_run_and_its_host_s_settings() -> None:
     assert told["db1"] == Change(slow.build_rollback(plan="h", fence=7), slow.build_info(None), 400)
     web1 = told["web1"]
     assert web1 is not None
-    assert (web1.goes_back, web1.leave_slow, web1.unreachable_timeout, web1.options["timeout"]) == (
+    assert (web1.goes_back, web1.patience, web1.unreachable_timeout, web1.options["timeout"]) == (
         True,
-        False,
+        None,
         300,
         60,
     )
@@ -110,15 +110,15 @@ STARTED = Answer(changed=True, run="r", began=99.5, max_seconds=240)
         (Answer(failed=True, halted=True, msg="not started: halted"), None),
         (dataclasses.replace(STARTED, failed=True, msg="the options are wrong"), None),
         (Answer(unreachable=True, msg="Connection refused"), None),
-        (STARTED, Running("web1", "r", 99.5, 240, PATCH.info, 300, leave_slow=True)),
+        (STARTED, Running("web1", "r", 99.5, 240, PATCH.info, 300, patience=10)),
         # It may have started there, whatever else the answer says
         (
             dataclasses.replace(STARTED, unreachable=True),
-            Running("web1", "r", 99.5, 240, PATCH.info, 300, leave_slow=True, lost=True),
+            Running("web1", "r", 99.5, 240, PATCH.info, 300, patience=10, lost=True),
         ),
         (
             dataclasses.replace(STARTED, unreachable=True, failed=True),
-            Running("web1", "r", 99.5, 240, PATCH.info, 300, leave_slow=True, lost=True),
+            Running("web1", "r", 99.5, 240, PATCH.info, 300, patience=10, lost=True),
         ),
     ],
 )

@@ -66,7 +66,7 @@ def test_what_a_host_has_answered_last_is_what_it_is() -> None:
 #
 
 STARTED = {"changed": True, "run": "r", "max_seconds": 240}
-CHANGE = changes.Change({"state": "latest"}, {"refresh": "never"}, 300, leave_slow=True)
+CHANGE = changes.Change({"state": "latest"}, {"refresh": "never"}, 300, patience=10)
 WAY_BACK = changes.Change({"state": "previous"}, {"refresh": "never"}, 300)
 
 
@@ -100,7 +100,10 @@ IN_FLIGHT = {**answers.gathered(**_KERNEL, livepatch={"state": "transitioning"})
 
 
 def determine(
-    slow: t.Mapping[str, t.Any] | None = None, rollout: str | None = None, **verify: t.Mapping[str, t.Any]
+    slow: t.Mapping[str, t.Any] | None = None,
+    rollout: str | None = None,
+    started: t.Mapping[str, t.Any] | None = None,
+    **verify: t.Mapping[str, t.Any],
 ) -> dict[str, str]:
     """The outcomes of hosts that all were started.
 
@@ -117,7 +120,7 @@ def determine(
     }
     planned = [PlannedHost.from_row(name, row) for name in verify]
     variables = {
-        name: {hostvars.GATHERED: UNPATCHED, hostvars.INSTALL: STARTED, hostvars.VERIFY: registered}
+        name: {hostvars.GATHERED: UNPATCHED, hostvars.INSTALL: started or STARTED, hostvars.VERIFY: registered}
         for name, registered in verify.items()
     }
     later = None if slow is None else {name: read_result(result) for name, result in slow.items()}
@@ -143,5 +146,7 @@ def test_a_slow_host_goes_by_what_it_has_answered_last() -> None:
 
 def test_a_slow_host_that_was_away_when_it_was_to_start_may_not_have_begun() -> None:
     nothing = {**UNPATCHED, "lost": True}
-    assert determine({"web1": nothing}, web1=IN_FLIGHT) == {"web1": "skipped"}
+    away = {**STARTED, "unreachable": True, "msg": "Connection refused"}
+    assert determine({"web1": nothing}, started=away, web1=IN_FLIGHT) == {"web1": "skipped"}
+    assert determine({"web1": nothing}, web1=IN_FLIGHT) == {"web1": "failed"}, "it has begun, and was killed"
     assert determine({"web1": {**PATCHED, "lost": True}}, web1=IN_FLIGHT) == {"web1": "done"}

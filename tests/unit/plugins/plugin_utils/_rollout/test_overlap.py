@@ -67,7 +67,7 @@ class Fleet:
         settings = Settings(waves=(), max_in_flight=max_in_flight, budgets=budgets)
         self._path = tmp_path / "store"
         each = {name: host_settings.HostSettings() for name in names}
-        self.begun = start.begin_rollout(LocalStore(self._path), fleet, settings, each, "")
+        self.begun = start.begin_rollout(LocalStore(self._path), fleet, settings, each, "", None)
         self.store = LocalStore(self._path, self.begun.run)
         self.variables: dict[str, dict[str, t.Any]] = {
             host.name: {
@@ -78,8 +78,11 @@ class Fleet:
             for host in fleet
         }
         self.turn = 0
+        self.asking: tuple[str, ...] = ()
         self.ends: dict[str, int] = {}
         self.failing: set[str] = set()
+        # Those that cannot be reached while they are slow
+        self.lost: set[str] = set()
         # How many were in flight at once, and the most of them
         self.most = 0
 
@@ -96,6 +99,11 @@ class Fleet:
             },
         )
 
+    def leave(self, name: str) -> dict[str, t.Any]:
+        """What is known of a host that has not ended."""
+        lost = {"lost": True} if name in self.lost else {}
+        return {"changed": False, "in_flight": True, **lost}
+
     def has_ended(self, name: str) -> bool:
         return self.ends.get(name, 0) <= self.turn
 
@@ -105,6 +113,7 @@ class Fleet:
         assessment: dict[str, t.Any] = {}
         for batch in self.begun.batches:
             self.turn += 1
+            self.asking = batch.hosts
             step, stored = session.load_admission(self.store, self.begun.run, list(batch.hosts))
             admitted = admission.admit_batch(self.store, step, stored, OPTIONS)
             if not admitted["go"] and not admitted["in_flight"]:
@@ -113,10 +122,12 @@ class Fleet:
             gate = GateInput(self.store, session.load_step(self.store, self.begun.run, list(batch.hosts)))
             options = assess.WaveOptions(0, 0.0, (), {})
             assessment = assess.assess_batch(gate, admitted, self.read, options)
-            if assessment["follow"] == ["collect"]:
-                followed.append(f"{step.batch.number}: {sum(map(len, assessment['shares'].values()))}")
-                self._collect(assessment["shares"])
-                assessment = assess.assess_slow(gate, assessment, self.read, options)
+            for _round in range(2):
+                if assessment["follow"] == ["collect"]:
+                    how = "waits for" if assessment["waits"] else "asks"
+                    followed.append(f"{step.batch.number} {how} {sum(map(len, assessment['shares'].values()))}")
+                    self._collect(assessment["shares"])
+                    assessment = assess.assess_slow(gate, assessment, self.read, options)
             if not assessment["go"]:
                 break
         return followed, assessment
@@ -132,17 +143,22 @@ class Fleet:
             assert change is not None
             self.ends.setdefault(name, self.turn)
             self.variables[name][hostvars.INSTALL] = {"changed": False, "run": f"run-{name}", "max_seconds": 60}
-            ended = self.has_ended(name) or not change.leave_slow
-            self.variables[name][hostvars.VERIFY] = self.end(name) if ended else {"changed": False, "in_flight": True}
+            ended = self.has_ended(name) or change.patience is None
+            self.variables[name][hostvars.VERIFY] = self.end(name) if ended else self.leave(name)
 
     def _collect(self, shares: t.Mapping[str, t.Any]) -> None:
+        for name in self.asking:
+            self.variables[name][hostvars.SLOW] = {"results": []}
         for asker, members in shares.items():
             assert len(members) <= 2, "they are waited for one after the other"
             results = []
             for member in members:
-                assert member["run"] == f"run-{member['host']}"
-                self.ends[member["host"]] = self.turn
-                results.append({**self.end(member["host"]), hostvars.MEMBER: member})
+                name = member["host"]
+                assert member["run"] == f"run-{name}"
+                if member["patience"] is None:
+                    self.ends[name] = self.turn
+                answer = self.end(name) if self.has_ended(name) else self.leave(name)
+                results.append({**answer, hostvars.MEMBER: member})
             self.variables[asker][hostvars.SLOW] = {"results": results}
 
     def outcomes(self) -> dict[str, str]:
@@ -155,67 +171,97 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
 
+def make_slow(fleet: Fleet, batch: int, hosts: int = 1, turn: int = 99) -> list[str]:
+    """Hosts of a batch that end in this turn, or when they are waited for."""
+    names = list(fleet.begun.batches[batch].hosts[:hosts])
+    fleet.ends.update(dict.fromkeys(names, turn))
+    return names
+
+
 def test_a_slow_host_holds_up_no_other_batch(tmp_path: Path) -> None:
-    """Each of three is slow: they are waited for once, when all others have ended."""
+    """It is asked after each of them, and waited for when all others have ended."""
     fleet = Fleet(tmp_path, hosts=12, max_in_flight=8)
-    first = [batch.hosts[0] for batch in fleet.begun.batches if batch.wave]
     assert [len(batch.hosts) for batch in fleet.begun.batches] == [1, 4, 4, 4]
-    fleet.ends = dict.fromkeys(first, 99)
+    make_slow(fleet, 1)
     followed, last = fleet.run()
-    # The last batch is waited for to its end in any case.
-    assert followed == ["3: 2"]
+    assert followed == ["2 asks 1", "3 waits for 1"]
     assert (last["go"], last["passed"], last["status"]) == (True, True, "running")
     assert set(fleet.outcomes().values()) == {"done"}
 
 
-def test_where_too_many_are_slow_they_are_waited_for_before_the_next_batch(tmp_path: Path) -> None:
+def test_a_slow_host_that_has_ended_meanwhile_is_not_waited_for(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, hosts=16, max_in_flight=8)
+    make_slow(fleet, 1, turn=3)
+    followed, last = fleet.run()
+    assert (followed, last["go"]) == (["2 asks 1"], True)
+
+
+def test_where_more_than_a_few_are_slow_they_are_waited_for_before_the_next_batch(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, hosts=12, max_in_flight=8)
-    fleet.ends = {name: 99 for batch in fleet.begun.batches if batch.wave for name in batch.hosts}
+    make_slow(fleet, 1, hosts=2)
     followed, _last = fleet.run()
-    assert followed == ["2: 8"], "four of four have room, eight have none"
-    assert fleet.most == 8
+    assert followed == ["1 waits for 2"]
+
+
+def test_a_host_that_cannot_be_reached_is_waited_for_before_the_next_batch(tmp_path: Path) -> None:
+    """It may have gone down."""
+    fleet = Fleet(tmp_path, hosts=12, max_in_flight=8)
+    fleet.lost = set(make_slow(fleet, 1))
+    followed, _last = fleet.run()
+    assert followed == ["1 waits for 1"]
 
 
 def test_where_a_batch_fails_its_slow_hosts_are_waited_for_too(tmp_path: Path) -> None:
     """Else nothing would be known of them, and none could be rolled back."""
     fleet = Fleet(tmp_path, hosts=12, max_in_flight=8)
-    one, two = (batch.hosts for batch in fleet.begun.batches[1:3])
-    fleet.ends, fleet.failing = {one[0]: 99}, {two[1]}
+    make_slow(fleet, 1)
+    fleet.failing = {fleet.begun.batches[2].hosts[1]}
     followed, last = fleet.run()
-    assert followed == ["2: 1"]
+    assert followed == ["2 waits for 1"]
     assert (last["go"], last["status"], last["passed"]) == (False, "failed", False)
     assert sorted(fleet.outcomes().values()) == ["done"] * 8 + ["failed"], "no other batch was started"
 
 
-def test_a_slow_host_that_fails_stops_the_rollout_as_any_other(tmp_path: Path) -> None:
-    fleet = Fleet(tmp_path, hosts=12, max_in_flight=8)
-    slow = fleet.begun.batches[1].hosts[0]
-    fleet.ends, fleet.failing = {slow: 99}, {slow}
-    followed, last = fleet.run()
-    assert followed == ["3: 1"]
+@pytest.mark.parametrize(("turn", "started"), [(3, 9), (4, 13), (99, 33)])
+def test_a_slow_host_that_fails_stops_the_rollout_soon_after(tmp_path: Path, turn: int, started: int) -> None:
+    fleet = Fleet(tmp_path, hosts=32, max_in_flight=8)
+    (slow,) = make_slow(fleet, 1, turn=turn)
+    fleet.failing = {slow}
+    _followed, last = fleet.run()
     assert (last["go"], last["status"]) == (False, "failed")
     assert fleet.outcomes()[slow] == "failed"
+    assert len(fleet.outcomes()) == started
 
 
-def test_a_halt_waits_for_who_is_in_flight(tmp_path: Path) -> None:
+def test_what_fails_when_it_is_asked_has_the_others_waited_for(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, hosts=240, max_in_flight=80)
+    first, other = make_slow(fleet, 1, hosts=2)
+    fleet.ends[first], fleet.failing = 3, {first}
+    followed, last = fleet.run()
+    assert followed == ["2 asks 2", "2 waits for 1"]
+    assert (last["status"], fleet.outcomes()[other]) == ("failed", "done")
+
+
+@pytest.mark.parametrize("batch", [2, 3])
+def test_a_halt_waits_for_who_is_in_flight(tmp_path: Path, batch: int) -> None:
+    """Before the wave's last batch, too, of which no host has started."""
     fleet = Fleet(tmp_path, hosts=12, max_in_flight=8)
-    slow = fleet.begun.batches[1].hosts[0]
-    fleet.ends = {slow: 99}
+    (slow,) = make_slow(fleet, 1)
     admit = admission.admit_batch
 
     def admit_batch(store: t.Any, step: session.Step, *rest: t.Any) -> dict[str, t.Any]:
-        if step.batch.number == 2:
+        if step.batch.number == batch:
             store.send("halt", scope="default", reason="too hot", by="ops")
         return admit(store, step, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(admission, "admit_batch", admit_batch)
         followed, last = fleet.run()
-    assert followed == ["2: 1"]
-    assert (last["go"], last["status"]) == (False, "halted")
+    assert followed[-1] == f"{batch} waits for 1"
+    assert (last["go"], last["status"], last["passed"]) == (False, "halted", True)
     assert "too hot" in last["verdict"]
     assert fleet.outcomes()[slow] == "done", "and nothing of it is left to the next run"
-    assert len(fleet.outcomes()) == 1 + 4
+    assert len(fleet.outcomes()) == 1 + 4 * (batch - 1)
     assert fleet.store.send("show", scope="default")["rollout"]["status"] == "halted"
 
 
