@@ -16,6 +16,7 @@ import io
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tarfile
@@ -27,7 +28,7 @@ from tests.simulated.fleet import Fleet
 
 _COLLECTION = "ansible_collections/fleet/livepatch"
 _MODULES = ("livepatch_info", "livepatch")
-_RUNS = 9
+_RUNS = 15
 # Run by a Python whose search path has the collection
 _BUILD = """\
 import json, sys
@@ -141,16 +142,18 @@ def main() -> int:
                         raise RuntimeError(result)
             if fleet.failures:
                 raise RuntimeError(fleet.failures[0])
-        ping = Cost(*(min(column) for column in zip(*costs["ping", ""], strict=True)))
-        print(f"a patched host, least of {_RUNS}, milliseconds of its processor: ping {ping.total:.0f}")
-        print(f"{'':30} {'upload':>7} {'total':>6} {'/ ping':>6} {'- ping':>6} {'imports - ping':>14}")
+        pings = costs["ping", ""]
+        milliseconds = statistics.median(ping.total for ping in pings)
+        print(f"a patched host, median of {_RUNS}, in units of the ping before it ({milliseconds:.0f} ms of processor)")
+        print(f"{'':30} {'upload':>7} {'total':>6} {'imports':>8}")
         for (module, source), values in costs.items():
-            cost = Cost(*(min(column) for column in zip(*values, strict=True)))
-            size = payloads[module, source].stat().st_size >> 10
-            print(
-                f"{module + ' ' + source:30} {size:>4} KB {cost.total:>6.0f} {cost.total / ping.total:>6.2f} "
-                f"{cost.total - ping.total:>6.0f} {cost.imports - ping.imports:>14.0f}"
+            total = statistics.median(cost.total / ping.total for cost, ping in zip(values, pings, strict=True))
+            # On top of what ping imports
+            imports = statistics.median(
+                (cost.imports - ping.imports) / ping.total for cost, ping in zip(values, pings, strict=True)
             )
+            size = payloads[module, source].stat().st_size >> 10
+            print(f"{module + ' ' + source:30} {size:>4} KB {total:>6.2f} {'+' + format(imports, '.2f'):>8}")
     return 0
 
 
