@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -19,6 +18,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     admission,
     common_options,
     halt,
+    schema,
     session,
     webhooks,
 )
@@ -27,16 +27,10 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_cli
 
 _OPTIONS: dict[str, t.Any] = {
     **common_options.STEP_OPTIONS,
-    "approval": {"type": "list", "elements": "str", "default": []},
-    "approver_not_starter": {"type": "bool", "default": False},
-    "windows": {"type": "list", "elements": "dict", "default": []},
-    "blackouts": {"type": "list", "elements": "dict", "default": []},
-    "min_remaining": {"type": "int"},
     "step": {"type": "str", "choices": ["start", "roll_back"], "default": "start"},
-    "soak": {"type": "int", "default": 0},
-    "slices": {"type": "int", "default": 0},
-    **webhooks.OPTIONS,
 }
+# Those that it goes by, without their prefix
+SETTINGS = ("approval", "approver_not_starter", "windows", "blackouts", "window_min_remaining", "soak", "slices")
 
 
 class ActionModule(ActionBase):
@@ -51,9 +45,10 @@ class ActionModule(ActionBase):
             store = StoreClient(self, task_vars, run)
             if options["step"] == "roll_back":
                 return {"changed": False, **admission.admit_rollback(store, run, task_vars["ansible_play_batch"])}
+            settings = schema.read_rendered(self._templar, task_vars, *SETTINGS)
             step, stored = session.load_admission(store, run, task_vars["ansible_play_batch"])
-            notices = webhooks.create_notifier(self, options, store.scope, run)
-            admitted = admission.admit_batch(store, step, stored, options)
+            notices = webhooks.create_notifier(self, task_vars, store.scope, run)
+            admitted = admission.admit_batch(store, step, stored, settings)
         except (AnsibleError, PlanError) as exc:
             if options["step"] == "roll_back":
                 raise AnsibleActionFail(str(exc)) from None
@@ -61,8 +56,7 @@ class ActionModule(ActionBase):
             admitted = admission.refuse(str(exc))
         if admitted["start"] and not self._task.check_mode:
             # Just now it was not halted: the hosts that start need not ask again, each by itself.
-            with contextlib.suppress(OSError):
-                halt.share(store, None)
+            halt.share(store, None)
         if admitted["start"]:
             count = format_count(admitted["start"], "host starts", "hosts start")
             notices.notify(

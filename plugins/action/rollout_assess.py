@@ -18,6 +18,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     assess,
     common_options,
     hostvars,
+    schema,
     session,
     webhooks,
 )
@@ -39,12 +40,9 @@ _OPTIONS: dict[str, t.Any] = {
     "admission": {"type": "dict"},
     "assessment": {"type": "dict"},
     "hosts": {"type": "list", "elements": "str"},
-    "soak": {"type": "int", "default": 0},
-    "max_runtime": {"type": "int", "default": 3600},
-    "gates": {"type": "list", "elements": "dict", "default": []},
-    "skip_gates": {"type": "dict", "default": {}},
-    **webhooks.OPTIONS,
 }
+# The settings that it goes by, without their prefix
+SETTINGS = ("soak", "max_runtime", "gates", "skip_gates")
 
 
 class ActionModule(ActionBase):
@@ -63,7 +61,7 @@ class ActionModule(ActionBase):
         try:
             run = Run.from_option(options["rollout"])
             store = StoreClient(self, task_vars, run)
-            notices = webhooks.create_notifier(self, options, store.scope, run)
+            notices = webhooks.create_notifier(self, task_vars, store.scope, run)
             assessment = self._assess(store, run, options, task_vars)
             _notify(notices, step, assessment)
         except Exception as exc:  # whatever it is, a gate that cannot assess must not end the run without its report
@@ -88,9 +86,9 @@ class ActionModule(ActionBase):
             return assess.assess_rollback(store, run, budget, names, read_variables)
         step = session.load_step(store, run, present)
         gate = GateInput(store, step)
-        of_wave = assess.WaveOptions(
-            options["soak"], step.state.began + options["max_runtime"], options["gates"], options["skip_gates"]
-        )
+        settings = schema.read_rendered(self._templar, task_vars, *SETTINGS)
+        run_ends = step.state.began + settings["max_runtime"]
+        of_wave = assess.WaveOptions(settings["soak"], run_ends, settings["gates"], settings["skip_gates"])
         if name == "batch":
             return assess.assess_batch(gate, options["admission"], read_variables, of_wave)
         if name == "slow":
@@ -110,7 +108,7 @@ def _notify(notices: webhooks.Notifier, step: str, assessment: t.Mapping[str, t.
     verdict, counts = assessment["verdict"], assessment.get("counts")
     if step == "rollback" and assessment["hosts"]:
         notices.notify("rollback", verdict, hosts=assessment["hosts"], counts=counts)
-    have_ended = step in ("batch", "slow") and assess.COLLECT not in assessment["follow"]
+    have_ended = step in ("batch", "slow") and assessment["follow"] != assess.COLLECT
     if have_ended and (assessment["last"] or not assessment["passed"]):
         notices.notify("wave_end", assessment["of_hosts"], wave=assessment["wave"], counts=counts)
     # A batch that was not admitted has come to no gate.

@@ -46,7 +46,6 @@ _OPTIONS: dict[str, t.Any] = {
     "wave": {"type": "str", "default": "all"},
     "cohort": {"type": "str"},
     "reason": {"type": "str", "default": ""},
-    **webhooks.OPTIONS,
     **publish.OPTIONS,
     "format": {"type": "str", "choices": list(FORMATS), "default": "text"},
 }
@@ -67,12 +66,16 @@ class ActionModule(ActionBase):
             common_options.validate_whole_inventory(task_vars)
             if options["mode"] == "rollback":
                 return self._begin_rollback(store, variables, options)
-            return self._begin_rollout(store, variables, options)
+            return self._begin_rollout(store, variables, options, task_vars)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
 
     def _begin_rollout(
-        self, store: StoreClient, variables: hostvars.Variables, options: dict[str, t.Any]
+        self,
+        store: StoreClient,
+        variables: hostvars.Variables,
+        options: dict[str, t.Any],
+        task_vars: t.Mapping[str, t.Any],
     ) -> dict[str, t.Any]:
         """Plans, and begins or resumes the rollout unless only a plan is wanted."""
         mode = options["mode"]
@@ -87,7 +90,7 @@ class ActionModule(ActionBase):
             begun = start.begin_rollout(store, fleet, settings, each, options["plan_hash"], recorded["rollout"])
         else:
             begun = start.save_new_plan(store, fleet, settings, each, options["plan_hash"], mode)
-        self._notify(webhooks.create_notifier(self, options, store.scope, begun.run), begun)
+        self._notify(webhooks.create_notifier(self, task_vars, store.scope, begun.run), begun)
         lines = text.format_plan(begun.plan, begun.resumed, begun.before)
         if begun.owed is not None:
             lines = text.format_pending_rollback(begun.owed)

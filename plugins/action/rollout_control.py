@@ -18,18 +18,17 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import halt, operator, webhooks
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
-_OPTIONS = {**operator.OPTIONS, **webhooks.OPTIONS}
-
 
 class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        options = _options.parse_options(self, _OPTIONS)
-        store = StoreClient(self, task_vars or {})
+        task_vars = task_vars or {}
+        options = _options.parse_options(self, operator.OPTIONS)
+        store = StoreClient(self, task_vars)
         if options["action"] == "notify":
-            return self._notify(store, options)
+            return self._notify(store, task_vars)
         try:
             result = operator.run_action(store, options)
         except PlanError as exc:
@@ -38,11 +37,11 @@ class ActionModule(ActionBase):
         show_lines(self._display.display, [dry + result.message])
         return {"changed": result.changed, "message": result.message}
 
-    def _notify(self, store: StoreClient, options: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _notify(self, store: StoreClient, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         stored = store.send("get_halt", scope=store.scope)
         if stored is not None:
             try:
-                notifier = webhooks.create_notifier(self, options, store.scope)
+                notifier = webhooks.create_notifier(self, task_vars, store.scope)
             except PlanError as exc:
                 raise AnsibleActionFail(f"rollouts are halted, but no webhook was notified: {exc}") from None
             everywhere = stored.get("scope") == ALL_SCOPES

@@ -45,7 +45,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_cli
 
 _OPTIONS: dict[str, t.Any] = {
     **common_options.STEP_OPTIONS,
-    **webhooks.OPTIONS,
     **publish.OPTIONS,
     "metrics_dir": {"type": "str", "default": ""},
     "retention_days": {"type": "int", "default": 400},
@@ -64,9 +63,9 @@ class ActionModule(ActionBase):
             run = Run.from_option(options["rollout"])
             store = StoreClient(self, task_vars, run)
             variables = hostvars.VariablesReader(self, task_vars)(hostvars.get_play_hosts(task_vars))
-            ended = finish.finish_run(store, run, variables)
+            ended = finish.finish_run(store, run, variables, options["retention_days"])
             problems = [_describe_problem(run, ended)]
-            self._notify(options, store, run, ended)
+            self._notify(task_vars, store, run, ended)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
         result = {
@@ -86,7 +85,7 @@ class ActionModule(ActionBase):
         except PlanError as exc:
             # What became of the hosts is shown all the same.
             problems.append(str(exc))
-        if run.mode in ("rollout", "rollback") and run.fence is not None:
+        if ended.has_old:
             self._remove_old(store, options)
         return {
             "changed": False,
@@ -115,12 +114,12 @@ class ActionModule(ActionBase):
         )
         return {"ansible_stats": stats}
 
-    def _notify(self, options: t.Mapping[str, t.Any], store: StoreClient, run: Run, ended: finish.Ended) -> None:
+    def _notify(self, task_vars: t.Mapping[str, t.Any], store: StoreClient, run: Run, ended: finish.Ended) -> None:
         if run.mode != "rollout" or ended.status not in webhooks.END_EVENTS:
             return
         counts = budgets.count_by_outcome(ended.outcomes)
         message = ended.detail.get("text") or ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        notices = webhooks.create_notifier(self, options, store.scope, run)
+        notices = webhooks.create_notifier(self, task_vars, store.scope, run)
         notices.notify(webhooks.END_EVENTS[ended.status], message, status=ended.status, counts=counts)
 
 

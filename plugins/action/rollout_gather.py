@@ -18,11 +18,8 @@ _OPTIONS = ("policy", "refresh", "lock_timeout")
 
 class ActionModule(livepatch_info.ActionModule):
     def act(self, task_vars: dict[str, t.Any]) -> Result:
-        names = [schema.PREFIX + option for option in _OPTIONS]
         try:
-            # What is no template is not rendered: options of a task are, in each worker anew.
-            values = {name: self._templar.template(task_vars[name]) for name in names if name in task_vars}
-            options = {option: schema.read(values, schema.PREFIX + option) for option in _OPTIONS}
+            options = schema.read_rendered(self._templar, task_vars, *_OPTIONS)
         except PlanError as exc:
             return {"changed": False, "problem": str(exc)}
         self._task.args = {"on_unreachable": "report", **options}

@@ -21,8 +21,7 @@ _SKIPPED: Result = {"changed": False, "skipped": True, "skip_reason": "nothing i
 # Of a host that is left to a later step
 _IN_FLIGHT: Result = {"changed": False, "unreachable": False, "in_flight": True}
 _OPTIONS: dict[str, t.Any] = {
-    "step": {"type": "str", "choices": ["start", "collect"], "required": True},
-    "member": {"type": "dict"},
+    "step": {"type": "str", "choices": ["start", "collect", "confirm"], "required": True},
 }
 
 
@@ -32,16 +31,23 @@ class ActionModule(HostAction):
     _was_lost = False
 
     def act(self, task_vars: dict[str, t.Any]) -> Result:
-        options = _options.parse_options(self, _OPTIONS)
-        if options["member"] is not None:
-            return self._collect(changes.Running(**options["member"]), task_vars)
+        step, member = _options.parse_options(self, _OPTIONS)["step"], task_vars.get(hostvars.MEMBER)
+        if member is not None:
+            return self._act_on_member(step, member, task_vars)
         change = changes.find(task_vars["inventory_hostname"])
         if change is None:
             return dict(_SKIPPED)
-        if options["step"] == "start":
+        if step == "start":
             return _host_change.start_change(self, {**change.options, "detach": True}, change.options, task_vars)
         running = hostvars.find_running(task_vars["inventory_hostname"], task_vars, change)
         return dict(_SKIPPED) if running is None or self._task.check_mode else self._collect(running, task_vars)
+
+    def _act_on_member(self, step: str, member: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        """Do it on the host that the task is delegated to."""
+        if step == "confirm":
+            options = member["options"]
+            return _host_change.start_change(self, {**options, "detach": False}, options, task_vars)
+        return self._collect(changes.Running(**member), task_vars)
 
     def _collect(self, running: changes.Running, task_vars: dict[str, t.Any]) -> Result:
         """Ask the host whether the run has ended. ``again`` asks for another attempt, which is an action of its own."""

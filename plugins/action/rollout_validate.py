@@ -69,7 +69,7 @@ class ActionModule(ActionBase):
         # Variables that an earlier playbook of the same run has registered are as the collection made them.
         manager = task_vars["hostvars"]._variable_manager
         validator = validation.Validator(
-            reader.extra, lambda name, value: reader.render(reader.read_raw(name), value), time.time()
+            reader.extra, reader.of_play, lambda name, value: reader.render(reader.read_raw(name), value), time.time()
         )
         for name in names:
             variables = {

@@ -16,12 +16,3 @@ notes:
   - The store of the rollouts is on the host that the variable C(livepatch_coordinator) names, by default the control
     node. Delegate the task to it. C(livepatch_store_path) is its file, and C(livepatch_scope) the scope.
 """
-
-    # A step whose defaults module_defaults sets for all of them
-    GROUP = r"""
-attributes:
-  action_group:
-    description: Use C(group/fleet.livepatch.rollout) in C(module_defaults) to set defaults for this module.
-    support: full
-    membership: [fleet.livepatch.rollout]
-"""

@@ -11,13 +11,14 @@ description:
   - Asks for a halt, for the quarantine, for the approval of the wave and for the change window, and records in the
     store of the rollouts which hosts start, before they do. It runs on the control node, once for the batch
     (C(run_once)), delegated to the coordinator (C(livepatch_coordinator)).
+  - It goes by the settings C(livepatch_approval), C(livepatch_approver_not_starter), C(livepatch_windows),
+    C(livepatch_blackouts), C(livepatch_window_min_remaining), C(livepatch_soak), C(livepatch_slices) and
+    C(livepatch_webhooks).
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
-  - fleet.livepatch.webhooks
   - fleet.livepatch.rollout_step
-  - fleet.livepatch.rollout_step.group
 options:
   step:
     description:
@@ -28,42 +29,6 @@ options:
     type: str
     choices: [start, roll_back]
     default: start
-  approval:
-    description: The numbers of the waves that an operator has to approve, or V(all). A rollback needs no approval.
-    type: list
-    elements: str
-    default: []
-  approver_not_starter:
-    description: Whether an approval by the person who made the plan or started the rollout does not count.
-    type: bool
-    default: false
-  windows:
-    description:
-      - When hosts may be patched, each window with C(days), C(start), C(minutes) and C(tz). Without any it is always.
-    type: list
-    elements: dict
-    default: []
-  blackouts:
-    description: When no host may be patched, each with C(from), C(to) and C(reason).
-    type: list
-    elements: dict
-    default: []
-  min_remaining:
-    description:
-      - How many seconds of a window have to be left, for the wave and for its rollback. By default what the slowest
-        of its hosts needs by its C(livepatch_timeout) and C(livepatch_lock_timeout), O(soak), and five minutes.
-    type: int
-  soak:
-    description: Seconds that the wave has to stay healthy.
-    type: int
-    default: 0
-  slices:
-    description:
-      - Into how many jobs a wave is cut. One that has more hosts than may be in flight at once is left to them
-        (O(fleet.livepatch.rollout_begin#module:mode=slice)) before any of its hosts is started. Canaries, and hosts
-        that are the only one of their cohort, never are. With less than 2 no wave is.
-    type: int
-    default: 0
 seealso:
   - module: fleet.livepatch.rollout_begin
   - module: fleet.livepatch.rollout_patch
@@ -74,7 +39,6 @@ EXAMPLES = r"""
 - name: Check whether this batch may start
   fleet.livepatch.rollout_admit:
     rollout: "{{ __livepatch_begun.rollout }}"
-    approval: [1]
   run_once: true
   delegate_to: localhost
   register: __livepatch_admission

@@ -17,14 +17,14 @@ description:
     them.
   - A host that failed, that was lost, or of which nothing is known is bad. The one rule is to stop when more are bad
     than a budget has; canaries, and hosts that are the only one of their cohort, have none.
+  - It goes by the settings C(livepatch_soak), C(livepatch_max_runtime), C(livepatch_gates), C(livepatch_skip_gates) and
+    C(livepatch_webhooks).
   - If a step cannot assess, it does not fail. It returns RV(error), and nothing more is done to any host.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
-  - fleet.livepatch.webhooks
   - fleet.livepatch.rollout_step
-  - fleet.livepatch.rollout_step.group
 options:
   step:
     description:
@@ -49,25 +49,6 @@ options:
         it.
     type: list
     elements: str
-  soak:
-    description:
-      - How many seconds a wave has to stay healthy before its gate can pass, for O(step=batch) and O(step=slow).
-    type: int
-    default: 0
-  max_runtime:
-    description: After how many seconds the run does not wait for a soak any more, and leaves it to the next one.
-    type: int
-    default: 3600
-  gates:
-    description:
-      - The gates that look elsewhere, each with C(name), C(type) and what that type needs, where the wave ends.
-    type: list
-    elements: dict
-    default: []
-  skip_gates:
-    description: Names of gates that are skipped, each with the reason, which is recorded.
-    type: dict
-    default: {}
 seealso:
   - module: fleet.livepatch.rollout_begin
   - module: fleet.livepatch.rollout_admit
@@ -128,12 +109,12 @@ hosts:
   sample: [web1]
 follow:
   description:
-    - What follows for hosts of the batch or of the wave. V(collect) waits for slow ones, V(soak) asks them in the soak,
-      V(confirm) lets their next boot have the patch, V(roll_back) rolls them back.
+    - What follows for hosts of the batch or of the wave, null for nothing. V(collect) waits for slow ones, V(soak) asks
+      them in the soak, V(confirm) lets their next boot have the patch, V(roll_back) rolls them back, and
+      V(confirm_and_roll_back) does the one on some and the other on others.
   returned: for all but O(step=rollback)
-  type: list
-  elements: str
-  sample: []
+  type: str
+  sample: null
 go:
   description: Whether the rollout goes on, as far as is known by now.
   returned: success
@@ -164,9 +145,8 @@ elsewhere:
   sample: []
 shares:
   description:
-    - Which hosts of the wave each host of the batch asks, in the soak or for their next boot, with the settings of each
-      of these. For the next boot the policy has the version of the KMP that was planned. A wave may be larger than a
-      batch.
+    - On which hosts of the wave each host of the batch does what follows, with what each of these is asked or changed
+      with. A wave may be larger than a batch.
   returned: for all but O(step=rollback)
   type: dict
   sample: {web1: [{host: web1, policy: {}, health_checks: {}, lock_timeout: 60, unreachable_timeout: 300}]}

@@ -28,8 +28,6 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
   - fleet.livepatch.report_files
-  - fleet.livepatch.webhooks
-  - fleet.livepatch.rollout_step.group
 
 notes:
   - The store of the rollouts is on the host that the variable C(livepatch_coordinator) names, by default the control

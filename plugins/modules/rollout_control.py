@@ -19,14 +19,13 @@ author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
-  - fleet.livepatch.webhooks
 options:
   action:
     description:
       - V(halt) records a halt, which M(fleet.livepatch.livepatch) checks immediately before it starts on a host. No
         host starts then, and hosts in flight finish. A scope that is halted already keeps its first reason.
-      - V(notify) posts the halt that is recorded to O(webhooks). It is an action of its own, so that a wrong webhook
-        does not keep a halt back.
+      - V(notify) posts the halt that is recorded to C(livepatch_webhooks). It is an action of its own, so that a wrong
+        webhook does not keep a halt back.
       - V(resume) clears the halt. It resumes no run, so run the rollout again.
       - V(abort) ends the open rollout without finishing it, so that the next run makes a new plan. It fails while a
         run has the lease.

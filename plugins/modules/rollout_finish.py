@@ -26,9 +26,7 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes
   - fleet.livepatch.attributes.controller
   - fleet.livepatch.report_files
-  - fleet.livepatch.webhooks
   - fleet.livepatch.rollout_step
-  - fleet.livepatch.rollout_step.group
 options:
   metrics_dir:
     description:

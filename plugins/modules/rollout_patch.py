@@ -14,7 +14,9 @@ description:
   - It runs M(fleet.livepatch.livepatch), detached, or M(fleet.livepatch.livepatch_info) on the host. Each is one
     connection under pipelining.
   - Of each host it reads the variables C(__livepatch_install) and C(__livepatch_rollback), by which tasks of the role
-    P(fleet.livepatch.rollout#role) register what O(step=start) returns.
+    P(fleet.livepatch.rollout#role) register what O(step=start) returns. In a loop over a host's part of
+    RV(fleet.livepatch.rollout_assess#module:shares), with the loop variable C(__livepatch_member), it works on the host
+    that it names, and to which the task is delegated.
   - It fails where the host is not as it should be afterwards. Give the task C(ignore_errors) and C(ignore_unreachable),
     so that the host stays in the play and is assessed.
 author: fleet.livepatch contributors (@fleet-livepatch)
@@ -37,14 +39,10 @@ options:
       - V(start) starts the change of the host, unless rollouts are halted.
       - V(collect) waits until it has ended, 30 seconds at most, and returns RV(again) if it has not. A host that cannot
         be reached is tried again for as long as its C(livepatch_unreachable_timeout) says.
+      - V(confirm) lets the next boot of a host have the patch, in such a loop.
     type: str
-    choices: [start, collect]
+    choices: [start, collect, confirm]
     required: true
-  member:
-    description:
-      - What O(step=collect) waits for on the host that the task is delegated to. It is one of
-        RV(fleet.livepatch.rollout_assess#module:shares).
-    type: dict
 seealso:
   - module: fleet.livepatch.rollout_admit
   - module: fleet.livepatch.rollout_assess

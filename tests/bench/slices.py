@@ -47,7 +47,7 @@ _ADMISSION: dict[str, t.Any] = {
     "approver_not_starter": False,
     "windows": [],
     "blackouts": [],
-    "min_remaining": 0,
+    "window_min_remaining": 0,
     "slices": _SLICES,
 }
 # When the halt comes, and how often a slice comes to a host then, in seconds

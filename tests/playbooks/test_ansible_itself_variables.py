@@ -42,7 +42,7 @@ FOUR = "a1 a2 b1 b2"
 PLANNED = planned(["b2", "a1", "b1", "a2"], [1, 2])
 ALWAYS = planned(["b2", "a1"], [1], tags="always")
 
-# tasks/plan.yml insists on an extra variable for that.
+# rollout_validate insists on an extra variable for that.
 CHOSEN = play(say("who", "{{ mine }}"), hosts="{{ mine | default('a2') }}")
 # playbooks/_validate.yml
 EVEN_LOCALHOST = play(
@@ -110,7 +110,7 @@ WHO = [
 ]
 ALL = ["a1", "a2", "a3", "b1"]
 CAUGHT: Task = {"block": [{**WORK, "register": "x"}], "rescue": [say("rescue", "{{ x is failed }} {{ x.rc }}")]}
-# As in tasks/confirm.yml and tasks/probe.yml: one of the batch asks others too
+# As in tasks/follow_confirm.yml and tasks/soak_probe.yml: one of the batch asks others too
 SHARED: Task = {
     "block": [
         raw(
@@ -140,7 +140,7 @@ def once(name: str, **facts: t.Any) -> Task:
 
 
 def sparse(name: str, loop: str) -> Task:
-    """As in tasks/probe.yml: only some of the batch have a share, here a2."""
+    """As in tasks/soak_probe.yml: only some of the batch have a share, here a2."""
     return raw(
         name,
         loop="{{ " + loop + " }}",
@@ -188,7 +188,7 @@ WELL = [
         said={"left": {"a1": "2 False False False", "a2": "- True False False"}, "nothing": "False False"},
     ),
     # Of set_fact and register the later one holds, in later plays too. tasks/plan.yml forgets results by set_fact, and
-    # tasks/probe.yml replaces one.
+    # tasks/soak_probe.yml replaces one.
     Case(
         "a1 a2",
         [

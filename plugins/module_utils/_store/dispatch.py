@@ -25,6 +25,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite impo
 READING = (
     "find_plan",
     "get_halt",
+    "has_old",
     "list_quarantine",
     "list_starters",
     "load_admission",

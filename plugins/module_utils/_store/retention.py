@@ -7,7 +7,7 @@
 A rollout, or a plan, is removed as a whole or not at all, so that what is left of it is never taken for all of it.
 """
 
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import rows
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database, Transaction
@@ -28,12 +28,22 @@ SELECT hash FROM {table} WHERE scope = ?1 AND saved < ?2 AND hash IS NOT ?3
         AND (expires IS NULL OR expires > ?4))
     ORDER BY saved
 """
+# Where plans are; the second one has those of a store of version 3
+_PLAN_TABLES = ("plans", "whole_plans")
 
 
 class RetentionCommands:
     """What a run does when it has ended."""
 
     _database: Database
+
+    def has_old(self, scope: str, age: float) -> bool:
+        """Whether ``remove_old`` would remove something."""
+        with self._database.reading() as transaction:
+            return bool(
+                _find_rollouts(transaction, scope, age)
+                or any(_find_plans(transaction, scope, age, table) for table in _PLAN_TABLES)
+            )
 
     def remove_old(self, scope: str, age: float, limit: int) -> Dict[str, int]:
         """Removes rollouts of a scope that ended before ``age`` seconds, and plans that were saved before and that no
@@ -45,25 +55,33 @@ class RetentionCommands:
         removed = {"rollouts": 0, "plans": 0, "rows": 0}
         with self._database.writing() as transaction:
             connection = transaction.connection
-            since, before = connection.total_changes, transaction.now - age
-            last = rows.find_last(transaction, scope)
-            arguments = (scope, before, None if last is None else last["id"])
-            for rollout in connection.execute(_OLD_ROLLOUTS, arguments).fetchall():
+            since = connection.total_changes
+            for rollout in _find_rollouts(transaction, scope, age):
                 _remove_rollout(transaction, rollout)
                 removed["rollouts"] += 1
                 removed["rows"] = connection.total_changes - since
                 if removed["rows"] >= limit:
                     return removed
-            newest = rows.find_last_plan(transaction, scope)
-            plans = (scope, before, None if newest is None else newest["hash"], transaction.now)
-            for table in ("plans", "whole_plans"):
-                for row in connection.execute(_OLD_PLANS.format(table=table), plans).fetchall():
+            for table in _PLAN_TABLES:
+                for row in _find_plans(transaction, scope, age, table):
                     _remove_plan(connection, table, row["hash"])
                     removed["plans"] += 1
                     removed["rows"] = connection.total_changes - since
                     if removed["rows"] >= limit:
                         return removed
         return removed
+
+
+def _find_rollouts(transaction: Transaction, scope: str, age: float) -> List[Any]:
+    last = rows.find_last(transaction, scope)
+    arguments = (scope, transaction.now - age, None if last is None else last["id"])
+    return list(transaction.connection.execute(_OLD_ROLLOUTS, arguments))
+
+
+def _find_plans(transaction: Transaction, scope: str, age: float, table: str) -> List[Any]:
+    last = rows.find_last_plan(transaction, scope)
+    arguments = (scope, transaction.now - age, None if last is None else last["hash"], transaction.now)
+    return list(transaction.connection.execute(_OLD_PLANS.format(table=table), arguments))
 
 
 def _remove_rollout(transaction: Transaction, rollout: Any) -> None:

@@ -38,6 +38,7 @@ def admit_batch(
     """Asks the halt, the quarantine, approvals and windows, and records the hosts that start, before they do.
 
     :param stored: what the store has of all that may hold hosts back.
+    :param options: the settings that may, without their prefix.
     :returns: ``go``; ``start``, the hosts, whose ``changes`` are kept for the tasks that come next; where they do not
         go ``status`` and ``detail``; whether hosts of earlier batches are ``in_flight``.
     :raises StoreError: the store cannot be used, or the lease was lost.
@@ -150,7 +151,7 @@ def _find_wait(
     :param settings: of the hosts that are to start.
     """
     now, hash_, wave = time.time(), step.run.hash, step.batch.wave
-    needed = options["min_remaining"]
+    needed = options["window_min_remaining"]
     if needed is None:
         needed = timeouts.compute_window_seconds(settings, options["soak"])
     opened = change_windows.check_windows(options["windows"], options["blackouts"], now, needed)

@@ -24,6 +24,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     budgets,
     changes,
     external_gates,
+    halt,
     host_counts,
     hostvars,
     outcome,
@@ -47,13 +48,14 @@ NO_ASSESSMENT: dict[str, t.Any] = {
     "counts": {},
     "barred": [],
     "halted": None,
-    "follow": [],
+    "follow": None,
     "confirm": [],
     "rollback": [],
     "shares": {},
     "elsewhere": [],
 }
-# What may follow for hosts of the batch, or of its wave: they are collected, asked in the soak, confirmed, rolled back
+# What may follow for hosts of the batch, or of its wave: they are collected, asked in the soak, confirmed, rolled back.
+# The role's tasks that do so are in a file by this name.
 COLLECT, SOAK, CONFIRM, ROLL_BACK = "collect", "soak", "confirm", "roll_back"
 
 
@@ -125,7 +127,7 @@ def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variab
     now = {name: outcome.apply_probe(row, answers.get(name), variables[name]) for name, row in before.items()}
     changed = [row for name, row in now.items() if row != before[name]]
     # A wave's budget is that of its soak: how many a batch of it had is not known any more.
-    probed = {**_assess_hosts(gate, changed, {}), "soak": assessment["soak"], "go": True, "follow": [SOAK]}
+    probed = {**_assess_hosts(gate, changed, {}), "soak": assessment["soak"], "go": True, "follow": SOAK}
     probed["shares"] = _share_probes(gate, wave, [name for name, row in now.items() if _is_probed(wave, row)])
     due = assessment["soak"]["probes"][-1]
     halted = gate.check_halt() if time.time() < due else None
@@ -147,7 +149,7 @@ def assess_wave(gate: GateInput, assessment: t.Mapping[str, t.Any], options: Wav
     wave = gate.load_wave() if is_over and not gate.read_only else None
     rows = wave.outcomes if wave else {}
     end = {**assessment, **_decide_end(gate, assessment, rows, options)}
-    none: dict[str, t.Any] = {"follow": [], "rollback": [], "confirm": [], "shares": {}, "elsewhere": []}
+    none: dict[str, t.Any] = {"follow": None, "rollback": [], "confirm": [], "shares": {}, "elsewhere": []}
     if wave is None:
         return {**end, **none}
     rollback = [row.host for row in _select_rollback(gate, end, rows, wave.settings)]
@@ -161,19 +163,15 @@ def assess_wave(gate: GateInput, assessment: t.Mapping[str, t.Any], options: Wav
     here = set(gate.step.batch.hosts)
     if rollback:
         changes.keep_rollback(gate.step.run, {name: wave.settings[name] for name in rollback if name in here})
-    _record_end(gate, assessment, end, rows, [rows[name] for name in rollback])
-    # Just what was planned, though something newer has come out in the soak.
+    _record_end(gate, assessment, end, rows, [rows[name] for name in rollback], asks_halt=bool(confirm))
+    fence = gate.step.run.fence
     members = [
-        {
-            "host": name,
-            "fence": gate.step.run.fence,
-            **wave.settings[name].build_confirmation(wave.planned[name].evr),
-        }
+        {"host": name, "options": wave.settings[name].build_confirmation(wave.planned[name].evr, fence=fence)}
         for name in confirm
     ]
     return {
         **end,
-        "follow": [*([CONFIRM] if confirm else []), *([ROLL_BACK] if rollback else [])],
+        "follow": "_and_".join([*([CONFIRM] if confirm else []), *([ROLL_BACK] if rollback else [])]) or None,
         "rollback": rollback,
         "confirm": confirm,
         "shares": gate.share_out(members),
@@ -251,7 +249,7 @@ def _conclude(
     if slow:
         shares = gate.share_out([dataclasses.asdict(running) for running in slow])
         waits = all(running.patience is None for running in slow)
-        return {**assessment, "go": True, "follow": [COLLECT], "waits": waits, "shares": shares}
+        return {**assessment, "go": True, "follow": COLLECT, "waits": waits, "shares": shares}
     soaks = assessment["last"] and assessment["passed"] and not gate.read_only
     if soaks:
         assessment = _begin_soak(gate, assessment, options)
@@ -274,7 +272,7 @@ def _begin_soak(gate: GateInput, assessment: dict[str, t.Any], options: WaveOpti
         return soaking
     wave = gate.load_wave()
     healthy = [name for name, row in wave.outcomes.items() if _is_probed(wave, row)]
-    return {**soaking, "go": True, "follow": [SOAK], "shares": _share_probes(gate, wave, healthy)}
+    return {**soaking, "go": True, "follow": SOAK, "shares": _share_probes(gate, wave, healthy)}
 
 
 def _is_probed(wave: session.LoadedHosts, row: Outcome) -> bool:
@@ -338,7 +336,7 @@ def _assess_hosts(
         "unrecorded": False,
         "counts": totals.count_wave(gate.plan.waves[gate.wave].hosts),
         "batch_counts": dict(batch_counts),
-        "follow": [],
+        "follow": None,
         "shares": {},
         "soak": dataclasses.asdict(soak.Soak((), None)),
     }
@@ -425,7 +423,9 @@ def _record_end(
     end: t.Mapping[str, t.Any],
     rows: Rows,
     rollback: t.Sequence[Outcome],
+    asks_halt: bool,
 ) -> None:
+    """:param asks_halt: hosts are changed next, which need not ask for a halt each by itself then."""
     store, commands = gate.store, []
     entries = _build_quarantine(gate, end, rows)
     if entries:
@@ -443,8 +443,11 @@ def _record_end(
     if stops:
         detail = dict(end["detail"], text=end["verdict"])
         commands.append(store.build_fenced("set_status", status=end["status"], detail=detail))
-    if commands:
-        store.send_all(*commands)
+    if asks_halt:
+        commands.append(store.build("get_halt", scope=store.scope))
+    answers = store.send_all(*commands) if commands else []
+    if asks_halt:
+        halt.share(store, answers[-1])
 
 
 def _build_quarantine(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows) -> list[dict[str, t.Any]]:

@@ -10,7 +10,13 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, hostvars, outcome, session
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    batches,
+    hostvars,
+    outcome,
+    retention,
+    session,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
@@ -33,20 +39,23 @@ class Ended:
     fleet: tuple[Host, ...] = ()
     # The rollout as the store has it, of a rollback with what became of each host; None where none was begun
     stored: dict[str, t.Any] | None = None
+    # Whether something in the store is to be removed for its age
+    has_old: bool = False
 
 
-def finish_run(store: StoreClient, run: Run, variables_by_host: hostvars.Variables) -> Ended:
+def finish_run(store: StoreClient, run: Run, variables_by_host: hostvars.Variables, days: int) -> Ended:
     """Ends the run, by the ``mode`` that it was begun with, and gives the lease back.
 
     :param variables_by_host: of the play's hosts.
+    :param days: for how many of them the store keeps what has ended; 0 for ever.
     :raises StoreError: the store cannot be used, or the lease was lost.
     """
     if run.mode == "slice":
         return _finish_slice(store, run, variables_by_host)
     state, planned, stored = session.load_whole(store, run)
     if run.mode == "rollback":
-        return _finish_rollback(store, run, planned, state, stored)
-    return _finish_rollout(store, run, planned, stored, state, variables_by_host)
+        return _finish_rollback(store, run, planned, state, stored, days)
+    return _finish_rollout(store, run, planned, stored, state, variables_by_host, days)
 
 
 def _finish_rollout(
@@ -56,6 +65,7 @@ def _finish_rollout(
     stored: t.Mapping[str, t.Any] | None,
     state: session.State,
     variables_by_host: hostvars.Variables,
+    days: int,
 ) -> Ended:
     """Ends the rollout if nothing is left to do in it."""
     fleet = tuple(hostvars.parse_fleet(variables_by_host))
@@ -86,22 +96,28 @@ def _finish_rollout(
         if host_outcome.outcome != "pending"
         and not _is_stored(row := dataclasses.asdict(host_outcome), stored["outcomes"].get(host_outcome.host))
     ]
-    ended = _end(store, run, status, detail, changed)
-    return Ended(status, detail, planned, (*unplanned, *outcomes), fleet, ended)
+    ended, has_old = _end(store, run, status, detail, days, changed)
+    return Ended(status, detail, planned, (*unplanned, *outcomes), fleet, ended, has_old)
 
 
 def _end(
-    store: StoreClient, run: Run, status: str, detail: dict[str, t.Any], outcomes: t.Sequence[dict[str, t.Any]] = ()
-) -> dict[str, t.Any]:
-    """The rollout as it is recorded then, without the outcomes of its hosts."""
+    store: StoreClient,
+    run: Run,
+    status: str,
+    detail: dict[str, t.Any],
+    days: int,
+    outcomes: t.Sequence[dict[str, t.Any]] = (),
+) -> tuple[dict[str, t.Any], bool]:
+    """The rollout as it is recorded then, without the outcomes of its hosts; and whether something is too old."""
     recorded = [store.build_fenced("record_outcomes", outcomes=outcomes)] if outcomes else []
-    ended: dict[str, t.Any]
-    *_others, ended, _released = store.send_all(
+    results = store.send_all(
         *recorded,
         store.build_fenced("set_status", status=status, detail=detail),
         store.build("release_lease", scope=store.scope, fence=run.fence),
+        *retention.build_question(store, days),
     )
-    return ended
+    ended, _released, *has_old = results[len(recorded) :]
+    return ended, any(has_old)
 
 
 def _decide_status(
@@ -143,7 +159,7 @@ def _finish_slice(store: StoreClient, run: Run, variables_by_host: hostvars.Vari
 
 
 def _finish_rollback(
-    store: StoreClient, run: Run, planned: Plan, state: session.State, stored: t.Mapping[str, t.Any] | None
+    store: StoreClient, run: Run, planned: Plan, state: session.State, stored: t.Mapping[str, t.Any] | None, days: int
 ) -> Ended:
     """After hosts were rolled back the rollout is over."""
     # In check mode the run has no lease, and its record is beside the store.
@@ -154,5 +170,6 @@ def _finish_rollback(
     if store.read_only:
         return Ended("planned", {}, planned, outcomes)
     detail = {"text": "hosts were rolled back (playbook rollback)"}
-    failed = _end(store, run, "failed", detail)
-    return Ended("failed", detail, planned, outcomes, stored={**failed, "outcomes": stored["outcomes"]})
+    failed, has_old = _end(store, run, "failed", detail, days)
+    ended = {**failed, "outcomes": stored["outcomes"]}
+    return Ended("failed", detail, planned, outcomes, stored=ended, has_old=has_old)

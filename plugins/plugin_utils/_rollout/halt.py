@@ -10,6 +10,7 @@ that one of them got, for two seconds at most; where the store is on the control
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -52,8 +53,11 @@ def describe_halt(stored: t.Mapping[str, t.Any]) -> str:
 
 
 def share(store: store_client.StoreClient, answer: t.Any) -> None:
-    """Let the workers of the run have an answer that another step got from the store."""
-    _share(store.location, lambda: answer, anew=True)
+    """Let the workers of the run have an answer that another step got from the store. Where it cannot be written they
+    ask by themselves.
+    """
+    with contextlib.suppress(OSError):
+        _share(store.location, lambda: answer, anew=True)
 
 
 def _share(location: store_client.Location, query: t.Callable[[], t.Any], anew: bool = False) -> t.Any:

@@ -99,9 +99,18 @@ class HostSettings:
         """What a host is asked with in a soak, where another one's task asks it."""
         return {**self.build_info(None), "unreachable_timeout": self.unreachable_timeout}
 
-    def build_confirmation(self, evr: str) -> Options:
-        """What lets a host's next boot have the patch, where another one's task runs on it."""
-        return {"lock_timeout": self.lock_timeout, "policy": {**self.policy, "kmp_version": evr}}
+    def build_confirmation(self, evr: str, **more: t.Any) -> Options:
+        """Those that let the host's next boot have what was planned, though something newer has come out in the soak.
+
+        :param evr: version and release of the planned KMP.
+        :param more: options that are not the host's.
+        """
+        return {
+            "state": "present",
+            "confirm": True,
+            **self._build_change({**self.policy, "kmp_version": evr}),
+            **more,
+        }
 
     def _build_change(self, policy: t.Mapping[str, t.Any]) -> Options:
         return {

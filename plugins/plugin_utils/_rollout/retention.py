@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Command, StoreClient
 
 _DAY = 86400.0
 # Rows in a transaction: others wait for no more than these, or for one rollout where it has more
@@ -17,14 +17,19 @@ _ROWS = 10_000
 _TURNS = 20
 
 
+def build_question(store: StoreClient, days: int) -> list[Command]:
+    """What asks, with the rest that a run sends, whether there is anything for ``remove_old``; nothing where all is
+    kept.
+    """
+    return [store.build("has_old", scope=store.scope, age=days * _DAY)] if days > 0 else []
+
+
 def remove_old(store: StoreClient, days: int) -> str | None:
-    """Removes what is older than so many days; 0 keeps all.
+    """Removes what is older than so many days.
 
     :returns: what was removed, in one line; None where nothing was.
     :raises StoreError: the store cannot be used.
     """
-    if days <= 0:
-        return None
     total: collections.Counter[str] = collections.Counter()
     for _turn in range(_TURNS):
         removed = store.send("remove_old", scope=store.scope, age=days * _DAY, limit=_ROWS)

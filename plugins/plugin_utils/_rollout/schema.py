@@ -78,6 +78,20 @@ def read(variables: t.Mapping[str, t.Any], name: str) -> t.Any:
     return SETTINGS[name].convert(variables.get(name))
 
 
+def read_rendered(templar: t.Any, variables: t.Mapping[str, t.Any], *options: str) -> dict[str, t.Any]:
+    """Settings' typed values among variables of Ansible's, which may be templates.
+
+    What is no template is not rendered: options of a task are, in each worker anew.
+
+    :param templar: of an action plugin.
+    :param options: what the settings are called without their prefix; the values are by these names, too.
+    :raises PlanError: a value has the wrong type.
+    """
+    names = {option: PREFIX + option for option in options}
+    rendered = {name: templar.template(variables[name]) for name in names.values() if name in variables}
+    return {option: read(rendered, name) for option, name in names.items()}
+
+
 def find_nearest(name: str) -> str | None:
     """The setting that an unknown name most likely means."""
     # What all names begin with makes none of them likely.

@@ -31,10 +31,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run impor
 
 Command = dict[str, t.Any]
 
-_COORDINATOR = "livepatch_coordinator"
-_PATH = "livepatch_store_path"
-_SCOPE = "livepatch_scope"
-_GROUP = "livepatch_store_group"
+_SETTINGS = ("coordinator", "store_path", "scope", "store_group")
 _MODULE = "fleet.livepatch.rollout_store"
 _REMOTE = "/var/lib/fleet.livepatch/rollouts.sqlite3"
 
@@ -68,9 +65,8 @@ def locate(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> Location:
 
     :raises StoreError: one of them has a wrong type.
     """
-    rendered = {name: action._templar.template(task_vars.get(name)) for name in (_COORDINATOR, _PATH, _SCOPE, _GROUP)}
     try:
-        coordinator, path, scope, group = (schema.read(rendered, name) for name in rendered)
+        coordinator, path, scope, group = schema.read_rendered(action._templar, task_vars, *_SETTINGS).values()
     except PlanError as exc:
         raise StoreError(str(exc)) from None
     location = Location(coordinator, path or _REMOTE, scope, group or None)

@@ -31,6 +31,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner
 
+_TARGETS = "livepatch_targets"
 _NAMES_ALLOWED = "livepatch_names_allowed"
 # What the playbooks pass to the roles; an extra variable would take its place.
 ROLE_INTERNALS = frozenset(
@@ -76,13 +77,15 @@ class Validator:
     """Checks the variables of one host after the other, and keeps what is wrong.
 
     :param extra: names of the extra variables.
+    :param of_play: names of those, and of what import_playbook was given.
     :param render: makes of a host and a value the value without templates.
     :param now: seconds since the epoch.
     :raises PlanError: ``render`` raises it where a template cannot be rendered.
     """
 
-    def __init__(self, extra: t.Collection[str], render: Render, now: float) -> None:
+    def __init__(self, extra: t.Collection[str], of_play: t.Collection[str], render: Render, now: float) -> None:
         self._extra = frozenset(extra)
+        self._of_play = frozenset(of_play)
         self._render = render
         self._now = now
         self._problems: dict[tuple[str, str], _Problem] = {}
@@ -113,6 +116,9 @@ class Validator:
                     unknown.append(name)
             elif name.startswith(schema.INTERNAL_PREFIX) and name not in self._extra and name not in registered:
                 self._add(name, _INTERNAL, host)
+        targets = values.get(_TARGETS, _Checked())
+        if _TARGETS not in self._of_play and targets.value not in (None, schema.SETTINGS[_TARGETS].default):
+            self._add(_TARGETS, "set in the inventory, where plays that choose their hosts do not see it. Use -e", host)
         allowed = values.get(_NAMES_ALLOWED, _Checked()).value or ()
         for name in unknown:
             if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allowed):

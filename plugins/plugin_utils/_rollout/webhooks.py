@@ -32,10 +32,9 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
     redact_url,
     validate_url,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 
-# The option of each module that notifies webhooks, documented in the fragment of that name
-OPTIONS: dict[str, t.Any] = {"webhooks": {"type": "list", "elements": "dict", "default": [], "no_log": True}}
 # In the order of a rollout
 EVENTS = ("plan", "start", "resume", "approval", "wave_start", "wave_end", "gate", "rollback", "halt", "pause", "done")
 # The event at the end of a run, by the status of the rollout
@@ -181,12 +180,12 @@ def sign(secret: str, body: str) -> str:
     return "sha256=" + hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()
 
 
-def create_notifier(action: t.Any, options: t.Mapping[str, t.Any], scope: str, run: Run | None = None) -> Notifier:
+def create_notifier(action: t.Any, task_vars: t.Mapping[str, t.Any], scope: str, run: Run | None = None) -> Notifier:
     """The notifier of a task; in check mode it sends nothing.
 
     :raises PlanError: a webhook is wrong.
     """
-    webhooks = parse_webhooks(options["webhooks"])
+    webhooks = parse_webhooks(schema.read_rendered(action._templar, task_vars, "webhooks")["webhooks"])
     about = {"scope": scope, "rollout": run.id if run else None, "plan": run.hash if run else None}
     return Notifier(
         [] if action._task.check_mode else webhooks, about, lambda line: action._display.warning(to_printable(line))

@@ -23,7 +23,7 @@ description: Appends a line of JSON for each batch of a play, and for each start
 
 
 # What steps of rollout_patch run on a host
-_MODULES = {"start": "livepatch", "collect": "livepatch_info"}
+_MODULES = {"start": "livepatch", "collect": "livepatch_info", "confirm": "livepatch"}
 
 
 def _describe(task: t.Any) -> dict[str, str]:

@@ -109,9 +109,10 @@ def _collect(path: str, monkeypatch: Any) -> Tuple[List[str], List[str]]:
     run_command(store, "start_rollout", ours)
     # Of another run than the one that is removed
     run_command(store, "save_run", {**ours, "run": "new", "payload": {}, "batches": [], "settings": same_settings()})
+    assert run_command(store, "has_old", {"scope": "s", "age": 1.0})
     assert run_command(store, "remove_old", {"scope": "s", "age": 1.0, "limit": 100})["rollouts"] == 1
     monkeypatch.undo()
-    return [*done, "leave_wave", "abort", "remove_old"], statements
+    return [*done, "leave_wave", "abort", "has_old", "remove_old"], statements
 
 
 def _explain(path: str, statement: str) -> List[str]:

@@ -69,7 +69,10 @@ class _Records:
         return rollout
 
     def remove(self, scope: str = "s", age: float = 400 * _DAY, limit: int = 100000) -> Dict[str, int]:
-        return self.store.remove_old(scope, age, limit)
+        has_old = self.store.has_old(scope, age)
+        removed = self.store.remove_old(scope, age, limit)
+        assert has_old == bool(removed["rollouts"] + removed["plans"])
+        return removed
 
     def select(self, statement: str) -> List[Any]:
         connection = sqlite3.connect(self.path)

@@ -287,9 +287,9 @@ def test_the_last_word_on_a_batch_is_told_by_whichever_step_has_it(told: Told, s
 def test_a_batch_that_is_followed_by_more_has_not_ended(told: Told) -> None:
     told.turn(0, "web1")
     told.now = 60.0
-    assert told.judged(follow=["collect"]) == []
+    assert told.judged(follow="collect") == []
     told.now = 120.0
-    (line,) = told.judged(180.0, step="slow", follow=["soak"])
+    (line,) = told.judged(180.0, step="slow", follow="soak")
     assert line.startswith("Canaries: soaking until ")
     told.now = 240.0
     told.concluded()

@@ -22,7 +22,7 @@ OPTIONS = {
     "approval": [],
     "windows": [],
     "blackouts": [],
-    "min_remaining": 0,
+    "window_min_remaining": 0,
     "slices": 0,
     "soak": 0,
     "approver_not_starter": False,
@@ -170,9 +170,9 @@ def test_a_window_must_have_room_for_the_slowest_of_those_that_start() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(admission.change_windows, "check_windows", check)
-        admit(FakeStore(), "a2", min_remaining=None)
-        admit(FakeStore(), "a2", "b2", min_remaining=None, soak=10)
-        admit(FakeStore(), "a2", "b2", min_remaining=5)
+        admit(FakeStore(), "a2", window_min_remaining=None)
+        admit(FakeStore(), "a2", "b2", window_min_remaining=None, soak=10)
+        admit(FakeStore(), "a2", "b2", window_min_remaining=5)
     assert asked == [660, 660 + 4 * 540 + 10, 5]
 
 

@@ -12,11 +12,18 @@ import typing as t
 import pytest
 from ansible import constants
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import assess, changes, host_settings, schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    assess,
+    changes,
+    halt,
+    host_settings,
+    schema,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Location
 from tests.support.plans import RUN, make_plan, make_step
 
 # By host: what was planned for it
@@ -38,6 +45,8 @@ class FakeStore:
     """A store that has these outcomes, and to which anything may be written."""
 
     scope = "default"
+    location = Location("localhost", "/nonexistent", "default", None)
+    halt: dict[str, str] | None = None
 
     def __init__(self, rows: t.Sequence[Outcome]) -> None:
         self._outcomes = {row.host: dataclasses.asdict(row) for row in rows}
@@ -55,7 +64,7 @@ class FakeStore:
         return [{"planned": planned, "outcomes": self._outcomes, "settings": host_settings.pack(SETTINGS)}]
 
     def send_all(self, *commands: str) -> list[t.Any]:
-        return [None for _command in commands]
+        return [self.halt if command == "get_halt" else None for command in commands]
 
 
 def assess_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "cohort") -> dict[str, t.Any]:
@@ -84,12 +93,23 @@ def test_the_next_boot_of_a_canary_gets_what_was_planned_for_it() -> None:
     assert gate["confirm"] == ["a1", "b1"]
     ((asker, members),) = gate["shares"].items()
     assert (asker, [member["host"] for member in members]) == ("b1", ["b1", "a1"])
-    assert gate["follow"] == ["confirm"]
-    own, other = members
+    assert gate["follow"] == "confirm"
+    own, other = (member["options"] for member in members)
     assert other["policy"]["kmp_version"] == "3-1.2"
-    assert (other["policy"]["min_age"], other["lock_timeout"]) == (7, 9)
+    assert (other["policy"]["min_age"], other["lock_timeout"], other["fence"]) == (7, 9, RUN.fence)
     assert own["policy"]["kmp_version"] == "2-1.1"
     assert own["lock_timeout"] == schema.SETTINGS["livepatch_lock_timeout"].default
+
+
+@pytest.mark.parametrize("stored", [None, {"reason": "stop"}])
+def test_hosts_that_are_confirmed_need_not_ask_for_a_halt(
+    monkeypatch: pytest.MonkeyPatch, stored: dict[str, str] | None
+) -> None:
+    monkeypatch.setattr(FakeStore, "halt", stored)
+    assert assess_canaries("b1")["confirm"] == ["a1", "b1"]
+    monkeypatch.setattr(halt.store_client, "locate", lambda _action, _variables: FakeStore.location)
+    monkeypatch.setattr(halt, "_query", lambda *_arguments: pytest.fail("it asks the store"))
+    assert halt.get_halt_reason(None, {}) == (None if stored is None else halt.describe_halt(stored))
 
 
 @pytest.mark.parametrize(("scope", "back"), [("rollout", ["a1", "b1"]), ("kmp", ["a1"]), ("cohort", ["a1"])])
@@ -97,7 +117,7 @@ def test_where_it_does_not_pass_those_canaries_are_rolled_back_that_the_failure_
     scope: str, back: list[str]
 ) -> None:
     gate = assess_canaries("a1", "b1", failed=["a1"], scope=scope)
-    assert (gate["go"], gate["confirm"], gate["rollback"], gate["follow"]) == (False, [], back, ["roll_back"])
+    assert (gate["go"], gate["confirm"], gate["rollback"], gate["follow"]) == (False, [], back, "roll_back")
     told = {name: changes.find(name) for name in ("a1", "b1")}
     assert [name for name, change in told.items() if change is not None and change.goes_back] == back
 

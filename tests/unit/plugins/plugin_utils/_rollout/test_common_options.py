@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.fleet.livepatch.plugins.action import rollout_admit, rollout_assess
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options, schema
 
@@ -34,11 +35,12 @@ def _find_settings(tasks: t.Iterable[t.Mapping[str, t.Any]], once: bool = False)
 
 def test_what_one_task_reads_for_all_hosts_has_to_be_the_same_for_all() -> None:
     names = (
-        *("prepare", "begin", "begin_slice", "batch", "slow", "probe", "roll_back_batch", "rollback"),
-        *("finish", "report_prestage"),
+        *("prepare", "begin", "begin_slice", "batch", "follow_collect", "follow_soak", "soak_probe"),
+        *("follow_roll_back", "rollback", "finish", "report_prestage"),
     )
     found = {name for file in names for name in _find_settings(yaml.safe_load((_TASKS / f"{file}.yml").read_text()))}
     modules = {name for name in found if name in ("livepatch_report",)}
+    found |= {schema.PREFIX + name for action in (rollout_admit, rollout_assess) for name in action.SETTINGS}
     of_run = {name for name, setting in schema.SETTINGS.items() if setting.scope == "run"}
     assert found - _OF_A_HOST - modules <= of_run
     assert len(found) > 30

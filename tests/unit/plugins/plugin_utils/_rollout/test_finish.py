@@ -55,7 +55,7 @@ def test_a_slice_reads_its_own_hosts_only(
     monkeypatch.setattr(finish.hostvars, "parse_fleet", lambda _variables: fleet)
     monkeypatch.setattr(finish.hostvars, "find_refused_admission", lambda _variables: None)
     store = _Store(stored)
-    ended = finish.finish_run(t.cast(t.Any, store), _SLICE, {})
+    ended = finish.finish_run(t.cast(t.Any, store), _SLICE, {}, days=400)
     assert store.sent == [
         ("load_slice", {"run": "run", "hosts": ["a2", "a3"]}),
         ("leave_wave", {"scope": "s", "fence": 7, "member": "m"}),

@@ -218,8 +218,16 @@ def test_a_soak_asks_by_the_host_s_own_policy_and_patience() -> None:
 
 
 def test_a_confirmation_is_of_what_was_planned() -> None:
-    policy = {"kmp_version": "3-1", "min_age": 5, "allow_name_match": True}
-    assert SLOW.build_confirmation("3-1") == {"lock_timeout": 70, "policy": policy}
+    assert SLOW.build_confirmation("3-1", fence=7) == {
+        "state": "present",
+        "confirm": True,
+        "refresh": "never",
+        "timeout": 600,
+        "on_stall": "leave",
+        "lock_timeout": 70,
+        "policy": {"kmp_version": "3-1", "min_age": 5, "allow_name_match": True},
+        "fence": 7,
+    }
 
 
 def test_nothing_that_is_told_changes_the_settings() -> None:

@@ -38,7 +38,7 @@ OPTIONS = {
     "approval": [],
     "windows": [],
     "blackouts": [],
-    "min_remaining": 0,
+    "window_min_remaining": 0,
     "soak": 0,
     "slices": 0,
     "approver_not_starter": False,
@@ -123,7 +123,7 @@ class Fleet:
             options = assess.WaveOptions(0, 0.0, (), {})
             assessment = assess.assess_batch(gate, admitted, self.read, options)
             for _round in range(2):
-                if assessment["follow"] == ["collect"]:
+                if assessment["follow"] == "collect":
                     how = "waits for" if assessment["waits"] else "asks"
                     followed.append(f"{step.batch.number} {how} {sum(map(len, assessment['shares'].values()))}")
                     self._collect(assessment["shares"])

@@ -78,7 +78,7 @@ def find_barred_at_start(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, s
         "approval": [],
         "windows": [],
         "blackouts": [],
-        "min_remaining": 0,
+        "window_min_remaining": 0,
         "soak": 0,
         "slices": 0,
         "approver_not_starter": False,

@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import retention
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 
 class _Store:
@@ -21,6 +22,8 @@ class _Store:
     def __init__(self, rollouts: int, rows: int) -> None:
         self.left, self._rows = rollouts, rows
         self.sent: list[dict[str, t.Any]] = []
+
+    build = staticmethod(StoreClient.build)
 
     def send(self, command: str, **arguments: t.Any) -> dict[str, int]:
         assert command == "remove_old"
@@ -52,7 +55,7 @@ def test_it_goes_on_while_there_is_much_and_not_for_ever(
     assert store.sent == [{"scope": "s", "age": 400 * 86400.0, "limit": 10_000}] * turns
 
 
-def test_with_0_all_is_kept() -> None:
-    store = _Store(5, 10)
-    assert retention.remove_old(t.cast(t.Any, store), 0) is None
-    assert store.sent == []
+@pytest.mark.parametrize(("days", "asked"), [(400, [{"scope": "s", "age": 400 * 86400.0}]), (0, [])])
+def test_with_0_all_is_kept(days: int, asked: list[dict[str, t.Any]]) -> None:
+    questions = retention.build_question(t.cast(t.Any, _Store(5, 10)), days)
+    assert [(each["command"], each["arguments"]) for each in questions] == [("has_old", each) for each in asked]

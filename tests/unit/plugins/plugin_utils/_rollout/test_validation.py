@@ -51,8 +51,9 @@ def check(
     extra: Mapping[str, t.Any] | None = None,
     registered: Mapping[str, set[str]] | None = None,
     render: validation.Render = lambda _host, value: value,
+    of_play: t.Collection[str] = (),
 ) -> list[str]:
-    validator = validation.Validator(extra or {}, render, NOW)
+    validator = validation.Validator(extra or {}, {*(extra or {}), *of_play}, render, NOW)
     for name, variables in hosts.items():
         validator.check_host(name, {**variables, **(extra or {})}, (registered or {}).get(name, ()))
     return validator.describe_problems()
@@ -82,6 +83,17 @@ def test_a_name_with_a_letter_dropped_is_refused(name: str) -> None:
         if len(name) > len(schema.PREFIX) + 6:
             assert f" {name}? " in line or schema.find_nearest(misspelled) in line
         assert check({"a1": {}}, {misspelled: 1})[0].startswith(f"{misspelled} (-e): unknown. ")
+
+
+def test_targets_of_the_inventory_are_refused() -> None:
+    """Plays choose their hosts before they have any host's variables."""
+    name = "livepatch_targets"
+    refused = "set in the inventory, where plays that choose their hosts do not see it. Use -e"
+    assert check({"a1": {name: "web"}, "a2": {name: "web"}}) == [f"{name}: {refused}"]
+    assert f"{name} of a1: {refused}" in check({"a1": {name: "web"}, "a2": {}})
+    assert check({"a1": {name: "all"}, "a2": {}}) == []
+    assert check({"a1": {}, "a2": {}}, {name: "web"}) == []
+    assert check({"a1": {name: "web"}}, of_play={name}) == [], "import_playbook was given it"
 
 
 def test_names_of_the_operator_are_allowed_by_name_or_pattern() -> None:
