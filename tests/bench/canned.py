@@ -61,9 +61,14 @@ class Call(t.NamedTuple):
         return self.module.endswith(".livepatch") and bool(self.arguments.get("rollout"))
 
     @property
+    def collects(self) -> bool:
+        """Whether it asks for what was started."""
+        return self.module.endswith(".livepatch_info") and bool(self.arguments.get("run"))
+
+    @property
     def waits(self) -> float:
-        """For how many seconds it waits for what was started."""
-        return float(self.arguments.get("wait") or 0) if self.arguments.get("run") else 0.0
+        """For how many seconds it waits for that."""
+        return float(self.arguments.get("wait") or 0) if self.collects else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -372,7 +377,7 @@ class CannedHosts:
             reversed(rows),
             key=lambda row: (
                 # Of a run that has not ended nothing else is true
-                bool(call.waits) and row.running != running,
+                call.collects and row.running != running,
                 count_differences(row.call, call),
                 row.started != bool(state.started),
                 bool(state.host) and row.host != state.host,

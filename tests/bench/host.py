@@ -4,31 +4,31 @@
 
 """What the modules cost a managed host, beside Ansible's `ping` in the same run.
 
-usage: python -m tests.bench.host [REVISION]...   (as root, with the staged collection; revisions to compare with)
-
 A simulated host (tests/simulated/README.md) runs what Ansible would upload. Counted is the module's own process, not
 the tools that it calls, which are stand-ins. An import is what an import statement takes, compilation included.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.bench.cost import Options, Row
 from tests.simulated.fleet import Fleet
+from tests.support.trees import place_tree
 
-_COLLECTION = "ansible_collections/fleet/livepatch"
+_CHECKOUT = Path(__file__).parents[2]
 _MODULES = ("livepatch_info", "livepatch")
 _RUNS = 15
+_GOAL = 150
 # Run by a Python whose search path has the collection
 _BUILD = """\
 import json, sys
@@ -75,10 +75,11 @@ with open(sys.argv[0]) as stream:
 
 
 class Cost(NamedTuple):
-    """Of one run, in milliseconds: all of it, and its imports."""
+    """Of one run, in milliseconds: all of it, and its imports; KiB of what is uploaded."""
 
     total: float
     imports: float
+    upload: float = 0.0
 
 
 def build_payload(name: str, collections: Path, target: Path) -> Path:
@@ -90,16 +91,6 @@ def build_payload(name: str, collections: Path, target: Path) -> Path:
         check=True,
     ).stdout
     target.write_bytes(data)
-    return target
-
-
-def extract_revision(revision: str, target: Path) -> Path:
-    """Lay out the collection of a revision where Ansible finds it."""
-    archive = subprocess.run(
-        ["git", "archive", revision, "plugins", "galaxy.yml", "meta"], stdout=subprocess.PIPE, check=True
-    ).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(target / _COLLECTION, filter="data")
     return target
 
 
@@ -117,45 +108,52 @@ def run_payload(payload: Path, namespace: Path) -> tuple[Cost, dict[str, object]
     return Cost(*(1000 * float(part) for part in seconds.groups())), json.loads(run.stdout)
 
 
-def main() -> int:
+def _measure(folder: Path, sources: dict[str, Path]) -> dict[tuple[str, str], list[Cost]]:
+    """
+    :param sources: what ANSIBLE_COLLECTIONS_PATH is for each version.
+    :returns: what the modules cost, by their names and version; of ping the version is the first one.
+    """
+    ours = next(iter(sources))
+    payloads = {("ping", ours): build_payload("ansible.builtin.ping", sources[ours], folder / "ping.py")}
+    for source, collections in sources.items():
+        for module in _MODULES:
+            target = folder / f"{len(payloads)}.py"
+            payloads[module, source] = build_payload(f"fleet.livepatch.{module}", collections, target)
+    (folder / "fleet").mkdir()
+    costs: dict[tuple[str, str], list[Cost]] = {key: [] for key in payloads}
+    with Fleet(folder / "fleet", 1) as fleet:
+        namespace = fleet.hosts["s001"].folder / "namespace"
+        run_payload(payloads["livepatch", ours], namespace)
+        for _run in range(_RUNS):
+            for key, payload in payloads.items():
+                cost, result = run_payload(payload, namespace)
+                costs[key].append(cost._replace(upload=payload.stat().st_size / 1024))
+                # The host may not be what an earlier version understands.
+                if key[1] == ours and (result.get("failed") or result.get("changed")):
+                    raise RuntimeError(result)
+        if fleet.failures:
+            raise RuntimeError(fleet.failures[0])
+    return costs
+
+
+def measure_rows(options: Options) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sources = {"this": Path(os.environ["ANSIBLE_COLLECTIONS_PATH"])}
-        for revision in sys.argv[1:]:
-            sources[revision] = extract_revision(revision, folder / str(len(sources)))
-        payloads = {("ping", ""): build_payload("ansible.builtin.ping", sources["this"], folder / "ping.py")}
-        for source, collections in sources.items():
-            for module in _MODULES:
-                target = folder / f"{len(payloads)}.py"
-                payloads[module, source] = build_payload(f"fleet.livepatch.{module}", collections, target)
-        (folder / "fleet").mkdir()
-        costs: dict[tuple[str, str], list[Cost]] = {key: [] for key in payloads}
-        with Fleet(folder / "fleet", 1) as fleet:
-            namespace = fleet.hosts["s001"].folder / "namespace"
-            run_payload(payloads["livepatch", "this"], namespace)
-            for _run in range(_RUNS):
-                for key, payload in payloads.items():
-                    cost, result = run_payload(payload, namespace)
-                    costs[key].append(cost)
-                    # The host may not be what an earlier revision understands.
-                    if key[1] in ("", "this") and (result.get("failed") or result.get("changed")):
-                        raise RuntimeError(result)
-            if fleet.failures:
-                raise RuntimeError(fleet.failures[0])
-        pings = costs["ping", ""]
-        milliseconds = statistics.median(ping.total for ping in pings)
-        print(f"a patched host, median of {_RUNS}, in units of the ping before it ({milliseconds:.0f} ms of processor)")
-        print(f"{'':30} {'upload':>7} {'total':>6} {'imports':>8}")
-        for (module, source), values in costs.items():
-            total = statistics.median(cost.total / ping.total for cost, ping in zip(values, pings, strict=True))
+        trees = [str(_CHECKOUT), *([] if options.base is None else [options.base])]
+        sources = {tree: place_tree(tree, folder / f"tree{number}").collections for number, tree in enumerate(trees)}
+        costs = _measure(folder, sources)
+    pings = costs.pop(("ping", trees[0]))
+    yield Row("ping on a host", statistics.median(ping.total for ping in pings), "ms of processor")
+    for module in _MODULES:
+        figures = []
+        for tree in trees:
+            pairs = list(zip(costs[module, tree], pings, strict=True))
+            more = statistics.median(cost.total - ping.total for cost, ping in pairs)
             # On top of what ping imports
-            imports = statistics.median(
-                (cost.imports - ping.imports) / ping.total for cost, ping in zip(values, pings, strict=True)
-            )
-            size = payloads[module, source].stat().st_size >> 10
-            print(f"{module + ' ' + source:30} {size:>4} KB {total:>6.2f} {'+' + format(imports, '.2f'):>8}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            imports = statistics.median((cost.imports - ping.imports) / ping.total for cost, ping in pairs)
+            figures.append((more, imports, pairs[0][0].upload))
+        ours, before = figures[0], figures[1] if options.base else (None, None, None)
+        goal = _GOAL if module == "livepatch_info" else None
+        yield Row(f"{module} on a host, more than ping", ours[0], "ms of processor", goal, before[0])
+        yield Row(f"imports of {module} / ping", ours[1], "", None if before[1] is None else before[1] / 2, before[1])
+        yield Row(f"upload of {module}", ours[2], "KiB", before=before[2])

@@ -22,6 +22,8 @@ _HERE = Path(__file__).parent
 _CHECKOUT = _HERE.parents[1]
 # A canary and another one of each kernel
 _HOSTS = 4
+# Seconds of a migration that does not end while it is waited for
+_SLOW = 35
 _FORKS = ["--forks", "10"]
 PING = ["ansible", "all", "-m", "ping", *_FORKS]
 ROLLOUT = ["ansible-playbook", "fleet.livepatch.rollout", *_FORKS]
@@ -52,6 +54,15 @@ def get_bench(name: str = str(_CHECKOUT)) -> canned.Bench:
     records = [*_record_others(), *_record(tree, folder, STATUS, ROLLOUT)]
     (probe := folder / "probe").mkdir()
     return canned.Bench(tree, records, canned.measure_ssh(probe, records))
+
+
+@functools.cache
+def get_slow_bench() -> canned.Bench:
+    """The same of this checkout, with what hosts answer while their migration goes on."""
+    bench, folder = get_bench(), _make_folder()
+    # A canary of each kernel, for longer than one is waited for at once: others are asked in the same way
+    slow = canned.record(bench.tree, folder, 2, [find_program(ROLLOUT[0]), *ROLLOUT[1:]], seconds=_SLOW)
+    return bench._replace(records=[*bench.records, *slow])
 
 
 @functools.cache

@@ -27,7 +27,7 @@ from tests.bench.store_steps import make_host_settings, make_outcomes, make_sett
 
 _SIZES, _ALL_SIZES = (1_000, 10_000), (10_000, 100_000)
 _GOAL = 11
-_PHASES = ("plan", "store", "report")
+_PHASES = ("plan", "store", "report", "files")
 
 
 class _Variables(t.Mapping[str, t.Mapping[str, t.Any]]):
@@ -48,8 +48,8 @@ class _Variables(t.Mapping[str, t.Mapping[str, t.Any]]):
         return len(self._numbers)
 
 
-def _measure(count: int, answers: Sequence[str], boots: Sequence[str]) -> tuple[dict[str, float], float]:
-    """Seconds of the processor by phase, and MiB, in a process of its own."""
+def _measure(count: int, answers: Sequence[str], boots: Sequence[str]) -> tuple[dict[str, float], float, float]:
+    """Seconds of the processor by phase, and MiB, in a process of its own; MB of the report for people."""
     variables = _Variables(count, answers, boots)
     times = [time.process_time()]
     with tempfile.TemporaryDirectory() as name:
@@ -72,20 +72,23 @@ def _measure(count: int, answers: Sequence[str], boots: Sequence[str]) -> tuple[
                 store.send_all(gate.build_verdict(batches.WAVE, "pass", "pass"))
         times.append(time.process_time())
 
-        ended = finish.finish_run(store, begun.run, variables)
+        ended = finish.finish_run(store, begun.run, variables, days=400)
         if ended.status != "done" or ended.stored is None or ended.plan is None:
             raise RuntimeError(f"the rollout is {ended.status}, and not done")
         lines = text.format_outcomes(ended.fleet, ended.outcomes, ended.status, ended.detail)
         now, rows = time.time(), status.build_rows(variables, settings.selection, time.time())
         recorded = document.StoredRollout(ended.plan, ended.stored, list(ended.outcomes))
         report = document.build_rollout(rows, recorded, now, store.scope, None)
+        times.append(time.process_time())
+
         options: dict[str, t.Any] = {"dir": str(Path(name) / "report"), "url": "", "request": {}, "file_mode": None}
         files = publish.deliver_report(options, lambda: report, lambda _line: None)
         if not files or not lines:
             raise RuntimeError("no report was written")
         times.append(time.process_time())
+        page = Path(files[0]).stat().st_size / 1e6
     seconds = {phase: times[number + 1] - times[number] for number, phase in enumerate(_PHASES)}
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, page
 
 
 def measure_rows(options: Options) -> Iterator[Row]:
@@ -97,10 +100,11 @@ def measure_rows(options: Options) -> Iterator[Row]:
     for count in _ALL_SIZES if options.full else _SIZES:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             measured.append((count, *pool.apply(_measure, (count, answers, boots))))
-    (few, before, _less), (many, after, mib) = measured
+    (few, before, *_less), (many, after, mib, page) = measured
     for phase in _PHASES:
         yield Row(f"{phase} of {many} rows", after[phase], "s")
         yield Row(f"{phase} of {many} / {few} rows", after[phase] / before[phase])
     ratio = sum(after.values()) / sum(before.values())
     yield Row(f"plan, store and report of {many} / {few} rows", ratio, "", _GOAL)
     yield Row(f"plan, store and report of {many} rows", mib, "MiB")
+    yield Row(f"HTML of {many} rows", page, "MB")

@@ -42,7 +42,7 @@ def _run(bench: canned.Bench, folder: Path, count: int, slow: float) -> float:
 
 
 def measure_rows(options: Options) -> Iterator[Row]:
-    bench, count = recordings.get_bench(), _ALL_HOSTS if options.full else _HOSTS
+    bench, count = recordings.get_slow_bench(), _ALL_HOSTS if options.full else _HOSTS
     with tempfile.TemporaryDirectory() as name:
         even = _run(bench, Path(name) / "even", count, _OTHERS)
         wall = _run(bench, Path(name) / "slow", count, options.slow)

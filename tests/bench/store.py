@@ -4,8 +4,6 @@
 
 """What the steps of a rollout cost in a store with a million outcomes, beside a store with one such rollout.
 
-usage: python -m tests.bench.store [ROLLOUTS [HOSTS]]   (100 rollouts of 10,000 hosts)
-
 What a step writes is rolled back, so that each turn finds the same store; so the disk's sync is not in it.
 """
 
@@ -15,18 +13,21 @@ import itertools
 import json
 import os
 import sqlite3
-import sys
 import tempfile
 import time
 import typing as t
+from collections.abc import Iterator
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
+from tests.bench.cost import Options, Row
 
-_ROLLOUTS, _HOSTS, _BATCH, _COHORTS = 100, 10_000, 100, 40
+# Rollouts, and hosts of each
+_SIZES, _ALL_SIZES = (20, 2_000), (100, 10_000)
+_BATCH, _COHORTS = 100, 40
 _TURNS = 9
 # Of a step in the store with one rollout
-_FLOOR = 1.5
+_GOAL = 1.5
 _EVE = {"user": "eve", "machine": "control"}
 
 
@@ -184,34 +185,25 @@ def _measure(steps: t.Mapping[str, t.Callable[[], t.Any]]) -> dict[str, float]:
     return measured
 
 
-def _remove(path: str, rollouts: int) -> str:
-    """One turn of retention, with the disk's sync."""
+def _remove(path: str, rollouts: int) -> tuple[int, float]:
+    """One turn of retention, with the disk's sync: rows, and seconds of the clock."""
     store = Store(path, time.time)
     started = time.monotonic()
     removed = store.remove_old("s", (rollouts - 1) * 86400.0 - 7200, 10_000)
-    return f"one turn of retention: {removed['rows']} rows in {time.monotonic() - started:.2f} s"
+    return removed["rows"], time.monotonic() - started
 
 
-def main(arguments: t.Sequence[str]) -> int:
-    rollouts, hosts = [*map(int, arguments), *(_ROLLOUTS, _HOSTS)[len(arguments) :]]
+def measure_rows(options: Options) -> Iterator[Row]:
+    rollouts, hosts = _ALL_SIZES if options.full else _SIZES
     with tempfile.TemporaryDirectory() as folder:
         measured = []
         for count in (1, rollouts):
             path = os.path.join(folder, f"{count}.sqlite3")
-            started = time.monotonic()
             _fill(path, count, hosts)
-            size = os.path.getsize(path) / 2**20
-            print(f"{count} rollouts of {hosts} hosts: {size:.0f} MiB, filled in {time.monotonic() - started:.0f} s")
             measured.append(_measure(_list_steps(path, count, hosts)))
-        print(f"{'STEP':<14} {'ONE, MS':>9} {'ALL, MS':>9} {'RATIO':>6}")
-        ratios = {}
         for name, alone in measured[0].items():
-            ratios[name] = measured[1][name] / alone
-            print(f"{name:<14} {alone * 1000:>9.2f} {measured[1][name] * 1000:>9.2f} {ratios[name]:>6.2f}")
-        print(_remove(path, rollouts))
-    print(f"floor: {_FLOOR} times")
-    return 0 if max(ratios.values()) <= _FLOOR else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+            text = f"store: {name}, {rollouts * hosts} / {hosts} outcomes"
+            yield Row(text, measured[1][name] / alone, "", _GOAL)
+        yield Row(f"store of {rollouts * hosts} outcomes", os.path.getsize(path) / 2**20, "MiB")
+        removed, seconds = _remove(path, rollouts)
+        yield Row(f"store: {removed} rows removed for their age", seconds, "s")

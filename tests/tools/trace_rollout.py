@@ -6,8 +6,9 @@
 
 usage: python -m tests.tools.trace_rollout [--tasks] TREE...   (TREE: a git revision, or a folder with the collection)
 
-Two simulated hosts, a canary and a host of the wave after it, are patched without a soak. The hosts are simulated by
-the version itself: their package tools answer what its modules ask. What counts is of this checkout, for all versions.
+Two simulated hosts, a canary and a host of the wave after it, are patched without a soak; then they are rolled back, of
+which only the ssh executions are told. The hosts are simulated by the version itself: their package tools answer what
+its modules ask. What counts is of this checkout, for all versions.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ from tests.support.trees import Tree, build_environment, find_program, find_simu
 
 _COUNTING = Path(__file__).parents[1] / "support/counting"
 _HOSTS = 2
+_ROLLBACK = "rollback"
+_SCRIPT = f"""
+"$PLAYBOOK" fleet.livepatch.rollout "$@" && echo {_ROLLBACK} >>"$COUNTS_FILE" &&
+"$PLAYBOOK" fleet.livepatch.rollback -e livepatch_reason=trace "$@"
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Trace:
     other: str
     results: dict[str, list[tuple[bool, bool, str]]]
     ssh: dict[str, int]
+    rolled_back_ssh: dict[str, int]
     store: int
     templates: int
 
@@ -59,12 +66,29 @@ class Trace:
         return sum(rendered for results in self.results.values() for _once, rendered, _name in results)
 
 
+# What is told of a trace, by its name
+FIGURES: dict[str, t.Callable[[Trace], int]] = {
+    "task results, host of the wave": lambda trace: trace.count_results(trace.other),
+    "task results, canary": lambda trace: trace.count_results(trace.canary),
+    "task results, once for all hosts": lambda trace: trace.once,
+    "connections to the store": lambda trace: trace.store,
+    "ssh executions, host of the wave": lambda trace: trace.ssh.get(trace.other, 0),
+    "ssh executions, canary": lambda trace: trace.ssh.get(trace.canary, 0),
+    "ssh executions, rolled back": lambda trace: trace.rolled_back_ssh.get(trace.other, 0),
+    "templates rendered": lambda trace: trace.templates,
+    "tasks rendered": lambda trace: trace.rendered,
+}
+
+
 def parse_counts(lines: Iterable[str], canary: str, other: str) -> Trace:
-    """Read what `counts` and `ssh` have written."""
+    """Read what `counts` and `ssh` have written, and the line between rollout and rollback."""
+    lines = list(lines)
+    end = lines.index(_ROLLBACK) if _ROLLBACK in lines else len(lines)
+    rolled_back_ssh = collections.Counter(line.removeprefix("ssh ") for line in lines[end:] if line.startswith("ssh "))
     words: collections.Counter[str] = collections.Counter()
     ssh: collections.Counter[str] = collections.Counter()
     results: dict[str, list[tuple[bool, bool, str]]] = {canary: [], other: []}
-    for line in lines:
+    for line in lines[:end]:
         word, _blank, rest = line.partition(" ")
         words[word] += 1
         if word == "ssh":
@@ -72,25 +96,15 @@ def parse_counts(lines: Iterable[str], canary: str, other: str) -> Trace:
         elif word == "task":
             host, once, how, name = rest.split(" ", 3)
             results.setdefault(host, []).append((once == "once", how == "rendered", name))
-    return Trace(canary, other, results, dict(ssh), words["sqlite"], words["template"])
+    return Trace(canary, other, results, dict(ssh), dict(rolled_back_ssh), words["sqlite"], words["template"])
 
 
 def format_table(traces: Sequence[tuple[str, Trace]]) -> str:
     """A column for each version, a line for each figure."""
-    rows: list[tuple[str, t.Callable[[Trace], int]]] = [
-        ("task results, host of the wave", lambda trace: trace.count_results(trace.other)),
-        ("task results, canary", lambda trace: trace.count_results(trace.canary)),
-        ("task results, once for all hosts", lambda trace: trace.once),
-        ("connections to the store", lambda trace: trace.store),
-        ("ssh executions, host of the wave", lambda trace: trace.ssh.get(trace.other, 0)),
-        ("ssh executions, canary", lambda trace: trace.ssh.get(trace.canary, 0)),
-        ("templates rendered", lambda trace: trace.templates),
-        ("tasks rendered", lambda trace: trace.rendered),
-    ]
     widths = [max(8, len(name)) for name, _trace in traces]
     heads = " ".join(f"{name:>{width}}" for (name, _trace), width in zip(traces, widths, strict=True))
     lines = [f"{'':34} {heads}"]
-    for title, count in rows:
+    for title, count in FIGURES.items():
         cells = (f"{count(trace):>{width}}" for (_name, trace), width in zip(traces, widths, strict=True))
         lines.append(f"{title:34} {' '.join(cells)}")
     return "\n".join(lines)
@@ -106,7 +120,7 @@ def format_tasks(trace: Trace) -> str:
 
 
 def run_rollout(tree: Tree, folder: Path) -> Trace:
-    """:raises RuntimeError: the rollout has failed, or has not patched both hosts."""
+    """:raises RuntimeError: rollout or rollback have failed, or the hosts were not touched."""
     counts = folder / "counts"
     (folder / "fleet").mkdir()
     settings = {
@@ -114,11 +128,12 @@ def run_rollout(tree: Tree, folder: Path) -> Trace:
         "ANSIBLE_CALLBACK_PLUGINS": str(_COUNTING),
         "ANSIBLE_CALLBACKS_ENABLED": "counts",
         "COUNTS_FILE": str(counts),
+        "PLAYBOOK": find_program("ansible-playbook"),
     }
     drive = [sys.executable, str(_COUNTING / "drive.py"), find_simulation(tree.root), str(folder / "fleet")]
     drive += ["--hosts", str(_HOSTS), "--ssh", str(_COUNTING / "ssh"), "--"]
     run = subprocess.run(
-        [*drive, find_program("ansible-playbook"), "fleet.livepatch.rollout"],
+        [*drive, "sh", "-c", _SCRIPT, "sh"],
         env=build_environment(tree.collections, folder / "home", settings),
         cwd=folder,
         stdin=subprocess.DEVNULL,

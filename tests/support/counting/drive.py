@@ -15,7 +15,23 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+
+def _kill(command: Sequence[str], environment: Mapping[str, str], count_touched: Callable[[], int], limit: int) -> None:
+    """Starts a command, and kills it, and not what it has started, when so many hosts were touched.
+
+    :raises RuntimeError: it has ended before.
+    """
+    process = subprocess.Popen(command, env=environment)
+    while count_touched() < limit:
+        if process.poll() is not None:
+            raise RuntimeError(f"the command has ended with {process.returncode} before {limit} hosts were touched")
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
 
 
 def main() -> int:
@@ -26,6 +42,7 @@ def main() -> int:
     parser.add_argument("--kernels", type=int, default=1)
     parser.add_argument("--ssh", type=Path, required=True, help="what calls SIMULATED_SSH")
     parser.add_argument("--seconds", type=float, help="how long a migration takes")
+    parser.add_argument("--kill-at", type=int, help="kill the command when so many hosts were touched, and run it anew")
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
     simulation = importlib.import_module(f"{arguments.package}.fleet")
@@ -38,7 +55,10 @@ def main() -> int:
                     host.offer(evr, seconds=arguments.seconds)
         inventory = fleet.inventory(ansible_ssh_executable=str(arguments.ssh))
         environment = {**inherited, **ssh, **fleet.environment}
-        status = subprocess.run([*arguments.command, "-i", str(inventory)], env=environment, check=False).returncode
+        command = [*arguments.command, "-i", str(inventory)]
+        if arguments.kill_at is not None:
+            _kill(command, environment, lambda: sum(bool(h.touched) for h in fleet.hosts.values()), arguments.kill_at)
+        status = subprocess.run(command, env=environment, check=False).returncode
         for failure in fleet.failures:
             print(failure)
         touched = {name: host.touched[0].at for name, host in fleet.hosts.items() if host.touched}

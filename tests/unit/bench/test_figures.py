@@ -23,11 +23,11 @@ def test_arguments() -> None:
     assert names == list(BENCHES)
     assert options == Options(None, False, 100, (200, 1000), 20)
     names, options = parse_arguments(["rollout", "--base", "f4a7bfe", "--full", "--hosts", "50"])
-    assert (names, options) == (["rollout"], Options("f4a7bfe", True, 50, (200, 1000, 10_000), 20))
+    assert (names, options) == (["rollout"], Options("f4a7bfe", True, 50, (200, 1000, 10_000), 60))
     assert parse_arguments(["--fleets", "150", "300", "--base", "no"])[1].fleets == (150, 300)
 
 
-@pytest.mark.parametrize("arguments", [["nothing"], ["--slow", "30"]])
+@pytest.mark.parametrize("arguments", [["nothing"], ["--slow", "0"]])
 def test_wrong_arguments(arguments: list[str]) -> None:
     with pytest.raises(SystemExit):
         parse_arguments(arguments)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ LINES = [
 def test_counts_are_read() -> None:
     trace = parse_counts(LINES, canary="s002", other="s001")
     assert (trace.store, trace.templates, trace.ssh) == (1, 2, {"s001": 1, "s002": 2})
+    assert trace.rolled_back_ssh == {}
+    back = parse_counts([*LINES, "rollback", "ssh s001", "template", "sqlite"], canary="s002", other="s001")
+    assert dataclasses.replace(back, rolled_back_ssh={}) == trace
+    assert back.rolled_back_ssh == {"s001": 1}
     assert (trace.count_results("s001"), trace.count_results("s002")) == (1, 1), "what runs once is no host's"
     assert (trace.once, trace.rendered) == (2, 2)
 
@@ -35,7 +40,7 @@ def test_counts_are_read() -> None:
 def test_table_has_a_column_for_each_version() -> None:
     trace = parse_counts(LINES, canary="s002", other="s001")
     lines = format_table([("f4a7bfe", trace), ("a-long-branch", trace)]).splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert lines[0].split() == ["f4a7bfe", "a-long-branch"]
     assert {len(line) for line in lines} == {len(lines[0])}, "in columns"
     assert "ssh executions, canary" in lines[6]
