@@ -17,9 +17,11 @@ from tests.support import canary
 from tests.support.controller import Controller
 
 PASSWORD = "lab-password"
-# logind kills the processes of a session with it, sudo gives each command a terminal of its own, and nothing in /tmp,
-# where Ansible puts its files, can be executed. doas asks for no password; su asks for root's.
+# sshd opens sessions, and logind kills the processes of a session with it. sudo gives each command a terminal of its own.
+# Nothing in /tmp, where Ansible puts its files, can be executed. doas asks for no password; su asks for root's.
 HARDENING = f"""
+sed -i 's/^UsePAM no/UsePAM yes/' /etc/ssh/sshd_config.d/lab.conf
+systemctl restart ssh
 mkdir -p /etc/systemd/logind.conf.d
 printf '[Login]\\nKillUserProcesses=yes\\n' >/etc/systemd/logind.conf.d/lab.conf
 systemctl restart systemd-logind
@@ -62,9 +64,9 @@ def _start(controller: Controller, lab: Lab, host: Host, way: Way) -> str:
 
 def _end_all(host: Host) -> None:
     """Ends the user's sessions with all processes in them, and removes what Ansible has put there."""
-    # What would be killed, to see that it is
-    host.ssh("nohup sleep 1234 >/dev/null 2>&1 &")
-    assert host.ssh("pgrep -u ops -x sleep") != ""
+    # What is killed, with the session, to see that it is
+    assert host.ssh("nohup sleep 1234 >/dev/null 2>&1 & pgrep -u ops -x sleep") != ""
+    assert host.ssh("loginctl --no-legend list-sessions").strip() != "", "the login opens no session"
     # This one's as well
     host.ssh("sudo rm -rf /tmp/ansible; sudo loginctl terminate-user ops", check=False)
     assert host.ssh("pgrep -u ops -x sleep", check=False) == "", "the processes of a session have outlived it"
