@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Sequence
 
 from tests.bench import executions, host, plan, rollout, rows, slices, slow_hosts, status, store
-from tests.bench.cost import Options, Row, format_rows
+from tests.bench.cost import Options, format_rows
 from tests.support.trees import is_revision
 
 BENCHES = {
@@ -66,14 +66,12 @@ def main() -> int:
     failed = []
     for name in names:
         print(f"== {name}", flush=True)
-        measured: list[Row] = []
         try:
-            # What was measured before something fails is kept
-            measured.extend(BENCHES[name](options))
+            for line in format_rows(BENCHES[name](options)):
+                print(line, flush=True)
         except Exception:  # the others are measured all the same
             traceback.print_exc()
             failed.append(name)
-        print(format_rows(measured), flush=True)
     if failed:
         print(f"could not be measured: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

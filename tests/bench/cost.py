@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import time
 import typing as t
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 
@@ -69,14 +69,14 @@ class Row:
         return "ok" if self.figure <= self.goal else "missed"
 
 
-def format_rows(rows: Iterable[Row]) -> str:
-    lines = [f"{'FIGURE':58} {'SEEN':>9} {'GOAL':>7} {'BEFORE':>9}"]
+def format_rows(rows: Iterable[Row]) -> Iterator[str]:
+    """The lines of a table, each as soon as its row is measured."""
+    yield f"{'FIGURE':58} {'SEEN':>9} {'GOAL':>7} {'BEFORE':>9}"
     for row in rows:
         goal = "" if row.goal is None else f"{row.goal:g}"
         before = "" if row.before is None else f"{row.before:.2f}"
         name = f"{row.name}, {row.unit}" if row.unit else row.name
-        lines.append(f"{name:58} {row.figure:>9.2f} {goal:>7} {before:>9} {row.mark}".rstrip())
-    return "\n".join(lines)
+        yield f"{name:58} {row.figure:>9.2f} {goal:>7} {before:>9} {row.mark}".rstrip()
 
 
 class Options(t.NamedTuple):

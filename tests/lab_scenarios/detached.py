@@ -17,8 +17,8 @@ from tests.support import canary
 from tests.support.controller import Controller
 
 PASSWORD = "lab-password"
-# sshd opens sessions, and logind kills the processes of a session with it. sudo gives each command a terminal of its own.
-# Nothing in /tmp, where Ansible puts its files, can be executed. doas asks for no password; su asks for root's.
+# sshd opens sessions, and logind kills the processes of a session with it. sudo gives each command a terminal of its
+# own. Nothing in /tmp, where Ansible puts its files, can be executed. doas asks for no password; su asks for root's.
 HARDENING = f"""
 sed -i 's/^UsePAM no/UsePAM yes/' /etc/ssh/sshd_config.d/lab.conf
 systemctl restart ssh

@@ -35,7 +35,7 @@ def test_wrong_arguments(arguments: list[str]) -> None:
 
 def test_a_goal_is_met_or_missed() -> None:
     assert [Row("a", 1.2, "", goal).mark for goal in (1.2, 1.1, None)] == ["ok", "missed", ""]
-    lines = format_rows([Row("a", 1.25, "s", 2, 0.5), Row("b", 3)]).splitlines()
+    lines = list(format_rows([Row("a", 1.25, "s", 2, 0.5), Row("b", 3)]))
     assert lines[1].split() == ["a,", "s", "1.25", "2", "0.50", "ok"]
     assert lines[2].split() == ["b", "3.00"]
 
