@@ -41,7 +41,7 @@ class ActionModule(ActionBase):
         stored = store.send("get_halt", scope=store.scope)
         if stored is not None:
             try:
-                notifier = webhooks.create_notifier(self, task_vars, store.scope)
+                notifier = webhooks.create_notifier(self, task_vars, store.scope, required=True)
             except PlanError as exc:
                 raise AnsibleActionFail(f"rollouts are halted, but no webhook was notified: {exc}") from None
             everywhere = stored.get("scope") == ALL_SCOPES

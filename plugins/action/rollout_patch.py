@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible.errors import AnsibleActionFail
+
 from ansible_collections.fleet.livepatch.plugins.module_utils import _run_result
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _host_change, _options
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._host_action import HostAction, Result
@@ -34,6 +36,8 @@ class ActionModule(HostAction):
         step, member = _options.parse_options(self, _OPTIONS)["step"], task_vars.get(hostvars.MEMBER)
         if member is not None:
             return self._act_on_member(step, member, task_vars)
+        if step == "confirm":
+            raise AnsibleActionFail(f"step=confirm needs the loop variable {hostvars.MEMBER}, and it is not there")
         change = changes.find(task_vars["inventory_hostname"])
         if change is None:
             return dict(_SKIPPED)

@@ -90,7 +90,9 @@ class ActionModule(ActionBase):
 
         :raises AnsibleActionFail: there are none. Ansible would do nothing, and exit with 0.
         """
-        pattern = schema.read({_TARGETS: self._templar.template(task_vars.get(_TARGETS))}, _TARGETS)
+        # As plays see it that choose their hosts: what the inventory has is refused below.
+        of_play = hostvars.VariablesReader(self, task_vars).of_play
+        pattern = schema.read({_TARGETS: self._templar.template(of_play.get(_TARGETS))}, _TARGETS)
         lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
         play_hosts = set(task_vars["ansible_play_hosts_all"])
         names = [name for name in lookup.run([pattern], variables=task_vars) if name in play_hosts]

@@ -22,6 +22,7 @@ description:
     is taken, so that no other run does it as well. Without a sign of life from this run another one may take it over,
     after the time that the longest step may take by the hosts' C(livepatch_timeout), C(livepatch_lock_timeout) and
     C(livepatch_unreachable_timeout).
+  - It notifies C(livepatch_webhooks).
   - In check mode nothing is recorded, and no lease is taken.
 author: fleet.livepatch contributors (@fleet-livepatch)
 extends_documentation_fragment:

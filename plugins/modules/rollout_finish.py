@@ -18,6 +18,7 @@ description:
     C(__livepatch_reached), C(__livepatch_confirmation), C(__livepatch_install_end) and C(__livepatch_admission), which
     the tasks of the roles P(fleet.livepatch.rollout#role), P(fleet.livepatch.install#role) and
     P(fleet.livepatch.verify#role) register.
+  - It notifies C(livepatch_webhooks).
   - Of a rollout it leaves C(livepatch_status), C(livepatch_rollout_id) and C(livepatch_plan_hash) as artifacts of the
     job (as M(ansible.builtin.set_stats) does). Only a task that succeeds can do so. That is why RV(problem) is
     returned, and the task after it fails.

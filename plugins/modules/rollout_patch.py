@@ -11,8 +11,8 @@ description:
   - Does on each host of a batch what M(fleet.livepatch.rollout_admit) or M(fleet.livepatch.rollout_assess) has worked
     out for it before, in the same run on the control node. A host without such a change is skipped, and is not
     connected to.
-  - It runs M(fleet.livepatch.livepatch), detached, or M(fleet.livepatch.livepatch_info) on the host. Each is one
-    connection under pipelining.
+  - It runs M(fleet.livepatch.livepatch), detached but for O(step=confirm), or M(fleet.livepatch.livepatch_info) on the
+    host. Each is one connection under pipelining.
   - Of each host it reads the variables C(__livepatch_install) and C(__livepatch_rollback), by which tasks of the role
     P(fleet.livepatch.rollout#role) register what O(step=start) returns. In a loop over a host's part of
     RV(fleet.livepatch.rollout_assess#module:shares), with the loop variable C(__livepatch_member), it works on the host
@@ -25,7 +25,7 @@ extends_documentation_fragment:
   - fleet.livepatch.attributes.target
 attributes:
   check_mode:
-    description: Predicts what O(step=start) would change. O(step=collect) is skipped.
+    description: Predicts what O(step=start) and O(step=confirm) would change. O(step=collect) is skipped.
     support: full
   diff_mode:
     description: Returns what it changed, or would change.
@@ -70,17 +70,17 @@ EXAMPLES = r"""
 RETURN = r"""
 run:
   description: The ID of the run that was started.
-  returned: for O(step=start)
+  returned: for O(step=start) and O(step=confirm)
   type: str
   sample: 6f1c3f6a5c0b4b0f8f4f0c8a2c1d9e7b
 began:
   description: When it was started, in seconds since the epoch, by the clock of the control node.
-  returned: for O(step=start)
+  returned: for O(step=start) and O(step=confirm)
   type: float
   sample: 1795593600.5
 max_seconds:
   description: How many seconds that may take at the most.
-  returned: for O(step=start)
+  returned: for O(step=start) and O(step=confirm)
   type: int
   sample: 2640
 halted:

@@ -155,5 +155,5 @@ def measure_rows(options: Options) -> Iterator[Row]:
         ours, before = figures[0], figures[1] if options.base else (None, None, None)
         goal = _GOAL if module == "livepatch_info" else None
         yield Row(f"{module} on a host, more than ping", ours[0], "ms of processor", goal, before[0])
-        yield Row(f"imports of {module} / ping", ours[1], "", None if before[1] is None else before[1] / 2, before[1])
+        yield Row(f"imports of {module} / ping", ours[1], before=before[1])
         yield Row(f"upload of {module}", ours[2], "KiB", before=before[2])

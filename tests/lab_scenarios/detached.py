@@ -65,7 +65,7 @@ def _start(controller: Controller, lab: Lab, host: Host, way: Way) -> str:
 def _end_all(host: Host) -> None:
     """Ends the user's sessions with all processes in them, and removes what Ansible has put there."""
     # What is killed, with the session, to see that it is
-    assert host.ssh("nohup sleep 1234 >/dev/null 2>&1 & pgrep -u ops -x sleep") != ""
+    assert host.ssh("nohup sleep 1234 >/dev/null 2>&1 & sleep 1; pgrep -u ops -x sleep") != ""
     assert host.ssh("loginctl --no-legend list-sessions").strip() != "", "the login opens no session"
     # This one's as well
     host.ssh("sudo rm -rf /tmp/ansible; sudo loginctl terminate-user ops", check=False)

@@ -187,8 +187,8 @@ WELL = [
         {"registers": "a1 a2", "registers if": "a1 a2-", "left": "a1 a2", "nothing": "a1 a2"},
         said={"left": {"a1": "2 False False False", "a2": "- True False False"}, "nothing": "False False"},
     ),
-    # Of set_fact and register the later one holds, in later plays too. tasks/plan.yml forgets results by set_fact, and
-    # tasks/soak_probe.yml replaces one.
+    # Of set_fact and register the later one holds, in later plays too. tasks/prepare.yml resets results by set_fact,
+    # and tasks/soak_probe.yml replaces one.
     Case(
         "a1 a2",
         [

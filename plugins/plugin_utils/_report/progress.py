@@ -114,6 +114,9 @@ class Progress:
 
     def _handle_rollout_patch(self, result: Result) -> list[str]:
         """A run was started on a host, or was not; or it was asked whether that has ended."""
+        # Of a next boot there is no progress.
+        if result.step == "confirm":
+            return []
         if "results" in result.data:
             # Of hosts that were slow, in a loop
             each = (

@@ -30,7 +30,7 @@ VERIFY = "__livepatch_verify"
 SLOW = "__livepatch_slow"
 # livepatch_info in a soak, in a loop over the hosts that it is delegated to
 SOAK_PROBE = "__livepatch_soak_probe"
-# livepatch for the next boot of canaries, in such a loop
+# rollout_patch for the next boot of canaries, in such a loop
 CONFIRMATION = "__livepatch_confirmation"
 # rollout_patch, back to the previous level
 ROLLBACK = "__livepatch_rollback"

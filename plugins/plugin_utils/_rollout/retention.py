@@ -25,11 +25,13 @@ def build_question(store: StoreClient, days: int) -> list[Command]:
 
 
 def remove_old(store: StoreClient, days: int) -> str | None:
-    """Removes what is older than so many days.
+    """Removes what is older than so many days; 0 keeps all.
 
     :returns: what was removed, in one line; None where nothing was.
     :raises StoreError: the store cannot be used.
     """
+    if days <= 0:
+        return None
     total: collections.Counter[str] = collections.Counter()
     for _turn in range(_TURNS):
         removed = store.send("remove_old", scope=store.scope, age=days * _DAY, limit=_ROWS)

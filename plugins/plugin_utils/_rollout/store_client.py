@@ -31,7 +31,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run impor
 
 Command = dict[str, t.Any]
 
-_SETTINGS = ("coordinator", "store_path", "scope", "store_group")
+# Those that say where the store is, without their prefix
+SETTINGS = ("coordinator", "store_path", "scope", "store_group")
 _MODULE = "fleet.livepatch.rollout_store"
 _REMOTE = "/var/lib/fleet.livepatch/rollouts.sqlite3"
 
@@ -66,7 +67,7 @@ def locate(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> Location:
     :raises StoreError: one of them has a wrong type.
     """
     try:
-        coordinator, path, scope, group = schema.read_rendered(action._templar, task_vars, *_SETTINGS).values()
+        coordinator, path, scope, group = schema.read_rendered(action._templar, task_vars, *SETTINGS).values()
     except PlanError as exc:
         raise StoreError(str(exc)) from None
     location = Location(coordinator, path or _REMOTE, scope, group or None)

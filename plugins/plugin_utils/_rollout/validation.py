@@ -32,6 +32,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner
 
 _TARGETS = "livepatch_targets"
+_SKIP_GATES = "livepatch_skip_gates"
 _NAMES_ALLOWED = "livepatch_names_allowed"
 # What the playbooks pass to the roles; an extra variable would take its place.
 ROLE_INTERNALS = frozenset(
@@ -133,13 +134,13 @@ class Validator:
     def describe_problems(self) -> list[str]:
         """One line for each problem; none where all is well."""
         common = {name: self._compare(name) for name in self._run_values}
-        gates, skip = common.get("livepatch_gates"), common.get("livepatch_skip_gates")
+        gates, skip = common.get("livepatch_gates"), common.get(_SKIP_GATES)
         if skip:
             try:
                 runner.parse_gates(gates or [], skip)
             except PlanError as exc:
-                if str(exc).startswith("livepatch_skip_gates"):
-                    self._add("livepatch_skip_gates", _strip_name("livepatch_skip_gates", str(exc)), *self._hosts)
+                if str(exc).startswith(_SKIP_GATES):
+                    self._add(_SKIP_GATES, _strip_name(_SKIP_GATES, str(exc)), *self._hosts)
         lines = sorted(self._format(problem) for problem in self._problems.values())
         if len(lines) > _MAX_LINES:
             return [*lines[: _MAX_LINES - 1], f"and {len(lines) - _MAX_LINES + 1} more problems"]
@@ -218,6 +219,11 @@ def _check(setting: schema.Setting, value: t.Any, now: float) -> _Checked:
     problem = find_type_problem(setting.name, setting.spec, value)
     if problem is not None:
         return _Checked(problem="the type is wrong (its value is not shown)" if setting.secret else problem)
+    if setting.name == _SKIP_GATES:
+        # The conversion would drop them, and the gates be asked.
+        unsaid = [name for name, reason in value.items() if is_blank(reason)] if isinstance(value, dict) else []
+        if unsaid:
+            return _Checked(problem=f"the reason for {', '.join(unsaid)} is missing")
     try:
         converted = setting.convert(value)
         check_meaning(setting.name, converted, now)

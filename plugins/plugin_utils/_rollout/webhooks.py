@@ -18,6 +18,8 @@ import typing as t
 import urllib.parse
 import uuid
 
+from ansible.errors import AnsibleError
+
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_json, to_printable
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
@@ -180,12 +182,22 @@ def sign(secret: str, body: str) -> str:
     return "sha256=" + hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()
 
 
-def create_notifier(action: t.Any, task_vars: t.Mapping[str, t.Any], scope: str, run: Run | None = None) -> Notifier:
-    """The notifier of a task; in check mode it sends nothing.
+def create_notifier(
+    action: t.Any, task_vars: t.Mapping[str, t.Any], scope: str, run: Run | None = None, required: bool = False
+) -> Notifier:
+    """The notifier of a task; in check mode it sends nothing. With a wrong webhook it sends nothing either, and warns:
+    what is wrong with one affects no rollout.
 
+    :param required: raise instead.
     :raises PlanError: a webhook is wrong.
     """
-    webhooks = parse_webhooks(schema.read_rendered(action._templar, task_vars, "webhooks")["webhooks"])
+    webhooks: list[Webhook] = []
+    try:
+        webhooks = parse_webhooks(schema.read_rendered(action._templar, task_vars, "webhooks")["webhooks"])
+    except (AnsibleError, PlanError) as exc:
+        if required:
+            raise PlanError(str(exc)) from exc
+        action._display.warning(to_printable(f"no webhook is notified: {exc}"))
     about = {"scope": scope, "rollout": run.id if run else None, "plan": run.hash if run else None}
     return Notifier(
         [] if action._task.check_mode else webhooks, about, lambda line: action._display.warning(to_printable(line))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible import constants
@@ -67,13 +68,17 @@ class FakeStore:
         return [self.halt if command == "get_halt" else None for command in commands]
 
 
-def assess_canaries(*batch: str, failed: t.Sequence[str] = (), scope: str = "cohort") -> dict[str, t.Any]:
-    """The assessment of the canaries in their last batch; where some have failed it does not pass."""
+def assess_canaries(
+    *batch: str, failed: t.Sequence[str] = (), scope: str = "cohort", passes: bool = False
+) -> dict[str, t.Any]:
+    """The assessment of the canaries in their last batch; where some have failed it does not pass, but for the other
+    cohorts where it ``passes``.
+    """
     rows = [
         Outcome(name, "failed" if name in failed else "done", "", "patched", kmp=kmp, applied=True, cohort=name[0])
         for name, kmp in PLANNED.items()
     ]
-    assessment: dict[str, t.Any] = {"wave": 0, "passed": not failed, "last": True, "verdict": "pass"}
+    assessment: dict[str, t.Any] = {"wave": 0, "passed": passes or not failed, "last": True, "verdict": "pass"}
     assessment.update(
         held=None,
         refused=None,
@@ -99,6 +104,17 @@ def test_the_next_boot_of_a_canary_gets_what_was_planned_for_it() -> None:
     assert (other["policy"]["min_age"], other["lock_timeout"], other["fence"]) == (7, 9, RUN.fence)
     assert own["policy"]["kmp_version"] == "2-1.1"
     assert own["lock_timeout"] == schema.SETTINGS["livepatch_lock_timeout"].default
+
+
+def test_of_cohorts_one_is_confirmed_and_the_other_rolled_back() -> None:
+    gate = assess_canaries("a1", "b1", failed=["a1"], passes=True)
+    assert (gate["go"], gate["confirm"], gate["rollback"]) == (True, ["b1"], ["a1"])
+    assert gate["follow"] == "confirm_and_roll_back"
+
+
+@pytest.mark.parametrize("follow", ["collect", "soak", "confirm", "roll_back", "confirm_and_roll_back"])
+def test_what_follows_has_tasks(follow: str) -> None:
+    assert (Path(__file__).parents[5] / f"roles/rollout/tasks/follow_{follow}.yml").is_file()
 
 
 @pytest.mark.parametrize("stored", [None, {"reason": "stop"}])

@@ -15,7 +15,7 @@ import yaml
 
 from ansible_collections.fleet.livepatch.plugins.action import rollout_admit, rollout_assess
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options, schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options, schema, store_client
 
 _TASKS = Path(__file__).parents[5] / "roles/rollout/tasks"
 # Of each host; where one task for all of them looks at it, any host's does.
@@ -34,13 +34,14 @@ def _find_settings(tasks: t.Iterable[t.Mapping[str, t.Any]], once: bool = False)
 
 
 def test_what_one_task_reads_for_all_hosts_has_to_be_the_same_for_all() -> None:
-    names = (
+    files = (
         *("prepare", "begin", "begin_slice", "batch", "follow_collect", "follow_soak", "soak_probe"),
         *("follow_roll_back", "rollback", "finish", "report_prestage"),
     )
-    found = {name for file in names for name in _find_settings(yaml.safe_load((_TASKS / f"{file}.yml").read_text()))}
+    found = {name for file in files for name in _find_settings(yaml.safe_load((_TASKS / f"{file}.yml").read_text()))}
     modules = {name for name in found if name in ("livepatch_report",)}
-    found |= {schema.PREFIX + name for action in (rollout_admit, rollout_assess) for name in action.SETTINGS}
+    read = (rollout_admit.SETTINGS, rollout_assess.SETTINGS, store_client.SETTINGS, ["webhooks"])
+    found |= {schema.PREFIX + name for names in read for name in names}
     of_run = {name for name, setting in schema.SETTINGS.items() if setting.scope == "run"}
     assert found - _OF_A_HOST - modules <= of_run
     assert len(found) > 30

@@ -44,6 +44,33 @@ class _Store:
         return [self._answer]
 
 
+class _EndingStore:
+    """Has something that is old, or not."""
+
+    scope = "s"
+
+    def __init__(self, has_old: bool) -> None:
+        self._answers = {"record_outcomes": [], "set_status": {"id": "r"}, "release_lease": None, "has_old": has_old}
+
+    def build(self, command: str, **_arguments: t.Any) -> str:
+        return command
+
+    build_fenced = build
+
+    def send_all(self, *commands: str) -> list[t.Any]:
+        return [self._answers[command] for command in commands]
+
+
+@pytest.mark.parametrize("outcomes", [[], [{"host": "a1"}]])
+@pytest.mark.parametrize(("days", "in_store", "has_old"), [(400, True, True), (400, False, False), (0, True, False)])
+def test_a_run_that_ends_asks_for_what_is_old(
+    outcomes: list[dict[str, t.Any]], days: int, in_store: bool, has_old: bool
+) -> None:
+    store = t.cast(t.Any, _EndingStore(in_store))
+    run = Run("rollout", "hash", id="r", fence=7)
+    assert finish._end(store, run, "done", {}, days, outcomes) == ({"id": "r"}, has_old)
+
+
 @pytest.mark.parametrize(
     ("stored", "status", "detail"),
     [("waiting", "done", {}), ("halted", "halted", {"text": "why"})],

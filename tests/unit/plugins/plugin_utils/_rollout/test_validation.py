@@ -96,6 +96,12 @@ def test_targets_of_the_inventory_are_refused() -> None:
     assert check({"a1": {name: "web"}}, of_play={name}) == [], "import_playbook was given it"
 
 
+@pytest.mark.parametrize("blank", [None, "", " "])
+def test_a_gate_is_skipped_for_a_reason_only(blank: str | None) -> None:
+    settings = {"livepatch_gates": GOOD["livepatch_gates"], "livepatch_skip_gates": {"desk": blank}}
+    assert check({"a1": {}}, settings) == ["livepatch_skip_gates (-e): the reason for desk is missing"]
+
+
 def test_names_of_the_operator_are_allowed_by_name_or_pattern() -> None:
     theirs = {"livepatch_site": 1, "livepatch_owner_of_it": 2}
     assert len(check({"a1": theirs})) == 2

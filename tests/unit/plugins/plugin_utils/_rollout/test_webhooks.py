@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import typing as t
+from types import SimpleNamespace
 
 import pytest
+from ansible.errors import AnsibleError
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import RequestFailed
@@ -172,3 +174,25 @@ def test_one_that_fails_keeps_nothing_from_the_next() -> None:
 def test_a_wrong_webhook_is_refused(given: dict[str, t.Any], problem: str) -> None:
     with pytest.raises(PlanError, match=f"^livepatch_webhooks: .*{problem}"):
         webhooks.parse_webhooks([given])
+
+
+@pytest.mark.parametrize("value", [[{"url": "no URL"}], "{{ lookup('missing') }}"])
+def test_a_wrong_webhook_is_a_warning_but_where_it_is_all_that_is_asked_for(value: t.Any) -> None:
+    """A template that was fine when the run began may fail later."""
+
+    def render(given: t.Any) -> t.Any:
+        if isinstance(given, str):
+            raise AnsibleError("cannot render it")
+        return given
+
+    warned: list[str] = []
+    action = SimpleNamespace(
+        _templar=SimpleNamespace(template=render),
+        _display=SimpleNamespace(warning=warned.append),
+        _task=SimpleNamespace(check_mode=False),
+    )
+    webhooks.create_notifier(action, {"livepatch_webhooks": value}, "default").notify("start", "it begins")
+    (line,) = warned
+    assert line.startswith("no webhook is notified: ")
+    with pytest.raises(PlanError):
+        webhooks.create_notifier(action, {"livepatch_webhooks": value}, "default", required=True)
