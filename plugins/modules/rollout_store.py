@@ -68,6 +68,7 @@ options:
           - find_plan
           - get_halt
           - halt
+          - has_old
           - join_wave
           - leave_wave
           - list_quarantine

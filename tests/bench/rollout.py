@@ -165,7 +165,7 @@ def measure_rows(options: Options) -> Iterator[Row]:
         yield Row(f"{_LARGE} canned hosts patched", patched)
         yield Row(f"{_LARGE} canned hosts", cost.wall / 60, "minutes", 25)
         yield Row(f"{_LARGE} canned hosts", cost.cpu / 60, "minutes of processors")
-        yield Row(f"{_LARGE} canned hosts", cost.mib, "MiB", 512)
+        yield Row(f"{_LARGE} canned hosts", cost.mib, "MiB")
         cost = run_simulated(bench.tree, folder / "simulated", _SIMULATED)
         yield Row(f"{_SIMULATED} simulated hosts, killed in the middle and resumed", cost.wall / 60, "minutes")
         yield Row(f"{_SIMULATED} simulated hosts, theirs with it", cost.cpu / 60, "minutes of processors")
