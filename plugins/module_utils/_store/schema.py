@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows
 
 # The version of the tables below
-SCHEMA = 5
+SCHEMA = 6
 # The earliest one that is migrated
 OLDEST = 3
 # What version 4 brought. A plan is kept once: what all steps need of it as a document, and a row for each host.
@@ -24,7 +24,8 @@ CREATE INDEX hosts_of_wave ON planned_hosts (plan_hash, wave, position);
 CREATE INDEX hosts_of_cohort ON planned_hosts (plan_hash, cohort);
 CREATE INDEX outcomes_counted ON outcomes (rollout, wave, cohort, outcome);
 """
-# As version 5 has it: what a run was begun with, hosts' settings among it, and which batch each host is in.
+# As version 6 has it: what a run was begun with, hosts' settings among it, and which batch each host is in. Stores of
+# version 5 were made with these tables, and before that without the settings.
 _RUNS = """
 CREATE TABLE runs (id TEXT PRIMARY KEY, scope TEXT NOT NULL, fence INTEGER, rollout TEXT, plan_hash TEXT NOT NULL,
     payload TEXT NOT NULL);
@@ -85,11 +86,11 @@ def migrate(connection: Any) -> None:
         connection.execute("ALTER TABLE plans RENAME TO whole_plans")
         _execute(connection, _PLANS + _RUNS + _INDEXES)
         _split_plans(connection)
-    elif version == 4:
+    elif version in (4, 5):
         # A run ends with the version of the collection that has begun it. The rollout does not: the next run goes on.
-        for table in ("runs", "run_batches", "run_hosts"):
-            connection.execute(f"DROP TABLE {table}")
-        _execute(connection, _RUNS + _WHOLE_PLANS + _INDEXES)
+        for table in ("runs", "run_batches", "run_hosts", "run_settings"):
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
+        _execute(connection, _RUNS + (_WHOLE_PLANS + _INDEXES if version == 4 else ""))
 
 
 def _split_plans(connection: Any) -> None:

@@ -92,7 +92,7 @@ def _content(path: str) -> Any:
         (_overwritten, "is damaged.*move it away"),
         (_cut_off, "is damaged.*move it away"),
         (_of_something_else, "is the database of another program"),
-        (_of_a_later_version, r"later version of the collection \(schema 6\)"),
+        (_of_a_later_version, rf"later version of the collection \(schema {schema.SCHEMA + 1}\)"),
         (_of_an_earlier_version, r"earlier version of the collection \(schema 2\)"),
         (os.mkdir, "is no regular file"),
     ],

@@ -22,7 +22,7 @@ from tests.support.store import make_version, same_settings, save_run
 EVE = {"user": "eve", "machine": "m", "pid": 1}
 # Of the recorded stores: the rollout that is open, and in the middle of its first wave, and the one before, which ended
 OPEN, ENDED = f"{2:032x}", f"{1:032x}"
-MIGRATED = [3, 4]
+MIGRATED = [3, 4, 5]
 
 
 def document(plan_hash: str = "h") -> Dict[str, Any]:
@@ -84,8 +84,17 @@ def test_a_store_of_an_earlier_version_is_taken_up_with_its_open_rollout(store: 
     assert sum(group["hosts"] for group in counted) == 2
 
 
-def test_a_run_ends_with_the_version_that_has_begun_it(store: Store, path: str) -> None:
-    make_version(path, 4)
+def test_an_early_store_of_version_5_is_taken_up(store: Store, path: str) -> None:
+    make_version(path, 5)
+    _execute(path, "DROP TABLE run_settings")
+    fence = store.take_lease("s", EVE, 100, takeover=store.show("s")["lease"]["fence"])["fence"]
+    save_run(store, "next", fence, OPEN, [{"wave": 0, "hosts": ["b1"]}])
+    assert list(store.load_step("next", ["b1"])["planned"]) == ["b1"]
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_run_ends_with_the_version_that_has_begun_it(store: Store, path: str, version: int) -> None:
+    make_version(path, version)
     ((run,),) = _execute(path, "SELECT id FROM runs")
     for load in (store.load_run, store.load_whole, lambda run: store.load_step(run, ["b1"])):
         with pytest.raises(LeaseLost, match="another run has the rollout now"):
