@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import functools
 import json
 import shlex
@@ -62,6 +63,8 @@ def get_slow_bench() -> canned.Bench:
     bench, folder = get_bench(), _make_folder()
     # A canary of each kernel, for longer than one is waited for at once: others are asked in the same way
     slow = canned.record(bench.tree, folder, 2, [find_program(ROLLOUT[0]), *ROLLOUT[1:]], seconds=_SLOW)
+    # They are others than those of the same names
+    slow = [dataclasses.replace(row, host=f"slow {row.host}") for row in slow]
     return bench._replace(records=[*bench.records, *slow])
 
 

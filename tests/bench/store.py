@@ -88,6 +88,11 @@ def _fill(path: str, rollouts: int, hosts: int) -> None:
             "WHERE plan_hash = ?4 AND host = ?5",
             [(rollout, at, payload, plan_hash, _name(index)) for index, payload in enumerate(payloads)],
         )
+        connection.execute(
+            "INSERT INTO outcome_counts SELECT rollout, wave, cohort, outcome, COUNT(*) FROM outcomes "
+            "WHERE rollout = ? GROUP BY 1, 2, 3, 4",
+            (rollout,),
+        )
         connection.executemany(
             "INSERT INTO rollout_events (rollout, kind, wave, created_at, payload) VALUES (?, ?, 0, ?, '{}')",
             [(rollout, kind, at) for kind in ["event"] * (2 * hosts // _BATCH) + ["gate"] * 10],

@@ -86,7 +86,7 @@ def _find_plans(transaction: Transaction, scope: str, age: float, table: str) ->
 
 def _remove_rollout(transaction: Transaction, rollout: Any) -> None:
     connection = transaction.connection
-    for table in ("outcomes", "rollout_events"):
+    for table in ("outcomes", "outcome_counts", "rollout_events"):
         connection.execute(f"DELETE FROM {table} WHERE rollout = ?", (rollout["id"],))
     connection.execute("DELETE FROM rollouts WHERE id = ?", (rollout["id"],))
     # The approvals that it was run by, unless another rollout is: else its plan would be there for good.

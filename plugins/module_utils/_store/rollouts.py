@@ -5,7 +5,7 @@
 """Rollouts, outcomes of hosts, gates. PRIVATE to the collection: it may change at any time."""
 
 import json
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import rows
@@ -99,11 +99,7 @@ class RolloutCommands:
             halt = rows.find_halt(transaction, scope)
             if halt is not None:
                 return {"go": False, "halt": halt}
-            transaction.connection.executemany(
-                "INSERT OR REPLACE INTO outcomes VALUES (?1, ?2, ?3, "
-                "(SELECT cohort FROM outcomes WHERE rollout = ?1 AND host = ?2), ?4, ?5, '{}')",
-                [(rollout, host, wave, BEGUN, transaction.now) for host in hosts],
-            )
+            _write_outcomes(transaction, rollout, [_Row(host, wave, None, BEGUN, "{}") for host in hosts])
             rows.add_event(transaction, rollout, "event", wave, {"what": "begin", "hosts": len(hosts)})
             return {"go": True, "halt": None}
 
@@ -150,26 +146,59 @@ def _record_outcomes(
 ) -> None:
     for outcome in outcomes:
         require_keys(outcome, "an outcome", "host", "outcome")
-        transaction.connection.execute(
-            "INSERT OR REPLACE INTO outcomes VALUES (?1, ?2, "
-            "COALESCE(?3, (SELECT wave FROM outcomes WHERE rollout = ?1 AND host = ?2)), "
-            "COALESCE(?4, (SELECT cohort FROM outcomes WHERE rollout = ?1 AND host = ?2)), ?5, ?6, ?7)",
-            (
-                rollout,
-                outcome["host"],
-                wave,
-                outcome.get("cohort"),
-                outcome["outcome"],
-                transaction.now,
-                json.dumps(outcome),
-            ),
+    _write_outcomes(
+        transaction,
+        rollout,
+        [_Row(row["host"], wave, row.get("cohort"), row["outcome"], json.dumps(row)) for row in outcomes],
+    )
+
+
+class _Row(NamedTuple):
+    """An outcome as it is written; a wave or a cohort that is None stays what is recorded."""
+
+    host: str
+    wave: Optional[int]
+    cohort: Optional[str]
+    outcome: str
+    payload: str
+
+
+def _write_outcomes(transaction: Transaction, rollout: str, written: Sequence[_Row]) -> None:
+    """The one place where outcomes are written, and with them how many there are: to count them anew each time would
+    cost more and more in a large fleet.
+    """
+    connection = transaction.connection
+    changes: Dict[Tuple[Any, Any, str], int] = {}
+    for row in written:
+        old = connection.execute(
+            "SELECT wave, cohort, outcome FROM outcomes WHERE rollout = ? AND host = ?", (rollout, row.host)
+        ).fetchone()
+        wave, cohort = row.wave, row.cohort
+        if old is not None:
+            wave = old["wave"] if wave is None else wave
+            cohort = old["cohort"] if cohort is None else cohort
+            group = (old["wave"], old["cohort"], old["outcome"])
+            changes[group] = changes.get(group, 0) - 1
+        group = (wave, cohort, row.outcome)
+        changes[group] = changes.get(group, 0) + 1
+        connection.execute(
+            "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (rollout, row.host, wave, cohort, row.outcome, transaction.now, row.payload),
         )
+    for group, change in changes.items():
+        updated = connection.execute(
+            "UPDATE outcome_counts SET hosts = hosts + ? "
+            "WHERE rollout = ? AND wave IS ? AND cohort IS ? AND outcome = ?",
+            (change, rollout, *group),
+        )
+        if updated.rowcount == 0:
+            connection.execute("INSERT INTO outcome_counts VALUES (?, ?, ?, ?, ?)", (rollout, *group, change))
 
 
 def _count_outcomes(transaction: Transaction, rollout: str) -> List[Dict[str, Any]]:
     counted = transaction.connection.execute(
-        "SELECT wave, cohort, outcome, COUNT(*) AS hosts FROM outcomes WHERE rollout = ? "
-        "GROUP BY wave, cohort, outcome",
+        "SELECT wave, cohort, outcome, hosts FROM outcome_counts WHERE rollout = ? AND hosts > 0 "
+        "ORDER BY wave, cohort, outcome",
         (rollout,),
     )
     return [rows.as_dict(row) for row in counted]

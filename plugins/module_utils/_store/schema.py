@@ -36,6 +36,15 @@ CREATE TABLE run_settings (run TEXT NOT NULL, number INTEGER NOT NULL, payload T
 CREATE TABLE run_hosts (run TEXT NOT NULL, host TEXT NOT NULL, batch INTEGER, settings INTEGER NOT NULL,
     PRIMARY KEY (run, host));
 """
+# What version 6 brought: how many outcomes there are of each kind, so that a batch's gate need not count all of them.
+_COUNTS = """
+CREATE TABLE outcome_counts (rollout TEXT NOT NULL, wave INTEGER, cohort TEXT, outcome TEXT NOT NULL,
+    hosts INTEGER NOT NULL);
+CREATE INDEX counts_of_rollout ON outcome_counts (rollout, wave, cohort, outcome);
+"""
+_COUNT_ALL = """
+INSERT INTO outcome_counts SELECT rollout, wave, cohort, outcome, COUNT(*) FROM outcomes GROUP BY 1, 2, 3, 4
+"""
 # What version 3 had a plan in. Those that no run needs stay in it until one does: to split all of them takes long.
 _WHOLE_PLANS = """
 CREATE TABLE whole_plans (hash TEXT PRIMARY KEY, scope TEXT NOT NULL, saved REAL NOT NULL, document TEXT NOT NULL,
@@ -74,7 +83,7 @@ def read_version(connection: Any) -> int:
 
 def create_tables(connection: Any) -> None:
     """In the transaction that is open."""
-    _execute(connection, _OTHERS + _PLANS + _RUNS + _WHOLE_PLANS + _INDEXES)
+    _execute(connection, _OTHERS + _PLANS + _RUNS + _WHOLE_PLANS + _INDEXES + _COUNTS)
 
 
 def migrate(connection: Any) -> None:
@@ -84,13 +93,14 @@ def migrate(connection: Any) -> None:
     version = read_version(connection)
     if version == 3:
         connection.execute("ALTER TABLE plans RENAME TO whole_plans")
-        _execute(connection, _PLANS + _RUNS + _INDEXES)
+        _execute(connection, _PLANS + _RUNS + _INDEXES + _COUNTS + _COUNT_ALL)
         _split_plans(connection)
     elif version in (4, 5):
         # A run ends with the version of the collection that has begun it. The rollout does not: the next run goes on.
         for table in ("runs", "run_batches", "run_hosts", "run_settings"):
             connection.execute(f"DROP TABLE IF EXISTS {table}")
-        _execute(connection, _RUNS + (_WHOLE_PLANS + _INDEXES if version == 4 else ""))
+        added = _WHOLE_PLANS + _INDEXES if version == 4 else ""
+        _execute(connection, _RUNS + added + _COUNTS + _COUNT_ALL)
 
 
 def _split_plans(connection: Any) -> None:

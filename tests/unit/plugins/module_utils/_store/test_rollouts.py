@@ -5,6 +5,8 @@
 """The store: one lease, one open rollout, what is recorded and asked for. Python 3.6."""
 
 import os
+import random
+import sqlite3
 import stat
 from typing import Any
 
@@ -273,6 +275,31 @@ def test_intent_results_and_totals(store: Store) -> None:
     rows = store.show("s")["rollout"]["outcomes"]
     assert (rows["a"]["level"], rows["a"]["wave"]) == (3, 1)
     assert (rows["b"]["outcome"], rows["b"]["wave"]) == ("rolled_back", 1), "the wave stays"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_outcomes_are_counted_as_they_are_written(store: Store, path: str, seed: int) -> None:
+    """Hosts begin, end and change in any order, with and without a wave and a cohort."""
+    chance = random.Random(seed)
+    fence, rollout = _begun(store)
+    ours = {"scope": "s", "fence": fence, "rollout": rollout}
+    for _step in range(40):
+        hosts = chance.sample("abcdefgh", chance.randint(1, 5))
+        if chance.random() < 0.3:
+            store.begin_hosts(wave=chance.randint(0, 2), hosts=hosts, **ours)
+            counted = store.record_outcomes(outcomes=[], **ours)
+        else:
+            rows = [
+                {"host": host, "outcome": chance.choice(["done", "failed"]), "cohort": chance.choice([None, "x", "y"])}
+                for host in hosts
+            ]
+            counted = store.record_outcomes(outcomes=rows, wave=chance.choice([None, 0, 1]), **ours)
+        told = {(row["wave"], row["cohort"], row["outcome"]): row["hosts"] for row in counted}
+        connection = sqlite3.connect(path)
+        there = connection.execute("SELECT wave, cohort, outcome, COUNT(*) FROM outcomes GROUP BY 1, 2, 3").fetchall()
+        connection.close()
+        assert told == {tuple(row[:3]): row[3] for row in there}
+        assert len(told) == len(counted)
 
 
 def test_who_is_left_out_is_recorded_with_those_that_start_and_also_where_a_halt_keeps_them(store: Store) -> None:
