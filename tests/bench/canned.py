@@ -19,7 +19,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import threading
@@ -220,18 +219,7 @@ def record(tree: Tree, folder: Path, hosts: int, command: Sequence[str], seconds
     drive = [sys.executable, str(_DRIVE), find_simulation(tree.root), str(folder / "fleet")]
     drive += ["--hosts", str(hosts), "--kernels", str(_KERNELS), "--ssh", str(_HERE / "recording_ssh")]
     drive += [] if seconds is None else ["--seconds", str(seconds)]
-    run = subprocess.run(
-        [*drive, "--", *command],
-        env=build_environment(tree.collections, folder / "home", settings),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if run.returncode != 0:
-        raise RuntimeError(f"{tree.name}: {shlex.join(command)} over simulated hosts has failed\n{run.stdout[-5000:]}")
+    measure([*drive, "--", *command], build_environment(tree.collections, folder / "home", settings), folder, (0,))
     return read_records(folder / "records")
 
 

@@ -17,13 +17,13 @@ import argparse
 import collections
 import dataclasses
 import json
-import subprocess
 import sys
 import tempfile
 import typing as t
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tests.bench.cost import measure
 from tests.support.trees import Tree, build_environment, find_program, find_simulation, place_tree
 
 _COUNTING = Path(__file__).parents[1] / "support/counting"
@@ -132,19 +132,11 @@ def run_rollout(tree: Tree, folder: Path) -> Trace:
     }
     drive = [sys.executable, str(_COUNTING / "drive.py"), find_simulation(tree.root), str(folder / "fleet")]
     drive += ["--hosts", str(_HOSTS), "--ssh", str(_COUNTING / "ssh"), "--"]
-    run = subprocess.run(
-        [*drive, "sh", "-c", _SCRIPT, "sh"],
-        env=build_environment(tree.collections, folder / "home", settings),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    touched: dict[str, float] = json.loads(run.stdout.splitlines()[-1]) if run.returncode == 0 else {}
+    environment = build_environment(tree.collections, folder / "home", settings)
+    output = measure([*drive, "sh", "-c", _SCRIPT, "sh"], environment, folder, (0,)).output
+    touched: dict[str, float] = json.loads(output.splitlines()[-1])
     if len(touched) != _HOSTS:
-        raise RuntimeError(f"{tree.name}: the rollout has not patched the hosts\n{run.stdout}")
+        raise RuntimeError(f"{tree.name}: the rollout has not patched the hosts\n{output}")
     # Whatever the versions call their steps: it is the host that was touched first
     canary, other = sorted(touched, key=lambda name: touched[name])
     return parse_counts(counts.read_text().splitlines(), canary, other)

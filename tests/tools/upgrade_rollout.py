@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench.cost import measure
 from tests.simulated.fleet import Fleet
 from tests.support.trees import build_environment, find_program, place_tree
 
@@ -33,19 +33,7 @@ def _run(collections: Path, folder: Path, fleet: Fleet, name: str, **settings: o
     """
     environment = {**build_environment(collections, folder / "home", {}), **fleet.environment}
     command = [find_program("ansible-playbook"), f"fleet.livepatch.{name}", "-i", str(fleet.inventory())]
-    run = subprocess.run(
-        [*command, "-e", json.dumps(settings)],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if run.returncode != 0:
-        raise RuntimeError(f"{name} has ended with {run.returncode}\n{run.stdout}")
-    return run.stdout
+    return measure([*command, "-e", json.dumps(settings)], environment, folder, (0,)).output
 
 
 def upgrade_rollout(revision: str, folder: Path) -> str:
@@ -78,10 +66,10 @@ def main() -> int:
     if len(sys.argv) < 2 or os.geteuid() != 0:
         print(__doc__, file=sys.stderr)
         return 2
-    for number, revision in enumerate(sys.argv[1:]):
+    for revision in sys.argv[1:]:
         with tempfile.TemporaryDirectory() as name:
             try:
-                print(upgrade_rollout(revision, Path(name) / str(number)), flush=True)
+                print(upgrade_rollout(revision, Path(name)), flush=True)
             except (RuntimeError, ValueError) as exc:
                 print(f"{revision}: {exc}", file=sys.stderr)
                 return 1
