@@ -43,10 +43,11 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
+        reader = hostvars.VariablesReader(self, task_vars)
         if _options.parse_options(self, _OPTIONS)["check_hosts"]:
-            lines = self._validate(task_vars, self._list_targets(task_vars))
+            lines = self._validate(reader, self._list_targets(reader, task_vars))
         elif "localhost" in task_vars["ansible_play_hosts_all"]:
-            lines = self._validate(task_vars, ["localhost"], only=OPERATOR_SETTINGS)
+            lines = self._validate(reader, ["localhost"], only=OPERATOR_SETTINGS)
         else:
             # Ansible would leave out the plays that do the work, and exit with 0.
             raise AnsibleActionFail("--limit leaves out localhost, where this playbook works: run it without --limit")
@@ -60,14 +61,13 @@ class ActionModule(ActionBase):
         return {"changed": False, "failed": True, "msg": _formatting.to_printable(f"{message}. No host was touched")}
 
     def _validate(
-        self, task_vars: dict[str, t.Any], names: t.Iterable[str], only: t.Collection[str] | None = None
+        self, reader: hostvars.VariablesReader, names: t.Iterable[str], only: t.Collection[str] | None = None
     ) -> list[str]:
         """
         :param only: the settings whose values are checked, None for all. Then the names of extra variables are, too.
         """
-        reader = hostvars.VariablesReader(self, task_vars)
         # Variables that an earlier playbook of the same run has registered are as the collection made them.
-        manager = task_vars["hostvars"]._variable_manager
+        manager = reader.variable_manager
         validator = validation.Validator(
             reader.extra, reader.of_play, lambda name, value: reader.render(reader.read_raw(name), value), time.time()
         )
@@ -85,14 +85,13 @@ class ActionModule(ActionBase):
             validator.check_host(name, variables, registered)
         return validator.describe_problems()
 
-    def _list_targets(self, task_vars: dict[str, t.Any]) -> list[str]:
+    def _list_targets(self, reader: hostvars.VariablesReader, task_vars: dict[str, t.Any]) -> list[str]:
         """The hosts of the pattern that --limit has left.
 
         :raises AnsibleActionFail: there are none. Ansible would do nothing, and exit with 0.
         """
         # As plays see it that choose their hosts: what the inventory has is refused below.
-        of_play = hostvars.VariablesReader(self, task_vars).of_play
-        pattern = schema.read({_TARGETS: self._templar.template(of_play.get(_TARGETS))}, _TARGETS)
+        pattern = schema.read({_TARGETS: self._templar.template(reader.of_play.get(_TARGETS))}, _TARGETS)
         lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
         play_hosts = set(task_vars["ansible_play_hosts_all"])
         names = [name for name in lookup.run([pattern], variables=task_vars) if name in play_hosts]

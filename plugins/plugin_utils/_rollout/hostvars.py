@@ -60,6 +60,7 @@ class VariablesReader:
 
     def __init__(self, action: t.Any, task_vars: t.Mapping[str, t.Any]) -> None:
         self._hostvars = task_vars["hostvars"]
+        self.variable_manager = self._hostvars._variable_manager
         self._templar = action._templar
         self.extra: t.Mapping[str, t.Any] = load_extra_vars(action._loader)
         self.of_play: t.Mapping[str, t.Any] = {**action._task._parent._play.get_vars(), **self.extra}
