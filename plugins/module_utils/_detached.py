@@ -37,7 +37,8 @@ def start_detached(host: Host, run: str, work: Work) -> None:
     :raises NotStarted: the process could not be started.
     :raises Unmeasured: its result could not be saved.
     """
-    if not _run_result.claim(host, run):
+    lock = _run_result.claim(host, run)
+    if lock is None:
         # It works already: Ansible has sent the same once more.
         return
     archive = _ModuleArchive.load()
@@ -46,13 +47,14 @@ def start_detached(host: Host, run: str, work: Work) -> None:
     except OSError as exc:
         raise NotStarted(f"cannot start a process: {exc.strerror}", "Nothing was done") from exc
     if pid == 0:
-        _detach(host, run, work, archive)
+        _detach(host, run, work, archive, lock)
+    host.unlock(lock)
     # By its end the process has left all that ends with this one.
     if os.waitpid(pid, 0)[1] != 0:
         raise NotStarted("cannot start a process: is the host out of memory?", "Nothing was done")
 
 
-def _detach(host: Host, run: str, work: Work, archive: "Optional[_ModuleArchive]") -> NoReturn:
+def _detach(host: Host, run: str, work: Work, archive: "Optional[_ModuleArchive]", lock: int) -> NoReturn:
     """Go on in the background. It ends here, whatever happens: the handlers of the process that was forked, what it has
     not printed yet and its temporary folders are not this one's.
     """
@@ -60,7 +62,7 @@ def _detach(host: Host, run: str, work: Work, archive: "Optional[_ModuleArchive]
     try:
         os.setsid()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        _release_descriptors()
+        _release_descriptors(lock)
         # A folder of its own may be removed, and would keep a file system busy.
         os.chdir("/")
         if archive is not None:
@@ -88,13 +90,13 @@ def _save_outcome(host: Host, run: str, work: Work) -> None:
         _run_result.save_result(host, run, result)
 
 
-def _release_descriptors() -> None:
-    """Leave those that were inherited: ssh waits for the end of what it reads from."""
+def _release_descriptors(lock: int) -> None:
+    """Leave those that were inherited, all but the lock: ssh waits for the end of what it reads from."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2:
+        if int(name) > 2 and int(name) != lock:
             with contextlib.suppress(OSError):  # that of the list
                 os.close(int(name))
 

@@ -170,8 +170,9 @@ class Host:
         except OSError as exc:
             raise Unmeasured(f"cannot write {path}: {exc.strerror}", "Run as root, and check the disk") from exc
 
-    def create(self, path: str, mode: int) -> bool:
-        """Create an empty file with these permissions; whether there was none.
+    def create_locked(self, path: str, mode: int) -> Optional[int]:
+        """Create an empty file with these permissions, and take its lock, which processes that this one forks hold as
+        well. None where there is such a file.
 
         :raises Unmeasured: it cannot be created.
         """
@@ -180,11 +181,13 @@ class Host:
             os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         except FileExistsError:
-            return False
+            return None
         except OSError as exc:
             raise Unmeasured(f"cannot write {path}: {exc.strerror}", "Run as root, and check the disk") from exc
-        os.close(descriptor)
-        return True
+        # A process that looks at it holds it for a moment
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        self._own_locks[descriptor] = path
+        return descriptor
 
     def is_saved(self, path: str, text: str, mode: int) -> bool:
         """Whether a file is as `save` leaves it."""

@@ -124,7 +124,7 @@ def _is_summary(value: Any) -> bool:
 
 # What a record holds. Those that are not required are None, or are not there, in some.
 _REQUIRED: Dict[str, _Check] = {
-    "schema": lambda value: _is_integer(value) and value == _SCHEMA,
+    "schema": _is_integer,
     "phase": lambda value: value in (*UNFINISHED, SOAKING, DONE, FAILED),
     "kmp": _optional(_is_kmp),
     "boot_id": _optional(_is_text),
@@ -166,6 +166,10 @@ def _parse_entry(text: str) -> Dict[str, Any]:
         raise ValueError("it is nested deeper than any record") from exc
     if not isinstance(entry, dict):
         raise ValueError("it is not an object")
+    if _is_integer(entry.get("schema")) and entry["schema"] != _SCHEMA:
+        raise ValueError(
+            f"it has schema {entry['schema']}, of another version of the collection, and this one reads {_SCHEMA}"
+        )
     for key, check in _REQUIRED.items():
         if key not in entry or not check(entry[key]):
             raise ValueError(f"it has no valid {key}")
@@ -198,7 +202,7 @@ class Journal:
     def read(self) -> Optional[Dict[str, Any]]:
         """Read the record, None where nothing was ever changed.
 
-        :raises Unmeasured: it is damaged.
+        :raises Unmeasured: it is damaged, or of another version.
         """
         text = self._host.read_text(PATH)
         if text is None:
@@ -208,7 +212,7 @@ class Journal:
         except (ValueError, MemoryError) as exc:
             raise Unmeasured(
                 f"the journal {PATH} cannot be read: {exc}",
-                "Its record of a change is lost. Check the host, then clear the journal (livepatch_journal)",
+                "What it says of the last change is lost. Check the host, then clear the journal (livepatch_journal)",
             ) from exc
 
     def begin(

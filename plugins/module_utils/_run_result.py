@@ -63,20 +63,22 @@ def build_path(run: str) -> str:
     return f"{_FOLDER}/{run}.json"
 
 
-def claim(host: Host, run: str) -> bool:
-    """Have a run's result to come; whether it is the first of its ID. ssh sends a module again where its connection
-    breaks (``retries`` of Ansible's ssh), and no change may be made twice.
+def claim(host: Host, run: str) -> Optional[int]:
+    """Have a run's result to come: its file is empty, and locked as long as a process holds the descriptor that this
+    returns. None where another process does so for this run: ssh sends a module again where its connection breaks
+    (``retries`` of Ansible's ssh), and no change may be made twice.
 
     :raises BadOption: a run of that ID has ended.
     :raises Unmeasured: no result can be saved, so that nothing would be known of the run.
     """
     path = build_path(run)
     _remove_old_results(host)
-    if host.create(path, _MODE):
-        return True
+    lock = host.create_locked(path, _MODE)
+    if lock is not None:
+        return lock
     if _read_result(host, run) is not None:
         raise BadOption(f"a run {run} has ended on this host", "Give each run an ID of its own, or none")
-    return False
+    return None
 
 
 def save_result(host: Host, run: str, result: Dict[str, Any]) -> None:
@@ -105,22 +107,52 @@ def wait_for_result(host: Host, run: str, seconds: float) -> Optional[Dict[str, 
     """Wait until the run has ended, ``seconds`` at most.
 
     :returns: its result: ``failed``, ``changed``, ``msg`` and so on, from the journal, or else as `save_result` has
-        saved it. None while it runs, and for one that was killed before it recorded a result.
+        saved it. None while it runs, and for one that was killed in the middle of its change.
     """
     started = host.clock()
     idle = started
     while True:
         now = host.clock()
         # In this order: a run that ends between the two has a result, and does not count as killed.
-        locked = host.is_locked(_journal.LOCK)
+        is_working = host.is_locked(_journal.LOCK)
+        is_alive = _is_alive(host, run)
         # While an earlier run works, it has not begun.
-        idle = now if locked else idle
-        has_ended = not locked and (now - idle >= START_TIMEOUT or _has_begun(host, run))
+        idle = now if is_working else idle
+        has_ended = not is_working and (is_alive is False or now - idle >= START_TIMEOUT or _has_begun(host, run))
         # A run that still works may do more than the change in the journal.
-        result = (None if locked else _read_journal(host, run)) or _read_result(host, run)
+        result = (None if is_working else _read_journal(host, run)) or _read_result(host, run)
+        if result is None and has_ended and is_alive is False:
+            result = _assess_killed(host, run)
         if result is not None or has_ended or now - started >= seconds:
             return result
         host.sleep(_INTERVAL)
+
+
+def _is_alive(host: Host, run: str) -> Optional[bool]:
+    """Whether the process of a detached run has not ended, None where it was not started, or its result is not kept any
+    more.
+    """
+    if not _FILE_NAME.match(run) or host.get_mtime(build_path(run)) is None:
+        return None
+    return host.is_locked(build_path(run))
+
+
+def _assess_killed(host: Host, run: str) -> Optional[Dict[str, Any]]:
+    """The result of a detached run whose process has ended without one; None where it may have changed the host."""
+    path = build_path(run)
+    claimed = host.get_mtime(path)
+    try:
+        # What is in it is a result that cannot be read.
+        if host.read_bytes(path) != b"":
+            return None
+        entry = _journal.Journal(host).read()
+    except Unmeasured:
+        return None
+    # The journal has the last change only: one since then may have taken the place of this run's.
+    if claimed is None or (entry is not None and (entry["run"] == run or entry.get("at", claimed) >= claimed)):
+        return None
+    msg = "its process ended before it changed anything: it was killed, or the host restarted"
+    return {"failed": True, "not_begun": True, "msg": msg}
 
 
 def _read_entry(host: Host, run: str) -> Optional[Dict[str, Any]]:

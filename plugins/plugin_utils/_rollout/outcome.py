@@ -207,15 +207,15 @@ def _assess_lost(
     begun = begun or _is_changed_by(livepatch, rollout)
     # A host that was reached when it was to start has begun, or was killed before it could record that.
     if not begun and install.unreachable and facts.kernel.boot_id == host.boot_id:
-        return _skip_unbegun(base, livepatch)
+        return _skip_unbegun(base, livepatch, "the host was unreachable when its batch started")
     return _assess_facts(host, base, facts, rollout)
 
 
-def _skip_unbegun(base: Outcome, livepatch: Livepatch) -> Outcome:
+def _skip_unbegun(base: Outcome, livepatch: Livepatch, why: str) -> Outcome:
     return dataclasses.replace(
         base,
         outcome="skipped",
-        reason="the host was unreachable when its batch started, and was not changed",
+        reason=f"{why}. It was not changed",
         state=livepatch.state,
         level=livepatch.level,
     )
@@ -245,7 +245,7 @@ def _assess_facts(host: Host, base: Outcome, facts: Facts, rollout: str | None) 
     kernel, livepatch, installed = facts.kernel, facts.livepatch, facts.kmp.installed
     job = livepatch.job
     if job is not None and job.not_begun:
-        return _skip_unbegun(base, livepatch)
+        return _skip_unbegun(base, livepatch, _format_job_error(job))
     kmp = str(installed) if installed else None
     changed_by_rollout = _is_changed_by(livepatch, rollout)
     changed = changed_by_rollout or (job is not None and job.changed)

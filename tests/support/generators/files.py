@@ -180,6 +180,13 @@ def make_confinement(chance: Chance) -> Case:
 _RESULT: Dict[str, Any] = {"changed": True, "msg": "\u00e9", "blockers": [], "refused": False, "fenced": True}
 
 
+_KILLED = {
+    "failed": True,
+    "not_begun": True,
+    "msg": "its process ended before it changed anything: it was killed, or the host restarted",
+}
+
+
 def make_result(chance: Chance) -> Case:
     """What is kept of a detached run, None where it is damaged."""
     output: Any = {key: value for key, value in _RESULT.items() if key == "msg" or chance.random() < 0.6}
@@ -200,6 +207,9 @@ def make_result(chance: Chance) -> Case:
             UNKNOWN,
             chance.choice(["{}", "", " \n", "\0" + text, text[1:], "\ufeff" + text, nonsense_text(chance)]),
         )
+    if not text:
+        # Its process has ended, and the journal knows nothing of it
+        right, value = VALUE, _KILLED
     host = Files({_run_result.build_path("run"): text.encode()})
 
     def parse() -> Any:

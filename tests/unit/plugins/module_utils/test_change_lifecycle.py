@@ -299,6 +299,18 @@ def test_journal_with_a_damaged_field(machine: Any, key: str, value: Any) -> Non
         _bring(machine)
 
 
+def test_journal_of_another_version(machine: Any) -> None:
+    _bring(machine)
+    machine.put(_JOURNAL, json.dumps({"schema": 2, "phases": ["loaded"]}))
+    livepatch = _livepatch(machine)
+    assert livepatch["state"] == "unknown"
+    assert "it has schema 2, of another version of the collection, and this one reads 1" in livepatch["reason"]
+    with pytest.raises(NotDone, match="its state is unknown"):
+        _bring(machine)
+    _journal.clear_journal(machine, "looked at it", False)
+    assert _bring(machine)["after"]["state"] == "patched"
+
+
 def test_journal_cannot_be_written(machine: Any, monkeypatch: Any) -> None:
     def full(path: str, text: str) -> None:
         raise Unmeasured(f"cannot write {path}: No space left on device")

@@ -15,7 +15,7 @@ from typing import Any, Dict
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.module_utils import _detached, _errors, _run_result
+from ansible_collections.fleet.livepatch.plugins.module_utils import _detached, _errors, _journal, _run_result
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
 
 _UTILS = "ansible_collections/fleet/livepatch/plugins/module_utils"
@@ -118,8 +118,20 @@ def test_it_outlives_all_that_it_was_started_with(host: Host, tmp_path: Any) -> 
     seen = saved.pop("before")
     assert saved == {"changed": True, "msg": "late, later"}
     assert seen.pop("session") not in (int(session), os.getsid(0))
-    assert seen == {"cwd": "/", "descriptors": ["/dev/null"], "hangup": "SIG_IGN", "leads": False}
+    assert seen == {
+        "cwd": "/",
+        "descriptors": ["/dev/null", host.resolve_path(file)],
+        "hangup": "SIG_IGN",
+        "leads": False,
+    }
     assert (tmp_path / "exits").read_text() == "x"
+
+
+_KILLED = {
+    "failed": True,
+    "not_begun": True,
+    "msg": "its process ended before it changed anything: it was killed, or the host restarted",
+}
 
 
 def _refuse(_host: Host) -> Dict[str, Any]:
@@ -145,8 +157,8 @@ def _die(_host: Host) -> Dict[str, Any]:
         (lambda _host: {"changed": False, "kernel": {}}, {"changed": False, "failed": False}),
         (_refuse, {"changed": False, "failed": True, "refused": True, "msg": "there is none. Go on"}),
         (_crash, {"failed": True, "msg": "unexpected error in test_detached.py, line {crash}: KeyError: 'x'"}),
-        (_leave, None),
-        (_die, None),
+        (_leave, _KILLED),
+        (_die, _KILLED),
     ],
 )
 def test_what_becomes_of_the_work_is_saved(host: Host, tmp_path: Any, work: Any, expected: Any) -> None:
@@ -157,10 +169,6 @@ def test_what_becomes_of_the_work_is_saved(host: Host, tmp_path: Any, work: Any,
 
     _detached.start_detached(host, "the-run", count_and_work)
     _wait_for(tmp_path / "begun")
-    if expected is None:
-        time.sleep(0.3)
-        assert host.read_text(_run_result.build_path("the-run")) == "", "it was to come"
-        return
     if work is _crash:
         expected = dict(expected, msg=expected["msg"].format(crash=_crash.__code__.co_firstlineno + 1))
     assert _run_result.wait_for_result(host, "the-run", 20) == expected
@@ -188,11 +196,32 @@ def test_a_run_that_is_sent_again_is_made_once(host: Host, tmp_path: Any) -> Non
     _detached.start_detached(host, "the-run", count_and_wait)
     _wait_for(tmp_path / "begun")
     _detached.start_detached(host, "the-run", count_and_wait)
+    assert _run_result.wait_for_result(host, "the-run", 0.5) is None, "it works"
     (tmp_path / "go").touch()
     assert _run_result.wait_for_result(host, "the-run", 20) == {"changed": True, "failed": False}
     assert (tmp_path / "begun").read_text() == "x"
     with pytest.raises(_errors.BadOption, match="a run the-run has ended on this host"):
         _detached.start_detached(host, "the-run", count_and_wait)
+
+
+@pytest.mark.parametrize(
+    "run, at, known",
+    [("another", -60, True), ("another", 60, False), ("the-run", -60, False), (None, 0, False)],
+    ids=["before", "since", "its own", "damaged"],
+)
+def test_a_killed_run_has_changed_nothing_where_the_journal_says_so(
+    host: Host, run: Any, at: float, known: bool
+) -> None:
+    entry = dict.fromkeys(("kmp", "boot_id", "problem", "previous", "plan", "deadline"))
+    entry.update(schema=1, phase="loading", run=run, at=time.time() + at)
+    host.save(_journal.PATH, "{" if run is None else json.dumps(entry))
+    lock = _run_result.claim(host, "the-run")
+    assert lock is not None
+    os.close(lock)
+    # As another process
+    other = Host(host.resolve_path("/"))
+    expected = _KILLED if known else None
+    assert _run_result.wait_for_result(other, "the-run", 60) == expected
 
 
 def test_a_name_that_is_no_file_is_refused_at_once(host: Host) -> None:

@@ -48,7 +48,7 @@ def test_what_is_no_name_names_no_file(host: Host, run: str) -> None:
     assert _run_result.wait_for_result(host, run, 0) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", '{"run": 1}', "[" * 100000, '{"changed": true', "\0"])
+@pytest.mark.parametrize("text", [" ", "{", "[]", "null", "7", '{"run": 1}', "[" * 100000, '{"changed": true', "\0"])
 def test_what_is_damaged_is_no_result(host: Host, text: str) -> None:
     _put(host, "the-run.json", text)
     assert _run_result.wait_for_result(host, "the-run", 0) is None

@@ -208,6 +208,7 @@ def test_who_was_thought_to_be_in_flight_and_was_never_begun_is_left_for_the_nex
     not_begun = {"failed": True, "not_begun": True, "msg": "the rollout has not begun to change this host"}
     result = determine(APPLIED, verified("unpatched", False, job=not_begun))
     assert (result.outcome, result.applied) == ("skipped", False)
+    assert result.reason == "the rollout has not begun to change this host. It was not changed"
 
 
 #
