@@ -55,12 +55,6 @@ def sum_steps(lines: Iterable[str]) -> Steps:
     return Steps(sum(started[-1]), ends)
 
 
-def run_large(bench: canned.Bench, folder: Path) -> tuple[Cost, int]:
-    """What a rollout over a large fleet costs, and how many hosts were patched."""
-    cost, hosts = bench.run(folder, _LARGE, recordings.ROLLOUT, settings=_LARGE_SETTINGS)
-    return cost, len(hosts.started)
-
-
 def measure_ratios(bench: canned.Bench, folder: Path, count: int) -> dict[str, float]:
     """The figures of a rollout of some hosts, by their names."""
     ping, _hosts = bench.run(folder / "ping", count, recordings.PING)
@@ -166,8 +160,8 @@ def measure_rows(options: Options) -> Iterator[Row]:
         yield from build_step_rows({size: each[0] for size, each in steps.items()}, old)
         if not options.full:
             return
-        cost, patched = run_large(bench, folder / "large")
-        yield Row(f"{_LARGE} canned hosts patched", patched)
+        cost, hosts = bench.run(folder / "large", _LARGE, recordings.ROLLOUT, settings=_LARGE_SETTINGS)
+        yield Row(f"{_LARGE} canned hosts patched", len(hosts.started))
         yield Row(f"{_LARGE} canned hosts", cost.wall / 60, "minutes", 25)
         yield Row(f"{_LARGE} canned hosts", cost.cpu / 60, "minutes of processors")
         yield Row(f"{_LARGE} canned hosts", cost.mib, "MiB")

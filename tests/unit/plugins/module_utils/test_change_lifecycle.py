@@ -244,6 +244,17 @@ def test_reboot_is_no_crash(machine: Any, phase: str) -> None:
     assert _livepatch(machine)["state"] == "installed"
 
 
+def _assert_unknown_until_cleared(machine: Any, reason: str = "") -> None:
+    told = _livepatch(machine)
+    assert told["state"] == "unknown"
+    assert reason in told["reason"]
+    assert "livepatch_journal" in told["reason"]
+    with pytest.raises(NotDone, match="its state is unknown"):
+        _bring(machine)
+    _journal.clear_journal(machine, "looked at it", False)
+    assert _bring(machine)["after"]["state"] == "patched"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -261,13 +272,7 @@ def test_reboot_is_no_crash(machine: Any, phase: str) -> None:
 )
 def test_damaged_journal(machine: Any, text: str) -> None:
     machine.put(_JOURNAL, text)
-    told = _livepatch(machine)
-    assert told["state"] == "unknown"
-    assert "livepatch_journal" in told["reason"]
-    with pytest.raises(NotDone, match="its state is unknown"):
-        _bring(machine)
-    _journal.clear_journal(machine, "looked at it", False)
-    assert _bring(machine)["after"]["state"] == "patched"
+    _assert_unknown_until_cleared(machine)
 
 
 @pytest.mark.parametrize(
@@ -302,13 +307,8 @@ def test_journal_with_a_damaged_field(machine: Any, key: str, value: Any) -> Non
 def test_journal_of_another_version(machine: Any) -> None:
     _bring(machine)
     machine.put(_JOURNAL, json.dumps({"schema": 2, "phases": ["loaded"]}))
-    livepatch = _livepatch(machine)
-    assert livepatch["state"] == "unknown"
-    assert "it has schema 2, of another version of the collection, and this one reads 1" in livepatch["reason"]
-    with pytest.raises(NotDone, match="its state is unknown"):
-        _bring(machine)
-    _journal.clear_journal(machine, "looked at it", False)
-    assert _bring(machine)["after"]["state"] == "patched"
+    reason = "it has schema 2, of another version of the collection, and this one reads 1"
+    _assert_unknown_until_cleared(machine, reason)
 
 
 def test_journal_cannot_be_written(machine: Any, monkeypatch: Any) -> None:
