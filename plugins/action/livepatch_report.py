@@ -29,6 +29,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
     text,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    halt,
     hosts,
     hostvars,
     prestage,
@@ -61,7 +62,8 @@ class ActionModule(ActionBase):
             if options["subject"] == "prestage":
                 report = self._build_prestage(variables, options, task_vars)
             else:
-                report = _build_status(variables, options, store_client.locate(self, task_vars).scope)
+                scope = store_client.locate(self, task_vars).scope
+                report = _build_status(variables, options, scope, halt.get_halt_reason(self, task_vars))
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
         show_response(self._display.display, report.lines, report.result, options["format"])
@@ -104,7 +106,10 @@ class _Report(t.NamedTuple):
     document: t.Callable[[], dict[str, t.Any]] | None = None
 
 
-def _build_status(variables: hostvars.Variables, options: t.Mapping[str, t.Any], scope: str) -> _Report:
+def _build_status(
+    variables: hostvars.Variables, options: t.Mapping[str, t.Any], scope: str, halted: str | None
+) -> _Report:
+    """:param halted: why no host may start; None where rollouts are not halted."""
     now = time.time()
     rows = status.build_rows(variables, hosts.HostSelection(tuple(options["domain_keys"])), now)
     assertions = options["assertions"]
@@ -113,4 +118,6 @@ def _build_status(variables: hostvars.Variables, options: t.Mapping[str, t.Any],
     except PlanError as exc:
         problem = str(exc)
     build = functools.partial(document.build_status, rows, now, scope, problem)
-    return _Report(status.format_status(rows, status.to_day(now)), status.to_document(rows), problem, build)
+    lines = status.format_status(rows, status.to_day(now))
+    lines += [] if halted is None else ["", f"Scope {scope}: {halted}"]
+    return _Report(lines, {**status.to_document(rows), "halt": halted}, problem, build)

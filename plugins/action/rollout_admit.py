@@ -56,7 +56,7 @@ class ActionModule(ActionBase):
             admitted = admission.refuse(str(exc))
         if admitted["start"] and not self._task.check_mode:
             # Just now it was not halted: the hosts that start need not ask again, each by itself.
-            halt.share(store, None)
+            halt.share(store, halt.MAY_START)
         if admitted["start"]:
             count = format_count(admitted["start"], "host starts", "hosts start")
             notices.notify(

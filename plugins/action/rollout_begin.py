@@ -26,8 +26,11 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import doc
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import publish, status, text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     common_options,
+    halt,
+    heartbeat,
     host_settings,
     hostvars,
+    lease,
     rollback,
     session,
     slices,
@@ -46,6 +49,8 @@ _OPTIONS: dict[str, t.Any] = {
     "wave": {"type": "str", "default": "all"},
     "cohort": {"type": "str"},
     "reason": {"type": "str", "default": ""},
+    "lease": {"type": "int", "default": 120},
+    "takeover_reason": {"type": "str", "default": ""},
     **publish.OPTIONS,
     "format": {"type": "str", "choices": list(FORMATS), "default": "text"},
 }
@@ -60,13 +65,14 @@ class ActionModule(ActionBase):
         options = _options.parse_options(self, _OPTIONS)
         variables = hostvars.VariablesReader(self, task_vars)(hostvars.get_play_hosts(task_vars))
         store = StoreClient(self, task_vars)
+        terms = lease.LeaseTerms(options["lease"], options["takeover_reason"], store.show_line)
         try:
             if options["mode"] == "slice":
-                return self._join_wave(store, variables, options)
+                return self._join_wave(store, variables, options, terms)
             common_options.validate_whole_inventory(task_vars)
             if options["mode"] == "rollback":
-                return self._begin_rollback(store, variables, options)
-            return self._begin_rollout(store, variables, options, task_vars)
+                return self._begin_rollback(store, variables, options, terms)
+            return self._begin_rollout(store, variables, options, task_vars, terms)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
 
@@ -76,24 +82,26 @@ class ActionModule(ActionBase):
         variables: hostvars.Variables,
         options: dict[str, t.Any],
         task_vars: t.Mapping[str, t.Any],
+        terms: lease.LeaseTerms,
     ) -> dict[str, t.Any]:
         """Plans, and begins or resumes the rollout unless only a plan is wanted."""
         mode = options["mode"]
         hostvars.require_gathered(variables)
         # Hosts that are to download it have not done so yet.
         prestaged = options["prestaged"] and mode != "prestage"
-        recorded = store.send("show", scope=store.scope) if mode == "rollout" else None
-        quarantine = recorded["quarantine"] if recorded else store.send("list_quarantine")
-        settings = Settings.from_options({**options, "prestaged": prestaged}, quarantine)
+        recorded = _load_recorded(store, with_hosts=mode == "rollout")
+        settings = Settings.from_options({**options, "prestaged": prestaged}, recorded["quarantine"])
         fleet, each = hostvars.parse_fleet(variables, settings.selection), host_settings.read_settings(variables)
-        if recorded:
-            begun = start.begin_rollout(store, fleet, settings, each, options["plan_hash"], recorded["rollout"])
+        if mode == "rollout":
+            begun = start.begin_rollout(store, fleet, settings, each, options["plan_hash"], recorded["rollout"], terms)
         else:
             begun = start.save_new_plan(store, fleet, settings, each, options["plan_hash"], mode)
+        _keep_lease(store, begun, terms)
         self._notify(webhooks.create_notifier(self, task_vars, store.scope, begun.run), begun)
         lines = text.format_plan(begun.plan, begun.resumed, begun.before)
         if begun.owed is not None:
             lines = text.format_pending_rollback(begun.owed)
+        lines = [*_describe_recorded(recorded, mode), *lines]
         document = begun.plan.as_document()
         show_response(self._display.display, lines, document, options["format"])
         result: dict[str, t.Any] = {**_build_result(begun), "files": []}
@@ -123,17 +131,18 @@ class ActionModule(ActionBase):
             notices.notify("start", f"A rollout begins: {size}")
 
     def _join_wave(
-        self, store: StoreClient, variables: hostvars.Variables, options: t.Mapping[str, t.Any]
+        self, store: StoreClient, variables: hostvars.Variables, options: t.Mapping[str, t.Any], terms: lease.LeaseTerms
     ) -> dict[str, t.Any]:
         """Takes part in a wave, with the hosts of this job."""
         if options["slices"] < 1:
             raise PlanError(f"livepatch_slices is {options['slices']}: give the number of jobs that a wave is cut into")
         hostvars.require_gathered(variables)
         fleet, each = hostvars.parse_fleet(variables), host_settings.read_settings(variables)
-        begun = slices.join_wave(store, fleet, each, options["slices"])
+        begun = slices.join_wave(store, fleet, each, options["slices"], terms)
         if isinstance(begun, str):
             show_lines(self._display.display, [f"Nothing to do: {begun}"])
             return {"changed": False, "rollout": {}, "hosts": [], "sizes": [], "pending": []}
+        _keep_lease(store, begun, terms)
         wave = begun.batches[0].wave
         count = format_count(begun.plan.waves[wave], "host")
         line = f"Plan {begun.plan.hash[:12]}, wave {wave}: {len(begun.hosts)} of {count} here"
@@ -141,7 +150,7 @@ class ActionModule(ActionBase):
         return _build_result(begun)
 
     def _begin_rollback(
-        self, store: StoreClient, variables: hostvars.Variables, options: t.Mapping[str, t.Any]
+        self, store: StoreClient, variables: hostvars.Variables, options: t.Mapping[str, t.Any], terms: lease.LeaseTerms
     ) -> dict[str, t.Any]:
         """Selects the hosts that are rolled back."""
         if not options["reason"].strip():
@@ -152,10 +161,47 @@ class ActionModule(ActionBase):
             common_options.parse_wave("livepatch_wave", options["wave"]),
             options["cohort"],
             options["reason"],
+            terms,
         )
+        _keep_lease(store, begun, terms)
         count = format_count(begun.hosts, "host")
         show_lines(self._display.display, [f"Of the plan {begun.plan.hash[:12]}: {count} to roll back"])
         return _build_result(begun)
+
+
+def _keep_lease(store: StoreClient, begun: session.Begun, terms: lease.LeaseTerms) -> None:
+    if begun.run.fence is not None:
+        heartbeat.start(store, begun.run, terms.seconds)
+
+
+def _load_recorded(store: StoreClient, with_hosts: bool) -> dict[str, t.Any]:
+    """The scope's open rollout, or else its last one, its halt, and the quarantine.
+
+    :param with_hosts: with what became of each host; else there is a rollout only where one is open.
+    """
+    if with_hosts:
+        recorded: dict[str, t.Any] = store.send("show", scope=store.scope)
+        return recorded
+    subject, stored_halt, quarantine = store.send_all(
+        store.build("find_subject", scope=store.scope),
+        store.build("get_halt", scope=store.scope),
+        store.build("list_quarantine"),
+    )
+    return {"rollout": next(iter(subject["open"]), None), "halt": stored_halt, "quarantine": quarantine}
+
+
+def _describe_recorded(recorded: t.Mapping[str, t.Any], mode: str) -> list[str]:
+    """What an operator has to know first: which rollout is open, and whether rollouts are halted."""
+    opened, lines = session.get_open(recorded["rollout"]), []
+    if opened is not None and mode == "rollout":
+        lines.append(f"Continues {text.describe_open_rollout(opened)}")
+    elif opened is not None:
+        lines.append(f"Open: {text.describe_open_rollout(opened)}. Playbook rollout continues it and ignores this plan")
+    return lines if recorded["halt"] is None else [*lines, _capitalize(halt.describe_halt(recorded["halt"]))]
+
+
+def _capitalize(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _build_result(begun: session.Begun) -> dict[str, t.Any]:

@@ -42,16 +42,19 @@ class ActionModule(HostAction):
         if change is None:
             return dict(_SKIPPED)
         if step == "start":
-            return _host_change.start_change(self, {**change.options, "detach": True}, change.options, task_vars)
+            return self._start(change.options, True, task_vars)
         running = hostvars.find_running(task_vars["inventory_hostname"], task_vars, change)
         return dict(_SKIPPED) if running is None or self._task.check_mode else self._collect(running, task_vars)
 
     def _act_on_member(self, step: str, member: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         """Do it on the host that the task is delegated to."""
         if step == "confirm":
-            options = member["options"]
-            return _host_change.start_change(self, {**options, "detach": False}, options, task_vars)
+            return self._start(member["options"], False, task_vars)
         return self._collect(changes.Running(**member), task_vars)
+
+    def _start(self, options: t.Mapping[str, t.Any], detach: bool, task_vars: dict[str, t.Any]) -> Result:
+        arguments = {**options, "detach": detach}
+        return _host_change.start_change(self, arguments, options, task_vars, options.get("fence"))
 
     def _collect(self, running: changes.Running, task_vars: dict[str, t.Any]) -> Result:
         """Ask the host whether the run has ended. ``again`` asks for another attempt, which is an action of its own."""

@@ -71,6 +71,11 @@ files:
   type: list
   elements: str
   sample: [/var/lib/reports/livepatch-status-default-20261125T220000Z.html]
+halt:
+  description: Why no host of the scope may start, or why that is not known; null where rollouts are not halted.
+  returned: with O(subject=status)
+  type: str
+  sample: "rollouts are halted by eve: the array misbehaves (to go on, run playbook resume)"
 hosts:
   description: The table's rows, host by host.
   returned: success

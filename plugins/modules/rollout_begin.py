@@ -104,6 +104,17 @@ options:
     description: Only hosts that have downloaded their KMP are planned (playbook C(prestage)).
     type: bool
     default: false
+  lease:
+    description:
+      - Seconds after which another run takes the rollout over unless this one renews its lease, which a process does
+        that this module starts, and that ends with the playbook.
+    type: int
+    default: 120
+  takeover_reason:
+    description: Why the rollout is taken over at once from another run, which may be alive. By default this waits until
+      the lease of that one has expired, and fails where it is renewed.
+    type: str
+    default: ''
   halt_scope:
     description:
       - How far a failed canary reaches. V(rollout) stops all of it, V(kmp) all cohorts that get the same KMP,

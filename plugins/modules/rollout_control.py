@@ -50,7 +50,8 @@ options:
   if_running:
     description:
       - For O(action=halt). Only where a rollout of the scope is under way, which is one that is running, or that soaks
-        or waits after its first hosts. Otherwise nothing is halted, so that the next rollout can start.
+        or waits after its first hosts. Otherwise nothing is halted, so that the next rollout can start. Where the store
+        has no rollout or plan of the scope at all it fails.
       - For programs that halt, such as the rulebook C(fleet.livepatch.halt_on_alert).
     type: bool
     default: false
@@ -76,6 +77,13 @@ options:
     description:
       - The file of the backup, on the host that has the store. Required for O(action=backup), for which it must not be
         there, and for O(action=restore).
+    type: str
+    default: ""
+  takeover_reason:
+    description:
+      - For O(action=abort). Why the rollout is aborted at once though the run that has it may be alive. That run stops
+        at its next step.
+      - By default this waits until that run's lease has expired, and fails where it is renewed.
     type: str
     default: ""
 seealso:

@@ -64,8 +64,10 @@ options:
           - approve
           - back_up
           - begin_hosts
+          - check_start
           - clear_quarantine
           - find_plan
+          - find_subject
           - get_halt
           - halt
           - has_old
@@ -123,11 +125,11 @@ store:
   elements: raw
   sample: [{rollout: {status: soaking}, halt: null, lease: null, quarantine: []}]
 holder:
-  description: The run that has the lease, with C(owner), C(fence), and in seconds since the epoch C(since) and
-    C(until).
+  description: The run that has the lease, with C(owner), C(fence), in seconds since the epoch C(since) and
+    C(renewed), and the seconds after which it expires, C(left).
   returned: when another run has it
   type: dict
-  sample: {fence: 1795593600, owner: {user: ops, machine: control}, since: 1795593600.5, until: 1795597200.5}
+  sample: {fence: 1795593600, owner: {user: ops, machine: control}, since: 1795593600, renewed: 1795593660, left: 97}
 lost:
   description: True where another run has taken the rollout over. Nothing was written.
   returned: when that is so

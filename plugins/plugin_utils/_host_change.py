@@ -19,20 +19,25 @@ RESULT_KEYS = ("before", "after", "transition", "livepatch", "kernel", "kmp")
 
 
 def start_change(
-    action: HostAction, arguments: t.Mapping[str, t.Any], limits: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
+    action: HostAction,
+    arguments: t.Mapping[str, t.Any],
+    limits: t.Mapping[str, t.Any],
+    task_vars: dict[str, t.Any],
+    fence: int | None = None,
 ) -> Result:
     """Run the module livepatch on the host, unless rollouts are halted.
 
     :param arguments: the module's, ``detach`` among them.
+    :param fence: the number of the rollout's lease, which must not be lost; None without a rollout.
     :param limits: its ``timeout`` and ``lock_timeout`` in seconds.
     :returns: its result, with the ``run``, when it ``began`` in seconds since the epoch, and its ``max_seconds``: of a
         host that was not reached too, since the run may have started there, and is collected by its name.
     """
     check_mode = action._task.check_mode
-    # A halt stops what is new on a host, and not what puts it in order.
-    if arguments.get("state") != "previous" and not check_mode:
+    if not check_mode:
         # The last thing before it starts: a task of its own would be asked of all hosts before any of them starts.
-        halted = halt.get_halt_reason(action, task_vars)
+        goes_back = arguments.get("state") == "previous"
+        halted = None if goes_back and fence is None else halt.get_halt_reason(action, task_vars, fence, goes_back)
         if halted is not None:
             return {"changed": False, "failed": True, "halted": True, "msg": f"not started: {halted}"}
     run = arguments.get("run") or uuid.uuid4().hex

@@ -19,7 +19,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document, publish, status, text
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, finish, hostvars, session, start
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    batches,
+    finish,
+    hostvars,
+    lease,
+    session,
+    start,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from tests.bench import canned, recordings
 from tests.bench.cost import Options, Row
@@ -57,7 +64,7 @@ def _measure(count: int, answers: Sequence[str], boots: Sequence[str]) -> tuple[
         store = open_store(path)
         settings = make_settings(waves=["1%", "5%", "25%"], max_in_flight=100)
         fleet = hostvars.parse_fleet(variables, settings.selection)
-        begun = start.begin_rollout(store, fleet, settings, make_host_settings(fleet), "", None)
+        begun = start.begin_rollout(store, fleet, settings, make_host_settings(fleet), "", None, lease.LeaseTerms(100))
         if len(begun.hosts) != count:
             raise RuntimeError(f"{len(begun.hosts)} of {count} hosts were planned")
         times.append(time.process_time())

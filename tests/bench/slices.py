@@ -23,6 +23,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     admission,
     batches,
     halt,
+    lease,
     session,
     slices,
     start,
@@ -66,7 +67,9 @@ def _leave_to_slices(path: Path, count: int) -> None:
     """A rollout whose canaries are patched, and whose one wave is left to slices."""
     fleet = make_fleet(count + COHORTS)
     settings = make_settings(waves=[], max_in_flight=_IN_FLIGHT)
-    begun = start.begin_rollout(open_store(path), fleet, settings, make_host_settings(fleet), "", None)
+    begun = start.begin_rollout(
+        open_store(path), fleet, settings, make_host_settings(fleet), "", None, lease.LeaseTerms(600)
+    )
     store = open_store(path, begun.run)
     for batch in begun.batches:
         step, stored = session.load_admission(store, begun.run, batch.hosts)
@@ -86,7 +89,7 @@ def _run_slice(path: Path, count: int, number: int, each_host: float) -> Part:
     :param each_host: how many seconds pass until the next host starts.
     """
     fleet = make_fleet(count + COHORTS)[number::_SLICES]
-    joined = slices.join_wave(open_store(path), fleet, make_host_settings(fleet), _SLICES)
+    joined = slices.join_wave(open_store(path), fleet, make_host_settings(fleet), _SLICES, lease.LeaseTerms(600))
     if isinstance(joined, str):
         raise RuntimeError(joined)
     store, started, last, recorded = open_store(path, joined.run), 0, 0.0, 0

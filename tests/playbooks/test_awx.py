@@ -142,7 +142,7 @@ def test_a_job_that_is_cancelled_is_taken_up(fake_fleet: FakeFleet, jobs: Jobs) 
 
 @pytest.mark.parametrize("playbook", ["approve", "reject", "halt", "resume", "abort", "quarantine", "report"])
 def test_what_people_say_is_said_to_the_coordinator_itself(fake_fleet: FakeFleet, jobs: Jobs, playbook: str) -> None:
-    """These plays are on localhost: their tasks must not be done there."""
+    """Their tasks must not be done on the control node."""
     (fake_fleet.folder("c1") / "gone").touch()
     job = jobs.run(playbook, livepatch_plan_hash="00", user="eve")
     assert job.status == "failed", job.output

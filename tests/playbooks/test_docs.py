@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
 from tests.support import cores
 from tests.support.examples import blocks
 from tests.support.fake_fleet import FakeFleet, FakeHost
+from tests.support.store import record_waiting
 
 _CHECKOUT = Path(__file__).parents[2]
 # What the one for AWX shows is run where AWX is stood for: tests/playbooks/test_awx_role.py
@@ -31,6 +34,8 @@ _BAD = (
     "none of these hosts has a patch of that rollout",
     "is not a backup of the store",
 )
+# Playbooks that act on what rollouts have recorded: others, before them in the guide, would have
+_ON_RECORDED = ("abort", "halt", "quarantine", "report", "resume")
 
 
 def _commands(block: str) -> list[list[str]]:
@@ -51,6 +56,15 @@ def fake_fleet(tmp_path_factory: pytest.TempPathFactory) -> FakeFleet:
     return FakeFleet(tmp_path_factory.mktemp("fake_fleet"), cores.environment(cores.NEWEST))
 
 
+def _record(path: Path) -> None:
+    """What the commands of the guides find: a rollout that waits, halted, and a host that is barred."""
+    store = Store(str(path), time.time)
+    record_waiting(store)
+    for scope in ("default", None):
+        store.halt(scope, "the array misbehaves", "eve")
+    store.add_to_quarantine([{"host": "web1", "reason": "its disk is broken", "by": "eve"}])
+
+
 @pytest.mark.parametrize("commands", list(_groups()))
 def test_commands(fake_fleet: FakeFleet, tmp_path: Path, commands: list[list[str]]) -> None:
     cache = {
@@ -59,6 +73,8 @@ def test_commands(fake_fleet: FakeFleet, tmp_path: Path, commands: list[list[str
     }
     fake_fleet.make({name: FakeHost() for name in ("web1", "web2", "app1")}, cache, common={})
     shutil.copy(_INVENTORY / "livepatch.constructed.yml", fake_fleet.inventory.parent)
+    if any(words[0] == "ansible-playbook" and words[1].endswith(_ON_RECORDED) for words in commands):
+        _record(fake_fleet.store)
     hash_ = ""
     for words in commands:
         # The group web is w among these hosts.

@@ -17,32 +17,27 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch im
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.person import identify_person
 from tests.support import cores
 from tests.support.fake_fleet import FakeFleet, FakeHost
-from tests.support.store import empty_plan, list_approvals, start_rollout
+from tests.support.store import PLAN, list_approvals, record_waiting
 
-_PLAN = {
-    **empty_plan("ab" * 32),
-    "waves": [{"kind": "canaries", "hosts": ["web1"]}, {"kind": "wave", "hosts": ["web2"]}],
-    "hosts": {name: {"cohort": "c"} for name in ("web1", "web2")},
-}
 _HALT = {"action": "halt", "reason": "the array misbehaves"}
-_APPROVE = {"action": "approve", "plan_hash": _PLAN["hash"], "wave": 1}
+_APPROVE = {"action": "approve", "plan_hash": PLAN["hash"], "wave": 1}
 _BARRED = {"host": "web1", "reason": "its disk is broken"}
-# What is done, and how often it changes something when it is done twice
-_TABLE: tuple[tuple[str, dict[str, t.Any], tuple[bool, bool]], ...] = (
+# What is done, and whether it changes something when it is done first, and again; None: it fails then
+_TABLE: tuple[tuple[str, dict[str, t.Any], tuple[bool, bool | None]], ...] = (
     ("control", _HALT, (True, False)),
     ("control", {**_HALT, "reason": "another one"}, (False, False)),
     ("control", {**_HALT, "all_scopes": True}, (True, False)),
-    ("control", {"action": "resume", "all_scopes": True}, (True, False)),
-    ("control", {"action": "resume"}, (True, False)),
+    ("control", {"action": "resume", "all_scopes": True}, (True, None)),
+    ("control", {"action": "resume"}, (True, None)),
     ("control", {**_HALT, "if_running": True}, (False, False)),
     ("control", _APPROVE, (True, False)),
     ("control", {**_APPROVE, "expires": "2090-01-01"}, (True, False)),
     ("control", {**_APPROVE, "action": "reject"}, (True, False)),
     ("control", {**_APPROVE, "action": "reject", "reason": "not tonight"}, (True, False)),
     ("control", {**_APPROVE, "wave": "all"}, (True, False)),
-    ("control", {"action": "abort", "reason": "withdrawn"}, (True, False)),
+    ("control", {"action": "abort", "reason": "withdrawn"}, (True, None)),
     ("quarantine", _BARRED, (True, False)),
-    ("quarantine", {**_BARRED, "state": "absent"}, (True, False)),
+    ("quarantine", {**_BARRED, "state": "absent"}, (True, None)),
 )
 
 
@@ -52,20 +47,15 @@ def fake_fleet(tmp_path_factory: pytest.TempPathFactory) -> FakeFleet:
 
 
 def _record(fake_fleet: FakeFleet) -> Store:
-    """Records a plan and its open rollout, which waits, and no run has its lease."""
     store = Store(str(fake_fleet.store), time.time)
-    store.save_plan("default", _PLAN)
-    fence = store.take_lease("default", {}, 60)["fence"]
-    start_rollout(store, "default", fence, str(_PLAN["hash"]))
-    store.set_status("default", fence, store.show("default")["rollout"]["id"], "waiting", {})
-    store.release_lease("default", fence)
+    record_waiting(store)
     return store
 
 
 def test_each_says_truly_what_it_changes(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     """In check mode it says what would change, and changes nothing: what is done next changes just that."""
     tasks = [
-        {f"fleet.livepatch.rollout_{name}": options, "check_mode": check_mode}
+        {f"fleet.livepatch.rollout_{name}": options, "check_mode": check_mode, "ignore_errors": True}
         for name, options, _changes in _TABLE
         for check_mode in (True, False, False)
     ]
@@ -75,23 +65,70 @@ def test_each_says_truly_what_it_changes(fake_fleet: FakeFleet, tmp_path: Path) 
     store = _record(fake_fleet)
     run = fake_fleet.again([str(path)])
     assert run.rc == 0, run.output
-    results = [bool(event.result.get("changed")) for event in run.events if event.kind == "end"]
+    results = [
+        None if event.result.get("failed") else bool(event.result.get("changed"))
+        for event in run.events
+        if event.kind == "end"
+    ]
     expected = [change for _name, _options, (first, second) in _TABLE for change in (first, first, second)]
     assert results == expected, run.output
     assert store.get_halt("default") is None
     assert store.list_quarantine() == []
     shown = store.show("default")["rollout"]
     assert (shown["status"], "withdrawn" in shown["detail"]["text"]) == ("aborted", True)
-    approvals = [(row["wave"], row["granted"], row["reason"]) for row in list_approvals(store, str(_PLAN["hash"]))]
+    approvals = [(row["wave"], row["granted"], row["reason"]) for row in list_approvals(store, str(PLAN["hash"]))]
     assert approvals == [(1, True, ""), (1, True, ""), (1, False, ""), (1, False, "not tonight"), (None, True, "")]
 
 
 def test_check_mode_of_a_playbook(fake_fleet: FakeFleet) -> None:
     fake_fleet.make({"web1": FakeHost()}, {}, common={})
+    store = _record(fake_fleet)
     dry = fake_fleet.again(["fleet.livepatch.halt", "--check", "-e", "livepatch_reason=why"])
     assert (dry.rc, dry.changed) == (0, 1), dry.output
-    assert "Check mode, nothing is recorded. Halted (scope default)" in dry.output
-    assert not fake_fleet.store.exists()
+    assert "Check mode, nothing is recorded. Halted: rollout " in dry.output
+    assert store.get_halt("default") is None
+
+
+@pytest.mark.parametrize(
+    ("playbook", "said"),
+    [
+        ("halt", "the halt was recorded but stops nothing: no rollout is recorded here (scope web, store "),
+        ("resume", "nothing to resume: no such halt is recorded (scope web, store "),
+        ("abort", "nothing to abort: no rollout is open (scope web, store "),
+        ("report", "No rollout of the scope web is recorded (store "),
+    ],
+)
+def test_a_command_that_finds_no_rollout_fails(fake_fleet: FakeFleet, playbook: str, said: str) -> None:
+    fake_fleet.make({"web1": FakeHost()}, {}, common={"livepatch_scope": "web"})
+    _record(fake_fleet)
+    run = fake_fleet.again([f"fleet.livepatch.{playbook}"])
+    assert run.rc == 2, run.output
+    output = " ".join(run.output.split())
+    assert said in output
+    assert str(fake_fleet.store) in output
+    assert playbook in ("resume", "report") or "This store has rollouts of the scopes: default" in output
+
+
+def test_what_operators_do_names_what_it_is_done_to(fake_fleet: FakeFleet) -> None:
+    fake_fleet.make({"web1": FakeHost()}, {}, common={})
+    store = _record(fake_fleet)
+    shown = store.show("default")["rollout"]
+    rollout = f"rollout {shown['id']} of plan {shown['plan_hash'][:12]} (waiting)"
+    where = f"(scope default, store {fake_fleet.store}, which has rollouts of "
+    for playbook, done in (("halt", "Halted"), ("resume", "Resumed"), ("abort", f"Aborted rollout {shown['id']}")):
+        output = " ".join(fake_fleet.again([f"fleet.livepatch.{playbook}"]).output.split())
+        assert done in output
+        assert playbook == "abort" or f"{done}: {rollout} {where}" in output
+        assert where in output
+
+
+def test_an_approval_that_expired_is_refused(fake_fleet: FakeFleet) -> None:
+    fake_fleet.make({"web1": FakeHost()}, {}, common={})
+    store = _record(fake_fleet)
+    options = {"livepatch_plan_hash": PLAN["hash"], "livepatch_expires": "2020-01-01T00:00+00:00"}
+    run = fake_fleet.again(["fleet.livepatch.approve", "-e", json.dumps(options)])
+    assert (run.rc, "which is past" in run.output) == (2, True), run.output
+    assert list_approvals(store, str(PLAN["hash"])) == []
 
 
 def test_a_store_is_backed_up_and_restored(fake_fleet: FakeFleet, tmp_path: Path) -> None:
@@ -136,15 +173,13 @@ def test_the_report_and_the_quarantine_are_returned(fake_fleet: FakeFleet) -> No
     found = (entry["host"], entry["by"], event.result["rollout"], event.result["changed"])
     assert found == ("web1", here, None, False), "no extra variable names the person"
     assert "ansible_facts" not in event.result
-    report = fake_fleet.again(["fleet.livepatch.report"])
-    assert (report.rc, "No rollout of the scope default is recorded" in report.output) == (0, True)
 
 
 @pytest.mark.parametrize(
     ("playbook", "variables", "problem"),
     [
         ("approve", {}, "the hash of the plan is missing: set livepatch_plan_hash"),
-        ("reject", {"livepatch_plan_hash": _PLAN["hash"], "livepatch_wave": "2"}, "has no wave 2: it has 2, from 0"),
+        ("reject", {"livepatch_plan_hash": PLAN["hash"], "livepatch_wave": "2"}, "has no wave 2: it has 2, from 0"),
         (
             "quarantine",
             {"livepatch_quarantine": "clear", "livepatch_reason": "r"},

@@ -20,6 +20,7 @@ from tests.support import cores, web
 from tests.support.controller import Run
 from tests.support.fake_fleet import FakeFleet, FakeHost
 from tests.support.monitoring import free_port
+from tests.support.store import empty_plan
 
 ROLLOUT = "fleet.livepatch.rollout"
 KERNEL_OOPS = {"says": "BUG: unable to handle page fault for address: ffffc90000a7f000"}
@@ -54,6 +55,11 @@ def fleet(per_cohort: int = 2, cohorts: str = "ab", **facts: t.Any) -> dict[str,
 
 def run(fake_fleet: FakeFleet, hosts: dict[str, FakeHost], *arguments: str, **common: t.Any) -> Run:
     return fake_fleet.run(hosts, [ROLLOUT, *arguments], {}, common={**COMMON, **common})
+
+
+def plan(store: Store, scope: str = "default") -> None:
+    """Operators' commands act on a scope that is known."""
+    store.save_plan(scope, empty_plan("ab" * 32))
 
 
 def shown(fake_fleet: FakeFleet) -> dict[str, t.Any]:
@@ -234,8 +240,11 @@ def test_a_window_has_room_for_the_slowest_host_of_a_wave(fake_fleet: FakeFleet)
 
 @pytest.mark.slow
 def test_a_halt_stops_it_and_is_taken_back(fake_fleet: FakeFleet) -> None:
-    hosts = fleet()
-    fake_fleet.run(hosts, ["fleet.livepatch.halt", *extra(livepatch_reason="the array misbehaves")], {}, common=COMMON)
+    fake_fleet.make(fleet(), {}, common=COMMON)
+    plan(Store(str(fake_fleet.store), time.time))
+    assert fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_reason="the array misbehaves")]).rc == 0
+    for playbook in ("status", "plan"):
+        assert "rollouts are halted by" in fake_fleet.again([f"fleet.livepatch.{playbook}"]).output
     halted = fake_fleet.again([ROLLOUT])
     assert halted.rc == 2
     assert "the array misbehaves" in halted.output
@@ -368,6 +377,7 @@ def test_hooks_are_told_of_what_goes_wrong(fake_fleet: FakeFleet) -> None:
 def test_a_halt_holds_though_nobody_can_be_told(fake_fleet: FakeFleet) -> None:
     hook = {"url": f"http://127.0.0.1:{free_port()}", "retries": 0}
     fake_fleet.make(fleet(), {}, common=COMMON)
+    plan(Store(str(fake_fleet.store), time.time))
     halt = fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_reason="enough", livepatch_webhooks=[hook])])
     assert halt.rc == 0, halt.output
     assert f"livepatch_webhooks: {hook['url']} was not notified of halt: " in re.sub(r"\s+", " ", halt.output)
@@ -388,6 +398,7 @@ def test_a_halt_holds_though_nobody_can_be_told(fake_fleet: FakeFleet) -> None:
 )
 def test_a_halt_holds_though_its_webhook_makes_no_sense(fake_fleet: FakeFleet, given: list[t.Any], said: str) -> None:
     fake_fleet.make(fleet(), {}, common={**COMMON, "livepatch_webhooks": given})
+    plan(Store(str(fake_fleet.store), time.time))
     halt = fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_reason="enough")])
     assert halt.rc == 2, halt.output
     assert said in halt.output
@@ -403,6 +414,7 @@ def test_a_halt_holds_though_settings_that_it_does_not_read_are_wrong(fake_fleet
         "livepatch_gates": [{"type": "carrier pigeon"}],
     }
     fake_fleet.make(fleet(), {}, common={**COMMON, **wrong})
+    plan(Store(str(fake_fleet.store), time.time))
     halt = fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_reason="enough")])
     assert halt.rc == 0, halt.output
     assert shown(fake_fleet)["halt"]["reason"] == "enough"
@@ -411,11 +423,52 @@ def test_a_halt_holds_though_settings_that_it_does_not_read_are_wrong(fake_fleet
     assert shown(fake_fleet)["halt"] is not None
 
 
-def test_a_halt_that_limit_takes_away_fails(fake_fleet: FakeFleet) -> None:
+@pytest.mark.parametrize("limit", ["a1", "a1,b2", "localhost", "all", "all,localhost"])
+def test_a_halt_holds_whatever_is_limited(fake_fleet: FakeFleet, limit: str) -> None:
     fake_fleet.make(fleet(), {}, common=COMMON)
-    halt = fake_fleet.again(["fleet.livepatch.halt", "--limit", "a1", *extra(livepatch_reason="enough")])
-    assert (halt.rc, "--limit leaves out localhost" in halt.output) == (2, True), halt.output
-    assert fake_fleet.again(["fleet.livepatch.halt", "--limit", "all,localhost"]).rc == 0
+    plan(Store(str(fake_fleet.store), time.time))
+    halt = fake_fleet.again(["fleet.livepatch.halt", "--limit", limit, *extra(livepatch_reason="enough")])
+    assert halt.rc == 0, halt.output
+    assert shown(fake_fleet)["halt"]["reason"] == "enough"
+    assert fake_fleet.connections() == []
+
+
+def test_where_hosts_have_several_scopes_one_is_named(fake_fleet: FakeFleet) -> None:
+    hosts = {
+        name: FakeHost(host.conditions, {**host.variables, "livepatch_scope": f"scope-{name[0]}"})
+        for name, host in fleet().items()
+    }
+    fake_fleet.make(hosts, {}, common=COMMON)
+    store = Store(str(fake_fleet.store), time.time)
+    plan(store, "scope-a")
+    plan(store, "scope-b")
+    refused = fake_fleet.again(["fleet.livepatch.halt"])
+    assert refused.rc == 2, refused.output
+    assert "livepatch_scope: scope-a on a1, a2, scope-b on b1, b2. It holds for the whole run" in refused.output
+    assert (store.get_halt("scope-a"), store.get_halt("scope-b")) == (None, None)
+    assert fake_fleet.again(["fleet.livepatch.halt", "--limit", "b"]).rc == 0
+    assert fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_all_scopes=True)]).rc == 0
+    halted = {scope: (store.get_halt(scope) or {}).get("scope") for scope in ("scope-a", "scope-b")}
+    assert halted == {"scope-a": "*", "scope-b": "*"}
+    assert fake_fleet.again(["fleet.livepatch.resume", *extra(livepatch_all_scopes=True)]).rc == 0
+    assert store.get_halt("scope-b") is not None, "a halt of its own"
+
+
+def test_names_that_are_patterns_are_refused_before_any_host_is_asked(fake_fleet: FakeFleet) -> None:
+    hosts = {**fleet(), "web 1": FakeHost(), "b": FakeHost()}
+    fake_fleet.make(hosts, {}, common=COMMON)
+    for playbook in ("status", "rollout"):
+        refused = fake_fleet.again([f"fleet.livepatch.{playbook}"])
+        assert refused.rc == 2, refused.output
+        assert "Ansible reads b, web 1 as a pattern or a group" in refused.output
+    assert fake_fleet.connections() == []
+    plan(Store(str(fake_fleet.store), time.time))
+    # A halt of the others holds.
+    assert fake_fleet.again(["fleet.livepatch.halt"]).rc == 0
+    assert shown(fake_fleet)["halt"] is not None
+    lost = fake_fleet.again(["fleet.livepatch.resume", "--limit", "web*"])
+    assert lost.rc == 2, lost.output
+    assert "rename" in lost.output
 
 
 def test_scope_and_store_may_be_templates(fake_fleet: FakeFleet, tmp_path: Path) -> None:
@@ -429,6 +482,7 @@ def test_scope_and_store_may_be_templates(fake_fleet: FakeFleet, tmp_path: Path)
     }
     fake_fleet.make(fleet(), {}, common=common)
     store = Store(str(tmp_path / "store.sqlite3"), time.time)
+    plan(store, "fra")
     assert fake_fleet.again(["fleet.livepatch.halt"]).rc == 0
     assert store.show("fra")["halt"] is not None
     halted = fake_fleet.again([ROLLOUT])
@@ -436,7 +490,7 @@ def test_scope_and_store_may_be_templates(fake_fleet: FakeFleet, tmp_path: Path)
     assert fake_fleet.again(["fleet.livepatch.resume"]).rc == 0
     assert fake_fleet.again([ROLLOUT]).rc == 0
     assert store.show("fra")["rollout"]["status"] == "done"
-    assert "(scope fra)" in fake_fleet.again(["fleet.livepatch.resume"]).output
+    assert f"(scope fra, store {tmp_path}/store.sqlite3)" in fake_fleet.again(["fleet.livepatch.resume"]).output
 
 
 def test_a_rollback_of_all_waves_is_one_of_all(fake_fleet: FakeFleet) -> None:

@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.support.controller import Controller, Run
+from tests.support.controller import Controller, Event, Run
 from tests.support.fake_machine import FakeMachine
 
 _FAKES = Path(__file__).parent / "fakes"
@@ -160,6 +160,10 @@ class FakeFleet:
         """The same, and what is done meanwhile is the caller's; at the block's end it is killed."""
         with self._controller.start([*arguments, "-i", str(self._inventory)]) as process:
             yield process
+
+    def events(self) -> list[Event]:
+        """What has happened in the last run so far."""
+        return self._controller.events()
 
     def finish(self, process: subprocess.Popen[str]) -> Run:
         return self._controller.finish(process)

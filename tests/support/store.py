@@ -35,6 +35,23 @@ def start_rollout(store: Any, scope: str, fence: int, plan_hash: str = "hash") -
     return rollout
 
 
+# Two waves
+PLAN = dict(
+    empty_plan("ab" * 32),
+    waves=[{"kind": "canaries", "hosts": ["web1"]}, {"kind": "wave", "hosts": ["web2"]}],
+    hosts={name: {"cohort": "c"} for name in ("web1", "web2")},
+)
+
+
+def record_waiting(store: Any, scope: str = "default") -> None:
+    """Records ``PLAN`` and its open rollout, which waits, and no run has its lease."""
+    store.save_plan(scope, PLAN)
+    fence = store.take_lease(scope, {}, 60)["fence"]
+    rollout = start_rollout(store, scope, fence, PLAN["hash"])
+    store.set_status(scope, fence, rollout, "waiting", {})
+    store.release_lease(scope, fence)
+
+
 def same_settings(*hosts: str, **settings: Any) -> Any:
     """The settings of hosts that all have the same, as save_run takes them."""
     return {"values": [settings] if hosts else [], "hosts": dict.fromkeys(hosts, 0)}

@@ -637,16 +637,44 @@ MUTATIONS = (
     Mutation(
         "halt: a store that cannot be reached does not halt",
         f"{LOGIC}/halt.py",
-        'return f"cannot check whether rollouts are halted: {exc}"',
-        'return None if exc else ""',
+        """return None if goes_back else f"cannot check whether rollouts are halted: {answer['error']}\"""",
+        "return None",
         (f"{ROLLOUT}/test_halt.py",),
     ),
     Mutation(
         "lease: a run that lives counts as dead",
         f"{LOGIC}/lease.py",
-        'return same_place and owner.get("started") != here["started"]',
-        "return same_place",
+        'if owner.get("started") != here.started:',
+        'if owner.get("started") == here.started:',
         (f"{ROLLOUT}/test_lease.py",),
+    ),
+    Mutation(
+        "lease: a run that is gone on another machine is taken over from without a wait",
+        f"{LOGIC}/lease.py",
+        "if terms.takeover_reason or alive is False:",
+        "if not alive:",
+        (f"{ROLLOUT}/test_lease.py",),
+    ),
+    Mutation(
+        "lease: a run that renews its lease is taken over from",
+        f"{LOGIC}/lease.py",
+        'if alive or (renewed is not None and holder["renewed"] != renewed):',
+        "if alive:",
+        (f"{ROLLOUT}/test_lease.py",),
+    ),
+    Mutation(
+        "lease: a run that is stopped renews it",
+        f"{LOGIC}/heartbeat.py",
+        "if state != processes.STOPPED and time.monotonic() >= due:",
+        "if time.monotonic() >= due:",
+        (f"{ROLLOUT}/test_heartbeat.py",),
+    ),
+    Mutation(
+        "lease: a run that has lost it starts hosts",
+        f"{LOGIC}/halt.py",
+        'if answer["lost"]:',
+        'if answer["lost"] is None:',
+        (f"{ROLLOUT}/test_halt.py",),
     ),
 )
 

@@ -49,6 +49,11 @@ class ControlCommands:
                 _add_to_open(transaction, scope, {"what": "resume", "by": by})
             return {"changed": cursor.rowcount > 0}
 
+    def find_subject(self, scope: Optional[str]) -> Dict[str, Any]:
+        """What a command on a scope, or on all of them (None), acts on, see ``rows.find_subject``."""
+        with self._database.reading() as transaction:
+            return rows.find_subject(transaction, scope)
+
     def get_halt(self, scope: str) -> Optional[Dict[str, Any]]:
         """Why no host of a scope may start, None where they may."""
         with self._database.reading() as transaction:

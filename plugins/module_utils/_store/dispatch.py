@@ -23,7 +23,9 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.runs import
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database
 
 READING = (
+    "check_start",
     "find_plan",
+    "find_subject",
     "get_halt",
     "has_old",
     "list_quarantine",

@@ -27,12 +27,12 @@ class LeaseCommands:
     _database: Database
 
     def take_lease(
-        self, scope: str, owner: Dict[str, Any], ttl: float, takeover: Optional[int] = None
+        self, scope: str, owner: Dict[str, Any], ttl: float, takeover: Optional[int] = None, reason: str = ""
     ) -> Dict[str, Any]:
         """Takes the lease of a scope, if it is free, has expired, or is the one to take over.
 
         :param ttl: seconds without a heartbeat after which another run may take it.
-        :param takeover: the fencing number of a holder that is known to have ended.
+        :param takeover: the fencing number of a holder that is known to have ended, or loses it for this ``reason``.
         :returns: its number, and the open rollout.
         :raises Leased: another run has it.
         """
@@ -43,7 +43,7 @@ class LeaseCommands:
             row = rows.find_open(transaction, scope)
             if row is None:
                 return {"fence": fence, "rollout": None}
-            event = {"what": "taken", "owner": owner, "fence": fence, "from": previous}
+            event = {"what": "taken", "owner": owner, "fence": fence, "from": previous, "reason": reason}
             rows.add_event(transaction, row["id"], "event", None, event)
             return {"fence": fence, "rollout": rows.load_rollout(transaction, row)}
 
@@ -52,6 +52,16 @@ class LeaseCommands:
         with self._database.writing() as transaction:
             require_lease(transaction, scope, fence, rollout)
             return {"halt": rows.find_halt(transaction, scope)}
+
+    def check_start(self, scope: str, fence: Optional[int]) -> Dict[str, Any]:
+        """Whether a host may start: the scope's ``halt``, and whether the run has ``lost`` the lease.
+
+        :param fence: the run's number, None for what is no rollout.
+        """
+        with self._database.reading() as transaction:
+            lease = None if fence is None else _find_lease(transaction, scope)
+            lost = fence is not None and (lease is None or lease["owner"] is None or lease["fence"] != fence)
+            return {"halt": rows.find_halt(transaction, scope), "lost": lost}
 
     def join_wave(self, scope: str, owner: Dict[str, Any], ttl: float) -> Dict[str, Any]:
         """Takes part in the wave that the open rollout has left to slices: they hold one lease together.
@@ -96,8 +106,12 @@ class LeaseCommands:
     def release_lease(self, scope: str, fence: int) -> None:
         with self._database.writing() as transaction:
             require_lease(transaction, scope, fence)
-            # The number stays: the next one is higher.
-            transaction.connection.execute("UPDATE leases SET owner = NULL WHERE scope = ?", (scope,))
+            drop_lease(transaction, scope)
+
+
+def drop_lease(transaction: Transaction, scope: str) -> None:
+    # The number stays: the next one is higher.
+    transaction.connection.execute("UPDATE leases SET owner = NULL WHERE scope = ?", (scope,))
 
 
 def require_free(transaction: Transaction, scope: str, takeover: Optional[int]) -> Optional[Dict[str, Any]]:
@@ -111,14 +125,20 @@ def require_free(transaction: Transaction, scope: str, takeover: Optional[int]) 
         return None
     now, until = transaction.now, lease["renewed"] + lease["ttl"]
     owner = json.loads(lease["owner"])
-    holder = {"fence": lease["fence"], "owner": owner, "since": lease["since"], "until": until}
+    holder = {
+        "fence": lease["fence"],
+        "owner": owner,
+        "since": lease["since"],
+        "renewed": lease["renewed"],
+        "left": until - now,
+    }
     if takeover == lease["fence"] or until < now:
         return holder
     raise Leased(
         "another rollout of the scope {} is running, started by {user} on {machine} {:.0f} s ago".format(
             scope, now - lease["since"], **dict({"user": "?", "machine": "?"}, **owner)
         ),
-        f"Wait for it, or halt it (playbook halt). Without a heartbeat its lease expires in {until - now:.0f} s",
+        f"Wait for it, or halt it (playbook halt). If it does not renew its lease, that expires in {until - now:.0f} s",
         {"holder": holder},
     )
 

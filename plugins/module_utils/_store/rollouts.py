@@ -10,7 +10,11 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import rows
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN, ENDED, OPEN
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import require_free, require_lease
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import (
+    drop_lease,
+    require_free,
+    require_lease,
+)
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database, Transaction, require_keys
 
 
@@ -59,6 +63,8 @@ class RolloutCommands:
             if row is None:
                 return None
             require_free(transaction, scope, takeover)
+            # A run that comes back has lost it.
+            drop_lease(transaction, scope)
             _set_status(transaction, row["id"], "aborted", {"text": f"aborted by {by}: {reason}"})
             return str(row["id"])
 

@@ -5,7 +5,7 @@
 """Rows of the store as documents, and what follows from them. PRIVATE to the collection: it may change at any time."""
 
 import json
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ALL_SCOPES, SLICE, SLICES
@@ -132,6 +132,34 @@ def find_halt(transaction: Transaction, scope: str) -> Optional[Dict[str, Any]]:
         return None
     # A slice that exceeded a budget stops the others; the next run of the rollout assesses the wave, and ends that.
     return {"scope": scope, "reason": rollout["detail"]["text"], "by": SLICE, "since": rollout["detail"]["at"]}
+
+
+def find_subject(transaction: Transaction, scope: Optional[str]) -> Dict[str, Any]:
+    """What an operator's command on a scope, or on all of them (None), acts on.
+
+    :returns: ``open``, the open rollouts without their history; ``scopes``, all scopes with records; and
+        ``halted``, those of them that are halted.
+    """
+    connection = transaction.connection
+    opened = connection.execute(
+        "SELECT * FROM rollouts WHERE ended IS NULL AND scope = COALESCE(?, scope) ORDER BY scope", (scope,)
+    )
+    scopes = {name for table in ("rollouts", "plans", "whole_plans") for name in _list_scopes(connection, table)}
+    halted = connection.execute("SELECT scope FROM halts ORDER BY scope")
+    return {
+        "open": [summarize_rollout(row) for row in opened],
+        "scopes": sorted(scopes),
+        "halted": [row["scope"] for row in halted],
+    }
+
+
+def _list_scopes(connection: Any, table: str) -> Iterator[str]:
+    """From one to the next by the table's index: each has many rows."""
+    statement = f"SELECT MIN(scope) FROM {table} WHERE scope > ?"
+    name = connection.execute(statement, ("",)).fetchone()[0]
+    while name is not None:
+        yield name
+        name = connection.execute(statement, (name,)).fetchone()[0]
 
 
 def find_quarantine(transaction: Transaction) -> List[Dict[str, Any]]:

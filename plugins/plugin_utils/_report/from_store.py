@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document, status, text
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, quarantine
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, halt, quarantine
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import SUCCESSFUL, Outcome, load_outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
@@ -84,10 +84,12 @@ def load_report(store: StoreClient, response: t.Mapping[str, t.Any]) -> tuple[li
     :raises StoreError: the store cannot be used.
     """
     rollout = load_rollout(store, response["rollout"])
+    halted = [] if response["halt"] is None else [f"Halted: {halt.describe_halt(response['halt'])}"]
     if rollout is None:
-        return [f"No rollout of the scope {store.scope} is recorded"], None
+        return [*halted, f"No rollout of the scope {store.scope} is recorded ({store.location.describe()})"], None
     record = rollout.record
     lines = [
+        *halted,
         (
             f"Rollout {record['id']} of plan {record['plan_hash'][:12]}, "
             f"started {format_time(record['started'])} by {record['started_by'] or '?'}"

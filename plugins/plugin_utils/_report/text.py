@@ -63,6 +63,17 @@ def format_plan(plan: Plan, resumed: bool = False, before: t.Mapping[str, t.Any]
     return [*lines, f"{'The open plan' if resumed else 'Plan'} {plan.hash}"]
 
 
+def describe_open_rollout(rollout: t.Mapping[str, t.Any]) -> str:
+    """Which rollout is open, since when, who began it, and what it waits for.
+
+    :param rollout: as the store has it.
+    """
+    begun = f"begun {format_time(rollout['started'])} by {rollout['started_by'] or '?'}"
+    waits = (rollout["detail"] or {}).get("text")
+    status = format_status(rollout["status"]) + (f": {waits}" if waits else "")
+    return f"rollout {rollout['id']} of plan {rollout['plan_hash'][:12]}, {begun}, which {status}"
+
+
 def _format_changes(before: t.Mapping[str, t.Any]) -> list[str]:
     since = f"since plan {before['hash'][:12]} of {format_time(before['saved'])}"
     if not before["changes"]:

@@ -444,7 +444,7 @@ def _record_end(
         detail = dict(end["detail"], text=end["verdict"])
         commands.append(store.build_fenced("set_status", status=end["status"], detail=detail))
     if asks_halt:
-        commands.append(store.build("get_halt", scope=store.scope))
+        commands.append(store.build("check_start", scope=store.scope, fence=store.fence))
     answers = store.send_all(*commands) if commands else []
     if asks_halt:
         halt.share(store, answers[-1])

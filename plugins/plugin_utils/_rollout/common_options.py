@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 
@@ -25,6 +26,15 @@ def parse_wave(name: str, text: str) -> int | None:
     if not re.fullmatch(r"all|[0-9]{1,9}", text.strip()):
         raise PlanError(f"{name} is {text!r}: set it to the number of a wave, or to all")
     return None if text.strip() == "all" else int(text)
+
+
+def require_absolute(name: str, path: str) -> None:
+    """:raises PlanError: it is relative: the next command, from another folder, would use another file."""
+    if not os.path.isabs(os.path.expanduser(path)):
+        raise PlanError(
+            f"{name} is {path!r}, which means another file in each working directory: set an absolute path, such as "
+            "'{{ inventory_dir }}/" + os.path.basename(path) + "'"
+        )
 
 
 def validate_whole_inventory(task_vars: t.Mapping[str, t.Any]) -> None:

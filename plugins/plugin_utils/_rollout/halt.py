@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The halt: once it is recorded no host starts. PRIVATE to the collection.
+"""The halt: once it is recorded no host starts, nor one of a run that has lost its lease. PRIVATE to the collection.
 
 It is checked on the control node, immediately before the module starts on a host. All workers of a run share the answer
 that one of them got, for two seconds at most; where the store is on the control node itself, until its file changes.
@@ -18,28 +18,36 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleError
-from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.playbook.play_context import PlayContext
-from ansible.plugins.loader import become_loader, connection_loader
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ALL_SCOPES, SLICE
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import scratch, store_client
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import coordinator, scratch, store_client
 
+# What the store answers where a host may start
+MAY_START = {"halt": None, "lost": False}
 # Seconds for which an answer is shared at most
 _SHARED_SECONDS = 2.0
 
 
-def get_halt_reason(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> str | None:
+def get_halt_reason(
+    action: t.Any, task_vars: t.Mapping[str, t.Any], fence: int | None = None, goes_back: bool = False
+) -> str | None:
     """Why no host may start, None where rollouts are not halted. A store that fails halts.
 
     :param action: the action plugin that is about to start the module.
+    :param fence: the number of the lease under which it is started, None without a rollout.
+    :param goes_back: whether the host is put in order, which a halt does not keep back.
     """
     try:
         location = store_client.locate(action, task_vars)
-        stored = _share(location, lambda: _query(action, location, task_vars))
-    except (AnsibleError, OSError, ValueError) as exc:
-        return f"cannot check whether rollouts are halted: {exc}"
-    return None if stored is None else describe_halt(stored)
+        answer = _share(location, fence, lambda: _query(action, location, task_vars, fence))
+    except Exception as exc:  # such as Ansible's own on the coordinator's variables: what cannot be asked halts
+        answer = {"error": str(exc)}
+    if "error" in answer:
+        # A host that goes back has its own number of the lease, and refuses a lower one.
+        return None if goes_back else f"cannot check whether rollouts are halted: {answer['error']}"
+    if answer["lost"]:
+        return "this run has lost the lease of its rollout: another run has it, or it was aborted"
+    return None if answer["halt"] is None or goes_back else describe_halt(answer["halt"])
 
 
 def describe_halt(stored: t.Mapping[str, t.Any]) -> str:
@@ -52,15 +60,19 @@ def describe_halt(stored: t.Mapping[str, t.Any]) -> str:
     return f"rollouts are halted{by}: {stored.get('reason') or 'no reason was given'} ({way_out})"
 
 
-def share(store: store_client.StoreClient, answer: t.Any) -> None:
+def share(store: store_client.StoreClient, answer: t.Mapping[str, t.Any]) -> None:
     """Let the workers of the run have an answer that another step got from the store. Where it cannot be written they
     ask by themselves.
+
+    :param answer: to the store's command ``check_start``.
     """
     with contextlib.suppress(OSError):
-        _share(store.location, lambda: answer, anew=True)
+        _share(store.location, store.fence, lambda: answer, anew=True)
 
 
-def _share(location: store_client.Location, query: t.Callable[[], t.Any], anew: bool = False) -> t.Any:
+def _share(
+    location: store_client.Location, fence: int | None, query: t.Callable[[], t.Any], anew: bool = False
+) -> t.Any:
     """One worker queries, those that come after it take its answer.
 
     :param anew: whether an answer that is there is replaced.
@@ -69,13 +81,15 @@ def _share(location: store_client.Location, query: t.Callable[[], t.Any], anew: 
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         text = file.read()
-        known, stamp, now = {} if anew else _parse(text), _read_stamp(location), time.time()
+        known, stamp, now = {} if anew else _parse(text), _read_stamp(location, fence), time.time()
         if known.get("stamp") == stamp and 0 <= now - known["at"] < _SHARED_SECONDS:
             return known["answer"]
         answer = query()
+        # A halt may have been stored since it was asked for; that nothing answers is known only now.
+        at = time.time() if "error" in answer else now
         file.seek(0)
         file.truncate()
-        file.write(json.dumps({"stamp": stamp, "at": now, "answer": answer}))
+        file.write(json.dumps({"stamp": stamp, "at": at, "answer": answer}))
         return answer
 
 
@@ -87,51 +101,30 @@ def _parse(text: str) -> dict[str, t.Any]:
         return {}
 
 
-def _read_stamp(location: store_client.Location) -> list[t.Any]:
+def _read_stamp(location: store_client.Location, fence: int | None) -> list[t.Any]:
     """Which store it is, and as far as that can be seen from here how it is now."""
     state: list[t.Any] = []
     if location.is_local and os.path.exists(location.path):
         status = os.stat(location.path)
         state = [status.st_ino, status.st_size, status.st_mtime_ns]
-    return [location.coordinator, location.path, location.scope, state]
+    return [location.coordinator, location.path, location.scope, fence, state]
 
 
-def _query(action: t.Any, location: store_client.Location, task_vars: t.Mapping[str, t.Any]) -> t.Any:
-    if location.is_local:
-        return _send(action, task_vars)
-    return _query_coordinator(action, location.coordinator, task_vars)
+def _query(
+    action: t.Any, location: store_client.Location, task_vars: t.Mapping[str, t.Any], fence: int | None
+) -> t.Any:
+    try:
+        return _ask_store(action, location, task_vars, fence)
+    except AnsibleError as exc:
+        # Shared as well: each host would wait for the coordinator by itself.
+        return {"error": str(exc)}
 
 
-def _send(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> t.Any:
-    store = store_client.StoreClient(action, dict(task_vars))
-    return store.send("get_halt", scope=store.scope)
-
-
-def _query_coordinator(action: t.Any, name: str, task_vars: t.Mapping[str, t.Any]) -> t.Any:
-    """As a task that is delegated to the coordinator would."""
-    variables = task_vars["hostvars"][name]
-    task = action._task.copy(exclude_parent=True)
-    task.delegate_to = name
-    other = store_client.CoordinatorAction(
-        task,
-        _open_connection(name, variables),
-        action._play_context,
-        action._loader,
-        action._templar,
-        action._shared_loader_obj,
-    )
-    return _send(other, {**task_vars, "ansible_delegated_vars": {name: variables}})
-
-
-def _open_connection(name: str, variables: t.Mapping[str, t.Any]) -> t.Any:
-    context = PlayContext()
-    context.remote_addr = str(variables.get("ansible_host") or name)
-    # The second argument is a standard input for ansible-core up to 2.18, and is not looked at by newer ones.
-    connection = connection_loader.get(str(variables.get("ansible_connection") or "ssh"), context, None)
-    connection.set_options(var_options=dict(variables))
-    # As the playbooks' tasks that are delegated there: as root, unless the inventory says otherwise.
-    if boolean(variables.get("ansible_become", True)):
-        become = become_loader.get(str(variables.get("ansible_become_method") or "sudo"))
-        become.set_options(var_options=dict(variables))
-        connection.set_become_plugin(become)
-    return connection
+def _ask_store(
+    action: t.Any, location: store_client.Location, task_vars: t.Mapping[str, t.Any], fence: int | None
+) -> t.Any:
+    variables = dict(task_vars)
+    if not location.is_local:
+        action, variables = coordinator.build_action(action, location.coordinator, task_vars)
+    store = store_client.StoreClient(action, variables)
+    return store.send("check_start", scope=store.scope, fence=fence)

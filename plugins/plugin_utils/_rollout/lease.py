@@ -2,81 +2,104 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The process that holds the lease of a rollout, and whether it is still alive. PRIVATE to the collection.
+"""Who holds the lease of a rollout, and when another run takes it over. PRIVATE to the collection.
 
-A process is identified by its boot, the namespace of its process ID, the ID, and its start time (proc(5):
-``/proc/<pid>/stat``, field 22). Whether a process on another machine, or in another container, has ended cannot
-be known here: its lease has to expire.
+A run renews its lease (``heartbeat``). A run whose process has surely ended loses it at once; of a process on another
+machine, or in another container, that cannot be known here: its lease has to expire.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import time
 import typing as t
-from pathlib import Path
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import processes
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreError
 
-_PROC = Path("/proc")
+# Seconds between two looks at a lease that is waited for
+_INTERVAL = 2.0
 
 
-def identify_owner(user: str, pid: int | None = None) -> dict[str, t.Any]:
-    """The process that runs the playbook: action plugins run in workers that it has forked.
+class LeaseTerms(t.NamedTuple):
+    """How a run takes the lease.
 
-    :param user: on whose behalf it runs.
+    :ivar seconds: after which it expires unless it is renewed.
+    :ivar takeover_reason: why a run that may be alive loses it; ``''``: it does not.
+    :ivar show_line: shows what is waited for.
     """
-    return {"user": user, "machine": socket.gethostname(), **_identify(pid or os.getppid())}
+
+    seconds: int
+    takeover_reason: str = ""
+    show_line: t.Callable[[str], t.Any] = lambda _line: None
 
 
-def is_dead(owner: t.Mapping[str, t.Any]) -> bool:
-    """Whether this owner has surely ended; of slices that hold a lease together, all of them."""
+def identify_owner(user: str, process: processes.Process | None = None) -> dict[str, t.Any]:
+    """
+    :param user: on whose behalf the playbook runs.
+    :param process: that runs it, None for that of this step.
+    :raises PlanError: it has ended.
+    """
+    job = os.environ.get("JOB_ID") if os.environ.get("AWX_PRIVATE_DATA_DIR") else None
+    machine = socket.gethostname() + (f" (AWX job {job})" if job else "")
+    return {"user": user, "machine": machine, **(process or processes.identify_playbook())._asdict()}
+
+
+def is_alive(owner: t.Mapping[str, t.Any]) -> bool | None:
+    """Whether this owner runs; None where that cannot be known here, or it is stopped. Of slices that hold a lease
+    together, whether one of them does.
+    """
     if "members" in owner:
-        return all(is_dead(member) for member in owner["members"].values())
-    here = _identify(int(owner.get("pid") or 0))
-    if here["started"] is None and here["boot"] is None:
+        states = [is_alive(member) for member in owner["members"].values()]
+        return True if True in states else (None if None in states else False)
+    here = processes.identify(int(owner.get("pid") or 0))
+    unknown = here.started is None and here.boot is None
+    if unknown or owner.get("boot") != here.boot or owner.get("namespace") != here.namespace:
+        return None
+    if owner.get("started") != here.started:
         return False
-    same_place = all(owner.get(key) == here[key] for key in ("boot", "namespace"))
-    return same_place and owner.get("started") != here["started"]
+    return None if processes.read_state(here) == processes.STOPPED else True
 
 
-def with_takeover(request: t.Callable[..., t.Any]) -> t.Any:
-    """Does what needs a free lease, and takes the lease over from a holder that died without releasing it.
+def with_takeover(request: t.Callable[..., t.Any], terms: LeaseTerms) -> t.Any:
+    """Does what needs a free lease, and takes the lease over from a holder that has ended: at once where that is known
+    here, or a reason is given, and else when it has not renewed the lease in its time, for which this waits.
 
-    :param request: takes the fencing number of such a holder as ``takeover``.
-    :raises StoreError: a run that may be alive has the lease.
+    :param request: takes the fencing number of such a holder as ``takeover``, and the ``reason``.
+    :raises StoreError: a run that is alive has the lease.
     """
+    # As it was seen first
+    renewed: float | None = None
+    while True:
+        result, refused = _attempt(request)
+        if refused is None:
+            return result
+        holder = refused.holder
+        if holder is None:
+            raise refused
+        alive = is_alive(holder["owner"])
+        if terms.takeover_reason or alive is False:
+            return request(takeover=holder["fence"], reason=terms.takeover_reason)
+        if alive or (renewed is not None and holder["renewed"] != renewed):
+            raise refused
+        if renewed is None:
+            terms.show_line(_describe_wait(holder))
+        renewed = holder["renewed"]
+        time.sleep(min(_INTERVAL, max(0.1, holder["left"])))
+
+
+def _attempt(request: t.Callable[..., t.Any]) -> tuple[t.Any, StoreError | None]:
     try:
-        return request()
+        return request(), None
     except StoreError as exc:
-        if exc.holder is None or not is_dead(exc.holder["owner"]):
-            raise
-        return request(takeover=exc.holder["fence"])
+        return None, exc
 
 
-def _identify(pid: int) -> dict[str, t.Any]:
-    return {"boot": _read_boot_id(), "namespace": _read_namespace(), "pid": pid, "started": _read_start_time(pid)}
-
-
-def _read_boot_id() -> str | None:
-    try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-
-
-def _read_namespace() -> str | None:
-    try:
-        return os.readlink(_PROC / "self/ns/pid")
-    except OSError:
-        return None
-
-
-def _read_start_time(pid: int) -> str | None:
-    try:
-        # The command, in parentheses, may hold blanks and parentheses itself.
-        stat = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    # A zombie has ended: it only waits for its parent
-    return None if stat[0] == "Z" else stat[19]
+def _describe_wait(holder: t.Mapping[str, t.Any]) -> str:
+    owner = {"user": "?", "machine": "?", **holder["owner"]}
+    return (
+        f"Another run has this rollout, started by {owner['user']} on {owner['machine']}. It goes on here if that run "
+        f"does not renew its lease: waiting for up to {holder['left']:.0f} s. To take it over at once, set "
+        "livepatch_takeover_reason"
+    )

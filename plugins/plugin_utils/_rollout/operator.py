@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import time
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ALL_SCOPES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options, lease
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
@@ -30,6 +32,7 @@ OPTIONS: dict[str, t.Any] = {
     "approver_not_starter": {"type": "bool", "default": False},
     "expires": {"type": "str", "default": ""},
     "backup_path": {"type": "str", "default": ""},
+    "takeover_reason": {"type": "str", "default": ""},
 }
 
 
@@ -50,36 +53,52 @@ def run_action(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
 
 
 def _halt(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
-    result = store.send(
-        "halt",
-        scope=_get_scope(store, options),
-        reason=options["reason"],
-        by=store.person.name,
-        under_way=store.scope if options["if_running"] else None,
+    scope, where = _get_scope(store, options), _describe_scope(store, options)
+    under_way = store.scope if options["if_running"] else None
+    result, subject = store.send_all(
+        store.build("halt", scope=scope, reason=options["reason"], by=store.person.name, under_way=under_way),
+        store.build("find_subject", scope=scope),
     )
+    if not subject["scopes"] or (not options["all_scopes"] and store.scope not in subject["scopes"]):
+        done = "the halt was recorded but stops nothing" if result["halted"] else "nothing was halted"
+        way_back = ". Playbook resume takes this halt back" if result["halted"] else ""
+        raise PlanError(
+            f"{done}: no rollout is recorded here ({where}). {_list_scopes(subject)}. Set livepatch_scope, "
+            f"livepatch_coordinator and livepatch_store_path to what the rollout uses{way_back}"
+        )
     if not result["halted"]:
-        return Result(f"No rollout is under way (scope {store.scope}): nothing is halted", False)
-    state = "Halted" if result["changed"] else "Halted already"
+        return Result(f"No rollout is under way ({where}): nothing is halted", False)
+    state = ("Halted: " if result["changed"] else "Halted already: ") + _describe_open(subject)
     way_out = "playbook resume" + (" with -e livepatch_all_scopes=true" if options["all_scopes"] else "")
     return Result(
-        f"{state} ({_describe_scope(store, options)}): no host starts, hosts in flight finish. To go on, run {way_out}",
-        result["changed"],
+        f"{state} ({where}). No host starts, hosts in flight finish. To go on, run {way_out}", result["changed"]
     )
 
 
 def _resume(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
-    changed = store.send("resume", scope=_get_scope(store, options), by=store.person.name)["changed"]
-    text = "Resumed: rollouts may go on" if changed else "Nothing to resume: there was no halt"
-    return Result(f"{text} ({_describe_scope(store, options)})", changed)
+    scope, where = _get_scope(store, options), _describe_scope(store, options)
+    result, subject = store.send_all(
+        store.build("resume", scope=scope, by=store.person.name), store.build("find_subject", scope=scope)
+    )
+    if not result["changed"]:
+        halted = ", ".join(_name_scopes(subject["halted"])) or "none"
+        raise PlanError(f"nothing to resume: no such halt is recorded ({where}). Halted are: {halted}")
+    left = f"; {', '.join(_name_scopes(subject['halted']))} still halted" if subject["halted"] else ""
+    return Result(f"Resumed: {_describe_open(subject)} ({where}){left}", True)
 
 
 def _abort(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
     rollout = lease.with_takeover(
-        lambda **more: store.send("abort", scope=store.scope, reason=options["reason"], by=store.person.name, **more)
+        lambda takeover=None, reason="": store.send(
+            "abort", scope=store.scope, reason=options["reason"], by=store.person.name, takeover=takeover
+        ),
+        lease.LeaseTerms(0, options["takeover_reason"], store.show_line),
     )
+    where = _describe_scope(store, options)
     if rollout is None:
-        return Result(f"No rollout is open (scope {store.scope}): nothing to abort", False)
-    return Result(f"Aborted rollout {rollout} (scope {store.scope}). The next run makes a new plan", True)
+        subject = store.send("find_subject", scope=store.scope)
+        raise PlanError(f"nothing to abort: no rollout is open ({where}). {_list_scopes(subject)}")
+    return Result(f"Aborted rollout {rollout} ({where}). The next run makes a new plan", True)
 
 
 def _approve(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
@@ -107,14 +126,15 @@ def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted
         plan_hash=plan_hash,
         wave=wave,
         approver=approver,
-        expires=_parse_time(options["expires"]) if options["expires"] else None,
+        expires=_parse_expiry(options["expires"]) if options["expires"] else None,
         granted=granted,
         reason=options["reason"],
     )["changed"]
     approved = "all waves" if wave is None else f"wave {wave}"
     until = f" until {options['expires']}" if options["expires"] else ""
     state = ("Approved" if granted else "Rejected") + ("" if changed else " already")
-    return Result(f"{state}: {approved} of plan {plan_hash[:12]}, by {approver}{until}", changed)
+    where = _describe_scope(store, options)
+    return Result(f"{state}: {approved} of plan {plan_hash[:12]}, by {approver}{until} ({where})", changed)
 
 
 def _back_up(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
@@ -170,12 +190,31 @@ def _get_scope(store: StoreClient, options: t.Mapping[str, t.Any]) -> str | None
 
 
 def _describe_scope(store: StoreClient, options: t.Mapping[str, t.Any]) -> str:
-    return "all scopes" if options["all_scopes"] else f"scope {store.scope}"
+    scope = "all scopes" if options["all_scopes"] else f"scope {store.scope}"
+    return f"{scope}, {store.location.describe()}"
 
 
-def _parse_time(text: str) -> float:
+def _describe_open(subject: t.Mapping[str, t.Any]) -> str:
+    """The rollouts that a command acts on."""
+    names = [f"rollout {row['id']} of plan {row['plan_hash'][:12]} ({row['status']})" for row in subject["open"]]
+    return ", ".join(names) or "the next rollout, since none is open"
+
+
+def _list_scopes(subject: t.Mapping[str, t.Any]) -> str:
+    scopes = ", ".join(subject["scopes"])
+    return f"This store has rollouts of the scopes: {scopes}" if scopes else "This store has no rollouts"
+
+
+def _name_scopes(scopes: t.Iterable[str]) -> list[str]:
+    return ["all scopes" if name == ALL_SCOPES else name for name in scopes]
+
+
+def _parse_expiry(text: str) -> float:
     try:
         at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         raise PlanError(f"livepatch_expires is {text!r}: set it to a time such as 2026-11-30T06:00+00:00") from None
-    return (at if at.tzinfo else at.replace(tzinfo=datetime.timezone.utc)).timestamp()
+    seconds = (at if at.tzinfo else at.replace(tzinfo=datetime.timezone.utc)).timestamp()
+    if seconds <= time.time():
+        raise PlanError(f"livepatch_expires is {text!r}, which is past: set a time to come, with its offset from UTC")
+    return seconds

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import session, timeouts
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import lease, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
@@ -37,6 +37,7 @@ def resume(
     rollout: t.Mapping[str, t.Any],
     owed: list[str],
     host_settings: t.Mapping[str, HostSettings],
+    terms: lease.LeaseTerms,
 ) -> session.Begun:
     """Resumes a rollout that has ended, for nothing else than to roll these hosts back."""
     planned = session.load_plan(store, rollout["plan_hash"])
@@ -44,7 +45,7 @@ def resume(
     run = Run("rollout", planned.hash)
     commands: list[Command] = []
     if not store.read_only:
-        fence = session.take_lease(store, timeouts.compute_lease_seconds(host_settings.values()))["fence"]
+        fence = session.take_lease(store, terms)["fence"]
         run = Run("rollout", planned.hash, id=rollout["id"], fence=fence)
         # A run that comes after one that died in the middle knows by that to start no host.
         resumed = store.build(

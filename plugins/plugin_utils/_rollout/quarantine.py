@@ -43,8 +43,11 @@ def change_quarantine(store: StoreClient, options: t.Mapping[str, t.Any]) -> Res
                 f"{by} was launched by no user, and an entry is cleared by a person: launch the job yourself"
             )
         cleared = store.send("clear_quarantine", match=match, by=by, reason=options["reason"])
-        lines = [f"Cleared {describe_entry(entry)}" for entry in cleared]
-        return Result(lines or ["No entry of the quarantine matches"], bool(cleared), cleared)
+        if not cleared:
+            raise PlanError(
+                f"no entry of the quarantine matches ({store.location.describe()}): playbook quarantine lists them"
+            )
+        return Result([f"Cleared {describe_entry(entry)}" for entry in cleared], True, cleared)
     match.pop("id", None)
     if bool(match.get("kmp")) == bool(match.get("host")):
         raise PlanError(

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import session, timeouts
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import lease, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
@@ -29,6 +29,7 @@ def begin_rollback(
     wave: int | None,
     cohort: str | None,
     reason: str,
+    terms: lease.LeaseTerms,
 ) -> session.Begun:
     """Selects hosts of the last rollout of the scope, canaries first, and takes the lease.
 
@@ -48,7 +49,7 @@ def begin_rollback(
     run = Run("rollback", planned.hash, id=last["id"])
     commands: list[Command] = []
     if not store.read_only:
-        fence, commands = _take_over(store, planned, last, timeouts.compute_lease_seconds(host_settings.values()))
+        fence, commands = _take_over(store, planned, last, terms)
         run = dataclasses.replace(run, fence=fence)
         cohorts = {planned.hosts[name].cohort for _wave, hosts in waves for name in hosts}
         entries = [
@@ -67,11 +68,11 @@ def begin_rollback(
     return session.save(store, session.Begun(run, planned, agenda), state, host_settings, commands)
 
 
-def _take_over(store: StoreClient, planned: Plan, last: t.Any, lease_seconds: int) -> tuple[int, list[Command]]:
+def _take_over(store: StoreClient, planned: Plan, last: t.Any, terms: lease.LeaseTerms) -> tuple[int, list[Command]]:
     current = session.get_open(last)
     if current is None:
-        return session.take_lease(store, lease_seconds)["fence"], []
-    run, _rollout, commands = session.open_rollout(store, planned, current, lease_seconds)
+        return session.take_lease(store, terms)["fence"], []
+    run, _rollout, commands = session.open_rollout(store, planned, current, terms)
     return t.cast(int, run.fence), commands
 
 

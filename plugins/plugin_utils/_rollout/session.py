@@ -108,19 +108,21 @@ def load_plan(store: StoreClient, plan_hash: str) -> Plan:
     return Plan.from_document(document)
 
 
-def take_lease(store: StoreClient, seconds: int) -> dict[str, t.Any]:
+def take_lease(store: StoreClient, terms: lease.LeaseTerms) -> dict[str, t.Any]:
     """The lease of the scope, with its ``fence`` and the ``rollout`` of the scope.
 
     :raises StoreError: another run holds it.
     """
     owner = lease.identify_owner(store.person.name)
     taken: dict[str, t.Any] = lease.with_takeover(
-        lambda **more: store.send("take_lease", scope=store.scope, owner=owner, ttl=seconds, **more)
+        lambda **more: store.send("take_lease", scope=store.scope, owner=owner, ttl=terms.seconds, **more), terms
     )
     return taken
 
 
-def open_rollout(store: StoreClient, plan: Plan, seen: t.Any, seconds: int) -> tuple[Run, t.Any, list[Command]]:
+def open_rollout(
+    store: StoreClient, plan: Plan, seen: t.Any, terms: lease.LeaseTerms
+) -> tuple[Run, t.Any, list[Command]]:
     """The lease, and the rollout under it: the open one as it is now that no other run writes to it, or a new one.
 
     :param seen: the open rollout as it was before the lease was taken, None where there was none.
@@ -128,7 +130,7 @@ def open_rollout(store: StoreClient, plan: Plan, seen: t.Any, seconds: int) -> t
         it, to be sent with the rest.
     :raises PlanError: another run has begun or ended one meanwhile.
     """
-    taken = take_lease(store, seconds)
+    taken = take_lease(store, terms)
     fence, current = taken["fence"], get_open(taken["rollout"])
     if (current or {}).get("id") != (seen or {}).get("id"):
         store.send("release_lease", scope=store.scope, fence=fence)

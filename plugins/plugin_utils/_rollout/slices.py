@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rows import explain_not_joinable
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, lease, session, timeouts
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, lease, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
@@ -18,7 +18,11 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_cli
 
 
 def join_wave(
-    store: StoreClient, fleet: t.Sequence[Host], host_settings: t.Mapping[str, HostSettings], slices: int
+    store: StoreClient,
+    fleet: t.Sequence[Host],
+    host_settings: t.Mapping[str, HostSettings],
+    slices: int,
+    terms: lease.LeaseTerms,
 ) -> session.Begun | str:
     """Takes part, with the hosts that this run has, in the wave that the open rollout has left to slices.
 
@@ -27,7 +31,7 @@ def join_wave(
     :returns: the run, as a ``member`` of the lease; or why there is nothing to do.
     :raises StoreError: the store cannot be used, or another run has the lease.
     """
-    joined = _join(store, timeouts.compute_lease_seconds(host_settings.values()))
+    joined = _join(store, terms.seconds)
     rollout = joined["rollout"]
     if rollout is None:
         return f"no wave is left to slices ({joined['why']})"

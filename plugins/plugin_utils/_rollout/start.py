@@ -16,13 +16,13 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
     budgets,
     host_counts,
+    lease,
     outcome,
     pending_rollback,
     plan,
     plan_diff,
     planning,
     session,
-    timeouts,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
@@ -64,6 +64,7 @@ def begin_rollout(
     host_settings: t.Mapping[str, HostSettings],
     plan_hash: str,
     last: t.Any,
+    terms: lease.LeaseTerms,
 ) -> session.Begun:
     """Plans, or resumes the rollout that is open, and takes the lease.
 
@@ -75,20 +76,19 @@ def begin_rollout(
     """
     _require_reachable(fleet, settings)
     fleet_by_name = {host.name: host for host in fleet}
-    lease_seconds = timeouts.compute_lease_seconds(host_settings.values())
     current = session.get_open(last)
     # A rollout that was resumed for that only goes no further, whatever has become of that.
     only_pending = bool(current and pending_rollback.ENDS in current["detail"])
     if last:
         owed = [] if current and not only_pending else pending_rollback.list_hosts(last, fleet_by_name, settings)
         if owed or only_pending:
-            return pending_rollback.resume(store, last, owed, host_settings)
+            return pending_rollback.resume(store, last, owed, host_settings, terms)
     planned = _load_or_build_plan(store, fleet, settings, current, plan_hash)
     _require_planned_hosts(planned, fleet_by_name, current)
     run, resumed, now = Run("rollout", planned.hash), current is not None, time.time()
     commands: list[Command] = []
     if planned.waves and not store.read_only:
-        run, current, commands = session.open_rollout(store, planned, current, lease_seconds)
+        run, current, commands = session.open_rollout(store, planned, current, terms)
     gates = current["gates"] if current else []
     outcomes = current["outcomes"] if current else {}
     begun = session.Begun(

@@ -31,7 +31,11 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates import runner
 
-_TARGETS = "livepatch_targets"
+# What is given with a command, and why not in the inventory
+_ONLY_TYPED = {
+    "livepatch_targets": "where plays that choose their hosts do not see it",
+    "livepatch_takeover_reason": "where each run would take the rollout over from another one",
+}
 _SKIP_GATES = "livepatch_skip_gates"
 _NAMES_ALLOWED = "livepatch_names_allowed"
 # What the playbooks pass to the roles; an extra variable would take its place.
@@ -117,9 +121,10 @@ class Validator:
                     unknown.append(name)
             elif name.startswith(schema.INTERNAL_PREFIX) and name not in self._extra and name not in registered:
                 self._add(name, _INTERNAL, host)
-        targets = values.get(_TARGETS, _Checked())
-        if _TARGETS not in self._of_play and targets.value not in (None, schema.SETTINGS[_TARGETS].default):
-            self._add(_TARGETS, "set in the inventory, where plays that choose their hosts do not see it. Use -e", host)
+        for name, why in _ONLY_TYPED.items():
+            typed = values.get(name, _Checked())
+            if name not in self._of_play and typed.value not in (None, schema.SETTINGS[name].default):
+                self._add(name, f"set in the inventory, {why}. Use -e", host)
         allowed = values.get(_NAMES_ALLOWED, _Checked()).value or ()
         for name in unknown:
             if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allowed):
@@ -350,6 +355,11 @@ def _check_health_checks(value: dict[str, t.Any], now: float) -> None:
         _health_checks.parse_health_checks(value)
 
 
+def _check_lease(value: int, now: float) -> None:
+    if not 20 <= value <= 600:
+        raise PlanError(f"{value} is not from 20 to 600 seconds")
+
+
 def _check_policy(value: dict[str, t.Any], now: float) -> None:
     given: dict[str, t.Any] = {
         key: tuple(part) if isinstance(part, list) else part for key, part in value.items() if part is not None
@@ -373,13 +383,16 @@ def _check_assertions(value: t.Any, now: float) -> None:
 _MEANINGS: dict[str, t.Callable[[t.Any, float], t.Any]] = {
     "livepatch_approval": _check_approval,
     "livepatch_assertions": _check_assertions,
+    "livepatch_backup_path": lambda value, now: common_options.require_absolute("livepatch_backup_path", value),
     "livepatch_blackouts": lambda value, now: change_windows.check_windows((), value, now, 0),
     "livepatch_criticality": _check_criticality,
     "livepatch_gates": lambda value, now: runner.parse_gates(value, {}),
     "livepatch_health_checks": _check_health_checks,
+    "livepatch_lease": _check_lease,
     "livepatch_policy": _check_policy,
     "livepatch_report_mode": lambda value, now: parse_file_mode("livepatch_report_mode", value) if value else None,
     "livepatch_service_group": _check_service_group,
+    "livepatch_store_path": lambda value, now: common_options.require_absolute("livepatch_store_path", value),
     "livepatch_wave": lambda value, now: common_options.parse_wave("livepatch_wave", value),
     "livepatch_webhooks": lambda value, now: webhooks.parse_webhooks(value),
     "livepatch_windows": lambda value, now: change_windows.check_windows(value, (), now, 0),

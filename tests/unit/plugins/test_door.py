@@ -24,7 +24,7 @@ _STORE = "plugin_utils/_rollout/store_client.py"
 _STORE_MODULE = "rollout_store"
 _HOSTVARS = "plugin_utils/_rollout/hostvars.py"
 # These read settings: the validation before any host is asked, the halt those of the coordinator.
-_SETTINGS = ("action/rollout_validate.py", "plugin_utils/_rollout/halt.py")
+_SETTINGS = ("action/rollout_validate.py", "plugin_utils/_rollout/coordinator.py")
 
 # It runs where AWX's API is reached from.
 _CONTROLLER_ROLE = "awx"

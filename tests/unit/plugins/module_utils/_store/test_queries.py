@@ -69,6 +69,8 @@ def _build_calls(fence: int) -> List[Tuple[str, Dict[str, Any]]]:
         ("halt", {"scope": "s", "reason": "r", "by": "eve", "under_way": "s"}),
         ("halt", {"scope": None, "reason": "r", "by": "eve"}),
         ("get_halt", {"scope": "s"}),
+        ("find_subject", {"scope": "s"}),
+        ("check_start", {"scope": "s", "fence": fence}),
         ("resume", {"scope": "s", "by": "eve"}),
         ("resume", {"scope": None, "by": "eve"}),
         ("clear_quarantine", {"match": {"kmp": "k"}, "by": "eve", "reason": "r"}),

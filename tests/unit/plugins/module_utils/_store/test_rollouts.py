@@ -375,7 +375,8 @@ def test_when_a_lease_is_taken_from_its_holder(
 ) -> None:
     _begun(store)
     clock.at += waited
-    holder = {"fence": 1000, "owner": ME, "since": 1000.0, "until": 1100.0}
+    left = pytest.approx(100 - waited)
+    holder = {"fence": 1000, "owner": ME, "since": 1000.0, "renewed": 1000.0, "left": left}
     if not taken:
         with pytest.raises(Leased) as caught:
             store.take_lease("s", OTHER, 100, takeover=takeover)
@@ -384,6 +385,19 @@ def test_when_a_lease_is_taken_from_its_holder(
     told = store.take_lease("s", OTHER, 100, takeover=takeover)
     (event,) = told["rollout"]["events"]
     assert (event["what"], event["fence"], event["owner"], event["from"]) == ("taken", told["fence"], OTHER, holder)
+
+
+def test_a_run_whose_rollout_is_aborted_has_lost_the_lease(store: Store, clock: Clock) -> None:
+    """It may have been cut off, and come back."""
+    fence, rollout = _begun(store)
+    assert store.check_start("s", fence) == {"halt": None, "lost": False}
+    clock.at += 101
+    assert store.abort("s", "it does not come back", "eve") == rollout
+    assert store.check_start("s", fence)["lost"] is True
+    with pytest.raises(LeaseLost):
+        store.begin_hosts("s", fence, rollout, 0, ["a"])
+    with pytest.raises(LeaseLost):
+        store.set_status("s", fence, rollout, "running", {})
 
 
 def test_a_free_lease_is_taken_from_nobody(store: Store) -> None:

@@ -53,6 +53,7 @@ class FakeStore:
         self._outcomes = {row.host: dataclasses.asdict(row) for row in rows}
 
     read_only = False
+    fence = 7
 
     def build(self, command: str, **_arguments: t.Any) -> str:
         return command
@@ -65,7 +66,8 @@ class FakeStore:
         return [{"planned": planned, "outcomes": self._outcomes, "settings": host_settings.pack(SETTINGS)}]
 
     def send_all(self, *commands: str) -> list[t.Any]:
-        return [self.halt if command == "get_halt" else None for command in commands]
+        answer = {"halt": self.halt, "lost": False}
+        return [answer if command == "check_start" else None for command in commands]
 
 
 def assess_canaries(
@@ -125,7 +127,7 @@ def test_hosts_that_are_confirmed_need_not_ask_for_a_halt(
     assert assess_canaries("b1")["confirm"] == ["a1", "b1"]
     monkeypatch.setattr(halt.store_client, "locate", lambda _action, _variables: FakeStore.location)
     monkeypatch.setattr(halt, "_query", lambda *_arguments: pytest.fail("it asks the store"))
-    assert halt.get_halt_reason(None, {}) == (None if stored is None else halt.describe_halt(stored))
+    assert halt.get_halt_reason(None, {}, FakeStore.fence) == (None if stored is None else halt.describe_halt(stored))
 
 
 @pytest.mark.parametrize(("scope", "back"), [("rollout", ["a1", "b1"]), ("kmp", ["a1"]), ("cohort", ["a1"])])

@@ -21,6 +21,9 @@ ACTION = types.SimpleNamespace(
 )
 
 
+_LOST = "this run has lost the lease of its rollout: another run has it, or it was aborted"
+
+
 def reason(path: Path, **variables: t.Any) -> str | None:
     return halt.get_halt_reason(ACTION, {"livepatch_store_path": str(path), **variables})
 
@@ -29,8 +32,8 @@ def test_stored_and_taken_back(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "store"
     assert reason(path) is None
     store = Store(str(path), lambda: 100.0)
-    assert store.halt("default", "the array misbehaves", "eve") == {"changed": True, "halted": True}
-    assert store.halt("default", "another reason", "bob") == {"changed": False, "halted": True}
+    assert store.halt("default", "the array misbehaves", "eve")["changed"] is True
+    assert store.halt("default", "another reason", "bob")["changed"] is False
     way_out = "(to go on, run playbook resume{})"
     assert reason(path) == f"rollouts are halted by eve: the array misbehaves {way_out.format('')}"
     assert reason(path, livepatch_scope="other") is None
@@ -76,3 +79,27 @@ def test_a_shared_answer_that_cannot_be_read_is_none(
     scratch.find_path("halt")
     Path(scratch.find_path("halt")).write_text(kept)
     assert reason(tmp_path / "store") is None
+
+
+def test_a_run_that_has_lost_its_lease_starts_no_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    path = tmp_path / "store"
+    store = Store(str(path), lambda: 100.0)
+    fence = store.take_lease("default", {}, 60)["fence"]
+    variables = {"livepatch_store_path": str(path)}
+    for goes_back in (False, True):
+        assert halt.get_halt_reason(ACTION, variables, fence, goes_back) is None
+    store.take_lease("default", {}, 60, takeover=fence)
+    for goes_back in (False, True):
+        assert halt.get_halt_reason(ACTION, variables, fence, goes_back) == _LOST
+    assert halt.get_halt_reason(ACTION, variables, fence + 1) is None
+
+
+def test_a_halt_keeps_no_host_from_going_back(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    store = Store(str(path), lambda: 100.0)
+    fence = store.take_lease("default", {}, 60)["fence"]
+    store.halt("default", "the array misbehaves", "eve")
+    variables = {"livepatch_store_path": str(path)}
+    assert halt.get_halt_reason(ACTION, variables, fence, goes_back=True) is None
+    assert halt.get_halt_reason(ACTION, variables, fence) is not None

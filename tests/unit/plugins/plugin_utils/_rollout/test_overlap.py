@@ -22,6 +22,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     changes,
     host_settings,
     hostvars,
+    lease,
     session,
     start,
     store_client,
@@ -67,7 +68,7 @@ class Fleet:
         settings = Settings(waves=(), max_in_flight=max_in_flight, budgets=budgets)
         self._path = tmp_path / "store"
         each = {name: host_settings.HostSettings() for name in names}
-        self.begun = start.begin_rollout(LocalStore(self._path), fleet, settings, each, "", None)
+        self.begun = start.begin_rollout(LocalStore(self._path), fleet, settings, each, "", None, lease.LeaseTerms(100))
         self.store = LocalStore(self._path, self.begun.run)
         self.variables: dict[str, dict[str, t.Any]] = {
             host.name: {

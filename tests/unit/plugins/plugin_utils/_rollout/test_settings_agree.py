@@ -158,7 +158,17 @@ def test_operators_commands_check_what_they_read() -> None:
     # Webhooks are notified of a halt that is recorded; the timeout is for hosts.
     not_checked = {"livepatch_webhooks", "livepatch_unreachable_timeout"}
     in_python = {"livepatch_names_allowed", "livepatch_scope", "livepatch_store_group", "livepatch_store_path"}
-    assert (read - not_checked) | in_python == rollout_validate.OPERATOR_SETTINGS
+    checked = frozenset().union(*rollout_validate.COMMANDS.values())
+    assert (read - not_checked) | in_python == checked
+
+
+def test_each_command_of_an_operator_is_a_playbook() -> None:
+    named = {
+        match[1]: path.stem
+        for path in (_CHECKOUT / "playbooks").glob("[!_]*.yml")
+        if (match := re.search(r"__livepatch_command: (\w+)", path.read_text()))
+    }
+    assert named == {command: command for command in rollout_validate.COMMANDS}
 
 
 def test_a_blank_default_of_the_rollout_is_the_setting_s() -> None:

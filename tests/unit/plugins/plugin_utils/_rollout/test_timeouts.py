@@ -30,19 +30,6 @@ def read(**variables: t.Any) -> HostSettings:
     return HostSettings.from_variables({f"livepatch_{name}": value for name, value in variables.items()})
 
 
-def test_the_longest_step_is_that_of_the_slowest_host() -> None:
-    usual = timeouts.compute_lease_seconds([USUAL, read(timeout="60")])
-    assert usual == 900 + 1200 + 1200 + 2 * 300
-    slow = HostSettings(timeout=600, unreachable_timeout=400)
-    assert timeouts.compute_lease_seconds([USUAL, slow]) == usual + 20 * 540 + 2 * 100
-    # Each limit by the host that has the longest
-    waits = HostSettings(lock_timeout=70)
-    assert timeouts.compute_lease_seconds(iter([waits, slow])) == usual + 20 * 540 + 20 * 10 + 2 * 100
-    assert timeouts.compute_lease_seconds([]) == usual
-    with pytest.raises(PlanError, match=r"livepatch_timeout is not valid: .*soon"):
-        read(timeout="soon")
-
-
 @pytest.mark.parametrize(("timeout", "lock_timeout"), [(60, 60), (5, 5), (86400, 0)])
 def test_a_run_has_time_to_wait_for_the_one_before_and_for_itself(
     monkeypatch: pytest.MonkeyPatch, timeout: int, lock_timeout: int
@@ -68,7 +55,6 @@ def test_a_run_has_time_to_wait_for_the_one_before_and_for_itself(
     )
     retries = read_keyword("verify", "main.yml", "retries", verify_max_seconds=result["max_seconds"])
     assert retries * 30 == pytest.approx(twice, abs=30)
-    assert timeouts.compute_lease_seconds([HostSettings(timeout=timeout, lock_timeout=lock_timeout)]) >= twice + 300
 
 
 @pytest.mark.parametrize(("timeout", "lock_timeout"), [(60, 60), (5, 5), (86400, 0)])
@@ -82,13 +68,11 @@ def test_in_a_rollout_a_run_has_the_same_time(monkeypatch: pytest.MonkeyPatch, t
     for options in (settings.build_start("3-1"), settings.build_rollback()):
         result = _host_change.start_change(action, {**options, "detach": True}, options, {})
         assert result["max_seconds"] == twice
-    assert timeouts.compute_lease_seconds([settings]) >= twice + 300
 
 
 @pytest.mark.parametrize("blank", [None, "", " ", "\t\n"])
 def test_a_blank_limit_is_the_default(blank: str | None) -> None:
     blanks = read(**dict.fromkeys(("timeout", "lock_timeout", "unreachable_timeout"), blank))
-    assert timeouts.compute_lease_seconds([blanks]) == timeouts.compute_lease_seconds([USUAL])
     assert timeouts.compute_window_seconds([blanks], 0) == timeouts.compute_window_seconds([USUAL], 0)
 
 
