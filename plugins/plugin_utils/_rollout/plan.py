@@ -138,7 +138,11 @@ class Outline:
 
     def name_wave(self, number: int) -> str:
         kind = self.waves[number].kind
-        return {CANARIES: "canaries", SINGLES: "single hosts"}.get(kind, f"wave {number}")
+        name = {CANARIES: "canaries", SINGLES: "single hosts"}.get(kind)
+        if name is None:
+            return f"wave {number}"
+        # Caps may cut them.
+        return name if sum(wave.kind == kind for wave in self.waves) == 1 else f"{name} of wave {number}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,9 @@ class Change:
 
 
 def compare_plans(before: Plan, after: Plan) -> list[Change]:
-    """Changed settings, then hosts that were added and removed, then hosts that are planned differently."""
+    """Changed settings, then hosts that were added and removed, then hosts that are planned differently. None where the
+    plans are the same only.
+    """
     old, new = before.hosts, after.hosts
     changed: dict[str, list[str]] = {}
     for name in sorted({*old, *new}):
@@ -32,7 +34,21 @@ def compare_plans(before: Plan, after: Plan) -> list[Change]:
     for name in sorted({*old} & {*new}):
         for text in _compare_hosts(before, old[name], after, new[name]):
             changed.setdefault(text, []).append(name)
-    return [*_compare_settings(before, after), *(Change(text, tuple(names)) for text, names in changed.items())]
+    for name in sorted({*before.left_out, *after.left_out} - {*old, *new}):
+        difference = _compare_reasons(before.left_out.get(name), after.left_out.get(name))
+        if difference is not None:
+            changed.setdefault(difference, []).append(name)
+    changes = [*_compare_settings(before, after), *(Change(text, tuple(names)) for text, names in changed.items())]
+    if not changes and before.hash != after.hash:
+        return [Change("the order of hosts in a wave")]
+    return changes
+
+
+def _compare_reasons(old: str | None, new: str | None) -> str | None:
+    """What is different of a host that neither plan has in a wave."""
+    if old is None or new is None:
+        return f"left out as well ({str(new).partition(':')[0]})" if old is None else "no longer among the hosts"
+    return None if old == new else f"left out for another reason ({new.partition(':')[0]})"
 
 
 def _compare_settings(before: Plan, after: Plan) -> t.Iterator[Change]:
@@ -51,6 +67,8 @@ def _format_reason(after: Plan, name: str) -> str:
 def _compare_hosts(before: Plan, old: PlannedHost, after: Plan, new: PlannedHost) -> t.Iterator[str]:
     if old.build_id != new.build_id:
         yield "another kernel"
+    elif old.boot_id != new.boot_id:
+        yield "rebooted"
     if old.level != new.level:
         yield f"starts from another level: {_format_level(old.level)} -> {_format_level(new.level)}"
     if old.kmp != new.kmp:
@@ -58,6 +76,10 @@ def _compare_hosts(before: Plan, old: PlannedHost, after: Plan, new: PlannedHost
     waves = before.outline.name_wave(old.wave), after.outline.name_wave(new.wave)
     if waves[0] != waves[1]:
         yield f"another wave: {waves[0]} -> {waves[1]}"
+    elif old.why != new.why:
+        yield f"a canary for another reason: {old.why} -> {new.why}"
+    if old.cohort != new.cohort and (old.build_id, old.level, old.kmp) == (new.build_id, new.level, new.kmp):
+        yield "another cohort"
 
 
 def _format_level(level: int | None) -> str:

@@ -71,17 +71,15 @@ def build_plan(fleet: t.Iterable[Host], settings: Settings) -> Plan:
     ranks = _rank((host for hosts in members.values() for host in hosts), settings.seed)
     cohorts = tuple(_build_cohort(id_, hosts, settings, ranks) for id_, hosts in sorted(members.items()))
     planned = sum(len(cohort.hosts) for cohort in cohorts)
-    several = [cohort for cohort in cohorts if len(cohort.hosts) > 1]
-    singles = sorted(
-        (cohort.hosts[0] for cohort in cohorts if len(cohort.hosts) == 1), key=lambda host: ranks[host.name]
-    )
-    canaries = [host for cohort in several for host in cohort.hosts if host.name in cohort.why]
-    others = [host for cohort in several for host in cohort.hosts if host.name not in cohort.why]
-    others.sort(key=lambda host: ranks[host.name])
+    canaries = [host for cohort in cohorts for host in cohort.hosts if host.name in cohort.why]
+    others = [host for cohort in cohorts if cohort.why for host in cohort.hosts if host.name not in cohort.why]
+    singles = [host for cohort in cohorts if not cohort.why for host in cohort.hosts]
+    for hosts in (others, singles):
+        hosts.sort(key=lambda host: ranks[host.name])
     caps = _Caps(settings, [host for cohort in cohorts for host in cohort.hosts])
-    sizes = [max(1, host_counts.resolve_count(size, planned) or 0) for size in settings.waves]
+    sizes = [host_counts.resolve_size(size, planned) for size in settings.waves]
     waves = [
-        *_split_into_waves(CANARIES, canaries, [], caps, undivided=True),
+        *_split_into_waves(CANARIES, canaries, [], caps),
         *_split_into_waves(WAVE, others, sizes, caps),
         *_split_into_waves(SINGLES, singles, [], caps),
     ]
@@ -139,11 +137,9 @@ def _rank(hosts: t.Iterable[Host], seed: str) -> dict[str, tuple[bool, float, st
 
 def _build_cohort(id_: str, hosts: list[Host], settings: Settings, ranks: t.Mapping[str, t.Any]) -> _Cohort:
     ordered = sorted(hosts, key=lambda host: ranks[host.name])
-    if len(ordered) == 1:
-        return _Cohort(id_, tuple(ordered), {})
-    # One host is always left for a wave: else the canaries would teach nothing.
-    wanted = max(1, host_counts.resolve_count(settings.canaries, len(ordered)) or 0)
-    canaries = _choose_canaries(ordered, min(len(ordered) - 1, wanted))
+    # Of those that the operator has not marked one is always left for a wave: else the canaries would teach nothing.
+    wanted = min(len(ordered) - 1, host_counts.resolve_size(settings.canaries, len(ordered)))
+    canaries = _choose_canaries(ordered, max(wanted, sum(host.canary for host in ordered)))
     return _Cohort(id_, tuple(ordered), {host.name: _explain_canary(host) for host in canaries})
 
 
@@ -200,20 +196,15 @@ class _Caps:
 
 
 def _resolve_cap(value: str | None, total: int) -> int | None:
-    return None if value is None else max(1, host_counts.resolve_count(value, total) or 0)
+    return None if value is None else host_counts.resolve_size(value, total)
 
 
-def _split_into_waves(
-    kind: str, hosts: list[Host], sizes: list[int], caps: _Caps, undivided: bool = False
-) -> list[_Wave]:
-    """Waves of these sizes, and then as many more as the rest takes.
-
-    :param undivided: max_per_wave does not apply: no cohort may go on before its canaries.
-    """
+def _split_into_waves(kind: str, hosts: list[Host], sizes: list[int], caps: _Caps) -> list[_Wave]:
+    """Waves of these sizes, and then as many more as the rest takes."""
     waves = []
     next_sizes = iter(sizes)
     while hosts:
-        size = len(hosts) if undivided else caps.limit_size(next(next_sizes, len(hosts)))
+        size = caps.limit_size(next(next_sizes, len(hosts)))
         if not caps.has_places:
             taken, hosts = hosts[:size], hosts[size:]
         else:

@@ -100,13 +100,10 @@ class Settings:
         :param quarantine: the store's rows.
         :raises PlanError: an option cannot be understood.
         """
-        waves = tuple(host_counts.require_count("livepatch_waves", size) for size in options["waves"])
+        waves = tuple(host_counts.require_count("livepatch_waves", size, least=1) for size in options["waves"])
         if options["max_in_flight"] < 1:
             raise PlanError(f"livepatch_max_in_flight is {options['max_in_flight']}: set it to 1 or more")
-        caps = {cap: host_counts.parse_count(f"livepatch_{cap}", options[cap]) for cap in _CAPS}
-        for cap, value in caps.items():
-            if value is not None and not int(value.rstrip("%")):
-                raise PlanError(f"livepatch_{cap} is {value}, which admits no host to any wave: set it to 1 or more")
+        caps = {cap: host_counts.parse_count(f"livepatch_{cap}", options[cap], least=1) for cap in _CAPS}
         # A blank budget must not lift the limit.
         budgets = {
             kind: host_counts.parse_count(_SETTING_NAMES[f"budget_{kind}"], options[f"budget_{kind}"])
@@ -125,7 +122,7 @@ class Settings:
             waves,
             options["seed"],
             options["max_in_flight"],
-            host_counts.require_count("livepatch_canaries", options["canaries"]),
+            host_counts.require_count("livepatch_canaries", options["canaries"], least=1),
             halt_scope=options["halt_scope"],
             budgets=budgets,
             quarantine=tuple(QuarantineEntry.from_row(row) for row in quarantine),

@@ -146,6 +146,9 @@ class Validator:
             except PlanError as exc:
                 if str(exc).startswith(_SKIP_GATES):
                     self._add(_SKIP_GATES, _strip_name(_SKIP_GATES, str(exc)), *self._hosts)
+        if common.get("livepatch_max_per_domain") and common.get("livepatch_domain_keys", []) == []:
+            text = "it limits nothing, since no host has a failure domain: set livepatch_domain_keys"
+            self._add("livepatch_max_per_domain", text, *self._hosts)
         lines = sorted(self._format(problem) for problem in self._problems.values())
         if len(lines) > _MAX_LINES:
             return [*lines[: _MAX_LINES - 1], f"and {len(lines) - _MAX_LINES + 1} more problems"]

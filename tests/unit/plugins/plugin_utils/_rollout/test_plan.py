@@ -21,12 +21,18 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer im
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan, planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host, parse_host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import BUDGETS, OPTIONS, Settings
 from tests.support import answers
 
 SIZES = ("1%", "5%", "25%")
 # AWX sends answers that a survey did not get as such
 BLANKS = (None, "", " ", "\t\n")
+# The options that are counts of hosts, and what they are set by
+SHARES = {
+    **{name: f"livepatch_{name}" for name in ("waves", "canaries", "max_per_wave", "max_per_domain", "max_per_group")},
+    **{f"budget_{kind}": f"livepatch_budget_{kind}" for kind in BUDGETS if kind != "wave"},
+    "budget_wave": "livepatch_budget",
+}
 
 
 def host(name: str, **changes: t.Any) -> Host:
@@ -95,6 +101,45 @@ def test_why_a_host_is_a_canary_is_told() -> None:
     assert sorted(told.values()) == ["chosen by hash", "criticality 0.1", "marked by the operator"]
 
 
+@pytest.mark.parametrize(
+    ("count", "marked", "canaries", "expected"),
+    [
+        (6, 0, "1", 1),
+        (6, 3, "1", 3),
+        (6, 3, "50%", 3),
+        (6, 1, "50%", 3),
+        (6, 0, "100%", 5),
+        (6, 6, "1", 6),
+        (2, 0, "5", 1),
+        (1, 1, "1", 1),
+        (1, 0, "1", 0),
+    ],
+)
+def test_marked_hosts_are_all_canaries_and_the_count_is_the_least(
+    count: int, marked: int, canaries: str, expected: int
+) -> None:
+    fleet = [host(f"h{number}", canary=number < marked) for number in range(count)]
+    made = make(fleet, canaries=canaries)
+    first = [
+        name
+        for wave, kind in zip(made.waves, made.outline.waves, strict=True)
+        if kind.kind == "canaries"
+        for name in wave
+    ]
+    assert len(first) == expected
+    assert {f"h{number}" for number in range(marked)} <= set(first)
+    (cohort,) = made.outline.cohorts.values()
+    assert set(cohort.canaries) == set(first)
+
+
+def test_caps_cut_the_canaries_too_and_their_waves_have_names() -> None:
+    fleet = [host(f"{build}{number}", build_id=build) for build in "abcdef" for number in range(2)]
+    made = make(fleet, waves=[], max_per_wave="2")
+    assert kinds(made) == [*[("canaries", 2)] * 3, *[("wave", 2)] * 3]
+    names = [made.outline.name_wave(number) for number in range(6)]
+    assert names == [*(f"canaries of wave {n}" for n in range(3)), *(f"wave {n}" for n in range(3, 6))]
+
+
 def test_several_canaries_are_spread_over_failure_domains() -> None:
     fleet = [host(f"h{number}", domains=(f"dc={number % 3}",)) for number in range(30)]
     for seed in ("", "a", "b"):
@@ -148,7 +193,15 @@ def test_caps() -> None:
         ({"max_in_flight": 0}, "livepatch_max_in_flight"),
         ({"budget_wave": "some"}, "livepatch_budget is 'some'"),
         ({"budget_lost": "x"}, "livepatch_budget_lost"),
-        ({"max_per_domain": "0"}, "livepatch_max_per_domain is 0"),
+        ({"max_per_domain": "0"}, "livepatch_max_per_domain is 0, which admits no host: set it to 1 or more"),
+        ({"canaries": "0"}, "livepatch_canaries is 0, which admits no host"),
+        *(({"waves": [size]}, f"livepatch_waves is {size}, which admits no host") for size in ("0", "0%", "00")),
+        *(
+            ({option: "150%"}, f"{name} is 150%: a share cannot be more than 100%")
+            for option, name in SHARES.items()
+            if option != "waves"
+        ),
+        ({"waves": ["5%", "101%"]}, "livepatch_waves is 101%: a share cannot be more than 100%"),
         ({"max_per_group": "00%"}, "livepatch_max_per_group is 00%"),
         ({"cohort_key": "[["}, "livepatch_cohort_key.*not JMESPath"),
         ({"kernel_versions": "new ones"}, "livepatch_kernel_versions.*range"),
@@ -334,7 +387,9 @@ def _check_any_fleet(fleet: list[Host], options: dict[str, t.Any], chance: rando
     given = settings(**options)
     made = planning.build_plan(fleet, given)
     names = {one.name: one for one in fleet}
-    # Each host once
+    # Each host once, or left out with a reason
+    assert all(made.left_out.values())
+    assert sum(map(len, made.waves)) == len(made.hosts)
     assert sorted([*made.hosts, *made.left_out]) == sorted(names)
     assert all(made.waves)
     # Each cohort's canaries before its other hosts
@@ -344,16 +399,21 @@ def _check_any_fleet(fleet: list[Host], options: dict[str, t.Any], chance: rando
     for cohort in made.outline.cohorts.values():
         members = [name for name, one in made.hosts.items() if one.cohort == cohort.id]
         assert len(members) == cohort.hosts
-        if len(members) > 1:
-            assert {kind[place[name]] for name in cohort.canaries} == {"canaries"}
-            assert all(place[name] > 0 for name in members if name not in cohort.canaries)
+        # Marks are honoured
+        assert {name for name in members if names[name].canary} <= set(cohort.canaries)
+        assert {name: made.hosts[name].why is not None for name in members} == {
+            name: name in cohort.canaries for name in members
+        }
+        assert {kind[place[name]] for name in cohort.canaries} <= {"canaries"}
+        assert len(cohort.canaries) >= min(len(members) - 1, _most(options["canaries"], len(members)))
+        if cohort.canaries:
+            last = max(place[name] for name in cohort.canaries)
+            assert all(place[name] > last for name in members if name not in cohort.canaries)
         else:
-            assert kind[place[members[0]]] == "singles"
-    # Caps are kept, but for the canaries, whom no wave may come before
+            assert [kind[place[name]] for name in members] == ["singles"]
+    # Caps are kept in each wave
     planned = [names[name] for name in made.hosts]
-    for number, wave in enumerate(made.waves):
-        if kind[number] == "canaries":
-            continue
+    for wave in made.waves:
         for cap, places in (("max_per_domain", "domains"), ("max_per_group", "groups")):
             counted = collections.Counter(one for name in wave for one in getattr(names[name], places))
             of = collections.Counter(one for each in planned for one in getattr(each, places))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+import pytest
+
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
@@ -59,6 +61,41 @@ def test_settings_and_waves() -> None:
     assert told["setting waves: [] -> ['1']"] == ()
     (moved,) = (hosts for what, hosts in told.items() if what == "another wave: wave 1 -> wave 2")
     assert len(moved) == 2
+
+
+@pytest.mark.parametrize(
+    ("fleet", "expected"),
+    [
+        ([dataclasses.replace(host, boot_id="2") for host in FLEET], {"rebooted": ("web1", "web2", "web3", "web4")}),
+        ([*FLEET, Host("db1", "unknown", "unreachable: no route")], {"left out as well (unknown)": ("db1",)}),
+        (
+            [*FLEET, Host("old1", "not_covered", "end of support")],
+            {"left out as well (not_covered)": ("old1",)},
+        ),
+        (
+            [dataclasses.replace(host, key='"gold"') for host in FLEET],
+            {"another cohort": ("web1", "web2", "web3", "web4")},
+        ),
+    ],
+)
+def test_a_plan_with_another_hash_differs_in_something(fleet: list[Host], expected: dict[str, tuple[str, ...]]) -> None:
+    before, after = _plan(FLEET), _plan(fleet)
+    assert before.hash != after.hash
+    assert _changes(before, after) == expected
+
+
+def test_hosts_that_no_wave_has() -> None:
+    lost = Host("db1", "unknown", "unreachable: no route")
+    before = _plan([*FLEET, lost])
+    refused = dataclasses.replace(lost, reason="unreachable: refused")
+    assert _changes(before, _plan([*FLEET, refused])) == {"left out for another reason (unknown)": ("db1",)}
+    assert _changes(before, _plan(FLEET)) == {"no longer among the hosts": ("db1",)}
+    marked = _plan([dataclasses.replace(host, canary=bool(_plan(FLEET).hosts[host.name].why)) for host in FLEET])
+    (change,) = _changes(_plan(FLEET), marked)
+    assert change == "a canary for another reason: chosen by hash -> marked by the operator"
+    # Whatever else it is
+    other = dataclasses.replace(before, outline=dataclasses.replace(before.outline, hash="ff"))
+    assert _changes(before, other) == {"the order of hosts in a wave": ()}
 
 
 def test_it_is_told_in_words() -> None:
