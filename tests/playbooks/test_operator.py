@@ -66,7 +66,7 @@ def test_each_says_truly_what_it_changes(fake_fleet: FakeFleet, tmp_path: Path) 
     run = fake_fleet.again([str(path)])
     assert run.rc == 0, run.output
     results = [
-        None if event.result.get("failed") else bool(event.result.get("changed"))
+        None if event.outcome == "failed" else bool(event.result.get("changed"))
         for event in run.events
         if event.kind == "end"
     ]

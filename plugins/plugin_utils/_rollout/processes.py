@@ -40,13 +40,18 @@ def identify(pid: int) -> Process:
 def identify_playbook() -> Process:
     """The process that runs the playbook, from a step, which is a worker that it has forked.
 
-    :raises PlanError: it has ended, and left the worker behind.
+    :raises PlanError: it has ended, and left the worker behind; or this system has no /proc. Nobody would renew the
+        lease then.
     """
     parent = multiprocessing.parent_process()
-    pid = os.getppid()
-    if parent is not None and parent.pid != pid:
+    process = identify(os.getppid())
+    if parent is not None and parent.pid != process.pid:
         raise PlanError("the process that runs the playbook has ended: nothing is begun")
-    return identify(pid)
+    if process.started is None:
+        raise PlanError(
+            f"/proc does not show the process that runs the playbook ({process.pid}): use a control node with Linux"
+        )
+    return process
 
 
 def read_state(process: Process) -> str | None:

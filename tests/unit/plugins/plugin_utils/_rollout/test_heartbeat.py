@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch import Store
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import heartbeat, processes
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreError
 
@@ -125,3 +126,9 @@ def test_a_process_that_has_ended_has_no_state() -> None:
         process.wait()
         assert processes.read_state(known) is None
     assert processes.read_state(known._replace(pid=os.getpid())) is None, "another process has its ID by now"
+
+
+def test_nothing_begins_where_nobody_would_renew_the_lease(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(processes, "_PROC", tmp_path)
+    with pytest.raises(PlanError, match="use a control node with Linux"):
+        processes.identify_playbook()
