@@ -97,22 +97,26 @@ EXAMPLES = r"""
     action: halt
     all_scopes: true
     reason: the storage array misbehaves
+  run_once: true
 
 - name: Halt the rollout that is under way, if there is one
   fleet.livepatch.rollout_control:
     action: halt
     if_running: true
     reason: alert HighLatency on web1
+  run_once: true
 
 - name: Resume the rollouts of all scopes
   fleet.livepatch.rollout_control:
     action: resume
     all_scopes: true
+  run_once: true
 
 - name: Abort the open rollout
   fleet.livepatch.rollout_control:
     action: abort
     reason: the advisory was withdrawn
+  run_once: true
 """
 
 RETURN = r"""

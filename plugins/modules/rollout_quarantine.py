@@ -52,12 +52,14 @@ EXAMPLES = r"""
   fleet.livepatch.rollout_quarantine:
     host: web1
     reason: its disk is broken
+  run_once: true
 
 - name: Clear the quarantine of a KMP
   fleet.livepatch.rollout_quarantine:
     state: absent
     kmp: kernel-livepatch-6_1_0-56-cloud-amd64-4-150400.2.1
     reason: the disk of the canary was broken
+  run_once: true
 """
 
 RETURN = r"""

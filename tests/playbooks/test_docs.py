@@ -20,7 +20,6 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.dispatch im
 from tests.support import cores
 from tests.support.examples import blocks
 from tests.support.fake_fleet import FakeFleet, FakeHost
-from tests.support.store import record_waiting
 
 _CHECKOUT = Path(__file__).parents[2]
 # What the one for AWX shows is run where AWX is stood for: tests/playbooks/test_awx_role.py
@@ -56,10 +55,11 @@ def fake_fleet(tmp_path_factory: pytest.TempPathFactory) -> FakeFleet:
     return FakeFleet(tmp_path_factory.mktemp("fake_fleet"), cores.environment(cores.NEWEST))
 
 
-def _record(path: Path) -> None:
+def _record(fake_fleet: FakeFleet) -> None:
     """What the commands of the guides find: a rollout that waits, halted, and a host that is barred."""
-    store = Store(str(path), time.time)
-    record_waiting(store)
+    run = fake_fleet.again(["fleet.livepatch.rollout", "-e", '{"livepatch_approval": [0]}'])
+    assert "The rollout is waiting" in run.output, run.output
+    store = Store(str(fake_fleet.store), time.time)
     for scope in ("default", None):
         store.halt(scope, "the array misbehaves", "eve")
     store.add_to_quarantine([{"host": "web1", "reason": "its disk is broken", "by": "eve"}])
@@ -74,7 +74,7 @@ def test_commands(fake_fleet: FakeFleet, tmp_path: Path, commands: list[list[str
     fake_fleet.make({name: FakeHost() for name in ("web1", "web2", "app1")}, cache, common={})
     shutil.copy(_INVENTORY / "livepatch.constructed.yml", fake_fleet.inventory.parent)
     if any(words[0] == "ansible-playbook" and words[1].endswith(_ON_RECORDED) for words in commands):
-        _record(fake_fleet.store)
+        _record(fake_fleet)
     hash_ = ""
     for words in commands:
         # The group web is w among these hosts.

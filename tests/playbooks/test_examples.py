@@ -21,6 +21,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import as
 from tests.support import cores, examples
 from tests.support.controller import Run
 from tests.support.fake_fleet import FakeFleet, FakeHost
+from tests.support.store import record_waiting
 
 _ALONE = ("rollout_info", "rollout_store")
 # Steps of a rollout: what one leaves in variables the next one takes.
@@ -134,14 +135,22 @@ def test_a_rollback_needs_a_rollout_that_was(fake_fleet: FakeFleet, tmp_path: Pa
 
 def test_what_is_not_there_is_not_cleared(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     run = _run(fake_fleet, tmp_path, _play(examples.of_module("rollout_quarantine")[1]))
-    assert (run.rc, run.changed) == (0, 0), run.output
+    assert (run.rc, run.changed) == (2, 0), run.output
+    assert "no entry of the quarantine matches" in run.output
 
 
 def test_an_operators_examples(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     tasks = [task for name in ("control", "quarantine") for task in examples.of_module(f"rollout_{name}")]
-    run = _run(fake_fleet, tmp_path, _play(*tasks))
-    # The halt of all scopes, its end, and the host in quarantine
-    assert (run.rc, run.changed) == (0, 3), run.output
+    fake_fleet.make({name: FakeHost() for name in ("web1", "web2")}, {}, common={})
+    store = Store(str(fake_fleet.store), time.time)
+    record_waiting(store)
+    kmp = next(task["fleet.livepatch.rollout_quarantine"]["kmp"] for task in tasks if "Clear" in task["name"])
+    store.add_to_quarantine([{"kmp": kmp, "cohort": "c", "reason": "an oops", "by": "eve"}])
+    path = tmp_path / "play.yml"
+    path.write_text(json.dumps([_play(*tasks)]))
+    run = fake_fleet.again([str(path)])
+    # All but the halt of the rollout that is under way, since it waits
+    assert (run.rc, run.changed) == (0, 5), run.output
 
 
 @pytest.mark.parametrize("name", examples.modules())

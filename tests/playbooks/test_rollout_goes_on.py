@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
@@ -59,7 +60,7 @@ def run(fake_fleet: FakeFleet, hosts: dict[str, FakeHost], *arguments: str, **co
 
 def plan(store: Store, scope: str = "default") -> None:
     """Operators' commands act on a scope that is known."""
-    store.save_plan(scope, empty_plan("ab" * 32))
+    store.save_plan(scope, empty_plan(hashlib.sha256(scope.encode()).hexdigest()))
 
 
 def shown(fake_fleet: FakeFleet) -> dict[str, t.Any]:
@@ -423,7 +424,7 @@ def test_a_halt_holds_though_settings_that_it_does_not_read_are_wrong(fake_fleet
     assert shown(fake_fleet)["halt"] is not None
 
 
-@pytest.mark.parametrize("limit", ["a1", "a1,b2", "localhost", "all", "all,localhost"])
+@pytest.mark.parametrize("limit", ["a1", "a1,b2", "all", "all,localhost"])
 def test_a_halt_holds_whatever_is_limited(fake_fleet: FakeFleet, limit: str) -> None:
     fake_fleet.make(fleet(), {}, common=COMMON)
     plan(Store(str(fake_fleet.store), time.time))
@@ -431,6 +432,12 @@ def test_a_halt_holds_whatever_is_limited(fake_fleet: FakeFleet, limit: str) -> 
     assert halt.rc == 0, halt.output
     assert shown(fake_fleet)["halt"]["reason"] == "enough"
     assert fake_fleet.connections() == []
+
+
+def test_a_halt_that_is_limited_to_nothing_fails(fake_fleet: FakeFleet) -> None:
+    """The inventory has no localhost."""
+    fake_fleet.make(fleet(), {}, common=COMMON)
+    assert fake_fleet.again(["fleet.livepatch.halt", "--limit", "localhost"]).rc == 1
 
 
 def test_where_hosts_have_several_scopes_one_is_named(fake_fleet: FakeFleet) -> None:
@@ -443,10 +450,13 @@ def test_where_hosts_have_several_scopes_one_is_named(fake_fleet: FakeFleet) -> 
     plan(store, "scope-a")
     plan(store, "scope-b")
     refused = fake_fleet.again(["fleet.livepatch.halt"])
-    assert refused.rc == 2, refused.output
-    assert "livepatch_scope: scope-a on a1, a2, scope-b on b1, b2. It holds for the whole run" in refused.output
+    assert refused.rc == 2
+    assert "livepatch_scope: 'scope-a' on a1, a2, 'scope-b' on b1, b2. It holds for the whole run" in refused.output, (
+        refused.output
+    )
     assert (store.get_halt("scope-a"), store.get_halt("scope-b")) == (None, None)
-    assert fake_fleet.again(["fleet.livepatch.halt", "--limit", "b"]).rc == 0
+    limited = fake_fleet.again(["fleet.livepatch.halt", "--limit", "b"])
+    assert limited.rc == 0, limited.output
     assert fake_fleet.again(["fleet.livepatch.halt", *extra(livepatch_all_scopes=True)]).rc == 0
     halted = {scope: (store.get_halt(scope) or {}).get("scope") for scope in ("scope-a", "scope-b")}
     assert halted == {"scope-a": "*", "scope-b": "*"}
