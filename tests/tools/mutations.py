@@ -124,6 +124,20 @@ MUTATIONS = (
         (f"{HOST}/test_journal.py",),
     ),
     Mutation(
+        "settings: a number may be as large as it likes",
+        f"{LOGIC}/validation.py",
+        "if number > _LARGEST_NUMBER:",
+        "if number > 10**400:",
+        (f"{ROLLOUT}/test_setting_values.py",),
+    ),
+    Mutation(
+        "settings: what is no number is one",
+        f"{LOGIC}/validation.py",
+        "if number is None or number != number or (",
+        "if number is None or (",
+        (f"{ROLLOUT}/test_setting_values.py",),
+    ),
+    Mutation(
         "plan: another one than was asked for is followed",
         f"{LOGIC}/start.py",
         'if wanted in ("", built.hash):',

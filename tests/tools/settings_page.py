@@ -27,7 +27,8 @@ shows the same. The [README](../README.md) explains how they work together.
 
 A *run* setting has one value for the whole run: set it for all hosts of the inventory, or with `-e`. A *host* setting
 may differ between hosts. A blank value (`''` or null) means the default. Unknown names and wrong types are refused
-before any host is contacted; `livepatch_names_allowed` lists variables of your own that start with `livepatch_`.
+before any host is contacted; `livepatch_names_allowed` lists variables of your own that start with `livepatch_`. No
+number is larger than 2147483647, and no element of a list is blank.
 
 | setting | for | type | default | description |
 |---|---|---|---|---|

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import itertools
 import re
 import typing as t
 
@@ -51,9 +52,14 @@ _NUMBERS_ALLOWED = re.compile(
     r"livepatch_(canaries|max_per_\w+|budget\w*|waves\[\]|approval\[\]|wave|seed|reason)"
     r"|livepatch_policy\.(kmp_version|max_version)"
 )
-# Lines of a message, and hosts in a line
+# Lines of a message, hosts in a line, characters of a value
 _MAX_LINES = 20
 _MAX_HOSTS = 3
+_MAX_VALUE = 100
+# More than any number of hosts, seconds or days, and what each program that reads it takes
+_LARGEST_NUMBER = 2**31 - 1
+# No text in any encoding, or cut off there
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 _QUOTE = "put the text in quotes"
 _INTERNAL = "internal to the playbooks. Leave it out"
 
@@ -247,7 +253,7 @@ def _strip_name(name: str, text: str) -> str:
 
 def find_type_problem(name: str, spec: t.Mapping[str, t.Any], value: t.Any) -> str | None:
     """Why a value is not what was typed, or would become something else; None where Ansible may convert it."""
-    problem = _find_problem(name, spec, value)
+    problem = _find_problem(name, spec, value) or _find_unrecordable(name, value)
     if problem is None:
         return None
     path, text = problem
@@ -264,6 +270,22 @@ def _find_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> _Type
     return None if value is None or check is None else check(path, spec, value)
 
 
+def _find_unrecordable(path: str, value: t.Any) -> _TypeProblem:
+    """What neither a record nor a report can keep as it was given."""
+    if isinstance(value, dict):
+        parts = [(path, key) for key in value] + [(f"{path}.{key}", part) for key, part in value.items()]
+        return next((problem for problem in itertools.starmap(_find_unrecordable, parts) if problem), None)
+    if isinstance(value, (list, tuple)):
+        problems = (_find_unrecordable(f"{path}[]", part) for part in value)
+        return next((problem for problem in problems if problem), None)
+    if isinstance(value, str) and (wrong := _NOT_TEXT.search(value)):
+        return path, f"has the character U+{ord(wrong[0]):04X}, which no record keeps: leave it out"
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and not abs(value) <= _LARGEST_NUMBER:
+        return path, f"has the number {_abbreviate_value(value)}: give one up to {_LARGEST_NUMBER}, or text"
+    return None
+
+
 def _find_text_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> _TypeProblem:
     if isinstance(value, bool):
         return path, f"is the boolean {str(value).lower()} (YAML reads on, off, yes and no so): {_QUOTE}"
@@ -278,15 +300,26 @@ def _find_text_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> 
 
 def _find_number_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> _TypeProblem:
     is_int = spec["type"] == "int"
+    number: int | float | None = None
     if isinstance(value, str):
-        number = float(value) if re.fullmatch(r"\s*[+-]?\d+(\.\d+)?\s*", value) else None
-        number = None if is_int and "." in value else number
-    else:
-        number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        if re.fullmatch(r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*", value) and not (is_int and "." in value):
+            number = float(value)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = value
     wanted = "a whole number" if is_int else "a number"
-    if number is None or (is_int and number != int(number)):
-        return path, f"is {value!r}: give {wanted}"
-    return (path, f"is {value}: give {wanted} that is not below 0") if number < 0 else None
+    # Of what is no number (.nan) nothing is true.
+    if number is None or number != number or (is_int and isinstance(value, float) and not value.is_integer()):
+        return path, f"is {_abbreviate_value(value)}: give {wanted}"
+    if number < 0:
+        return path, f"is {_abbreviate_value(value)}: give {wanted} that is not below 0"
+    if number > _LARGEST_NUMBER:
+        return path, f"is {_abbreviate_value(value)}: give {wanted} up to {_LARGEST_NUMBER}"
+    return None
+
+
+def _abbreviate_value(value: t.Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}..."
 
 
 def _find_list_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> _TypeProblem:
@@ -294,11 +327,13 @@ def _find_list_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> 
     if isinstance(value, str):
         if elements == "dict" or value.lstrip().startswith(("[", "{")):
             return path, "is text: give a list, with -e as JSON, such as -e '{\"name\": [...]}'"
-        return None
+        value = value.split(",")
     if isinstance(value, dict):
         return path, "is a mapping: give a list"
     inner = {"type": elements, "options": spec.get("options")}
     parts = value if isinstance(value, (list, tuple)) else [value]
+    if any(is_blank(part) for part in parts):
+        return path, "has a blank element: leave it out"
     problems = (_find_problem(f"{path}[]", inner, part) for part in parts)
     return next((problem for problem in problems if problem), None)
 
