@@ -23,9 +23,10 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
+        task_vars = task_vars or {}
         options = _options.parse_options(self, quarantine.OPTIONS)
         try:
-            result = quarantine.change_quarantine(StoreClient(self, task_vars or {}), options)
+            result = quarantine.change_quarantine(StoreClient(self, task_vars), options, task_vars["groups"]["all"])
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
         dry = "Check mode, nothing is recorded. " if self._task.check_mode else ""

@@ -56,7 +56,9 @@ options:
     type: bool
     default: false
   plan_hash:
-    description: The hash of the plan. Required for O(action=approve) and O(action=reject).
+    description:
+      - The hash of the plan, or its first 8 or more digits, where no other plan in the store begins with them.
+      - Required for O(action=approve) and O(action=reject).
     type: str
     default: ""
   wave:

@@ -30,13 +30,17 @@ options:
     description: The number of an entry, for O(state=absent).
     type: int
   kmp:
-    description: The KMP, as C(NAME-VERSION-RELEASE).
+    description:
+      - The KMP, as C(NAME-VERSION-RELEASE) or NEVRA, or the version and release alone where only one KMP has them.
+      - It must be one of a plan in the store, or for O(state=absent) of an entry.
     type: str
   cohort:
-    description: The cohort in which O(kmp) is barred. By default it is barred everywhere.
+    description:
+      - The cohort in which O(kmp) is barred, by its ID as plan and report show it, or the first digits of that.
+      - By default it is barred everywhere.
     type: str
   host:
-    description: The host that is barred.
+    description: The host that is barred, one of the inventory or of a plan in the store.
     type: str
   reason:
     description: Why. Required; the records and reports keep it.

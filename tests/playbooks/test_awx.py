@@ -144,7 +144,7 @@ def test_a_job_that_is_cancelled_is_taken_up(fake_fleet: FakeFleet, jobs: Jobs) 
 def test_what_people_say_is_said_to_the_coordinator_itself(fake_fleet: FakeFleet, jobs: Jobs, playbook: str) -> None:
     """Their tasks must not be done on the control node."""
     (fake_fleet.folder("c1") / "gone").touch()
-    job = jobs.run(playbook, livepatch_plan_hash="00", user="eve")
+    job = jobs.run(playbook, livepatch_plan_hash="0" * 12, user="eve")
     assert job.status == "failed", job.output
     assert "UNREACHABLE" in job.output or "unreachable" in job.output
 

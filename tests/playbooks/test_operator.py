@@ -131,6 +131,36 @@ def test_an_approval_that_expired_is_refused(fake_fleet: FakeFleet) -> None:
     assert list_approvals(store, str(PLAN["hash"])) == []
 
 
+def test_operators_name_what_they_have_read(fake_fleet: FakeFleet) -> None:
+    """The hash as a report prints it, the cohort as the plan has it, the KMP as rpm prints it."""
+    planned = fake_fleet.run({"a1": FakeHost(), "a2": FakeHost()}, ["fleet.livepatch.plan"], {}, common={})
+    (event,) = planned.ended("rollout_begin").values()
+    plan = event.result["plan"]
+    (cohort,) = plan["cohorts"]
+    store = Store(str(fake_fleet.store), time.time)
+
+    def run(playbook: str, **variables: str) -> str:
+        given = {"livepatch_reason": "it leaks", **{f"livepatch_{name}": value for name, value in variables.items()}}
+        ended = fake_fleet.again([f"fleet.livepatch.{playbook}", "-e", json.dumps(given)])
+        return f"{ended.rc} " + " ".join(ended.output.split())
+
+    assert run("approve", plan_hash=plan["hash"][:12]).startswith("0 ")
+    assert [row["granted"] for row in list_approvals(store, plan["hash"])] == [True]
+    unknown = run("reject", plan_hash="0" * 12)
+    assert unknown.startswith("2 ") and f"the last ones are {plan['hash'][:12]} (scope default" in unknown
+    barred = {"kmp": cohort["kmp"] + ".x86_64", "cohort": cohort["id"][:8]}
+    named = {f"quarantine_{name}": value for name, value in barred.items()}
+    assert run("quarantine", quarantine="add", **named).startswith("0 ")
+    (entry,) = store.list_quarantine()
+    assert (entry["kmp"], entry["cohort"]) == (cohort["kmp"], cohort["target"])
+    wrong = run("quarantine", quarantine="add", quarantine_kmp=cohort["kmp"], quarantine_cohort="3-1")
+    assert wrong.startswith("2 ") and f"is '3-1', which is no cohort. Known are {cohort['id']} (" in wrong
+    nowhere = run("quarantine", quarantine="add", quarantine_host="a3")
+    assert nowhere.startswith("2 ") and "no host has that name. Known are a1, a2" in nowhere
+    assert run("quarantine", quarantine="clear", quarantine_id="7").startswith("2 ")
+    assert len(store.list_quarantine()) == 1
+
+
 def test_a_store_is_backed_up_and_restored(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     fake_fleet.make({"web1": FakeHost()}, {}, common={})
     store, path = _record(fake_fleet), tmp_path / "backup.sqlite3"

@@ -558,6 +558,21 @@ MUTATIONS = (
         (f"{ROLLOUT}/test_quarantine.py",),
     ),
     Mutation(
+        "quarantine: a KMP that no plan has is barred, and nothing with it",
+        f"{LOGIC}/references.py",
+        """    raise PlanError(f"{setting} is {text!r}, and nothing here has that KMP. """,
+        """    return wanted
+    raise PlanError(f"{setting} is {text!r}, and nothing here has that KMP. """,
+        (f"{ROLLOUT}/test_quarantine.py",),
+    ),
+    Mutation(
+        "references: of several plans the last one is approved",
+        f"{LOGIC}/references.py",
+        "    if len(matching) == 1:\n        return str(matching[0][",
+        "    if matching:\n        return str(matching[0][",
+        (f"{ROLLOUT}/test_references.py",),
+    ),
+    Mutation(
         "admission: hosts start though no canary was patched",
         f"{LOGIC}/admission.py",
         "if why is None and planned.cohort in untried:",

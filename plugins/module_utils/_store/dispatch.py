@@ -25,9 +25,12 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite impo
 READING = (
     "check_start",
     "find_plan",
+    "find_plans",
     "find_subject",
     "get_halt",
     "has_old",
+    "knows_host",
+    "list_cohorts",
     "list_quarantine",
     "list_starters",
     "load_admission",

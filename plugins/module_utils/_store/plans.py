@@ -4,11 +4,15 @@
 
 """Plans. PRIVATE to the collection: it may change at any time."""
 
+import json
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, LivepatchError
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows, rows
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite import Database, require_keys
+
+# How many plans are returned by the beginning of their hashes
+_MAX_PLANS_FOUND = 10
 
 
 class NoSuchPlan(LivepatchError):
@@ -46,6 +50,38 @@ class PlanCommands:
         """
         with self._database.reading() as transaction:
             return _require(plan_rows.find_outline(transaction.connection, plan_hash), plan_hash)
+
+    def find_plans(self, prefix: str) -> List[Dict[str, Any]]:
+        """The plans whose hashes begin so, the last one first: ``hash``, ``scope``, and when it was ``saved``."""
+        statement = " UNION ALL ".join(
+            f"SELECT hash, scope, saved FROM {table} WHERE hash >= ?1 AND hash < ?2"
+            for table in ("plans", "whole_plans")
+        )
+        with self._database.reading() as transaction:
+            # No hexadecimal digit comes after g.
+            plans = transaction.connection.execute(
+                f"{statement} ORDER BY saved DESC LIMIT {_MAX_PLANS_FOUND}", (prefix, prefix + "g")
+            )
+            return [rows.as_dict(row) for row in plans]
+
+    def list_cohorts(self) -> List[Dict[str, Any]]:
+        """Those of the last plans of each scope, each once: ``id``, ``target``, ``kmp`` and ``release``."""
+        cohorts: Dict[str, Dict[str, Any]] = {}
+        with self._database.reading() as transaction:
+            for plan in rows.find_recent_plans(transaction):
+                for cohort in json.loads(plan["outline"]).get("cohorts", ()):
+                    row = {key: cohort.get(key) for key in ("id", "target", "kmp", "release")}
+                    if row["id"] and row["target"] and row["kmp"]:
+                        cohorts.setdefault(row["id"], row)
+        return list(cohorts.values())
+
+    def knows_host(self, host: str) -> bool:
+        """Whether one of the last plans of a scope has this host."""
+        with self._database.reading() as transaction:
+            return any(
+                plan_rows.select_hosts(transaction.connection, plan["hash"], hosts=[host])
+                for plan in rows.find_recent_plans(transaction)
+            )
 
     def load_last_plan(self, scope: str) -> Optional[Dict[str, Any]]:
         """The plan that was saved last, ``document``, and when, ``saved``; None where the scope has none."""

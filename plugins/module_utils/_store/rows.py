@@ -13,6 +13,8 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._store.sqlite impo
 
 # How many of a rollout's events are returned
 _MAX_EVENTS = 200
+# How many plans of each scope are searched for what an operator names
+_MAX_RECENT_PLANS = 200
 
 
 def as_dict(row: Any) -> Dict[str, Any]:
@@ -53,6 +55,14 @@ def find_last_plan(transaction: Transaction, scope: str) -> Any:
     return transaction.connection.execute(
         "SELECT hash, saved FROM plans WHERE scope = ? ORDER BY saved DESC, rowid DESC LIMIT 1", (scope,)
     ).fetchone()
+
+
+def find_recent_plans(transaction: Transaction) -> Iterator[Any]:
+    """Of each scope the last plans, ``hash`` and ``outline``: what operators may have seen."""
+    for scope in _list_scopes(transaction.connection, "plans"):
+        yield from transaction.connection.execute(
+            "SELECT hash, outline FROM plans WHERE scope = ? ORDER BY saved DESC LIMIT ?", (scope, _MAX_RECENT_PLANS)
+        ).fetchall()
 
 
 def summarize_rollout(row: Any) -> Dict[str, Any]:

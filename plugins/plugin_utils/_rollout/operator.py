@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import ALL_SCOPES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options, lease
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options, lease, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 OPTIONS: dict[str, t.Any] = {
@@ -110,9 +110,9 @@ def _reject(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
 
 
 def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted: bool) -> Result:
-    plan_hash = options["plan_hash"]
-    if not plan_hash:
+    if not options["plan_hash"]:
         raise PlanError("the hash of the plan is missing: set livepatch_plan_hash to the last line of playbook plan")
+    plan_hash = session.resolve_plan(store, options["plan_hash"])
     wave = common_options.parse_wave("livepatch_wave", options["wave"])
     # A plan that was never saved cannot be approved: that would approve whatever comes.
     waves = store.send("load_outline", plan_hash=plan_hash)["waves"]

@@ -11,7 +11,10 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import references
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+
+_KMP, _COHORT, _HOST = (f"livepatch_quarantine_{name}" for name in ("kmp", "cohort", "host"))
 
 OPTIONS: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -31,23 +34,16 @@ class Result:
     entries: list[dict[str, t.Any]]
 
 
-def change_quarantine(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
-    """:raises PlanError: an option is missing or wrong."""
+def change_quarantine(store: StoreClient, options: t.Mapping[str, t.Any], inventory: t.Collection[str]) -> Result:
+    """
+    :param inventory: the names of all hosts of the inventory.
+    :raises PlanError: an option is missing or wrong, or names nothing known.
+    """
     if not options["reason"]:
         raise PlanError("the reason is missing: set livepatch_reason, which the records and reports keep")
     match = {key: options[key] for key in ("id", "kmp", "cohort", "host") if options[key] is not None}
-    by = store.person.name
     if options["state"] == "absent":
-        if not store.person.is_known:
-            raise PlanError(
-                f"{by} was launched by no user, and an entry is cleared by a person: launch the job yourself"
-            )
-        cleared = store.send("clear_quarantine", match=match, by=by, reason=options["reason"])
-        if not cleared:
-            raise PlanError(
-                f"no entry of the quarantine matches ({store.location.describe()}): playbook quarantine lists them"
-            )
-        return Result([f"Cleared {describe_entry(entry)}" for entry in cleared], True, cleared)
+        return _clear(store, match, options["reason"])
     match.pop("id", None)
     if bool(match.get("kmp")) == bool(match.get("host")):
         raise PlanError(
@@ -59,10 +55,67 @@ def change_quarantine(store: StoreClient, options: t.Mapping[str, t.Any]) -> Res
             "livepatch_quarantine_cohort narrows livepatch_quarantine_kmp, and that is not set: a host is barred "
             "whatever its cohort is. Leave the cohort out"
         )
-    entry = {**match, "reason": options["reason"], "by": by}
+    entry = {**_resolve_subject(store, match, inventory), "reason": options["reason"], "by": store.person.name}
     added = store.send("add_to_quarantine", entries=[entry])
     state = "Added to" if added else "Already in"
     return Result([f"{state} the quarantine: {_describe_subject(entry)}"], bool(added), [entry] if added else [])
+
+
+def _resolve_subject(store: StoreClient, match: t.Mapping[str, str], inventory: t.Collection[str]) -> dict[str, t.Any]:
+    """What an entry bars, as rollouts compare it."""
+    if "host" in match:
+        known = {*inventory, match["host"]} if store.send("knows_host", host=match["host"]) else inventory
+        return {"host": references.resolve_host(_HOST, match["host"], known)}
+    cohorts = _list_cohorts(store)
+    try:
+        kmp = references.resolve_kmp(_KMP, match["kmp"], (cohort.kmp for cohort in cohorts))
+    except PlanError as exc:
+        raise PlanError(
+            f"{exc}. Playbook plan makes known what hosts may get; livepatch_policy.quarantine bars what no plan has"
+        ) from None
+    if "cohort" not in match:
+        return {"kmp": kmp}
+    named = references.resolve_cohort(_COHORT, match["cohort"], cohorts)
+    if kmp not in {cohort.kmp for cohort in named}:
+        others = [cohort.describe() for cohort in cohorts if cohort.kmp == kmp]
+        raise PlanError(
+            f"{_COHORT} is {match['cohort']!r}, and that cohort gets {next(iter(named)).kmp}. Cohorts that get {kmp}: "
+            f"{', '.join(others)}"
+        )
+    return {"kmp": kmp, "cohort": next(iter(named)).target}
+
+
+def _clear(store: StoreClient, match: dict[str, t.Any], reason: str) -> Result:
+    by = store.person.name
+    if not store.person.is_known:
+        raise PlanError(f"{by} was launched by no user, and an entry is cleared by a person: launch the job yourself")
+    entries = store.send("list_quarantine")
+    if "host" in match:
+        match["host"] = references.resolve_host(_HOST, match["host"], _list_values(entries, "host"))
+    if "kmp" in match:
+        match["kmp"] = references.resolve_kmp(_KMP, match["kmp"], _list_values(entries, "kmp"))
+    if "cohort" in match:
+        barred = [
+            references.KnownCohort(entry["cohort"], entry["cohort"], entry["kmp"], None)
+            for entry in entries
+            if entry["cohort"]
+        ]
+        named = references.resolve_cohort(_COHORT, match["cohort"], [*_list_cohorts(store), *barred])
+        match["cohort"] = next(iter(named)).target
+    cleared = store.send("clear_quarantine", match=match, by=by, reason=reason)
+    if not cleared:
+        raise PlanError(
+            f"no entry of the quarantine matches ({store.location.describe()}): playbook quarantine lists them"
+        )
+    return Result([f"Cleared {describe_entry(entry)}" for entry in cleared], True, cleared)
+
+
+def _list_cohorts(store: StoreClient) -> list[references.KnownCohort]:
+    return [references.KnownCohort.from_row(row) for row in store.send("list_cohorts")]
+
+
+def _list_values(entries: t.Iterable[t.Mapping[str, t.Any]], key: str) -> list[str]:
+    return [entry[key] for entry in entries if entry[key]]
 
 
 def describe_quarantine(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:

@@ -16,7 +16,7 @@ import uuid
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rows import is_left_to_slices
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_settings, lease, scratch
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_settings, lease, references, scratch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome, load_outcome
@@ -97,6 +97,11 @@ class Begun:
 def get_open(rollout: t.Any) -> t.Any:
     """A rollout that the store shows if it is open, else None."""
     return rollout if rollout and rollout["ended"] is None else None
+
+
+def resolve_plan(store: StoreClient, text: str) -> str:
+    """The hash of a plan in the store, by its first digits; see ``references.resolve_plan``."""
+    return references.resolve_plan("livepatch_plan_hash", text, lambda prefix: store.send("find_plans", prefix=prefix))
 
 
 def load_plan(store: StoreClient, plan_hash: str) -> Plan:

@@ -22,6 +22,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     plan,
     plan_diff,
     planning,
+    references,
     session,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
@@ -143,6 +144,8 @@ def _compare_with_previous(last: t.Mapping[str, t.Any] | None, planned: plan.Pla
 def _load_or_build_plan(
     store: StoreClient, fleet: t.Sequence[Host], settings: Settings, current: t.Any, wanted: str
 ) -> plan.Plan:
+    if 0 < len(wanted) < references.HASH_LENGTH:
+        wanted = session.resolve_plan(store, wanted)
     if current is not None:
         if wanted not in ("", current["plan_hash"]):
             raise PlanError(

@@ -26,6 +26,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._options import is
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     change_windows,
     common_options,
+    references,
     schema,
     settings,
     webhooks,
@@ -427,6 +428,7 @@ _MEANINGS: dict[str, t.Callable[[t.Any, float], t.Any]] = {
     "livepatch_gates": lambda value, now: runner.parse_gates(value, {}),
     "livepatch_health_checks": _check_health_checks,
     "livepatch_lease": _check_lease,
+    "livepatch_plan_hash": lambda value, now: references.check_hash("livepatch_plan_hash", value) if value else None,
     "livepatch_policy": _check_policy,
     "livepatch_report_mode": lambda value, now: parse_file_mode("livepatch_report_mode", value) if value else None,
     "livepatch_service_group": _check_service_group,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import typing as t
 
@@ -57,11 +58,21 @@ class FakeStore:
     def __init__(self) -> None:
         self.skipped: dict[str, str] = {}
         self.added: list[t.Any] = []
+        self.cleared: dict[str, t.Any] = {}
+        self.entries: list[dict[str, t.Any]] = []
         self.person = Person("eve")
-
         self.read_only = False
 
     def send(self, command: str, **arguments: t.Any) -> t.Any:
+        if command == "list_cohorts":
+            return [dataclasses.asdict(cohort) for cohort in COHORTS]
+        if command == "knows_host":
+            return arguments["host"] == "gone1"
+        if command == "list_quarantine":
+            return self.entries
+        if command == "clear_quarantine":
+            self.cleared = arguments["match"]
+            return [{**entry, "since": 0.0, "by": "eve"} for entry in self.entries]
         assert command == "add_to_quarantine"
         self.added += arguments["entries"]
         return len(arguments["entries"])
@@ -128,35 +139,75 @@ def test_of_several_entries_the_same_one_is_named() -> None:
             assert ("here" if name in MEMBERS else "there") in reason, name
 
 
+INVENTORY = [host.name for host in FLEET]
+
+
+def change_quarantine(store: FakeStore, **named: t.Any) -> quarantine.Result:
+    options = {name: spec.get("default") for name, spec in quarantine.OPTIONS.items()}
+    return quarantine.change_quarantine(t.cast(t.Any, store), {**options, "reason": "it oopsed", **named}, INVENTORY)
+
+
 @pytest.mark.parametrize(
-    "named, accepted",
+    ("named", "entry"),
     [
-        ({"kmp": KMP}, True),
-        ({"kmp": KMP, "cohort": TARGET}, True),
-        ({"host": "a1"}, True),
-        ({"host": "a1", "cohort": TARGET}, False),
-        ({"host": "a1", "kmp": KMP}, False),
-        ({"host": "a1", "kmp": KMP, "cohort": TARGET}, False),
-        ({"cohort": TARGET}, False),
-        ({}, False),
+        ({"kmp": KMP}, {"kmp": KMP}),
+        ({"kmp": f"{KMP}.x86_64"}, {"kmp": KMP}),
+        ({"kmp": KMP, "cohort": TARGET}, {"kmp": KMP, "cohort": TARGET}),
+        # As plan and report show it
+        ({"kmp": "3-1.2", "cohort": COHORTS[0].id}, {"kmp": KMP, "cohort": TARGET}),
+        ({"kmp": KMP, "cohort": COHORTS[0].id[:8]}, {"kmp": KMP, "cohort": TARGET}),
+        ({"host": "a1"}, {"host": "a1"}),
+        ({"host": "gone1"}, {"host": "gone1"}),
     ],
 )
-def test_an_entry_names_a_host_or_a_kmp_and_for_a_kmp_a_cohort(named: dict[str, str], accepted: bool) -> None:
+def test_an_entry_bars_what_it_names_as_rollouts_compare_it(named: dict[str, str], entry: dict[str, str]) -> None:
     store = FakeStore()
-    options = {name: spec.get("default") for name, spec in quarantine.OPTIONS.items()}
-    options.update(named, reason="it oopsed")
-    if accepted:
-        assert quarantine.change_quarantine(t.cast(t.Any, store), options).changed
-        assert store.added == [{**named, "reason": "it oopsed", "by": "eve"}]
-    else:
-        with pytest.raises(PlanError, match="livepatch_quarantine_"):
-            quarantine.change_quarantine(t.cast(t.Any, store), options)
-        assert store.added == []
+    assert change_quarantine(store, **named).changed
+    assert store.added == [{**entry, "reason": "it oopsed", "by": "eve"}]
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"host": "a1", "cohort": TARGET}, "livepatch_quarantine_cohort narrows"),
+        ({"host": "a1", "kmp": KMP}, "set either livepatch_quarantine_kmp"),
+        ({"host": "a1", "kmp": KMP, "cohort": TARGET}, "set either livepatch_quarantine_kmp"),
+        ({"cohort": TARGET}, "set either livepatch_quarantine_kmp"),
+        ({}, "set either livepatch_quarantine_kmp"),
+        ({"host": "a12"}, "livepatch_quarantine_host is 'a12', and no host has that name. The nearest: a"),
+        ({"kmp": "kernel-livepatch-6_4-4-1.2"}, f"The nearest: {KMP}. Playbook plan makes known"),
+        ({"kmp": KMP, "cohort": "3-1"}, "livepatch_quarantine_cohort is '3-1', which is no cohort. Known are "),
+    ],
+)
+def test_an_entry_that_would_bar_nothing_is_refused(named: dict[str, str], said: str) -> None:
+    store = FakeStore()
+    with pytest.raises(PlanError) as caught:
+        change_quarantine(store, **named)
+    assert said in str(caught.value)
+    assert store.added == []
+
+
+def test_a_cohort_that_gets_another_kmp_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = dataclasses.replace(COHORTS[1], kmp=f"{KMP}.9")
+    monkeypatch.setitem(globals(), "COHORTS", [COHORTS[0], other])
+    with pytest.raises(PlanError) as caught:
+        change_quarantine(FakeStore(), kmp=KMP, cohort=other.id)
+    assert f"that cohort gets {KMP}.9. Cohorts that get {KMP}: {COHORTS[0].id} ({KMP} on " in str(caught.value)
+
+
+def test_an_entry_is_cleared_by_what_it_was_added_by() -> None:
+    store = FakeStore()
+    store.entries = [{"id": 1, "kmp": KMP, "cohort": TARGET, "host": None, "reason": "r"}]
+    store.entries.append({"id": 2, "kmp": None, "cohort": None, "host": "gone2", "reason": "r"})
+    assert change_quarantine(store, state="absent", kmp=f"{KMP}.x86_64", cohort=COHORTS[0].id[:6]).changed
+    assert store.cleared == {"kmp": KMP, "cohort": TARGET}
+    assert change_quarantine(store, state="absent", host="gone2").changed
+    with pytest.raises(PlanError, match="livepatch_quarantine_host is 'a1', and no host has that name"):
+        change_quarantine(store, state="absent", host="a1")
 
 
 def test_an_entry_is_cleared_by_a_person() -> None:
     store = FakeStore()
     store.person = Person("AWX job 7 (scheduled)", is_known=False)
-    options = {name: spec.get("default") for name, spec in quarantine.OPTIONS.items()}
     with pytest.raises(PlanError, match=r"AWX job 7 \(scheduled\) was launched by no user"):
-        quarantine.change_quarantine(t.cast(t.Any, store), {**options, "state": "absent", "id": 1, "reason": "mended"})
+        change_quarantine(store, state="absent", id=1)

@@ -59,6 +59,9 @@ def test_a_wave_that_a_slice_has_stopped_stays_stopped(status: str) -> None:
     assert find_stopped_waves({"wave": "9"}, "done", "done", status="waiting", **detail) == set()
 
 
+UNKNOWN = "abc0" * 16
+
+
 class FakeStore:
     """A store that answers each command with this plan, or fails."""
 
@@ -79,14 +82,14 @@ def load_plan(answer: dict[str, t.Any] | Exception | None, wanted: str) -> dict[
 def test_a_plan_that_is_not_in_the_store_is_refused_with_the_way_to_one() -> None:
     now = planning.build_plan([], Settings(waves=())).as_document()
     message = (
-        f"plan abc is not in the store; the fleet as it is now gives plan {now['hash']}. Run playbook plan, and use "
-        "the hash that it prints"
+        f"plan {UNKNOWN} is not in the store; the fleet as it is now gives plan {now['hash']}. Run playbook plan, and "
+        "use the hash that it prints"
     )
     with pytest.raises(PlanError) as caught:
-        load_plan(None, "abc")
+        load_plan(None, UNKNOWN)
     assert str(caught.value) == message
     with pytest.raises(PlanError, match="does not match its hash"):
-        load_plan({**now, "hash": "abc"}, "abc")
+        load_plan({**now, "hash": UNKNOWN}, UNKNOWN)
     assert load_plan(None, now["hash"]) == now, "the fleet gives it anyway"
     earlier = planning.build_plan([], Settings(waves=("5",))).as_document()
     assert load_plan(earlier, earlier["hash"]) == earlier
@@ -97,10 +100,12 @@ def test_an_open_rollout_is_resumed_with_its_own_plan_only() -> None:
     store, current = t.cast(t.Any, FakeStore(own)), {"plan_hash": own["hash"]}
     for wanted in ("", own["hash"]):
         assert start._load_or_build_plan(store, [], Settings(waves=()), current, wanted).as_document() == own
-    with pytest.raises(PlanError, match=f"the plan abc is asked for, and a rollout of the plan {own['hash']} is open"):
-        start._load_or_build_plan(store, [], Settings(waves=()), current, "abc")
+    with pytest.raises(
+        PlanError, match=f"the plan {UNKNOWN} is asked for, and a rollout of the plan {own['hash']} is open"
+    ):
+        start._load_or_build_plan(store, [], Settings(waves=()), current, UNKNOWN)
 
 
 def test_a_store_that_fails_is_no_missing_plan() -> None:
     with pytest.raises(StoreError, match="database is locked"):
-        load_plan(StoreError("the store of the rollouts: database is locked"), "abc")
+        load_plan(StoreError("the store of the rollouts: database is locked"), UNKNOWN)
