@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
 import typing as t
 
@@ -63,7 +62,7 @@ class ActionModule(ActionBase):
                 report = self._build_prestage(variables, options, task_vars)
             else:
                 scope = store_client.locate(self, task_vars).scope
-                report = _build_status(variables, options, scope, halt.get_halt_reason(self, task_vars))
+                report = _build_status(variables, options, scope, halt.load_controls(self, task_vars))
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
         show_response(self._display.display, report.lines, report.result, options["format"])
@@ -107,9 +106,9 @@ class _Report(t.NamedTuple):
 
 
 def _build_status(
-    variables: hostvars.Variables, options: t.Mapping[str, t.Any], scope: str, halted: str | None
+    variables: hostvars.Variables, options: t.Mapping[str, t.Any], scope: str, controls: t.Mapping[str, t.Any]
 ) -> _Report:
-    """:param halted: why no host may start; None where rollouts are not halted."""
+    """:param controls: the ``halt`` of the scope and its open ``rollout``."""
     now = time.time()
     rows = status.build_rows(variables, hosts.HostSelection(tuple(options["domain_keys"])), now)
     assertions = options["assertions"]
@@ -117,7 +116,13 @@ def _build_status(
         problem = status.check_assertions(rows, [assertions] if isinstance(assertions, str) else list(assertions))
     except PlanError as exc:
         problem = str(exc)
-    build = functools.partial(document.build_status, rows, now, scope, problem)
-    lines = status.format_status(rows, status.to_day(now))
-    lines += [] if halted is None else ["", f"Scope {scope}: {halted}"]
-    return _Report(lines, {**status.to_document(rows), "halt": halted}, problem, build)
+    opened = controls["rollout"] and text.describe_open_rollout(controls["rollout"])
+    known = {"halt": controls["halt"], "open_rollout": opened}
+    first = [f"Scope {scope}: {line}" for line in (opened and f"open is {opened}", controls["halt"]) if line]
+    lines = [*first, *([""] if first else []), *status.format_status(rows, status.to_day(now))]
+    return _Report(
+        lines,
+        {**status.to_document(rows), **known},
+        problem,
+        lambda: {**document.build_status(rows, now, scope, problem), **known},
+    )

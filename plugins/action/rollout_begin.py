@@ -24,14 +24,18 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document as report
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import publish, status, text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.preview import format_preview
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     common_options,
     halt,
     heartbeat,
     host_settings,
+    hosts,
     hostvars,
     lease,
+    preview,
     rollback,
+    schema,
     session,
     slices,
     start,
@@ -89,43 +93,76 @@ class ActionModule(ActionBase):
         hostvars.require_gathered(variables)
         # Hosts that are to download it have not done so yet.
         prestaged = options["prestaged"] and mode != "prestage"
-        recorded = _load_recorded(store, with_hosts=mode == "rollout")
+        recorded = store.send("show", scope=store.scope)
         settings = Settings.from_options({**options, "prestaged": prestaged}, recorded["quarantine"])
         fleet, each = hostvars.parse_fleet(variables, settings.selection), host_settings.read_settings(variables)
+        last = recorded["rollout"]
         if mode == "rollout":
-            begun = start.begin_rollout(store, fleet, settings, each, options["plan_hash"], recorded["rollout"], terms)
+            begun = start.begin_rollout(store, fleet, settings, each, options["plan_hash"], last, terms)
         else:
-            begun = start.save_new_plan(store, fleet, settings, each, options["plan_hash"], mode)
+            begun = start.save_new_plan(store, fleet, settings, each, options["plan_hash"], mode, last)
         _keep_lease(store, begun, terms)
         self._notify(webhooks.create_notifier(self, task_vars, store.scope, begun.run), begun)
-        lines = text.format_plan(begun.plan, begun.resumed, begun.before)
-        if begun.owed is not None:
-            lines = text.format_pending_rollback(begun.owed)
-        lines = [*_describe_recorded(recorded, mode), *lines]
+        planned = self._preview(store, begun, {host.name: host for host in fleet}, each, last, task_vars)
+        lines = _describe_recorded(recorded, begun)
+        if begun.owed is None or mode != "rollout":
+            lines += format_preview(begun.plan, planned, begun.resumed, begun.before)
         document = begun.plan.as_document()
-        show_response(self._display.display, lines, document, options["format"])
+        opened = session.get_open(last)
+        controls = {
+            "halt": recorded["halt"] and halt.describe_halt(recorded["halt"]),
+            "open_rollout": opened and text.describe_open_rollout(opened),
+        }
+        response = {**document, **controls, "preview": planned.as_document()}
+        show_response(self._display.display, lines, response, options["format"])
         result: dict[str, t.Any] = {**_build_result(begun), "files": []}
         if mode != "rollout":
-            result["ansible_stats"] = common_options.build_stats(livepatch_plan_hash=begun.plan.hash)
+            result["ansible_stats"] = common_options.build_stats(
+                livepatch_plan_hash=begun.plan.hash, livepatch_plan_hosts=planned.to_patch
+            )
         if mode == "plan":
             result["plan"] = document
 
             def build_report() -> dict[str, t.Any]:
                 now = time.time()
                 rows = status.build_rows(variables, settings.selection, now)
-                return report.build_plan(rows, begun.plan, begun.before, now, store.scope)
+                document = report.build_plan(rows, begun.plan, begun.before, now, store.scope)
+                return {**document, **controls}
 
             show = build_printer(self._display.display, options["format"])
             result["files"] = publish.deliver_report(options, build_report, show)
         return result
 
+    def _preview(
+        self,
+        store: StoreClient,
+        begun: session.Begun,
+        fleet: t.Mapping[str, hosts.Host],
+        settings: t.Mapping[str, host_settings.HostSettings],
+        last: t.Any,
+        task_vars: t.Mapping[str, t.Any],
+    ) -> preview.Preview:
+        """What the run would do, or does."""
+        options = schema.read_rendered(self._templar, task_vars, *preview.SETTINGS)
+        recorded = preview.Recorded()
+        opened = session.get_open(last)
+        if opened is not None and begun.resumed:
+            recorded = preview.Recorded(opened["outcomes"], opened["gates"])
+        if options["approval"]:
+            approvals, starters = store.send_all(
+                store.build("list_approvals", plan_hash=begun.plan.hash),
+                store.build("list_starters", plan_hash=begun.plan.hash),
+            )
+            recorded = dataclasses.replace(recorded, approvals=approvals, starters=starters)
+        return preview.build_preview(begun.plan, begun.batches, fleet, recorded, options, settings, time.time())
+
     @staticmethod
     def _notify(notices: webhooks.Notifier, begun: session.Begun) -> None:
         planned = begun.plan
         size = f"{format_count(planned.hosts, 'host')} in {format_count(planned.waves, 'wave')}"
-        if begun.run.mode != "rollout":
+        if begun.run.mode != "rollout" and not begun.resumed:
             notices.notify("plan", f"Planned: {size}", waves=[len(names) for names in planned.waves])
-        elif begun.resumed:
+        elif begun.run.mode == "rollout" and begun.resumed:
             notices.notify("resume", f"A rollout goes on: {len(begun.hosts)} of {size} are left")
         elif begun.run.id is not None:
             notices.notify("start", f"A rollout begins: {size}")
@@ -174,30 +211,18 @@ def _keep_lease(store: StoreClient, begun: session.Begun, terms: lease.LeaseTerm
         heartbeat.start(store, begun.run, terms.seconds)
 
 
-def _load_recorded(store: StoreClient, with_hosts: bool) -> dict[str, t.Any]:
-    """The scope's open rollout, or else its last one, its halt, and the quarantine.
-
-    :param with_hosts: with what became of each host; else there is a rollout only where one is open.
+def _describe_recorded(recorded: t.Mapping[str, t.Any], begun: session.Begun) -> list[str]:
+    """What an operator has to know first: which rollout is open, whether rollouts are halted, and which hosts are to be
+    rolled back before anything else.
     """
-    if with_hosts:
-        recorded: dict[str, t.Any] = store.send("show", scope=store.scope)
-        return recorded
-    subject, stored_halt, quarantine = store.send_all(
-        store.build("find_subject", scope=store.scope),
-        store.build("get_halt", scope=store.scope),
-        store.build("list_quarantine"),
-    )
-    return {"rollout": next(iter(subject["open"]), None), "halt": stored_halt, "quarantine": quarantine}
-
-
-def _describe_recorded(recorded: t.Mapping[str, t.Any], mode: str) -> list[str]:
-    """What an operator has to know first: which rollout is open, and whether rollouts are halted."""
     opened, lines = session.get_open(recorded["rollout"]), []
-    if opened is not None and mode == "rollout":
-        lines.append(f"Continues {text.describe_open_rollout(opened)}")
-    elif opened is not None:
-        lines.append(f"Open: {text.describe_open_rollout(opened)}. Playbook rollout continues it and ignores this plan")
-    return lines if recorded["halt"] is None else [*lines, _capitalize(halt.describe_halt(recorded["halt"]))]
+    if opened is not None:
+        verb = "Continues" if begun.run.mode == "rollout" else "Open:"
+        ignored = "" if begun.resumed else ". Playbook rollout continues it and ignores this plan"
+        lines.append(f"{verb} {text.describe_open_rollout(opened)}{ignored}")
+    if recorded["halt"] is not None:
+        lines.append(_capitalize(halt.describe_halt(recorded["halt"])))
+    return lines if begun.owed is None else [*lines, *text.format_pending_rollback(begun.owed)]
 
 
 def _capitalize(sentence: str) -> str:

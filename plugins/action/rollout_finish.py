@@ -35,6 +35,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     budgets,
     common_options,
     finish,
+    halt,
     hosts,
     hostvars,
     retention,
@@ -152,15 +153,19 @@ def _select_report(
         return None
     if run.mode == "rollback":
         recorded = from_store.load_rollout(store, ended.stored)
-        return None if recorded is None else functools.partial(recorded.build_document, now, store.scope)
+        if recorded is None:
+            return None
+        return functools.partial(dataclasses.replace(recorded, halt=ended.halt).build_document, now, store.scope)
 
     def build_report() -> dict[str, t.Any]:
         selection = hosts.HostSelection(planned.outline.settings.domain_keys)
         rows = status.build_rows(variables, selection, now)
         if ended.stored is None:
-            return document.build_status(rows, now, store.scope, problem)
-        recorded = document.StoredRollout(planned, ended.stored, list(ended.outcomes))
-        return document.build_rollout(rows, recorded, now, store.scope, problem)
+            built = document.build_status(rows, now, store.scope, problem)
+        else:
+            recorded = document.StoredRollout(planned, ended.stored, list(ended.outcomes))
+            built = document.build_rollout(rows, recorded, now, store.scope, problem)
+        return {**built, "halt": ended.halt and halt.describe_halt(ended.halt)}
 
     return build_report
 

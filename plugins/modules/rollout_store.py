@@ -73,6 +73,7 @@ options:
           - has_old
           - join_wave
           - leave_wave
+          - list_approvals
           - list_quarantine
           - list_starters
           - load_admission

@@ -96,7 +96,7 @@ def test_the_execution_environment_has_nothing_without_a_hash(tmp_path: Path) ->
 def test_jobs_that_remember_nothing_go_on_where_the_last_one_ended(fake_fleet: FakeFleet, jobs: Jobs) -> None:
     planned = jobs.run("plan")
     assert planned.status == "successful", planned.output
-    assert len(planned.artifacts["livepatch_plan_hash"]) == 64 and len(planned.artifacts) == 1
+    assert len(planned.artifacts["livepatch_plan_hash"]) == 64 and planned.artifacts["livepatch_plan_hosts"] == 4
     first = jobs.run("rollout", livepatch_approval=[1])
     assert (first.status, first.artifacts["livepatch_status"]) == ("successful", "waiting"), first.output
     assert len(fake_fleet.touched()) == 1, "the canary"
@@ -122,8 +122,12 @@ def test_the_workflow_runs_what_was_approved_or_nothing(fake_fleet: FakeFleet, j
         return in_time
 
     came = workflow.play(jobs, approves, livepatch_approval=["all"])
-    assert list(came) == ["plan", "approval", *(["reconcile"] if in_time else []), "report"]
+    assert list(came) == ["plan", "changes", "approval", *(["reconcile"] if in_time else []), "report"]
     assert set(fake_fleet.touched()) == ({"a1", "a2", "b1", "b2"} if in_time else set())
+    if in_time:
+        # There is nothing left to approve, and nobody is asked.
+        idle = workflow.play(jobs, lambda artifacts: False, livepatch_approval=["all"])
+        assert list(idle) == ["plan", "changes", "report"]
 
 
 @pytest.mark.slow

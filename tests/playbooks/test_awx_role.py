@@ -142,6 +142,7 @@ def _check_what_was_described(world: World) -> None:
     assert json.loads(reconcile["extra_vars"]) == _DESCRIPTION["awx_variables"]
     assert awx.linked("job_templates", reconcile["name"], "credentials") == [_NAME, "ssh"]
     assert awx.linked("job_templates", reconcile["name"], "notification_templates_error") == [f"{_NAME}: chat"]
+    assert awx.linked("job_templates", f"{_NAME}: changes", "notification_templates_error") == []
     assert awx.linked("job_templates", reconcile["name"], "notification_templates_success") == [f"{_NAME}: log"]
     assert awx.linked("workflow_job_templates", _NAME, "notification_templates_approvals") == [f"{_NAME}: chat"]
     type_ = awx.named("credential_types")[_NAME]
@@ -159,7 +160,8 @@ def _check_what_was_described(world: World) -> None:
         for name in awx.named("workflow_job_template_nodes")
     }
     assert following == {
-        "plan": [["approval"], [], []],
+        "plan": [["changes"], [], []],
+        "changes": [["approval"], ["report"], []],
         "approval": [["reconcile"], ["report"], []],
         "reconcile": [[], [], ["report"]],
         "report": [[], [], []],

@@ -149,9 +149,9 @@ CASES = {
         NONE,
         0,
         (
-            PASSED,
-            "Gate after wave 1: pass (1 of 1 healthy",
-            "Gate after wave 2: pass (1 of 1 healthy",
+            "Gate after canaries: not asked in check mode (2 of 2 would be patched)",
+            "Gate after wave 1: not asked in check mode (1 of 1 would be patched)",
+            "Gate after wave 2: not asked in check mode (1 of 1 would be patched)",
             "4 hosts: 4 pending",
         ),
         arguments=("--check",),

@@ -397,6 +397,27 @@ MUTATIONS = (
         (f"{ROLLOUT}/test_change_windows.py",),
     ),
     Mutation(
+        "preview: the hosts of an open rollout that are done are to be patched",
+        f"{LOGIC}/preview.py",
+        "return states.get(name) or {BEGUN: IN_FLIGHT}.get(outcome, str(outcome))",
+        "return TO_PATCH",
+        (f"{PLUGIN_UTILS}/_report/test_preview.py",),
+    ),
+    Mutation(
+        "preview: an approval that is missing is given",
+        f"{LOGIC}/preview.py",
+        'if starting and approvals.is_needed(options["approval"], number):',
+        "if False:",
+        (f"{PLUGIN_UTILS}/_report/test_preview.py",),
+    ),
+    Mutation(
+        "preview: no CVE is closed",
+        f"{LOGIC}/preview.py",
+        "cves = {cve for each in known for cve in each or ()}",
+        "cves: set[str] = set()",
+        (f"{PLUGIN_UTILS}/_report/test_preview.py",),
+    ),
+    Mutation(
         "plans: a mark beyond the count of canaries is dropped",
         f"{LOGIC}/planning.py",
         "max(wanted, sum(host.canary for host in ordered))",

@@ -96,6 +96,11 @@ class ControlCommands:
     # The quarantine
     #
 
+    def list_approvals(self, plan_hash: str) -> List[Dict[str, Any]]:
+        """The approvals and rejections of a plan, the oldest one first."""
+        with self._database.reading() as transaction:
+            return rows.find_approvals(transaction, plan_hash)
+
     def add_to_quarantine(self, entries: Sequence[Dict[str, Any]]) -> int:
         """Bars a ``kmp`` in a ``cohort`` (None: everywhere), or a ``host``; returns how many entries are new."""
         added = 0

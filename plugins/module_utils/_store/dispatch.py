@@ -30,6 +30,7 @@ READING = (
     "get_halt",
     "has_old",
     "knows_host",
+    "list_approvals",
     "list_cohorts",
     "list_quarantine",
     "list_starters",

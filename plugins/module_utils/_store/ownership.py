@@ -8,6 +8,7 @@ Those who can write it can approve, and lift a halt: its owner, and the members 
 folders of its path are theirs, too, so that no part of it changes between this check and its use.
 """
 
+import errno
 import grp
 import os
 import pwd
@@ -69,6 +70,21 @@ class Writers:
                 os.fchmod(descriptor, 0o660)
         finally:
             os.close(descriptor)
+
+    def require_creatable(self, path: str) -> None:
+        """What ``create`` would need, where nothing is created.
+
+        :raises OSError: the file cannot be created there.
+        """
+        folder = os.path.dirname(path)
+        while not os.path.lexists(folder):
+            folder = os.path.dirname(folder)
+        if not os.path.isdir(folder):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), folder)
 
     def check(self, path: str) -> None:
         """:raises StoreExposed: another user may write the file, what belongs to it, or a folder that it is in."""

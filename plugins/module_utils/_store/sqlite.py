@@ -93,6 +93,9 @@ class Database:
             return
         with self._convert_errors():
             self._check_writers()
+            if self.dry_run and not self.exists():
+                # What comes after the dry run would create it.
+                self._writers.require_creatable(self.path)
             connection = self._open(writes=False) if self.exists() else self._open_empty()
             try:
                 connection.row_factory = sqlite3.Row

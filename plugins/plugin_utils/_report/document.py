@@ -123,7 +123,9 @@ def _update_row(row: status.Row | None, outcome: Outcome) -> status.Row:
 
 def _build_head(kind: str, created: float, scope: str, success: bool, summary: str) -> dict[str, t.Any]:
     at = datetime.datetime.fromtimestamp(created, datetime.timezone.utc).isoformat(timespec="seconds")
-    return {"schema": SCHEMA, "kind": kind, "created": at, "scope": scope, "success": success, "summary": summary}
+    head = {"schema": SCHEMA, "kind": kind, "created": at, "scope": scope, "success": success, "summary": summary}
+    # Steps that read the store add them.
+    return {**head, "halt": None, "open_rollout": None}
 
 
 def _build_host(row: status.Row, outcome: Outcome | None, planned: PlannedHost | None) -> dict[str, t.Any]:

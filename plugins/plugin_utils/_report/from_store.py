@@ -26,6 +26,7 @@ class StoredRollout:
     plan: Plan
     before: list[Host]  # the hosts as they were planned, in the order of outcomes
     outcomes: list[Outcome]
+    halt: t.Mapping[str, t.Any] | None = None  # the one of its scope
 
     def format_lines(self, detail: t.Mapping[str, t.Any]) -> list[str]:
         """The table of hosts, their problems, and a summary."""
@@ -36,7 +37,8 @@ class StoredRollout:
         problem = text.describe_problem(self.before, self.outcomes, self.record["status"], self.record["detail"] or {})
         rows = [self._build_row(*pair) for pair in zip(self.before, self.outcomes, strict=True)]
         stored = document.StoredRollout(self.plan, self.record, self.outcomes)
-        return document.build_rollout(rows, stored, created, scope, problem)
+        built = document.build_rollout(rows, stored, created, scope, problem)
+        return {**built, "halt": self.halt and halt.describe_halt(self.halt)}
 
     def _build_row(self, host: Host, outcome: Outcome) -> status.Row:
         """A host is known to be up to date only where the rollout succeeded on it."""
@@ -103,7 +105,8 @@ def load_report(store: StoreClient, response: t.Mapping[str, t.Any]) -> tuple[li
     ]
     lines += ["", "Gates:", *gates] if gates else []
     entries = [f"  {quarantine.describe_entry(entry)}" for entry in response["quarantine"]]
-    return [*lines, *(["", "In quarantine:", *entries] if entries else [])], rollout
+    lines += ["", "In quarantine:", *entries] if entries else []
+    return lines, dataclasses.replace(rollout, halt=response["halt"])
 
 
 def _format_gate(gate: t.Mapping[str, t.Any]) -> str:

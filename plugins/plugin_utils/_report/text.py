@@ -11,7 +11,6 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import SLICES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import (
-    NOTHING,
     abbreviate,
     format_count,
     format_status,
@@ -20,10 +19,11 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     shorten_build_id,
     to_one_line,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import preview
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, IN_FLIGHT, Outcome
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.preview import compute_level
 
 # Worst first, for an operator at night
 OUTCOMES = (
@@ -42,27 +42,6 @@ _PLANNED_WAITS = ("window", "approval", SLICES)
 _DOWNLOAD_OUTCOMES = ("failed", "skipped", "downloaded", "present", "unchanged")
 
 
-def format_plan(plan: Plan, resumed: bool = False, before: t.Mapping[str, t.Any] | None = None) -> list[str]:
-    """The waves, the hosts in none of them, and the changes since the plan ``before``, if there was one."""
-    counts = (
-        format_count(plan.hosts, "host"),
-        format_count(plan.outline.cohorts, "cohort"),
-        format_count(plan.waves, "wave"),
-    )
-    lines = ["{} in {}, {}".format(*counts)]
-    for number, names in enumerate(plan.waves):
-        label, name = f"wave {number}", plan.outline.name_wave(number)
-        label += "" if name == label else f" ({name})"
-        lines.append(f"  {label:<21} {len(names):>5}  {abbreviate(names)}")
-    reasons = collections.defaultdict(list)
-    for name, reason in sorted(plan.left_out.items()):
-        reasons[reason.partition(":")[0]].append(name)
-    for state, left_out in sorted(reasons.items()):
-        lines.append(f"  {'left out':<21} {len(left_out):>5}  {state}: {abbreviate(left_out)}")
-    lines += [] if before is None else _format_changes(before)
-    return [*lines, f"{'The open plan' if resumed else 'Plan'} {plan.hash}"]
-
-
 def describe_open_rollout(rollout: t.Mapping[str, t.Any]) -> str:
     """Which rollout is open, since when, who began it, and what it waits for.
 
@@ -72,17 +51,6 @@ def describe_open_rollout(rollout: t.Mapping[str, t.Any]) -> str:
     waits = (rollout["detail"] or {}).get("text")
     status = format_status(rollout["status"]) + (f": {waits}" if waits else "")
     return f"rollout {rollout['id']} of plan {rollout['plan_hash'][:12]}, {begun}, which {status}"
-
-
-def _format_changes(before: t.Mapping[str, t.Any]) -> list[str]:
-    since = f"since plan {before['hash'][:12]} of {format_time(before['saved'])}"
-    if not before["changes"]:
-        return [f"No changes {since}"]
-    lines = []
-    for change in before["changes"]:
-        count = f"{len(change['hosts']):>5}  {abbreviate(change['hosts'])}" if change["hosts"] else ""
-        lines.append(f"  {change['text']:<21} {count}".rstrip())
-    return [f"Changes {since}:", *lines]
 
 
 def format_outcomes(
@@ -100,7 +68,7 @@ def format_outcomes(
                 outcome.state,
                 shorten_build_id(_find_host(before, outcome.host).build_id),
                 outcome.kmp,
-                f"{_format_level(_find_host(before, outcome.host).level)} -> {_format_level(outcome.level)}",
+                preview.format_levels(_find_host(before, outcome.host).level, _find_level(outcome)),
                 outcome.seconds,
             )
             for outcome in ordered
@@ -130,7 +98,7 @@ def format_pending_rollback(names: t.Sequence[str]) -> list[str]:
     """For a run that only rolls back hosts that the rollout before has left patched."""
     hosts = f"{format_count(names, 'host')} of the last rollout still to be rolled back ({abbreviate(names)})"
     return [
-        f"{hosts}: this run does nothing else. Run the rollout again afterwards",
+        f"{hosts}: the next run of playbook rollout does that and nothing else. Run it again afterwards",
         "To leave a host as it is, quarantine it (playbook quarantine, livepatch_quarantine_host)",
     ]
 
@@ -187,8 +155,9 @@ def describe_problem(
     return "; ".join(parts) or None
 
 
-def _format_level(level: int | None) -> str:
-    return NOTHING if level is None else str(level)
+def _find_level(outcome: Outcome) -> int | None:
+    """The level of a host, or, as its KMP, the one that it is to get."""
+    return compute_level(outcome.kmp) if outcome.outcome == "pending" else outcome.level
 
 
 def _format_problems(problems: t.Iterable[tuple[str, str]]) -> list[str]:

@@ -17,7 +17,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
     change_windows,
     changes,
-    common_options,
     halt,
     host_settings,
     session,
@@ -157,8 +156,7 @@ def _find_wait(
     opened = change_windows.check_windows(options["windows"], options["blackouts"], now, needed)
     if not opened.open:
         return {"for": "window", "wave": wave, "until": opened.opens_at, "text": opened.text}
-    needs_approval = {common_options.parse_wave("livepatch_approval", text) for text in options["approval"]}
-    if needs_approval & {None, wave}:
+    if approvals.is_needed(options["approval"], wave):
         barred = stored["starters"] if options["approver_not_starter"] else ()
         approval = approvals.check_approval(stored["approvals"], hash_, wave, now, barred)
         if approval.verdict != "pass":

@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import common_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,14 @@ class ApprovalStatus:
     # pass, inconclusive (no approval holds), fail (rejected)
     verdict: str
     text: str
+
+
+def is_needed(waves: t.Iterable[str], wave: int) -> bool:
+    """Whether a wave needs an approval.
+
+    :param waves: ``livepatch_approval``.
+    """
+    return bool({None, wave} & {common_options.parse_wave("livepatch_approval", text) for text in waves})
 
 
 def check_approval(

@@ -127,6 +127,8 @@ def assess_wave(plan: Outline, wave: int, totals: Totals, last: bool, check_mode
             )
             return WaveAssessment(True, f"{head} {text}", barred)
         exceeded = exceeded_by_all or exceeded
+    if exceeded is None and check_mode:
+        return WaveAssessment(True, f"{head} not asked in check mode ({healthy} of {size} would be patched)")
     if exceeded is None:
         return WaveAssessment(True, f"{head} pass {figures}")
     return WaveAssessment(False, f"{head} fail {figures}{exceeded}: no further host is patched", barred)

@@ -76,6 +76,23 @@ def check_windows(
     return Opening(False, None, f"{why}, and none that is long enough ({needed:.0f} s) opens within {_DAYS_AHEAD} days")
 
 
+def describe_window(given: t.Mapping[str, t.Any]) -> str:
+    """A window as an operator has set it."""
+    days = given.get("days") or ["each day"]
+    text = (
+        f"{', '.join(map(str, days))} from {given['start']} for {given['minutes']} minutes ({given.get('tz') or 'UTC'})"
+    )
+    return text + (f", {given['reason']}" if given.get("reason") else "")
+
+
+def describe_blackout(given: t.Mapping[str, t.Any]) -> str:
+    """A blackout as an operator has set it."""
+    if "from" not in given:
+        return describe_window(given)
+    reason = f", {given['reason']}" if given.get("reason") else ""
+    return f"{given['from']} to {given['to']} ({given.get('tz') or 'UTC'}){reason}"
+
+
 def _parse_weekly(given: t.Mapping[str, t.Any], now: float, variable: str) -> list[_Span]:
     _require_keys(given, _WEEKLY_KEYS, variable)
     zone = _parse_zone(str(given.get("tz") or "UTC"), variable)

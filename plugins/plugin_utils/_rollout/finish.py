@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
@@ -39,6 +40,8 @@ class Ended:
     fleet: tuple[Host, ...] = ()
     # The rollout as the store has it, of a rollback with what became of each host; None where none was begun
     stored: dict[str, t.Any] | None = None
+    # The scope's, as the store has it
+    halt: t.Mapping[str, t.Any] | None = None
     # Whether something in the store is to be removed for its age
     has_old: bool = False
 
@@ -78,7 +81,13 @@ def _finish_rollout(
     if stored is None:
         present = [row for name, row in planned.hosts.items() if name in variables_by_host]
         outcomes = hostvars.determine_outcomes(present, None, variables_by_host, store.read_only)
-        return Ended("planned" if planned.hosts else "nothing", {}, planned, (*unplanned, *outcomes), fleet)
+        recorded = store.send("show", scope=store.scope)
+        opened = session.get_open(recorded["rollout"])
+        if opened is not None and opened["plan_hash"] == run.hash:
+            # In check mode: what is done of it stays as it is.
+            outcomes = [_load_ended(row, opened["outcomes"].get(row.host), fleet_by_name) for row in outcomes]
+        status = "planned" if planned.hosts else "nothing"
+        return Ended(status, {}, planned, (*unplanned, *outcomes), fleet, halt=recorded["halt"])
     confirmations = hostvars.get_member_answers(variables_by_host, hostvars.CONFIRMATION)
     outcomes = [
         outcome.apply_confirmation(
@@ -96,8 +105,17 @@ def _finish_rollout(
         if host_outcome.outcome != "pending"
         and not _is_stored(row := dataclasses.asdict(host_outcome), stored["outcomes"].get(host_outcome.host))
     ]
-    ended, has_old = _end(store, run, status, detail, days, changed)
-    return Ended(status, detail, planned, (*unplanned, *outcomes), fleet, ended, has_old)
+    ended, halt, has_old = _end(store, run, status, detail, days, changed)
+    return Ended(status, detail, planned, (*unplanned, *outcomes), fleet, ended, halt, has_old)
+
+
+def _load_ended(
+    row: outcome.Outcome, stored: t.Mapping[str, t.Any] | None, fleet: t.Mapping[str, Host]
+) -> outcome.Outcome:
+    """What is recorded of a host whose part in the rollout has ended, else ``row``."""
+    if stored is None or stored["outcome"] in ("pending", BEGUN):
+        return row
+    return outcome.load_outcome(row.host, stored, row.cohort or "", fleet.get(row.host))
 
 
 def _end(
@@ -107,17 +125,20 @@ def _end(
     detail: dict[str, t.Any],
     days: int,
     outcomes: t.Sequence[dict[str, t.Any]] = (),
-) -> tuple[dict[str, t.Any], bool]:
-    """The rollout as it is recorded then, without the outcomes of its hosts; and whether something is too old."""
+) -> tuple[dict[str, t.Any], dict[str, t.Any] | None, bool]:
+    """The rollout as it is recorded then, without the outcomes of its hosts; the scope's halt; and whether something is
+    too old.
+    """
     recorded = [store.build_fenced("record_outcomes", outcomes=outcomes)] if outcomes else []
     results = store.send_all(
         *recorded,
         store.build_fenced("set_status", status=status, detail=detail),
         store.build("release_lease", scope=store.scope, fence=run.fence),
+        store.build("get_halt", scope=store.scope),
         *retention.build_question(store, days),
     )
-    ended, _released, *has_old = results[len(recorded) :]
-    return ended, any(has_old)
+    ended, _released, halt, *has_old = results[len(recorded) :]
+    return ended, halt, any(has_old)
 
 
 def _decide_status(
@@ -170,6 +191,6 @@ def _finish_rollback(
     if store.read_only:
         return Ended("planned", {}, planned, outcomes)
     detail = {"text": "hosts were rolled back (playbook rollback)"}
-    failed, has_old = _end(store, run, "failed", detail, days)
+    failed, halt, has_old = _end(store, run, "failed", detail, days)
     ended = {**failed, "outcomes": stored["outcomes"]}
-    return Ended("failed", detail, planned, outcomes, stored=ended, has_old=has_old)
+    return Ended("failed", detail, planned, outcomes, stored=ended, halt=halt, has_old=has_old)

@@ -50,6 +50,19 @@ def get_halt_reason(
     return None if answer["halt"] is None or goes_back else describe_halt(answer["halt"])
 
 
+def load_controls(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The ``halt`` of the scope, in words, and its open ``rollout``; None where there is none.
+
+    A store that fails counts as a halt.
+    """
+    try:
+        location = store_client.locate(action, task_vars)
+        subject, stored = _send_to_store(action, location, task_vars, "find_subject", "get_halt")
+    except Exception as exc:  # such as Ansible's own on the coordinator's variables
+        return {"halt": f"cannot check whether rollouts are halted: {exc}", "rollout": None}
+    return {"halt": stored and describe_halt(stored), "rollout": next(iter(subject["open"]), None)}
+
+
 def describe_halt(stored: t.Mapping[str, t.Any]) -> str:
     """A recorded halt, and how to end it."""
     by = f" by {stored['by']}" if stored.get("by") else ""
@@ -123,8 +136,20 @@ def _query(
 def _ask_store(
     action: t.Any, location: store_client.Location, task_vars: t.Mapping[str, t.Any], fence: int | None
 ) -> t.Any:
+    (answer,) = _send_to_store(action, location, task_vars, "check_start", fence=fence)
+    return answer
+
+
+def _send_to_store(
+    action: t.Any,
+    location: store_client.Location,
+    task_vars: t.Mapping[str, t.Any],
+    *commands: str,
+    **arguments: t.Any,
+) -> list[t.Any]:
+    """Sends commands on the scope from a task that is not delegated to the coordinator."""
     variables = dict(task_vars)
     if not location.is_local:
         action, variables = coordinator.build_action(action, location.coordinator, task_vars)
     store = store_client.StoreClient(action, variables)
-    return store.send("check_start", scope=store.scope, fence=fence)
+    return store.send_all(*(store.build(command, scope=store.scope, **arguments) for command in commands))

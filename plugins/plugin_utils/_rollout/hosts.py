@@ -64,6 +64,8 @@ class Host:
     key: str | None = None
     # Why the operator's selection leaves it out
     left_out: str | None = None
+    # What is open, and closed by the KMP; None where that is not known
+    cves: tuple[str, ...] | None = None
 
     @property
     def settled(self) -> bool:
@@ -137,6 +139,7 @@ def parse_host(
         unconfirmed=journal is not None and journal.phase == _journal.SOAKING,
         key=_compute_key(name, facts, selection),
         left_out=_explain_left_out(name, facts, selection),
+        cves=livepatch.compliance.cves_open,
         **marks,
     )
 

@@ -111,7 +111,7 @@ def _reject(store: StoreClient, options: t.Mapping[str, t.Any]) -> Result:
 
 def _record_approval(store: StoreClient, options: t.Mapping[str, t.Any], granted: bool) -> Result:
     if not options["plan_hash"]:
-        raise PlanError("the hash of the plan is missing: set livepatch_plan_hash to the last line of playbook plan")
+        raise PlanError("the hash of the plan is missing: set livepatch_plan_hash to what playbook plan prints")
     plan_hash = session.resolve_plan(store, options["plan_hash"])
     wave = common_options.parse_wave("livepatch_wave", options["wave"])
     # A plan that was never saved cannot be approved: that would approve whatever comes.

@@ -29,7 +29,12 @@ PREFIX = "livepatch_"
 INTERNAL_PREFIX = "__livepatch_"
 # What the playbooks put out, and AWX hands to the next job as extra variables; what the playbook status leaves in the
 # fact cache, and what docs/inventory makes of that. A hash of a plan is a setting as well.
-OUTPUTS = frozenset({"livepatch_status", "livepatch_rollout_id", "livepatch_recorded", "livepatch_recorded_hours"})
+OUTPUTS = frozenset(
+    {
+        *("livepatch_status", "livepatch_rollout_id", "livepatch_plan_hosts"),
+        *("livepatch_recorded", "livepatch_recorded_hours"),
+    }
+)
 
 _FILE = Path(__file__).resolve().parents[3] / "roles/rollout/meta/argument_specs.yml"
 _SCOPES = {"Run setting.": "run", "Host setting.": "host"}

@@ -39,20 +39,30 @@ def save_new_plan(
     host_settings: t.Mapping[str, HostSettings],
     plan_hash: str,
     mode: str,
+    last: t.Any,
 ) -> session.Begun:
-    """Plans, keeps the plan in the store, and begins nothing.
+    """Plans, keeps the plan in the store, and begins nothing. Where a rollout is open the plan is that one's.
 
     :param host_settings: of the fleet, by host.
     :param plan_hash: the plan that is asked for, or ``''``.
+    :param last: the last rollout of the scope, as the store shows it.
     :raises PlanError: it cannot be planned, or not as it was asked for.
     """
     _require_reachable(fleet, settings)
     fleet_by_name = {host.name: host for host in fleet}
+    current = session.get_open(last)
+    if mode == "plan" and current is not None and pending_rollback.ENDS not in current["detail"]:
+        planned = _load_or_build_plan(store, fleet, settings, current, plan_hash)
+        _require_planned_hosts(planned, fleet_by_name, current)
+        agenda = _build_agenda(planned, fleet_by_name, current)
+        return session.Begun(Run(mode, planned.hash), planned, agenda, resumed=True)
     planned = _load_or_build_plan(store, fleet, settings, None, plan_hash)
     _require_planned_hosts(planned, fleet_by_name, None)
     before = _compare_with_previous(store.send("load_last_plan", scope=store.scope), planned)
     store.send("save_plan", scope=store.scope, document=planned.as_document(), by=store.person.name)
-    begun = session.Begun(Run(mode, planned.hash), planned, _build_agenda(planned, fleet_by_name, None), before=before)
+    owed = _find_owed(last, fleet_by_name, settings)
+    agenda = _build_agenda(planned, fleet_by_name, None)
+    begun = session.Begun(Run(mode, planned.hash), planned, agenda, owed=owed, before=before)
     if mode == "plan":
         return begun
     return session.save(store, begun, session.State(time.time(), time.time()), host_settings)
@@ -78,12 +88,9 @@ def begin_rollout(
     _require_reachable(fleet, settings)
     fleet_by_name = {host.name: host for host in fleet}
     current = session.get_open(last)
-    # A rollout that was resumed for that only goes no further, whatever has become of that.
-    only_pending = bool(current and pending_rollback.ENDS in current["detail"])
-    if last:
-        owed = [] if current and not only_pending else pending_rollback.list_hosts(last, fleet_by_name, settings)
-        if owed or only_pending:
-            return pending_rollback.resume(store, last, owed, host_settings, terms)
+    owed = _find_owed(last, fleet_by_name, settings)
+    if owed is not None:
+        return pending_rollback.resume(store, last, owed, host_settings, terms)
     planned = _load_or_build_plan(store, fleet, settings, current, plan_hash)
     _require_planned_hosts(planned, fleet_by_name, current)
     run, resumed, now = Run("rollout", planned.hash), current is not None, time.time()
@@ -103,6 +110,17 @@ def begin_rollout(
     )
     state = session.State(now, current["started"] if current else now, batches.get_soak_starts(gates))
     return session.save(store, begun, state, host_settings, commands)
+
+
+def _find_owed(last: t.Any, fleet: t.Mapping[str, Host], settings: Settings) -> list[str] | None:
+    """The hosts that the next run does nothing but roll back, None where it does more."""
+    if not last:
+        return None
+    current = session.get_open(last)
+    # A rollout that was resumed for that only goes no further, whatever has become of that.
+    only_pending = bool(current and pending_rollback.ENDS in current["detail"])
+    owed = [] if current and not only_pending else pending_rollback.list_hosts(last, fleet, settings)
+    return owed if owed or only_pending else None
 
 
 def _build_agenda(

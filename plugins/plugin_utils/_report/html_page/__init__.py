@@ -49,6 +49,7 @@ def render(document: Document) -> str:
         meta += [f"rollout {rollout['id']}", f"plan {rollout['plan']}"]
     if plan:
         meta += [f"plan {plan['hash']}"]
+    meta += filter(None, (document["open_rollout"], document["halt"]))
     sections = [_build_tiles(document)]
     if rollout:
         sections += [

@@ -67,6 +67,7 @@ def _build_calls(fence: int) -> List[Tuple[str, Dict[str, Any]]]:
         ("knows_host", {"host": "a1"}),
         ("load_outline", {"plan_hash": "h"}),
         ("load_last_plan", {"scope": "s"}),
+        ("list_approvals", {"plan_hash": "h"}),
         ("list_starters", {"plan_hash": "h"}),
         ("list_quarantine", {}),
         ("halt", {"scope": "s", "reason": "r", "by": "eve", "under_way": "s"}),

@@ -50,7 +50,13 @@ class _EndingStore:
     scope = "s"
 
     def __init__(self, has_old: bool) -> None:
-        self._answers = {"record_outcomes": [], "set_status": {"id": "r"}, "release_lease": None, "has_old": has_old}
+        self._answers = {
+            "record_outcomes": [],
+            "set_status": {"id": "r"},
+            "release_lease": None,
+            "get_halt": {"reason": "x"},
+            "has_old": has_old,
+        }
 
     def build(self, command: str, **_arguments: t.Any) -> str:
         return command
@@ -68,7 +74,7 @@ def test_a_run_that_ends_asks_for_what_is_old(
 ) -> None:
     store = t.cast(t.Any, _EndingStore(in_store))
     run = Run("rollout", "hash", id="r", fence=7)
-    assert finish._end(store, run, "done", {}, days, outcomes) == ({"id": "r"}, has_old)
+    assert finish._end(store, run, "done", {}, days, outcomes) == ({"id": "r"}, {"reason": "x"}, has_old)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import typing as t
 
 import pytest
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
@@ -96,13 +95,3 @@ def test_hosts_that_no_wave_has() -> None:
     # Whatever else it is
     other = dataclasses.replace(before, outline=dataclasses.replace(before.outline, hash="ff"))
     assert _changes(before, other) == {"the order of hosts in a wave": ()}
-
-
-def test_it_is_told_in_words() -> None:
-    changes = [dataclasses.asdict(change) for change in compare_plans(_plan(FLEET[:3]), _plan(FLEET))]
-    since = {"hash": "ab" * 32, "saved": 1_800_000_000.0}
-    lines = text.format_plan(_plan(FLEET), before={**since, "changes": changes})
-    at = lines.index("Changes since plan abababababab of 2027-01-15 08:00 UTC:")
-    assert "  new in the plan           1  web4" in lines[at:]
-    unchanged = text.format_plan(_plan(FLEET), before={**since, "changes": []})
-    assert "No changes since plan abababababab of 2027-01-15 08:00 UTC" in unchanged
