@@ -28,6 +28,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
     text,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    coordinator,
+    drift,
     halt,
     hosts,
     hostvars,
@@ -61,8 +63,10 @@ class ActionModule(ActionBase):
             if options["subject"] == "prestage":
                 report = self._build_prestage(variables, options, task_vars)
             else:
-                scope = store_client.locate(self, task_vars).scope
-                report = _build_status(variables, options, scope, halt.load_controls(self, task_vars))
+                location = store_client.locate(self, task_vars)
+                drifted = self._find_drift(location, variables, task_vars)
+                controls = halt.load_controls(self, task_vars)
+                report = _build_status(variables, options, location.scope, drifted, controls)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc)) from None
         show_response(self._display.display, report.lines, report.result, options["format"])
@@ -94,6 +98,15 @@ class ActionModule(ActionBase):
         result = {"hosts": [dataclasses.asdict(download) for download in downloads]}
         return _Report(text.format_prestage(downloads), result, text.describe_prestage_problem(downloads))
 
+    def _find_drift(
+        self, location: store_client.Location, variables: hostvars.Variables, task_vars: dict[str, t.Any]
+    ) -> drift.FleetDrift:
+        answers = hostvars.get_latest_answers(variables)
+        try:
+            return drift.find_drift(coordinator.open_store(self, location, task_vars), answers)
+        except Exception as exc:  # such as Ansible's own on the coordinator's variables
+            return drift.FleetDrift(problem=str(exc))
+
 
 class _Report(t.NamedTuple):
     lines: list[str]
@@ -106,11 +119,16 @@ class _Report(t.NamedTuple):
 
 
 def _build_status(
-    variables: hostvars.Variables, options: t.Mapping[str, t.Any], scope: str, controls: t.Mapping[str, t.Any]
+    variables: hostvars.Variables,
+    options: t.Mapping[str, t.Any],
+    scope: str,
+    drifted: drift.FleetDrift,
+    controls: t.Mapping[str, t.Any],
 ) -> _Report:
     """:param controls: the ``halt`` of the scope and its open ``rollout``."""
     now = time.time()
-    rows = status.build_rows(variables, hosts.HostSelection(tuple(options["domain_keys"])), now)
+    selection = hosts.HostSelection(tuple(options["domain_keys"]))
+    rows = status.build_rows(variables, selection, now, drifted.hosts)
     assertions = options["assertions"]
     try:
         problem = status.check_assertions(rows, [assertions] if isinstance(assertions, str) else list(assertions))
@@ -119,10 +137,10 @@ def _build_status(
     opened = controls["rollout"] and text.describe_open_rollout(controls["rollout"])
     known = {"halt": controls["halt"], "open_rollout": opened}
     first = [f"Scope {scope}: {line}" for line in (opened and f"open is {opened}", controls["halt"]) if line]
-    lines = [*first, *([""] if first else []), *status.format_status(rows, status.to_day(now))]
+    lines = status.format_status(rows, status.to_day(now), drift.format_drift(drifted, scope))
     return _Report(
-        lines,
-        {**status.to_document(rows), **known},
+        [*first, *([""] if first else []), *lines],
+        {**status.to_document(rows), **known, "drift_problem": drifted.problem},
         problem,
         lambda: {**document.build_status(rows, now, scope, problem), **known},
     )

@@ -27,11 +27,13 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import pub
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.preview import format_preview
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     common_options,
+    drift,
     halt,
     heartbeat,
     host_settings,
     hosts,
     hostvars,
+    kmp_locks,
     lease,
     preview,
     rollback,
@@ -104,7 +106,9 @@ class ActionModule(ActionBase):
         _keep_lease(store, begun, terms)
         self._notify(webhooks.create_notifier(self, task_vars, store.scope, begun.run), begun)
         planned = self._preview(store, begun, {host.name: host for host in fleet}, each, last, task_vars)
-        lines = _describe_recorded(recorded, begun)
+        answers = hostvars.get_latest_answers(variables)
+        drifted = drift.find_drift(store, answers)
+        lines = [*_describe_recorded(recorded, begun), *drift.format_drift(drifted, store.scope)]
         if begun.owed is None or mode != "rollout":
             lines += format_preview(begun.plan, planned, begun.resumed, begun.before)
         document = begun.plan.as_document()
@@ -116,6 +120,8 @@ class ActionModule(ActionBase):
         response = {**document, **controls, "preview": planned.as_document()}
         show_response(self._display.display, lines, response, options["format"])
         result: dict[str, t.Any] = {**_build_result(begun), "files": []}
+        if mode == "rollout" and not store.read_only and recorded["halt"] is None:
+            result["locks"] = kmp_locks.list_different(answers, each)
         if mode != "rollout":
             result["ansible_stats"] = common_options.build_stats(
                 livepatch_plan_hash=begun.plan.hash, livepatch_plan_hosts=planned.to_patch
@@ -125,7 +131,7 @@ class ActionModule(ActionBase):
 
             def build_report() -> dict[str, t.Any]:
                 now = time.time()
-                rows = status.build_rows(variables, settings.selection, now)
+                rows = status.build_rows(variables, settings.selection, now, drifted.hosts)
                 document = report.build_plan(rows, begun.plan, begun.before, now, store.scope)
                 return {**document, **controls}
 
@@ -178,7 +184,7 @@ class ActionModule(ActionBase):
         begun = slices.join_wave(store, fleet, each, options["slices"], terms)
         if isinstance(begun, str):
             show_lines(self._display.display, [f"Nothing to do: {begun}"])
-            return {"changed": False, "rollout": {}, "hosts": [], "sizes": [], "pending": []}
+            return {"changed": False, "rollout": {}, "hosts": [], "sizes": [], "pending": [], "locks": {}}
         _keep_lease(store, begun, terms)
         wave = begun.batches[0].wave
         count = format_count(begun.plan.waves[wave], "host")
@@ -237,4 +243,5 @@ def _build_result(begun: session.Begun) -> dict[str, t.Any]:
         "hosts": begun.hosts,
         "sizes": begun.sizes,
         "pending": list(begun.pending),
+        "locks": {},
     }

@@ -34,6 +34,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     budgets,
     common_options,
+    drift,
     finish,
     halt,
     hosts,
@@ -159,7 +160,8 @@ def _select_report(
 
     def build_report() -> dict[str, t.Any]:
         selection = hosts.HostSelection(planned.outline.settings.domain_keys)
-        rows = status.build_rows(variables, selection, now)
+        drifted = drift.find_drift(store, hostvars.get_latest_answers(variables))
+        rows = status.build_rows(variables, selection, now, drifted.hosts)
         if ended.stored is None:
             built = document.build_status(rows, now, store.scope, problem)
         else:

@@ -59,6 +59,8 @@ LIVEPATCH: Dict[str, Dict[str, Any]] = dict(
     download_only={"type": "bool", "default": False},
     repair_boot={"type": "bool", "default": False},
     kernel_lock={"type": "bool"},
+    lock={"type": "bool"},
+    lock_only={"type": "bool", "default": False},
     expect={
         "type": "dict",
         "default": {},

@@ -90,6 +90,8 @@ def _ensure_state(host: Host, request: Request) -> Dict[str, Any]:
     result = dict(
         observed, before=before, after=before, changed=False, transition=_describe_migration(None), transaction=None
     )
+    if request.lock_only:
+        return _apply_lock(context, result)
     if request.skip_reason is not None:
         return dict(result, msg="nothing was done: " + request.skip_reason)
     # A migration that runs decides what is true here, so it ends first.
@@ -106,11 +108,42 @@ def _ensure_state(host: Host, request: Request) -> Dict[str, Any]:
         if problem is not None:
             raise _build_failure(problem, result)
     try:
-        return _converge(context, offer, observed, result)
+        return _lock_or_warn(context, _converge(context, offer, observed, result))
     except LivepatchError as exc:
         if context.has_begun:
             _record_failure(host, exc)
         raise
+
+
+def _lock_or_warn(context: Context, result: Dict[str, Any]) -> Dict[str, Any]:
+    """See to the lock on KMPs. What is wrong with it is wrong with no live patch, and a rollout counts only what has
+    changed of that.
+    """
+    if context.request.download_only:
+        return result
+    try:
+        applied = _apply_lock(context, result)
+        return applied if context.request.rollout is None else dict(applied, changed=result["changed"])
+    except LivepatchError as exc:
+        return dict(
+            result, warnings=[*result.get("warnings", []), f"the lock on KMPs is not as it was asked for: {exc}"]
+        )
+
+
+def _apply_lock(context: Context, result: Dict[str, Any]) -> Dict[str, Any]:
+    """:raises LivepatchError: the lock on KMPs is not as the request asks for."""
+    wanted = context.request.lock
+    if wanted is None:
+        return result
+    from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp_lock
+
+    if not kmp_lock.is_different(context.host, context.manager, wanted):
+        return result
+    if context.request.check_mode:
+        return dict(result, changed=True)
+    kmp_lock.apply_lock(context.host, context.manager, wanted)
+    lock = kmp_lock.describe_lock(context.host, context.manager)
+    return dict(result, changed=True, kmp=dict(result["kmp"], lock=lock))
 
 
 def _record_failure(host: Host, problem: LivepatchError) -> None:

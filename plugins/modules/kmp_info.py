@@ -72,7 +72,9 @@ kmp:
       type: str
       sample: "2027-03-31"
     installed:
-      description: The newest installed KMP of this kernel, null where there is none.
+      description:
+        - The newest installed KMP of this kernel, null where there is none.
+        - C(installed_at) is when, in seconds since the epoch, by the RPM database; null where it does not say.
       returned: always
       type: dict
       sample: null
@@ -100,6 +102,7 @@ kmp:
         vendor: null
         target_release: null
         downloaded: false
+        installed_at: null
     match:
       description:
         - On what basis RV(kmp.selected) belongs to the running kernel, the evidence, and what is not verified yet.
@@ -141,6 +144,14 @@ kmp:
           evr: 2-150400.2.1
           code: older
           reason: older level than 3-150400.2.1
+    lock:
+      description:
+        - Whose lock keeps other programs from installing KMPs. V(own) is the collection's
+          (O(fleet.livepatch.livepatch#module:lock)), V(foreign) another one with the same effect, V(none) where there
+          is none.
+      returned: always
+      type: str
+      sample: none
     metadata_age:
       description:
         - Seconds since the oldest of the repositories' metadata were last checked, or since those that offer KMPs for

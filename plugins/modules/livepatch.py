@@ -107,6 +107,20 @@ options:
         has no KMP for, and C(zypper purge-kernels) does not remove the KMP with its kernel. V(false) removes this lock,
         but never one that an administrator has set. By default locks are left as they are.
     type: bool
+  lock:
+    description:
+      - V(true) locks all KMPs in the package manager, so that nothing else installs one, such as C(zypper patch),
+        C(dnf upgrade), dnf-automatic, C(dnf kpatch auto), or Uyuni. This module passes over the lock, which stays in
+        place meanwhile. V(false) removes it. By default it is left as it is.
+      - Locks that others have set are never removed, and hold for this module, too.
+      - zypper's lock is an entry of C(/etc/zypp/locks), dnf's is a line of C(excludepkgs) in C(/etc/dnf/dnf.conf).
+      - Where it cannot be set, that is a warning, since the live patch is not to blame; with O(lock_only=true) it is an
+        error.
+    type: bool
+  lock_only:
+    description: Whether to do nothing but what O(lock) says.
+    type: bool
+    default: false
   expect:
     description:
       - What a plan was made for. The module fails before it changes anything if the host is different now.
@@ -342,6 +356,8 @@ def main() -> None:
             params["preflight"],
             params["preflight_tolerate"],
             download_only=params["download_only"],
+            lock=params["lock"],
+            lock_only=params["lock_only"],
         )
         if params["detach"] and not module.check_mode:
             from ansible_collections.fleet.livepatch.plugins.module_utils import _detached

@@ -236,4 +236,10 @@ pending:
   type: list
   elements: str
   sample: []
+locks:
+  description:
+    - The hosts on which the lock on KMPs is to be set (V(true)) or removed (V(false)) before any host is patched.
+  returned: success
+  type: dict
+  sample: {web1: true}
 """

@@ -83,7 +83,7 @@ def _measure(count: int, answers: Sequence[str], boots: Sequence[str]) -> tuple[
         if ended.status != "done" or ended.stored is None or ended.plan is None:
             raise RuntimeError(f"the rollout is {ended.status}, and not done")
         lines = text.format_outcomes(ended.fleet, ended.outcomes, ended.status, ended.detail)
-        now, rows = time.time(), status.build_rows(variables, settings.selection, time.time())
+        now, rows = time.time(), status.build_rows(variables, settings.selection, time.time(), {})
         recorded = document.StoredRollout(ended.plan, ended.stored, list(ended.outcomes))
         report = document.build_rollout(rows, recorded, now, store.scope, None)
         times.append(time.process_time())

@@ -30,6 +30,7 @@ _BLANK = {
     "livepatch_on_stall": "",
     "livepatch_repair_boot": "",
     "livepatch_kernel_lock": None,
+    "livepatch_lock": "",
     "livepatch_refresh": "",
     "livepatch_preflight_tolerate": "",
     "livepatch_policy": None,

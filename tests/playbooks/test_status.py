@@ -90,6 +90,41 @@ def test_a_report_of_a_rollout_is_written(fake_fleet: FakeFleet, tmp_path: Path)
     assert f'livepatch_rollout_hosts{{scope="default",outcome="done"}} {done}\n' in metrics
 
 
+def test_a_kmp_that_no_rollout_has_put_there_is_told_and_others_are_locked_out(
+    fake_fleet: FakeFleet, tmp_path: Path
+) -> None:
+    locked = {"livepatch_lock": True}
+    hosts = {"a1": FakeHost(variables=locked), "a2": FakeHost()}
+    # b1 has the KMP that comes with its kernel.
+    hosts |= {"a3": FakeHost({"active": "2-1"}), "a4": FakeHost(PATCHED, locked)}
+    hosts["b1"] = FakeHost({"active": "1-1", "build": "b"})
+    settings = {"livepatch_metrics_dir": str(tmp_path), "livepatch_report_dir": str(tmp_path)}
+    run = fake_fleet.run(hosts, ["fleet.livepatch.rollout", "-e", json.dumps(settings)], {}, common={})
+    assert run.rc == 0, run.output
+    said = run.output.partition("4 hosts in ")[0]
+    assert "Drift, KMPs that no rollout of scope default has put there:" in said, "before the plan"
+    (newer,) = (line for line in said.splitlines() if "-3-1 on build ID aaaaaaaaaaaa: 1 host (a4), since 20" in line)
+    assert newer.endswith("; no canary of scope default has proved it")
+    assert "-2-1 on build ID aaaaaaaaaaaa: 1 host (a3), since 20" in said
+    assert "-1-1 on build ID" not in said
+    metrics = (tmp_path / "livepatch_rollout_default.prom").read_text()
+    assert 'livepatch_rollout_drifted_hosts{scope="default"} 1\n' in metrics, "a3 has the rollout's by now"
+    locks = {name: any("addlock" in command for command in fake_fleet.commands(name)) for name in hosts}
+    assert locks == {"a1": True, "a2": False, "a3": False, "a4": True, "b1": False}
+    (path,) = (path for path in tmp_path.glob("livepatch-rollout-*.json") if "vex" not in path.name)
+    outcomes = {host["name"]: host["outcome"] for host in json.loads(path.read_text())["hosts"]}
+    assert outcomes == {"a1": "done", "a2": "done", "a3": "done", "a4": "unchanged", "b1": "done"}
+    run = fake_fleet.again([STATUS, "-e", json.dumps({"livepatch_report_dir": str(tmp_path / "status")})])
+    assert run.rc == 0, run.output
+    (path,) = (path for path in (tmp_path / "status").glob("livepatch-status-*.json") if "vex" not in path.name)
+    told = json.loads(path.read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(told)
+    drifts = {host["name"]: host["drift"] for host in told["hosts"] if host["drift"]}
+    assert list(drifts) == ["a4"]
+    assert (drifts["a4"]["by"], drifts["a4"]["proven"]) == (None, True)
+    assert "1 host (a4), since 20" in run.output and "; canaries of scope default have proved it" in run.output
+
+
 def test_a_report_that_cannot_be_written_is_told(fake_fleet: FakeFleet, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     run = _status(fake_fleet, _fleet(), livepatch_report_dir=str(tmp_path / "file"))

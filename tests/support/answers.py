@@ -35,6 +35,7 @@ def package(level: int = 3, **differs: t.Any) -> dict[str, t.Any]:
         "vendor": "SUSE",
         "target_release": RELEASE,
         "downloaded": True,
+        "installed_at": 1800001000,
         **differs,
     }
 
@@ -120,6 +121,7 @@ _GATHERED: dict[str, t.Any] = {
         "pinned_by": None,
         "covered_until": None,
         "rejected": [],
+        "lock": "none",
         "metadata_age": 812,
         "unmeasured": {"covered_until": "no lifecycle-data package is installed"},
     },

@@ -151,6 +151,7 @@ _PACKAGE: dict[str, t.Any] = {
     "vendor": _maybe("text"),
     "target_release": _maybe("text"),
     "downloaded": _BOOL,
+    "installed_at": _maybe("moment"),
 }
 _LEVELS: dict[str, t.Any] = {
     "state": Value("state"),
@@ -221,6 +222,7 @@ KEYS: dict[str, t.Any] = {
         "covered_until": _maybe("date"),
         "candidates": {0: {**_PACKAGE, "name": _TEXT, "evr": _TEXT, "vermagic": _absent("text", True)}},
         "rejected": {0: {"name": _TEXT, "evr": _TEXT, "code": Value("code"), "reason": _TEXT}},
+        "lock": _maybe("lock"),
         "metadata_age": _maybe("int"),
         "unmeasured": _REASONS,
     },
@@ -488,6 +490,7 @@ _KINDS: dict[str, Callable[[t.Any], bool]] = {
     "counts": lambda value: value == {},
     "lists": lambda value: value == {},
     "signed_less": lambda value: _is_number(value, 0, 2**31),
+    "lock": _is_one_of("own", "foreign", "none"),
     "loader": _is_one_of("initrd", "service"),
     "check_kind": _is_one_of("command", "url", "service"),
     "check_verdict": _is_one_of("pass", "warn", "fail"),

@@ -6,6 +6,7 @@
 
 import base64
 import errno
+import fnmatch
 import functools
 import gzip
 import hashlib
@@ -60,7 +61,7 @@ def rpm_record(fields: Any) -> str:
             return "".join(map(row, field))
         if isinstance(field, tuple):
             return "".join(map(value, field))
-        return field if name in ("epoch", "signature", "algorithm") else value(field)
+        return field if name in ("epoch", "signature", "algorithm", "installed_at") else value(field)
 
     return "<package>{}</package>\n".format(
         "".join(f"<{name}>{text_of(name, field)}</{name}>" for name, field in fields.items())
@@ -258,6 +259,7 @@ class Machine(Directory):
                 # What else a transaction would do: the summary's groups and their packages
                 "besides": (),
                 "locked": False,
+                "installed_at": 0,
                 "modules": 1,
                 "signer": None,
                 # Installed is what was built for this release, whatever was downloaded
@@ -283,6 +285,7 @@ class Machine(Directory):
     def have(self, evr: str) -> None:
         """The package is installed."""
         self.installed.append(evr)
+        self.levels[evr]["installed_at"] = int(self.wall_clock())
         self.put(self.file(evr), self._module_file(evr, True))
 
     def advise(self, text: str, repository: str = "lab") -> None:
@@ -441,11 +444,15 @@ class Machine(Directory):
                 if self.locks is None:
                     return Completed(1, "<stream><message type='error'>no space left on device</message></stream>", "")
                 (self.locks.append if "addlock" in argv else self.locks.remove)(last)
+                entry = "type: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: {}"
+                self.put("/etc/zypp/locks", "\n\n".join(["type: package", *map(entry.format, self.locks)]))
                 return Completed(0, "<stream/>", "")
             if "locks" in argv:
-                return self._locks() if "--solvables" in argv else self._lock_names()
+                return self._locks(environment) if "--solvables" in argv else self._lock_names()
             if "remove" in argv:
                 return self._remove(last)
+            if "install" in argv and self._is_held(environment):
+                return Completed(4, "<stream><message type='error'>it is locked</message></stream>", "")
             return self._install(argv) if "install" in argv else self._search(argv)
         if tool == "rpm":
             return self._rpm(argv)
@@ -560,11 +567,21 @@ class Machine(Directory):
             0, f"<stream><download-result><localfile path={quoteattr(path)}/></download-result></stream>", ""
         )
 
-    def _locks(self) -> Completed:
+    def _is_held(self, environment: Any) -> bool:
+        """Whether an entry of the locks that zypper goes by holds the KMPs."""
+        settings = self.read_text((environment or {}).get("ZYPP_CONF", "/etc/zypp/zypp.conf")) or ""
+        path = (
+            [line[17:] for line in settings.split("\n") if line.startswith("locksfile.path = ")] or ["/etc/zypp/locks"]
+        )[-1]
+        names = [line[15:] for line in (self.read_text(path) or "").split("\n") if line.startswith("solvable_name: ")]
+        return any(fnmatch.fnmatchcase(self.kmp, name) for name in names)
+
+    def _locks(self, environment: Any) -> Completed:
+        held = self._is_held(environment)
         rows = [
             "<match kind='package' name={} edition={}/>".format(quoteattr(self.levels[evr]["name"]), quoteattr(evr))
             for evr in self.levels
-            if self.levels[evr]["locked"]
+            if self.levels[evr]["locked"] or held
         ]
         return Completed(0, "<stream><locks>{}</locks></stream>".format("".join(rows)), "")
 
@@ -653,5 +670,6 @@ class Machine(Directory):
             files=[(os.path.dirname(self.file(evr)),), (self.file(evr),)],
             changelog=[(change,) for change in changes + ["- Initial livepatch"]],
             digests=("digest of " + evr,),
+            installed_at=str(level["installed_at"]) if evr in self.installed else "",
         )
         return rpm_record(fields)

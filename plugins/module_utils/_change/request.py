@@ -45,3 +45,7 @@ class Request(NamedTuple):
     skip_reason: Optional[str] = None
     # Whether to bring the KMP's file to the host and do nothing else
     download_only: bool = False
+    # Whether KMPs are to be locked for all other programs, None to leave that as it is
+    lock: Optional[bool] = None
+    # Whether to see to that lock and do nothing else
+    lock_only: bool = False

@@ -27,6 +27,10 @@ _CACHE = "/var/cache/dnf"
 # dnf's own (dnf.conf(5), "exit_on_lock"); others exit with 1 and say why
 _LOCKED = 200
 _BETWEEN_TRIES = 2.0
+# The line above the collection's own in the configuration
+_OWN_COMMENT = "# fleet.livepatch holds KMPs between rollouts (livepatch_lock)"
+# Both add to the same list (libdnf, ConfigMain.cpp), and a name that comes again replaces the value before.
+_EXCLUDES = ("excludepkgs", "exclude")
 
 # Else a repository that is down is left out in silence, where its settings allow it.
 _REQUIRE_ALL = "--setopt=*.skip_if_unavailable=False"
@@ -59,6 +63,7 @@ class _Entry(NamedTuple):
 class Dnf(port.PackageManager):
     name = "dnf"
     repository_folder = "/etc/yum.repos.d"
+    kmp_patterns = ("kpatch-patch-[0-9]*", "kernel-livepatch-[0-9]*")
 
     def __init__(self, host: Host, lock_timeout: int) -> None:
         super().__init__(host, lock_timeout)
@@ -92,6 +97,60 @@ class Dnf(port.PackageManager):
                 f"dnf versionlock {verb} {name} exited with {answer.rc}: {_read_errors(answer)}",
                 "Install its plugin (python3-dnf-plugin-versionlock)",
             )
+
+    def list_held(self) -> Set[str]:
+        return {pattern for patterns in self._read_excludes().values() for pattern in patterns}
+
+    def hold(self, patterns: Sequence[str]) -> None:
+        # Excludes need no plugin, and dnf-automatic and dnf's plugins go by them, too.
+        lines = self._read_others_lines()
+        taken = self._read_excludes(lines)
+        free = [key for key in _EXCLUDES if key not in taken]
+        if not free:
+            raise InstallFailed(
+                f"{_CONFIGURATION} has both {' and '.join(_EXCLUDES)}, and KMPs cannot be locked beside them",
+                "Join them into one line",
+            )
+        at = next((at for at, line in enumerate(lines) if line.strip() == "[main]"), None)
+        if at is None:
+            at = len(lines)
+            lines.append("[main]")
+        lines[at + 1 : at + 1] = [_OWN_COMMENT, f"{free[0]}={','.join(patterns)}"]
+        self._save_lines(lines)
+
+    def release(self, patterns: Sequence[str]) -> None:
+        self._save_lines(self._read_others_lines())
+
+    def _read_lines(self) -> List[str]:
+        return (self._host.read_text(_CONFIGURATION) or "").split("\n")
+
+    def _save_lines(self, lines: Sequence[str]) -> None:
+        if list(lines) != self._read_lines():
+            self._host.save(_CONFIGURATION, "\n".join(lines) + "\n", 0o644)
+
+    def _read_others_lines(self) -> List[str]:
+        """The configuration without the collection's own lines."""
+        lines = self._read_lines()
+        own = [at for at, line in enumerate(lines) if line == _OWN_COMMENT]
+        dropped = {*own, *(at + 1 for at in own)}
+        return [line for at, line in enumerate(lines) if at not in dropped]
+
+    def _read_excludes(self, lines: Optional[Sequence[str]] = None) -> Dict[str, List[str]]:
+        """The patterns of the packages that are excluded, by the setting that does so."""
+        text = "\n".join(self._read_lines() if lines is None else lines)
+        settings = repo_files.parse_settings(text, _CONFIGURATION)
+        values = {key: settings.get("main", key, fallback="") for key in _EXCLUDES}
+        return {key: re.split(r"[\s,]+", value.strip()) for key, value in values.items() if value.strip()}
+
+    def _pass_own_lock(self) -> List[str]:
+        """The options by which dnf takes no notice of the collection's own lock: an empty value clears the list, and
+        others are added to it (dnf(8), "--setopt").
+        """
+        if not port.list_own_locks(self._host):
+            return []
+        others = self._read_excludes(self._read_others_lines())
+        patterns = [pattern for of_setting in others.values() for pattern in of_setting]
+        return ["--setopt=excludepkgs=", *(["--setopt=excludepkgs=" + ",".join(patterns)] if patterns else [])]
 
     def list_metadata(self) -> List[port.Metadata]:
         # The folder's name ends with a hash of the repository's URL: after a change of it there are several.
@@ -167,8 +226,8 @@ class Dnf(port.PackageManager):
 
     def _has_excludes(self) -> bool:
         folder = self.repository_folder
-        files = [_CONFIGURATION, *(f"{folder}/{file}" for file in self._host.list_names(folder))]
-        texts = [self._host.read_text(file) or "" for file in files]
+        files = [f"{folder}/{file}" for file in self._host.list_names(folder)]
+        texts = ["\n".join(self._read_others_lines()), *(self._host.read_text(file) or "" for file in files)]
         return bool(self._host.read_text(_VERSION_LOCKS)) or any("exclude" in text for text in texts)
 
     def _query(self, *options: str, cached: bool = True) -> List[_Entry]:
@@ -248,7 +307,8 @@ class Dnf(port.PackageManager):
     def _dnf(self, *arguments: str, quiet: bool = True) -> Completed:
         """Run dnf, and wait for its lock: dnf itself would wait for ever."""
         deadline = self._host.clock() + self._lock_timeout
-        words = ["dnf", *(["--quiet"] if quiet else []), "--setopt=exit_on_lock=True", *arguments]
+        quietly = ["--quiet"] if quiet else []
+        words = ["dnf", *quietly, "--setopt=exit_on_lock=True", *self._pass_own_lock(), *arguments]
         while True:
             answer = self._host.run(words)
             if answer.rc != _LOCKED:

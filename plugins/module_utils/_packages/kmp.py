@@ -15,6 +15,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._packages import (
     advisories,
     freshness,
     kernel_provenance,
+    kmp_lock,
     lifecycle,
     managers,
     package_contents,
@@ -260,6 +261,7 @@ def build_block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy
         "covered_until": None,
         "candidates": [_format_candidate(offer, contents) for contents in _list_newest(known, offer.kmp_names)],
         "rejected": [],
+        "lock": _describe_lock(host, policy, unmeasured),
         "metadata_age": offer.metadata_age,
         "unmeasured": unmeasured,
     }
@@ -278,6 +280,14 @@ def build_block(host: Host, kernel: Dict[str, Any], offer: Offer, policy: Policy
         _add_selection(kmp, offer, running, selection.select_kmp(running, known, policy, today, _get_evr(newest)))
     _add_details(host, kernel, offer, kmp)
     return kmp
+
+
+def _describe_lock(host: Host, policy: Policy, unmeasured: Dict[str, str]) -> Optional[str]:
+    try:
+        return kmp_lock.describe_lock(host, managers.find_manager(host, policy.lock_timeout))
+    except Unmeasured as exc:
+        unmeasured["lock"] = str(exc)
+        return None
 
 
 def list_installed(host: Host, name: str) -> List[Dict[str, Any]]:
@@ -443,6 +453,7 @@ def _format_kmp(
         "vendor": seen.content.vendor if seen is not None else None,
         "target_release": module.target_release if module else None,
         "downloaded": seen is not None,
+        "installed_at": seen.content.installed_at if seen is not None else None,
     }
 
 

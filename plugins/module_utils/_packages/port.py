@@ -62,6 +62,23 @@ TARGET_TAG = "livepatch-target(build-id)"
 _AHEAD = 300.0
 
 
+# What the collection has locked of all KMPs, a pattern of names on each line
+_OWN_LOCKS = "/var/lib/fleet.livepatch/kmp-lock"
+
+
+def list_own_locks(host: Host) -> List[str]:
+    """The patterns of KMPs that the collection has locked."""
+    return (host.read_text(_OWN_LOCKS) or "").split()
+
+
+def record_own_locks(host: Host, patterns: Sequence[str]) -> None:
+    """:raises Unmeasured: the record cannot be written."""
+    if patterns:
+        host.save(_OWN_LOCKS, "\n".join(patterns) + "\n")
+    else:
+        host.unlink(_OWN_LOCKS)
+
+
 # Characters of a package manager's error that are kept: the remedy is appended to them.
 _SHOWN_LIMIT = 300
 # User and password before the host's name, and tokens from the question mark on
@@ -83,6 +100,8 @@ class PackageManager(abc.ABC):
     name = ""
     # Where the files that describe repositories are
     repository_folder = ""
+    # All KMPs by their names, without the tools that are named alike
+    kmp_patterns: Tuple[str, ...] = ()
 
     def __init__(self, host: Host, lock_timeout: int) -> None:
         self._host = host
@@ -153,6 +172,30 @@ class PackageManager(abc.ABC):
     @abc.abstractmethod
     def unlock(self, name: str) -> None:
         """:raises InstallFailed: it is still locked, with the package manager's error."""
+
+    @abc.abstractmethod
+    def list_held(self) -> Set[str]:
+        """The patterns of names by which packages are locked, in all versions, by anybody.
+
+        :raises Unmeasured: the configuration cannot be read.
+        """
+
+    @abc.abstractmethod
+    def hold(self, patterns: Sequence[str]) -> None:
+        """Lock packages by patterns of their names, for all programs but the collection: what is recorded as its own
+        lock (``list_own_locks``) keeps nothing from ``preview``, ``install_files`` and ``remove``.
+
+        :raises InstallFailed: they are not locked now, with what to do.
+        :raises Unmeasured: the configuration cannot be read or written.
+        """
+
+    @abc.abstractmethod
+    def release(self, patterns: Sequence[str]) -> None:
+        """The opposite, of patterns that ``hold`` was given.
+
+        :raises InstallFailed: they are still locked, with the package manager's error.
+        :raises Unmeasured: the configuration cannot be read or written.
+        """
 
     @abc.abstractmethod
     def list_metadata(self) -> List[Metadata]:

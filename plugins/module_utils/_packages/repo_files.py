@@ -25,7 +25,15 @@ def read_settings(host: Host, path: str) -> configparser.ConfigParser:
 
     :raises Unmeasured: it cannot be read.
     """
-    text = host.read_text(path) or ""
+    return parse_settings(host.read_text(path) or "", path)
+
+
+def parse_settings(text: str, path: str) -> configparser.ConfigParser:
+    """Parse the text of such a file.
+
+    :param path: where it is from.
+    :raises Unmeasured: it cannot be read.
+    """
     if len(text) > _SIZE_MAX or text.count("[") > _SECTIONS_MAX:
         raise Unmeasured(f"{path} is larger than {_SIZE_MAX >> 20} MiB, or has more than {_SECTIONS_MAX} sections")
     parser = configparser.ConfigParser(interpolation=None, strict=False)

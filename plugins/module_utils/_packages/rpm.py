@@ -46,6 +46,8 @@ class Content(NamedTuple):
     # What two packages have in common only if they are one and the same: the digests of the header and of all that
     # follows it, and the signatures
     digests: Tuple[str, ...] = ()
+    # When it was installed, in seconds since the epoch; None of a file, and where the database does not say
+    installed_at: Optional[int] = None
 
 
 class KernelPackage(NamedTuple):
@@ -146,6 +148,7 @@ _CONTENT = _format_query(
     files="[<row>%{FILENAMES:xml}</row>]",
     changelog="[<row>%{CHANGELOGTEXT:xml}</row>]",
     digests=_DIGESTS,
+    installed_at="%|INSTALLTIME?{%{INSTALLTIME}}|",
 )
 _KERNEL = _format_query(
     **_IDENTITY,
@@ -464,7 +467,12 @@ def _parse_content(record: ElementTree.Element) -> Content:
         "\n".join(row[0] for row in _read_rows(record, "changelog") if row),
         _parse_dependencies(record, "provides"),
         tuple("".join((value.text or "").split()) for value in _find_field(record, "digests")),
+        _parse_time(record.findtext("installed_at")),
     )
+
+
+def _parse_time(text: Optional[str]) -> Optional[int]:
+    return int(text) if text and re.match(r"[0-9]{1,12}\Z", text) else None
 
 
 def _parse_dependencies(record: ElementTree.Element, name: str) -> List[Dependency]:

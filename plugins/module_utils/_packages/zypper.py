@@ -19,11 +19,10 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed, Host
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port, repo_files, rpm
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import port, repo_files, rpm, zypp_locks
 
 # libzypp writes its process ID to this file (ZYPP_LOCKFILE_ROOT)
 _PIDS = ("/run/zypp.pid", "/var/run/zypp.pid")
-_LOCKS = "/etc/zypp/locks"
 # The administrator's, and the distribution's, which counts where that is missing
 _CONFIGURATIONS = ("/etc/zypp/zypp.conf", "/usr/etc/zypp/zypp.conf")
 _RAW = "/var/cache/zypp/raw"
@@ -42,6 +41,7 @@ _INSTALLED = (0, 102, 103, 107)
 class Zypper(port.PackageManager):
     name = "zypper"
     repository_folder = "/etc/zypp/repos.d"
+    kmp_patterns = ("kernel-livepatch-[0-9]*", "kgraft-patch-[0-9]*")
 
     def __init__(self, host: Host, lock_timeout: int) -> None:
         super().__init__(host, lock_timeout)
@@ -64,9 +64,9 @@ class Zypper(port.PackageManager):
         return None
 
     def list_locked(self) -> Set[str]:
-        if not self._host.read_text(_LOCKS):
+        if not self._read_locks():
             return set()
-        answer = self._zypper("--no-refresh", "locks")
+        answer = self._zypper("--no-refresh", "locks", as_others=True)
         if answer.rc != 0:
             raise Unmeasured(f"zypper locks exited with {answer.rc}: {_read_errors(answer)}")
         return {(name.text or "").strip() for name in _parse_xml(answer).iter("name")}
@@ -78,12 +78,28 @@ class Zypper(port.PackageManager):
         self._locks("removelock", name)
 
     def _locks(self, verb: str, name: str) -> None:
-        answer = self._zypper("--no-refresh", verb, "--type", "package", name)
+        answer = self._zypper("--no-refresh", verb, "--type", "package", name, as_others=True)
         if answer.rc != 0:
             raise InstallFailed(
                 f"zypper {verb} {name} exited with {answer.rc}: {_read_errors(answer)}",
                 f"Try it by hand: zypper {verb} {name}",
             )
+
+    def list_held(self) -> Set[str]:
+        return zypp_locks.list_patterns(self._read_locks())
+
+    def hold(self, patterns: Sequence[str]) -> None:
+        for pattern in patterns:
+            if pattern not in self.list_held():
+                self.lock(pattern)
+
+    def release(self, patterns: Sequence[str]) -> None:
+        for pattern in patterns:
+            if pattern in self.list_held():
+                self.unlock(pattern)
+
+    def _read_locks(self) -> str:
+        return self._host.read_text(zypp_locks.find_file(self._host)) or ""
 
     def list_metadata(self) -> List[port.Metadata]:
         there = [path for path in _CONFIGURATIONS if self._host.get_mtime(path) is not None]
@@ -128,7 +144,7 @@ class Zypper(port.PackageManager):
 
     def _list_locked_versions(self) -> Set[Tuple[str, str]]:
         """Name and EVR of what an administrator has locked (zypper addlock)."""
-        if not self._host.read_text(_LOCKS):
+        if not self._read_locks():
             return set()
         answer = self._zypper("--no-refresh", "locks", "--solvables")
         if answer.rc != 0:
@@ -222,11 +238,13 @@ class Zypper(port.PackageManager):
         # What only the RPM database has is listed under a name in brackets. A repository may be called so, too.
         return self._aliases.get(label) or [None if label.startswith("(") else label]
 
-    def _zypper(self, *arguments: str) -> Completed:
-        answer = self._host.run(
-            ["zypper", "--non-interactive", "--xmlout", *list(arguments)],
-            environment={"ZYPP_LOCK_TIMEOUT": str(self._lock_timeout)},
-        )
+    def _zypper(self, *arguments: str, as_others: bool = False) -> Completed:
+        """:param as_others: the collection's own lock on KMPs counts."""
+        environment = {"ZYPP_LOCK_TIMEOUT": str(self._lock_timeout)}
+        own = [] if as_others else port.list_own_locks(self._host)
+        if own:
+            environment.update(zypp_locks.prepare_without(self._host, own))
+        answer = self._host.run(["zypper", "--non-interactive", "--xmlout", *list(arguments)], environment=environment)
         if answer.rc == _LOCKED:
             raise PackageManagerLocked(
                 f"zypper waited {self._lock_timeout} s: {_read_errors(answer)}",

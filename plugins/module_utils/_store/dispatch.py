@@ -40,6 +40,7 @@ READING = (
     "load_last_plan",
     "load_outline",
     "load_plan",
+    "load_provenance",
     "load_run",
     "load_slice",
     "load_step",

@@ -8,7 +8,7 @@ import json
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption
-from ansible_collections.fleet.livepatch.plugins.module_utils._store import rows
+from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows, rows
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN, ENDED, OPEN
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.lease import (
     drop_lease,
@@ -82,6 +82,36 @@ class RolloutCommands:
                 "quarantine": rows.find_quarantine(transaction),
             }
 
+    def load_provenance(self, scope: str, kmps: Sequence[str], hosts: Sequence[str]) -> Dict[str, Any]:
+        """What is recorded of where KMPs have come from.
+
+        :param kmps: each as NAME-EVR.
+        :param hosts: those of which it is asked which KMPs rollouts have applied.
+        :returns: ``rollouts``, all of the scope, each with ``id`` and ``plan_hash``, and those whose plan has one of
+            these KMPs with their ``gates``, the kinds of ``waves``, and the ``cohorts`` that get one of them;
+            ``applied``, by host, what rollouts of the scope have applied; and the ``quarantine``.
+        """
+        with self._database.reading() as transaction:
+            recorded = transaction.connection.execute(
+                "SELECT id, plan_hash FROM rollouts WHERE scope = ? ORDER BY started", (scope,)
+            ).fetchall()
+            applied: Dict[str, List[str]] = {}
+            for part in plan_rows.split(hosts):
+                outcomes = transaction.connection.execute(
+                    "SELECT host, payload FROM outcomes WHERE rollout IN (SELECT id FROM rollouts WHERE scope = ?) "
+                    f"AND host IN ({', '.join('?' * len(part))})",
+                    (scope, *part),
+                )
+                for host, payload in outcomes:
+                    outcome = json.loads(payload)
+                    if outcome.get("applied") and outcome.get("kmp"):
+                        applied.setdefault(host, []).append(outcome["kmp"])
+            return {
+                "rollouts": [_describe_origin(transaction, row, kmps) for row in recorded],
+                "applied": applied,
+                "quarantine": rows.find_quarantine(transaction),
+            }
+
     #
     # Hosts and gates
     #
@@ -128,6 +158,17 @@ class RolloutCommands:
         with self._database.writing() as transaction:
             require_lease(transaction, scope, fence, rollout)
             rows.add_event(transaction, rollout, "gate", wave, record)
+
+
+def _describe_origin(transaction: Transaction, row: Any, kmps: Sequence[str]) -> Dict[str, Any]:
+    """A rollout, with what shows whether it has proved one of these KMPs."""
+    described = rows.as_dict(row)
+    outline = plan_rows.find_outline(transaction.connection, row["plan_hash"]) if kmps else None
+    cohorts = [cohort for cohort in (outline or {"cohorts": []})["cohorts"] if cohort["kmp"] in kmps]
+    if outline is None or not cohorts:
+        return described
+    waves = [wave["kind"] for wave in outline["waves"]]
+    return dict(described, cohorts=cohorts, waves=waves, gates=rows.load_gates(transaction, row["id"]))
 
 
 def _require_no_other(transaction: Transaction, scope: str, rollout: str) -> None:

@@ -75,7 +75,7 @@ def load_history(transaction: Transaction, row: Any) -> Dict[str, Any]:
     return dict(
         summarize_rollout(row),
         # All gates, since they say which waves have passed
-        gates=_load_events(transaction, row["id"], "gate", -1),
+        gates=load_gates(transaction, row["id"]),
         events=_load_events(transaction, row["id"], "event", _MAX_EVENTS),
     )
 
@@ -107,6 +107,11 @@ def load_outcomes(
         )
         for row in selected
     }
+
+
+def load_gates(transaction: Transaction, rollout: str) -> List[Dict[str, Any]]:
+    """All that a rollout's gates have measured."""
+    return _load_events(transaction, rollout, "gate", -1)
 
 
 def _load_events(transaction: Transaction, rollout: str, kind: str, limit: int) -> List[Dict[str, Any]]:

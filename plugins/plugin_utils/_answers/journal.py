@@ -63,7 +63,15 @@ class Journal:
     phase: str
     run: str | None = None
     rollout: str | None = None
+    plan: str | None = None
+    # The NAME-EVR that it made active, or was to
+    kmp: str | None = None
+    at: float | None = None
 
     @classmethod
     def from_block(cls, parsed: t.Mapping[str, t.Any] | None) -> Journal | None:
-        return None if parsed is None else cls(parsed["phase"], parsed["run"], parsed["rollout"])
+        return (
+            None
+            if parsed is None
+            else cls(parsed["phase"], parsed["run"], parsed["rollout"], parsed["plan"], parsed["kmp"], parsed["at"])
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp_lock
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.policy import SEVERITIES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers import fields
 
@@ -28,6 +29,7 @@ _DETAILS: fields.Fields = {
     "vendor": fields.optional(fields.text(200)),
     "target_release": fields.optional(fields.text(200)),
     "downloaded": fields.boolean,
+    "installed_at": fields.optional(fields.moment),
 }
 # kmp_info only
 _MORE: fields.Fields = {
@@ -65,6 +67,7 @@ block = fields.mapping(
         "pinned_by": fields.optional(fields.text()),
         "covered_until": fields.optional(fields.date),
         "rejected": fields.list_of(_REJECTION, 10000),
+        "lock": fields.optional(fields.choice(kmp_lock.OWN, kmp_lock.FOREIGN, kmp_lock.NONE)),
         "metadata_age": fields.optional(fields.integer()),
         "unmeasured": fields.reasons,
     },
@@ -83,6 +86,8 @@ class Package:
     # An ISO date
     issued: str | None = None
     downloaded: bool = False
+    # When it was installed, in seconds since the epoch; None where that is unknown
+    installed_at: float | None = None
 
     def __str__(self) -> str:
         return f"{self.name}-{self.evr}"
@@ -102,9 +107,17 @@ class Kmp:
     selected: Package | None = None
     # Whether there are KMPs that were rejected
     has_rejected: bool = False
+    # Whose lock holds KMPs: own, foreign or none; None where that is unknown
+    lock: str | None = None
+    # The newer KMPs that an administrator's lock keeps back, each with the reason
+    kept_back: tuple[str, ...] = ()
 
     @classmethod
     def from_block(cls, parsed: t.Mapping[str, t.Any]) -> Kmp:
         return cls(
-            Package.from_block(parsed["installed"]), Package.from_block(parsed["selected"]), bool(parsed["rejected"])
+            Package.from_block(parsed["installed"]),
+            Package.from_block(parsed["selected"]),
+            bool(parsed["rejected"]),
+            parsed["lock"],
+            tuple("{name}-{evr}: {reason}".format(**each) for each in parsed["rejected"] if each["code"] == "locked"),
         )

@@ -29,6 +29,7 @@ _COLUMNS = (
     "release",
     "build_id",
     "kmp",
+    "drift",
     "level",
     "wanted",
     "up_to_date",
@@ -59,6 +60,9 @@ def format_csv(document: Document) -> str:
 
 
 def _format_cell(name: str, value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        # Of drift, by what it is counted
+        value = value["kmp"]
     if isinstance(value, list | tuple):
         value = ("; " if name == "problems" else " ").join(value)
     # A spreadsheet would run it as a formula (OWASP, CSV injection)

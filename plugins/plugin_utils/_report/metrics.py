@@ -134,6 +134,11 @@ def format_rollout(document: t.Mapping[str, t.Any]) -> str:
         "Hosts by outcome.",
         *(({**scope, "outcome": name}, count) for name, count in counts.items()),
     )
+    text.add(
+        "livepatch_rollout_drifted_hosts",
+        "Hosts with a KMP that no rollout of the scope has put there.",
+        (scope, sum(host["drift"] is not None for host in document["hosts"])),
+    )
     text.add("livepatch_rollout_waves", "Waves of the plan.", (scope, len(rollout["waves"])))
     text.add("livepatch_rollout_passed_waves", "Waves whose gate passed.", (scope, passed))
     text.add("livepatch_rollout_started_timestamp_seconds", "When the rollout started.", (scope, rollout["started"]))

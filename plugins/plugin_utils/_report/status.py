@@ -18,7 +18,7 @@ import typing as t
 from ansible_collections.fleet.livepatch.plugins.module_utils._state import ACTIVE, PATCHABLE
 from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath, _task_errors
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.kmp import Package
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.kmp import Kmp, Package
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.livepatch import Livepatch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.states import STATES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
@@ -30,7 +30,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     shorten_build_id,
     to_one_line,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, hostvars
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import hosts, hostvars, kmp_locks, schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.drift import Drift
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 
 # States that a rollout ends by itself, if a KMP is available
@@ -79,6 +80,7 @@ class Row:
     persistent: bool | None = None
     covered_until: str | None = None
     domains: tuple[str, ...] = ()
+    drift: Drift | None = None  # where no rollout of the scope has put the KMP there
     evidence: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     problems: tuple[str, ...] = ()  # what needs an operator, each with what to do
 
@@ -98,15 +100,23 @@ def to_day(now: float) -> datetime.date:
     return datetime.datetime.fromtimestamp(now, datetime.timezone.utc).date()
 
 
-def build_rows(variables: hostvars.Variables, selection: hosts.HostSelection, now: float) -> list[Row]:
-    """The rows of the hosts, from the latest answer of each."""
+def build_rows(
+    variables: hostvars.Variables,
+    selection: hosts.HostSelection,
+    now: float,
+    drifts: t.Mapping[str, Drift],
+) -> list[Row]:
+    """The rows of the hosts, from the latest answer of each.
+
+    :param drifts: by host.
+    """
     rows, today = [], to_day(now)
     answers = hostvars.get_latest_answers(variables)
     for name, host_variables in variables.items():
         answer = answers[name]
         try:
             host = hosts.parse_host(name, host_variables, answer, selection)
-            rows.append(build_row(host, host_variables, answer, today))
+            rows.append(dataclasses.replace(build_row(host, host_variables, answer, today), drift=drifts.get(name)))
         except PlanError as exc:
             # One host's wrong variable must not hide the others.
             rows.append(Row(name, "unknown", str(exc), problems=(f"unknown: {exc}",)))
@@ -147,7 +157,7 @@ def build_row(host: Host, variables: t.Mapping[str, t.Any], answer: Answer | Non
         covered_until=compliance.covered_until,
         domains=host.domains,
         evidence={key: evidence[key] for key in _EVIDENCE if evidence.get(key) is not None},
-        problems=tuple(_list_problems(host, livepatch)),
+        problems=(*_list_problems(host, livepatch), *_list_lock_problems(facts.kmp, variables)),
     )
 
 
@@ -172,14 +182,31 @@ def _list_problems(host: Host, livepatch: Livepatch) -> t.Iterator[str]:
             yield f"since the patch: {problem}"
 
 
+def _list_lock_problems(kmp: Kmp, variables: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    for reason in kmp.kept_back:
+        yield f"a lock that is not the collection's keeps back {reason}"
+    if kmp_locks.is_different(kmp.lock, True) and schema.read(variables, "livepatch_lock"):
+        yield "others can install KMPs here, since it is not locked yet (livepatch_lock): the next rollout locks it"
+
+
 #
 # Text
 #
 
 
-def format_status(rows: t.Sequence[Row], today: datetime.date) -> list[str]:
-    """The fleet as a table, its problems, the calendar of reboots, and a summary."""
-    return [*_format_table(rows), *_format_problems(rows), *_format_calendar(rows, today), "", _format_summary(rows)]
+def format_status(rows: t.Sequence[Row], today: datetime.date, drift: t.Sequence[str] = ()) -> list[str]:
+    """The fleet as a table, its problems, drift, the calendar of reboots, and a summary.
+
+    :param drift: the lines about it.
+    """
+    return [
+        *_format_table(rows),
+        *_format_problems(rows),
+        *(["", *drift] if drift else []),
+        *_format_calendar(rows, today),
+        "",
+        _format_summary(rows),
+    ]
 
 
 def _format_table(rows: t.Sequence[Row]) -> list[str]:

@@ -19,6 +19,8 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import become_loader, connection_loader
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Location, StoreClient
+
 
 class CoordinatorAction(ActionBase):
     """Runs the store's module in the middle of another action, whose own treatment of answers is not for it."""
@@ -47,6 +49,13 @@ def build_action(
         action._shared_loader_obj,
     )
     return delegated, {**task_vars, "ansible_delegated_vars": {name: variables}}
+
+
+def open_store(action: t.Any, location: Location, task_vars: t.Mapping[str, t.Any]) -> StoreClient:
+    """The store, from a task that is not delegated to the coordinator."""
+    if location.is_local:
+        return StoreClient(action, dict(task_vars))
+    return StoreClient(*build_action(action, location.coordinator, task_vars))
 
 
 def _open_connection(action: t.Any, name: str, variables: t.Mapping[str, t.Any]) -> t.Any:

@@ -148,8 +148,5 @@ def _send_to_store(
     **arguments: t.Any,
 ) -> list[t.Any]:
     """Sends commands on the scope from a task that is not delegated to the coordinator."""
-    variables = dict(task_vars)
-    if not location.is_local:
-        action, variables = coordinator.build_action(action, location.coordinator, task_vars)
-    store = store_client.StoreClient(action, variables)
+    store = coordinator.open_store(action, location, task_vars)
     return store.send_all(*(store.build(command, scope=store.scope, **arguments) for command in commands))

@@ -36,6 +36,7 @@ class HostSettings:
     allow_unsupported: bool = False
     repair_boot: bool = False
     kernel_lock: bool | None = None
+    lock: bool = False
     preflight_tolerate: t.Sequence[str] = ()
 
     @classmethod
@@ -64,6 +65,7 @@ class HostSettings:
             "allow_unsupported": self.allow_unsupported,
             "repair_boot": self.repair_boot,
             **({} if self.kernel_lock is None else {"kernel_lock": self.kernel_lock}),
+            "lock": self.lock,
             "preflight": True,
             "preflight_tolerate": list(self.preflight_tolerate),
             **self._build_change({**self.policy, "kmp_version": evr}),

@@ -77,6 +77,7 @@ SPDX-License-Identifier: GPL-3.0-or-later
     row("address", h.address);
     row("build ID", h.build_id);
     row("KMP", h.kmp);
+    row("drift", h.drift && `no rollout of scope ${report.scope} has put ${h.drift.kmp} there`);
     row("open CVEs", h.cves_open);
     row("fixed CVEs", h.cves_fixed);
     row("days overdue", h.overdue_days);

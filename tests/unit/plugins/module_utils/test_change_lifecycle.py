@@ -920,6 +920,92 @@ def test_an_administrators_lock_is_left_alone(machine: Any) -> None:
     assert machine.locks == ["kernel-cloud-amd64"]
 
 
+# The lock on KMPs
+
+_PATTERNS = ["kernel-livepatch-[0-9]*", "kgraft-patch-[0-9]*"]
+
+
+def test_lock(machine: Any) -> None:
+    """It holds for others, and is passed over for a level, for an older one, and on the way back."""
+    assert _bring(machine, level=2, lock=True)["kmp"]["lock"] == "own"
+    assert machine.locks == _PATTERNS
+    assert machine.run(["zypper", "install", machine.package_file(_THREE)]).rc != 0, "others do not install one"
+    assert _bring(machine, lock=True, check_mode=True)["kmp"]["selected"]["level"] == 3, "ours is no refusal"
+    assert _bring(machine, lock=True)["livepatch"]["level"] == 3
+    assert _bring(machine, state="previous")["livepatch"]["level"] == 2
+    assert _bring(machine, level=2)["changed"] is False, "nothing is said of it, and it stays"
+    assert machine.locks == _PATTERNS
+    assert _bring(machine, level=2, lock=False, check_mode=True)["changed"] is True
+    assert machine.locks == _PATTERNS
+    off = _bring(machine, level=2, lock=False)
+    assert (off["changed"], off["kmp"]["lock"], machine.locks) == (True, "none", [])
+    assert _bring(machine, level=2, lock=False)["changed"] is False
+
+
+@pytest.mark.parametrize("phase", ["installing", "loading", "migrating", "verifying"])
+def test_a_run_that_is_killed_leaves_no_host_without_its_lock(machine: Any, monkeypatch: Any, phase: str) -> None:
+    _bring(machine, level=2, lock=True)
+    enter = _journal.Journal.enter
+
+    def enter_and_die(journal: Any, entered: str, *more: Any) -> None:
+        enter(journal, entered, *more)
+        if entered == phase:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_journal.Journal, "enter", enter_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            _bring(machine, lock=True)
+    assert machine.locks == _PATTERNS
+    assert machine.run(["zypper", "install", machine.package_file(_THREE)]).rc != 0
+
+
+def test_a_lock_that_somebody_has_removed_is_set_again(machine: Any) -> None:
+    _bring(machine, lock=True)
+    machine.run(["zypper", "removelock", _PATTERNS[0]])
+    assert _livepatch(machine)["state"] == "patched"
+    assert _bring(machine, lock=True)["changed"] is True
+    assert sorted(machine.locks) == sorted(_PATTERNS)
+
+
+def test_the_lock_alone(machine: Any) -> None:
+    done = _bring(machine, lock=True, lock_only=True)
+    assert (done["changed"], done["kmp"]["lock"], done["livepatch"]["state"]) == (True, "own", "unpatched")
+    assert (machine.locks, machine.installed) == (_PATTERNS, [])
+    machine.locks = None
+    with pytest.raises(InstallFailed, match="no space left"):
+        _bring(machine, lock=False, lock_only=True)
+
+
+def test_a_lock_that_cannot_be_set_is_no_failure_of_the_patch(machine: Any) -> None:
+    machine.locks = None
+    done = _bring(machine, lock=True)
+    assert done["livepatch"]["state"] == "patched"
+    assert [warning for warning in done["warnings"] if "the lock on KMPs is not as it was asked for: zypper" in warning]
+
+
+def test_locks_of_others_hold_and_stay(machine: Any) -> None:
+    _bring(machine, level=2)
+    machine.run(["zypper", "addlock", machine.kmp])
+    _bring(machine, level=2, lock=True)
+    assert machine.locks == [machine.kmp, *_PATTERNS]
+    with pytest.raises(NotDone, match="it is locked in the package manager"):
+        _bring(machine, level=3, lock=True)
+    _bring(machine, level=2, lock=False)
+    assert machine.locks == [machine.kmp]
+    for pattern in _PATTERNS:
+        machine.run(["zypper", "addlock", pattern])
+    assert _bring(machine, level=2, lock=True)["kmp"]["lock"] == "foreign"
+    assert _bring(machine, level=2, lock=False)["changed"] is False
+    assert machine.locks == [machine.kmp, *_PATTERNS], "whose they were before"
+
+
+def test_a_rollout_counts_no_lock_as_a_change(machine: Any) -> None:
+    _bring(machine)
+    done = _bring(machine, lock=True, rollout="r")
+    assert (done["changed"], done["kmp"]["lock"]) == (False, "own")
+
+
 # What the kernel was like before
 
 

@@ -15,7 +15,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     Unmeasured,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Completed
-from ansible_collections.fleet.livepatch.plugins.module_utils._packages import managers
+from ansible_collections.fleet.livepatch.plugins.module_utils._packages import kmp_lock, managers
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.dnf import Dnf
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.port import Candidate
 from ansible_collections.fleet.livepatch.plugins.module_utils._packages.rpm import Package
@@ -352,6 +352,50 @@ def test_what_dnf_refuses(host: Any, dnf: Dnf, verb: str) -> None:
     host.answers["dnf"] = Completed(1, "", "Error: not that")
     with pytest.raises(InstallFailed, match="not that"):
         getattr(dnf, verb)(*([_OLDER] if verb == "remove" else ["kernel"]))
+
+
+_OWN = "# fleet.livepatch holds KMPs between rollouts (livepatch_lock)"
+_HELD = "kpatch-patch-[0-9]*,kernel-livepatch-[0-9]*"
+
+
+@pytest.mark.parametrize(
+    ("text", "held", "passed"),
+    [
+        ("[main]\ngpgcheck=1", f"[main]\n{_OWN}\nexcludepkgs={_HELD}\ngpgcheck=1", ["--setopt=excludepkgs="]),
+        (None, f"\n[main]\n{_OWN}\nexcludepkgs={_HELD}", ["--setopt=excludepkgs="]),
+        (
+            "# mine\n[main]\nexcludepkgs=vim*, bash\n  zsh\n[x]\nexclude=y",
+            f"# mine\n[main]\n{_OWN}\nexclude={_HELD}\nexcludepkgs=vim*, bash\n  zsh\n[x]\nexclude=y",
+            ["--setopt=excludepkgs=", "--setopt=excludepkgs=vim*,bash,zsh"],
+        ),
+    ],
+)
+def test_lock_on_kmps(host: Any, dnf: Dnf, text: Any, held: str, passed: Any) -> None:
+    if text is not None:
+        host.put("/etc/dnf/dnf.conf", text)
+    before = host.read_text("/etc/dnf/dnf.conf")
+    kmp_lock.apply_lock(host, dnf, True)
+    assert host.read_text("/etc/dnf/dnf.conf") == held.strip()
+    assert (kmp_lock.describe_lock(host, dnf), kmp_lock.is_different(host, dnf, True)) == ("own", False)
+    host.put("/etc/dnf/dnf.conf", before or "")
+    assert kmp_lock.is_different(host, dnf, True), "somebody has written the file anew"
+    kmp_lock.apply_lock(host, dnf, True)
+    host.answers["dnf"] = Completed(0, "", "")
+    dnf.install_files(["/tmp/kmp.rpm"])
+    assert [word for word in host.calls[-1] if word.startswith("--setopt=excludepkgs")] == passed
+    kmp_lock.apply_lock(host, dnf, False)
+    assert host.read_text("/etc/dnf/dnf.conf") == (before or "[main]")
+    assert (kmp_lock.describe_lock(host, dnf), kmp_lock.is_different(host, dnf, False)) == ("none", False)
+    dnf.install_files(["/tmp/kmp.rpm"])
+    assert not [word for word in host.calls[-1] if "excludepkgs" in word]
+
+
+def test_no_room_for_the_lock_on_kmps(host: Any, dnf: Dnf) -> None:
+    text = "[main]\nexclude=a\nexcludepkgs=b"
+    host.put("/etc/dnf/dnf.conf", text)
+    with pytest.raises(InstallFailed, match=r"has both excludepkgs and exclude.*Join them into one line"):
+        kmp_lock.apply_lock(host, dnf, True)
+    assert host.read_text("/etc/dnf/dnf.conf") == text
 
 
 def test_locked_names(host: Any, dnf: Dnf) -> None:

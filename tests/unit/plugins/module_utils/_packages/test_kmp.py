@@ -128,6 +128,7 @@ def test_installed(machine: Any) -> None:
         "vendor": "the lab",
         "target_release": machine.release,
         "downloaded": True,
+        "installed_at": 1800001000,
     }
     assert block["selected"] == dict(block["installed"], repository="lab")
 

@@ -31,6 +31,7 @@ SLOW = HostSettings(
     allow_unsupported=True,
     repair_boot=True,
     kernel_lock=False,
+    lock=True,
     preflight_tolerate=["disk"],
 )
 MARKS = Run("rollout", "h", run="run", id="r", fence=7).get_marks()
@@ -106,6 +107,7 @@ def test_values_are_read_in_their_types() -> None:
         ("allow_unsupported", "perhaps"),
         ("repair_boot", "perhaps"),
         ("kernel_lock", "perhaps"),
+        ("lock", "perhaps"),
         ("preflight_tolerate", ["everything"]),
     ],
 )
@@ -163,6 +165,7 @@ def test_what_was_planned_is_started() -> None:
         "allow_unsupported": True,
         "repair_boot": True,
         "kernel_lock": False,
+        "lock": True,
         "preflight": True,
         "preflight_tolerate": ["disk"],
         "timeout": 600,
