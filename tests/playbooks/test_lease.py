@@ -140,16 +140,29 @@ def test_a_run_that_was_stopped_for_long_has_lost_its_rollout(fake_fleet: FakeFl
 
 
 @pytest.mark.slow
-def test_a_run_that_lives_is_not_taken_over(fake_fleet: FakeFleet, events: int) -> None:
+def test_a_run_whose_task_takes_ten_leases_is_not_taken_over(fake_fleet: FakeFleet) -> None:
+    """The canaries soak in one task. To another run it is one of another container."""
     _make(fake_fleet)
-    with fake_fleet.started(_ROLLOUT) as process:
+    soaking = [*_ROLLOUT, "-e", f"livepatch_soak={10 * _LEASE}"]
+    other = ["ansible-playbook", *_ROLLOUT, "-i", str(fake_fleet.inventory)]
+    refused = 0
+    with fake_fleet.started(soaking) as process:
         while process.poll() is None and not _has_lease(fake_fleet):
             time.sleep(0.02)
         _move_owner(fake_fleet.store)
-        other = fake_fleet.typed(["ansible-playbook", *_ROLLOUT, "-i", str(fake_fleet.inventory)])
-        assert process.poll() is None or other.returncode == 0
+        while process.poll() is None and not any(
+            event.action.endswith("rollout_wait") for event in fake_fleet.events()
+        ):
+            time.sleep(0.1)
+        end = time.monotonic() + 9 * _LEASE
+        while time.monotonic() < end:
+            told = fake_fleet.typed(other)
+            assert told.returncode == 2, told.stdout
+            assert "another run has" in told.stdout, told.stdout
+            refused += 1
         run = fake_fleet.finish(process)
     assert run.rc == 0, run.output
+    assert refused > 1
     _assert_all_patched_once(fake_fleet)
 
 
