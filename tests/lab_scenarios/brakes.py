@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -91,8 +92,21 @@ def test_another_users_halt_while_hosts_are_in_flight(
 def _as_another_user(
     controller: Controller, folder: Path, playbook: str, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    command = [f"fleet.livepatch.{playbook}", *arguments]
-    return another_user.run_playbook(controller.environment(), folder, command)
+    return subprocess.run(
+        [
+            *another_user.COMMAND,
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            f"fleet.livepatch.{playbook}",
+            *arguments,
+        ],
+        cwd=folder,
+        env={**another_user.adapt(controller.environment(), folder), "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
 
 
 def _wait_for(happens: Callable[[], bool]) -> None:

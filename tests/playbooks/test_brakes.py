@@ -12,7 +12,6 @@ to a coordinator whose sudo wants a password.
 from __future__ import annotations
 
 import dataclasses
-import grp
 import itertools
 import json
 import os
@@ -27,7 +26,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import cores
+from tests.support import another_user, cores
 from tests.support.fake_fleet import FakeFleet, FakeHost
 from tests.support.locks import locked
 
@@ -40,14 +39,6 @@ _SAMPLE = 12
 _SEED = 1
 _SCOPE = "web"
 _SUDO = Path(__file__).parents[1] / "support/fakes/sudo"
-# A user and a group that each system has and that nobody works as
-_USER, _GROUP = 65534, 65534
-# Its Python may be in a folder that is not for it. It may read what it likes, and writes no more than others.
-_AS_ANOTHER_USER = (
-    "setpriv",
-    *(f"--reuid={_USER}", f"--regid={_GROUP}", "--clear-groups"),
-    *("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"),
-)
 
 
 class Cell(t.NamedTuple):
@@ -106,13 +97,11 @@ class _Snapshots:
         shutil.rmtree(hosts)
         shutil.copytree(self.folder / "hosts", hosts)
         store.parent.mkdir(parents=True, exist_ok=True)
-        os.chown(store.parent, -1, _GROUP)
-        store.parent.chmod(0o2770)
+        another_user.share(store.parent)
         for file in store.parent.glob(f"{store.name}*"):
             file.unlink()
         shutil.copy(self.folder / f"{state}.sqlite3", store)
-        os.chown(store, -1, _GROUP)
-        store.chmod(0o660)
+        another_user.share(store)
 
 
 def _make(fake_fleet: FakeFleet) -> None:
@@ -171,7 +160,7 @@ class _Brakes:
         self._extra = dict(_RUN)
         inventory = json.loads(json.dumps(self._inventory))
         groups, common = inventory["all"]["children"], inventory["all"]["vars"]
-        common["livepatch_store_group"] = grp.getgrgid(_GROUP).gr_name
+        common["livepatch_store_group"] = another_user.GROUP
         away = cell.setting == "coordinator" or cell.way == "sudo with a password"
         values = {"scope": _SCOPE, "store_path": str(store), "coordinator": "c1" if away else "localhost"}
         templates = {
@@ -207,12 +196,7 @@ class _Brakes:
         if operator and cell.way == "another folder":
             folder = Path("/")
         if operator and cell.way == "another user":
-            home = self._folder / "home_of_another"
-            home.mkdir(exist_ok=True)
-            os.chown(home, _USER, _GROUP)
-            environment |= {"HOME": str(home), "ANSIBLE_HOME": str(home), "ANSIBLE_LOCAL_TEMP": str(home / "tmp")}
-            environment |= {"RECORDER_FILE": str(home / "events"), "USER": "nobody", "LOGNAME": "nobody"}
-            prefix = _AS_ANOTHER_USER
+            environment, prefix = another_user.adapt(environment, self._folder), another_user.COMMAND
         bin_ = cores.environment(cores.NEWEST)
         run = subprocess.run(
             [*prefix, str(bin_ / "ansible-playbook"), *command],
@@ -233,8 +217,7 @@ class _Brakes:
 
 @pytest.fixture(scope="module")
 def brakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Brakes]:
-    if os.geteuid() != 0:
-        pytest.skip("only root becomes another user")
+    another_user.require()
     # Pytest's folders are for root only
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import grp
 import os
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 _UID, _GID = 65534, 65534
 GROUP = grp.getgrgid(_GID).gr_name
-# Its Python may be in a folder that is not for it. It may read what it likes, and writes no more than others.
-_AS_ANOTHER_USER = (
+# What a command begins with that this user runs. Its Python may be in a folder that is not for it: it may read what it
+# likes, and writes no more than others.
+COMMAND = (
     "setpriv",
     *(f"--reuid={_UID}", f"--regid={_GID}", "--clear-groups"),
     *("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"),
@@ -36,25 +35,14 @@ def share(path: Path) -> None:
     path.chmod(0o2770 if path.is_dir() else 0o660)
 
 
-def run_playbook(
-    environment: Mapping[str, str], folder: Path, arguments: Sequence[str], bin_: Path = Path(sys.executable).parent
-) -> subprocess.CompletedProcess[str]:
-    """Runs ``ansible-playbook`` as that user, whose home is in the folder.
+def adapt(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The environment of that user, whose home is in the folder.
 
-    :param environment: what the variables are for the user who runs the tests.
+    :param environment: that of the user who runs the tests.
     """
     home = folder / "home-of-another-user"
     home.mkdir(exist_ok=True)
     os.chown(home, _UID, _GID)
     own = {"HOME": str(home), "ANSIBLE_HOME": str(home), "ANSIBLE_LOCAL_TEMP": str(home / "tmp")}
-    own |= {"RECORDER_FILE": str(home / "events"), "USER": "nobody", "LOGNAME": "nobody", "ANSIBLE_NOCOLOR": "1"}
-    return subprocess.run(
-        [*_AS_ANOTHER_USER, str(bin_ / "ansible-playbook"), *arguments],
-        cwd=folder,
-        env={**environment, **own},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    own |= {"RECORDER_FILE": str(home / "events"), "USER": "nobody", "LOGNAME": "nobody"}
+    return {**environment, **own}
