@@ -227,3 +227,15 @@ def test_what_is_missing_is_named(
     run = fake_fleet.again([f"fleet.livepatch.{playbook}", "-e", json.dumps(variables)])
     # Ansible itself prints it as an error and as the message of the task.
     assert (run.rc, run.output.count(problem)) == (2, 2), run.output
+
+
+@pytest.mark.parametrize("version", cores.EACH)
+def test_over_an_empty_inventory_no_command_exits_with_0(tmp_path: Path, version: str) -> None:
+    """Ansible itself does so with --limit, and plays nothing."""
+    fake_fleet = FakeFleet(tmp_path, cores.environment(version))
+    fake_fleet.make({}, {}, common={})
+    for arguments in (["--limit", "web1"], []):
+        for playbook in ("halt", "plan"):
+            run = fake_fleet.again([f"fleet.livepatch.{playbook}", *arguments])
+            assert run.rc != 0, run.output
+            assert not arguments or "The inventory has no host (-i): nothing was done" in run.output, run.output
