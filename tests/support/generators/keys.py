@@ -386,6 +386,7 @@ def make_package(chance: Chance) -> Case:
     changes = [word() for _change in range(chance.randrange(3))]
     signature = chance.choice(["", "(none)", "RSA/SHA512, Tue Nov 24 08:20:39 2026, Key ID e408b279d5db9429"])
     digests = [chance.choice(["", "5f" * 32, "iQGz\nAAAB\n=="]) for _digest in range(6)]
+    installed_at = chance.choice(["1795593600", "", "(none)", "-1", "9" * 40])
     fields = {
         "name": _print_text(name),
         "epoch": epoch,
@@ -413,8 +414,11 @@ def make_package(chance: Chance) -> Case:
         "\n".join(changes),
         [],
         tuple("".join(digest.split()) for digest in digests),
+        int(installed_at) if len(installed_at) == 10 else None,
     )
-    right, record = VALUE, _print_package(fields)
+    # A record without it is one all the same: when that was is unknown then.
+    time = f"<installed_at>{installed_at}</installed_at>" if installed_at else ""
+    right, record = VALUE, _print_package(fields).replace("</package>", time + "</package>")
     text = record * chance.choice([1, 1, 2])
     number = text.count("<package>")
     way = chance.randrange(12)

@@ -61,6 +61,7 @@ def _build_calls(fence: int) -> List[Tuple[str, Dict[str, Any]]]:
         ("load_slice", {"run": "run", "hosts": ["a2"]}),
         ("load_whole", {"run": "run"}),
         ("load_plan", {"plan_hash": "h"}),
+        ("load_provenance", {"scope": "s", "kmps": ["k"], "hosts": ["a1", "a2"]}),
         ("find_plan", {"plan_hash": "none"}),
         ("find_plans", {"prefix": "h"}),
         ("list_cohorts", {}),

@@ -72,6 +72,32 @@ def test_a_fleet_worst_first_and_folded() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("lock", "variables", "problems"),
+    [
+        ("none", {}, []),
+        ("none", {"livepatch_lock": False}, []),
+        ("none", {"livepatch_lock": "yes"}, ["others can install KMPs here, since it is not locked yet"]),
+        ("own", {"livepatch_lock": True}, []),
+        ("foreign", {"livepatch_lock": True}, []),
+        (None, {"livepatch_lock": True}, []),
+    ],
+)
+def test_a_host_that_is_to_be_locked_and_is_not(
+    lock: str | None, variables: dict[str, t.Any], problems: list[str]
+) -> None:
+    of_host = row("web1", answers.gathered(kmp={"lock": lock}), **variables)
+    assert [problem.partition(" (")[0] for problem in of_host.problems] == problems
+
+
+def test_what_a_lock_of_others_keeps_back_is_named() -> None:
+    held = {"name": answers.KMP, "evr": "4-1", "code": "locked", "reason": "it is locked in the package manager"}
+    of_host = row("web1", answers.gathered(kmp={"rejected": [held, answers.REJECTION]}))
+    assert of_host.problems == (
+        f"a lock that is not the collection's keeps back {answers.KMP}-4-1: it is locked in the package manager",
+    )
+
+
 def test_one_host_is_told_with_its_address() -> None:
     assert "  app1: unknown: unreachable: connection refused by 10.0.0.1; " in "\n".join(
         status.format_status([lost("app1", "10.0.0.1")], TODAY)
