@@ -72,11 +72,13 @@ options:
           - halt
           - has_old
           - join_wave
+          - keep_controls
           - leave_wave
           - list_approvals
           - list_quarantine
           - list_starters
           - load_admission
+          - load_controls
           - load_hosts
           - load_in_flight
           - load_last_plan

@@ -67,8 +67,8 @@ class LeaseCommands:
         """Takes part in the wave that the open rollout has left to slices: they hold one lease together.
 
         :param ttl: seconds without a heartbeat of any of them after which another run may take it.
-        :returns: its number, as which ``member`` this slice has joined, and the open rollout; where no wave is left to
-            slices ``member`` is None, and ``why`` says so.
+        :returns: its number, as which ``member`` this slice has joined, the open rollout, and its ``controls``; where
+            no wave is left to slices ``member`` is None, and ``why`` says so.
         :raises Leased: another run has it.
         """
         with self._database.writing() as transaction:
@@ -91,6 +91,7 @@ class LeaseCommands:
                 "fence": fence,
                 "member": member,
                 "rollout": rows.load_rollout(transaction, row),
+                "controls": rows.find_controls(transaction, row["id"], row["plan_hash"]),
                 "why": "",
             }
 

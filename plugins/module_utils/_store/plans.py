@@ -24,8 +24,13 @@ class PlanCommands:
 
     _database: Database
 
-    def save_plan(self, scope: str, document: Dict[str, Any], by: str = "") -> None:
-        """Saves a plan for good: one with the same hash is the same, and remains the first one's who made it."""
+    def save_plan(
+        self, scope: str, document: Dict[str, Any], by: str = "", controls: Optional[Dict[str, Any]] = None
+    ) -> None:
+        """Saves a plan for good: one with the same hash is the same, and remains the first one's who made it.
+
+        :param controls: what a rollout of it goes by, in the place of what was saved before. None leaves that.
+        """
         require_keys(document, "a plan", "hash", "waves", "hosts", "left_out")
         try:
             planned = plan_rows.build_rows(document)
@@ -33,6 +38,8 @@ class PlanCommands:
             raise BadOption(f"the plan cannot be saved: {exc}") from None
         with self._database.writing() as transaction:
             plan_rows.insert_plan(transaction.connection, planned, scope, transaction.now, by)
+            if controls is not None:
+                rows.write_controls(transaction, planned.hash, controls, 1)
 
     def find_plan(self, plan_hash: str) -> Optional[Dict[str, Any]]:
         """A plan, None where it was never saved."""

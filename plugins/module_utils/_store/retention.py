@@ -88,6 +88,7 @@ def _remove_rollout(transaction: Transaction, rollout: Any) -> None:
     connection = transaction.connection
     for table in ("outcomes", "outcome_counts", "rollout_events"):
         connection.execute(f"DELETE FROM {table} WHERE rollout = ?", (rollout["id"],))
+    connection.execute("DELETE FROM controls WHERE subject = ?", (rollout["id"],))
     connection.execute("DELETE FROM rollouts WHERE id = ?", (rollout["id"],))
     # The approvals that it was run by, unless another rollout is: else its plan would be there for good.
     connection.execute(
@@ -101,4 +102,5 @@ def _remove_plan(connection: Any, table: str, plan_hash: str) -> None:
     if table == "plans":
         connection.execute("DELETE FROM planned_hosts WHERE plan_hash = ?", (plan_hash,))
     connection.execute("DELETE FROM approvals WHERE plan_hash = ?", (plan_hash,))
+    connection.execute("DELETE FROM controls WHERE subject = ?", (plan_hash,))
     connection.execute(f"DELETE FROM {table} WHERE hash = ?", (plan_hash,))

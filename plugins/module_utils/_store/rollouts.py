@@ -40,6 +40,45 @@ class RolloutCommands:
                 (rollout, scope, plan_hash, transaction.now, by),
             )
 
+    def load_controls(self, scope: str, plan_hash: str) -> Optional[Dict[str, Any]]:
+        """What the open rollout of a scope goes by, its ``controls`` and their ``version``; where none is open that of
+        a plan, and None where that is ``''`` or was never saved.
+        """
+        with self._database.reading() as transaction:
+            row = rows.find_open(transaction, scope)
+            if row is not None:
+                return rows.find_controls(transaction, row["id"], row["plan_hash"])
+            if not plan_hash or plan_rows.find_outline(transaction.connection, plan_hash) is None:
+                return None
+            return rows.find_controls(transaction, plan_hash, plan_hash)
+
+    def keep_controls(
+        self,
+        scope: str,
+        fence: int,
+        rollout: str,
+        version: int,
+        controls: Optional[Dict[str, Any]] = None,
+        changes: Sequence[Dict[str, Any]] = (),
+    ) -> None:
+        """Keeps what a rollout goes by from now on, and what was changed of it.
+
+        :param controls: None leaves it as it is.
+        :param version: that of what it has gone by, 0 of a new rollout.
+        :raises BadOption: another run has changed that meanwhile.
+        """
+        with self._database.writing() as transaction:
+            require_lease(transaction, scope, fence, rollout)
+            row = transaction.connection.execute(
+                "SELECT version FROM controls WHERE subject = ?", (rollout,)
+            ).fetchone()
+            if (0 if row is None else row["version"]) != version:
+                raise BadOption("another run has changed the settings of the rollout meanwhile", "Run this one again")
+            if controls is not None:
+                rows.write_controls(transaction, rollout, controls, version + 1)
+            for change in changes:
+                rows.add_event(transaction, rollout, "change", None, change)
+
     def set_status(self, scope: str, fence: int, rollout: str, status: str, detail: Dict[str, Any]) -> Dict[str, Any]:
         """Returns the rollout as it is then, without the outcomes of its hosts."""
         if status not in OPEN + ENDED:

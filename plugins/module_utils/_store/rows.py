@@ -71,11 +71,12 @@ def summarize_rollout(row: Any) -> Dict[str, Any]:
 
 
 def load_history(transaction: Transaction, row: Any) -> Dict[str, Any]:
-    """A rollout with its gates and its last events."""
+    """A rollout with its gates, the ``changes`` of its settings, and its last events."""
     return dict(
         summarize_rollout(row),
         # All gates, since they say which waves have passed
         gates=load_gates(transaction, row["id"]),
+        changes=_load_events(transaction, row["id"], "change", -1),
         events=_load_events(transaction, row["id"], "event", _MAX_EVENTS),
     )
 
@@ -125,7 +126,7 @@ def _load_events(transaction: Transaction, rollout: str, kind: str, limit: int) 
 def add_event(
     transaction: Transaction, rollout: str, kind: str, wave: Optional[int], payload: Mapping[str, Any]
 ) -> None:
-    """:param kind: gate or event."""
+    """:param kind: gate, change or event."""
     transaction.connection.execute(
         "INSERT INTO rollout_events (rollout, kind, wave, created_at, payload) VALUES (?, ?, ?, ?, ?)",
         (rollout, kind, wave, transaction.now, json.dumps(payload)),
@@ -187,6 +188,27 @@ def find_approvals(transaction: Transaction, plan_hash: str) -> List[Dict[str, A
     """Approvals and rejections of a plan, the oldest one first."""
     approvals = transaction.connection.execute("SELECT * FROM approvals WHERE plan_hash = ? ORDER BY id", (plan_hash,))
     return [dict(as_dict(row), granted=bool(row["granted"])) for row in approvals]
+
+
+def find_controls(transaction: Transaction, subject: str, plan_hash: str) -> Dict[str, Any]:
+    """The ``controls`` of a plan or a rollout, and their ``version``.
+
+    Of what an earlier version of the collection has saved, that is 0, and ``controls`` has the settings of the ``plan``
+    only.
+    """
+    row = transaction.connection.execute(
+        "SELECT version, payload FROM controls WHERE subject = ?", (subject,)
+    ).fetchone()
+    if row is not None:
+        return {"version": row["version"], "controls": json.loads(row["payload"])}
+    outline = plan_rows.find_outline(transaction.connection, plan_hash) or {}
+    return {"version": 0, "controls": {"plan": outline.get("settings", {})}}
+
+
+def write_controls(transaction: Transaction, subject: str, controls: Mapping[str, Any], version: int) -> None:
+    transaction.connection.execute(
+        "INSERT OR REPLACE INTO controls VALUES (?, ?, ?)", (subject, version, json.dumps(controls, sort_keys=True))
+    )
 
 
 def find_starters(transaction: Transaction, plan_hash: str) -> List[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.fleet.livepatch.plugins.module_utils._store import plan_rows
 
 # The version of the tables below
-SCHEMA = 6
+SCHEMA = 7
 # The earliest one that is migrated
 OLDEST = 3
 # What version 4 brought. A plan is kept once: what all steps need of it as a document, and a row for each host.
@@ -24,7 +24,7 @@ CREATE INDEX hosts_of_wave ON planned_hosts (plan_hash, wave, position);
 CREATE INDEX hosts_of_cohort ON planned_hosts (plan_hash, cohort);
 CREATE INDEX outcomes_counted ON outcomes (rollout, wave, cohort, outcome);
 """
-# As version 6 has it: what a run was begun with, hosts' settings among it, and which batch each host is in. Stores of
+# As version 6 has them: what a run was begun with, hosts' settings among it, and which batch each host is in. Stores of
 # version 5 were made with these tables, and before that without the settings.
 _RUNS = """
 CREATE TABLE runs (id TEXT PRIMARY KEY, scope TEXT NOT NULL, fence INTEGER, rollout TEXT, plan_hash TEXT NOT NULL,
@@ -42,8 +42,13 @@ CREATE TABLE outcome_counts (rollout TEXT NOT NULL, wave INTEGER, cohort TEXT, o
     hosts INTEGER NOT NULL);
 CREATE INDEX counts_of_rollout ON outcome_counts (rollout, wave, cohort, outcome);
 """
+# What version 7 brought: the settings that a plan and an open rollout keep, by the plan's hash and the rollout's ID. An
+# earlier rollout has none but those that are in its plan.
+_CONTROLS = """
+CREATE TABLE controls (subject TEXT PRIMARY KEY, version INTEGER NOT NULL, payload TEXT NOT NULL);
+"""
 _COUNT_ALL = """
-INSERT INTO outcome_counts SELECT rollout, wave, cohort, outcome, COUNT(*) FROM outcomes GROUP BY 1, 2, 3, 4
+INSERT INTO outcome_counts SELECT rollout, wave, cohort, outcome, COUNT(*) FROM outcomes GROUP BY 1, 2, 3, 4;
 """
 # What version 3 had a plan in. Those that no run needs stay in it until one does: to split all of them takes long.
 _WHOLE_PLANS = """
@@ -83,7 +88,7 @@ def read_version(connection: Any) -> int:
 
 def create_tables(connection: Any) -> None:
     """In the transaction that is open."""
-    _execute(connection, _OTHERS + _PLANS + _RUNS + _WHOLE_PLANS + _INDEXES + _COUNTS)
+    _execute(connection, _OTHERS + _PLANS + _RUNS + _WHOLE_PLANS + _INDEXES + _COUNTS + _CONTROLS)
 
 
 def migrate(connection: Any) -> None:
@@ -93,14 +98,15 @@ def migrate(connection: Any) -> None:
     version = read_version(connection)
     if version == 3:
         connection.execute("ALTER TABLE plans RENAME TO whole_plans")
-        _execute(connection, _PLANS + _RUNS + _INDEXES + _COUNTS + _COUNT_ALL)
+        _execute(connection, _PLANS + _RUNS + _INDEXES + _COUNTS + _COUNT_ALL + _CONTROLS)
         _split_plans(connection)
-    elif version in (4, 5):
+    elif version in (4, 5, 6):
         # A run ends with the version of the collection that has begun it. The rollout does not: the next run goes on.
         for table in ("runs", "run_batches", "run_hosts", "run_settings"):
             connection.execute(f"DROP TABLE IF EXISTS {table}")
         added = _WHOLE_PLANS + _INDEXES if version == 4 else ""
-        _execute(connection, _RUNS + added + _COUNTS + _COUNT_ALL)
+        counts = _COUNTS + _COUNT_ALL if version < 6 else ""
+        _execute(connection, _RUNS + added + counts + _CONTROLS)
 
 
 def _split_plans(connection: Any) -> None:

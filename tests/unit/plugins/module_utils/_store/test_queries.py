@@ -42,8 +42,11 @@ def _build_calls(fence: int) -> List[Tuple[str, Dict[str, Any]]]:
     slices = {"for": "slices", "wave": 1, "text": "left to slices"}
     row = {"host": "a1", "outcome": "done", "cohort": "a"}
     return [
-        ("save_plan", {"scope": "s", "document": _document("h")}),
+        ("save_plan", {"scope": "s", "document": _document("h"), "controls": {}}),
+        ("load_controls", {"scope": "s", "plan_hash": "h"}),
         ("start_rollout", {**ours, "plan_hash": "h"}),
+        ("load_controls", {"scope": "s", "plan_hash": ""}),
+        ("keep_controls", {**ours, "controls": {}, "version": 0, "changes": [{"setting": "livepatch_soak"}]}),
         ("save_run", {**ours, "run": "run", "plan_hash": "h", "payload": {}, "batches": batches, "settings": settings}),
         ("approve", {"plan_hash": "h", "wave": 1, "approver": "eve"}),
         ("begin_hosts", {**ours, "wave": 0, "hosts": ["a1"], "skipped": [{"host": "a2", "outcome": "skipped"}]}),

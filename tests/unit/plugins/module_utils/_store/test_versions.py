@@ -22,7 +22,7 @@ from tests.support.store import make_version, same_settings, save_run
 EVE = {"user": "eve", "machine": "m", "pid": 1}
 # Of the recorded stores: the rollout that is open, and in the middle of its first wave, and the one before, which ended
 OPEN, ENDED = f"{2:032x}", f"{1:032x}"
-MIGRATED = [3, 4, 5]
+MIGRATED = [3, 4, 5, 6]
 
 
 def document(plan_hash: str = "h") -> Dict[str, Any]:
@@ -92,7 +92,7 @@ def test_an_early_store_of_version_5_is_taken_up(store: Store, path: str) -> Non
     assert list(store.load_step("next", ["b1"])["planned"]) == ["b1"]
 
 
-@pytest.mark.parametrize("version", [4, 5])
+@pytest.mark.parametrize("version", [4, 5, 6])
 def test_a_run_ends_with_the_version_that_has_begun_it(store: Store, path: str, version: int) -> None:
     make_version(path, version)
     ((run,),) = _execute(path, "SELECT id FROM runs")
@@ -101,6 +101,17 @@ def test_a_run_ends_with_the_version_that_has_begun_it(store: Store, path: str, 
             load(run)
     # Its lease and its rollout are those of whoever comes next.
     assert store.take_lease("s", EVE, 100, takeover=store.show("s")["lease"]["fence"])["rollout"]["id"] == OPEN
+
+
+@pytest.mark.parametrize("version", MIGRATED)
+def test_of_an_earlier_rollout_the_settings_of_its_plan_are_known(store: Store, path: str, version: int) -> None:
+    make_version(path, version)
+    known = {"version": 0, "controls": {"plan": {"max_in_flight": 2}}}
+    assert store.load_controls("s", "") == known
+    assert store.load_controls("t", "old") == known
+    fence = store.take_lease("s", EVE, 100, takeover=store.show("s")["lease"]["fence"])["fence"]
+    store.keep_controls("s", fence, OPEN, 0, {"run": {"a": 1}})
+    assert store.load_controls("s", "") == {"version": 1, "controls": {"run": {"a": 1}}}
 
 
 @pytest.mark.parametrize("version", MIGRATED)
