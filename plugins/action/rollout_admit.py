@@ -29,8 +29,10 @@ _OPTIONS: dict[str, t.Any] = {
     **common_options.STEP_OPTIONS,
     "step": {"type": "str", "choices": ["start", "roll_back"], "default": "start"},
 }
-# Those that it goes by, without their prefix
-SETTINGS = ("approval", "approver_not_starter", "windows", "blackouts", "window_min_remaining", "soak", "slices")
+# What it goes by of the rollout's settings, without their prefix
+CONTROLS = ("approval", "approver_not_starter", "windows", "blackouts", "window_min_remaining", "soak")
+# And of the run's
+SETTINGS = ("slices",)
 
 
 class ActionModule(ActionBase):
@@ -47,8 +49,9 @@ class ActionModule(ActionBase):
                 return {"changed": False, **admission.admit_rollback(store, run, task_vars["ansible_play_batch"])}
             settings = schema.read_rendered(self._templar, task_vars, *SETTINGS)
             step, stored = session.load_admission(store, run, task_vars["ansible_play_batch"])
-            notices = webhooks.create_notifier(self, task_vars, store.scope, run)
-            admitted = admission.admit_batch(store, step, stored, settings)
+            recorded = step.get_controls(["webhooks"])["webhooks"]
+            notices = webhooks.create_notifier(self, task_vars, store.scope, run, recorded=recorded)
+            admitted = admission.admit_batch(store, step, stored, {**settings, **step.get_controls(CONTROLS)})
         except (AnsibleError, PlanError) as exc:
             if options["step"] == "roll_back":
                 raise AnsibleActionFail(str(exc)) from None

@@ -17,6 +17,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     assess,
     common_options,
+    controls,
     hostvars,
     schema,
     session,
@@ -41,8 +42,8 @@ _OPTIONS: dict[str, t.Any] = {
     "assessment": {"type": "dict"},
     "hosts": {"type": "list", "elements": "str"},
 }
-# The settings that it goes by, without their prefix
-SETTINGS = ("soak", "max_runtime", "gates", "skip_gates")
+# The settings of the run that it goes by, without their prefix; the gates have the secrets that are not recorded
+SETTINGS = ("max_runtime", "gates", "skip_gates")
 
 
 class ActionModule(ActionBase):
@@ -61,9 +62,9 @@ class ActionModule(ActionBase):
         try:
             run = Run.from_option(options["rollout"])
             store = StoreClient(self, task_vars, run)
-            notices = webhooks.create_notifier(self, task_vars, store.scope, run)
-            assessment = self._assess(store, run, options, task_vars)
-            _notify(notices, step, assessment)
+            goes_by, assessment = self._assess(store, run, options, task_vars)
+            recorded = goes_by.get(controls.WEBHOOKS)
+            _notify(webhooks.create_notifier(self, task_vars, store.scope, run, recorded=recorded), step, assessment)
         except Exception as exc:  # whatever it is, a gate that cannot assess must not end the run without its report
             error = str(exc) if isinstance(exc, (AnsibleError, PlanError)) else f"{exc!r}: report it as a bug"
             verdict = (
@@ -77,25 +78,30 @@ class ActionModule(ActionBase):
 
     def _assess(
         self, store: StoreClient, run: Run, options: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]
-    ) -> dict[str, t.Any]:
+    ) -> tuple[t.Mapping[str, t.Any], dict[str, t.Any]]:
+        """What the rollout goes by, and the assessment."""
         name, assessment = options["step"], options["assessment"]
         read_variables, present = hostvars.VariablesReader(self, task_vars), task_vars["ansible_play_batch"]
         if name == "rollback":
             names = [host for host in options["hosts"] if host in set(present)]
-            budget = session.load_outline(store, run).settings.budgets["wave"]
-            return assess.assess_rollback(store, run, budget, names, read_variables)
+            state, outline = session.load_outline(store, run)
+            budget = outline.settings.budgets["wave"]
+            return state.controls, assess.assess_rollback(store, run, budget, names, read_variables)
         step = session.load_step(store, run, present)
         gate = GateInput(store, step)
         settings = schema.read_rendered(self._templar, task_vars, *SETTINGS)
-        run_ends = step.state.began + settings["max_runtime"]
-        of_wave = assess.WaveOptions(settings["soak"], run_ends, settings["gates"], settings["skip_gates"])
+        goes_by, run_ends = step.get_controls(["soak", "gates"]), step.state.began + settings["max_runtime"]
+        gates = controls.restore_secrets(controls.GATES, goes_by["gates"], settings["gates"])
+        of_wave = assess.WaveOptions(goes_by["soak"], run_ends, gates, settings["skip_gates"])
         if name == "batch":
-            return assess.assess_batch(gate, options["admission"], read_variables, of_wave)
-        if name == "slow":
-            return assess.assess_slow(gate, assessment, read_variables, of_wave)
-        if name == "probe":
-            return assess.assess_probe(gate, assessment, read_variables)
-        return assess.assess_wave(gate, assessment, of_wave)
+            assessment = assess.assess_batch(gate, options["admission"], read_variables, of_wave)
+        elif name == "slow":
+            assessment = assess.assess_slow(gate, assessment, read_variables, of_wave)
+        elif name == "probe":
+            assessment = assess.assess_probe(gate, assessment, read_variables)
+        else:
+            assessment = assess.assess_wave(gate, assessment, of_wave)
+        return step.state.controls, assessment
 
 
 def _is_decided(assessment: t.Mapping[str, t.Any] | None) -> bool:

@@ -27,6 +27,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import pub
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report.preview import format_preview
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     common_options,
+    controls,
     drift,
     halt,
     heartbeat,
@@ -35,6 +36,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     hostvars,
     kmp_locks,
     lease,
+    pending_rollback,
     preview,
     rollback,
     schema,
@@ -43,13 +45,12 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     start,
     webhooks,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _MODES = ("plan", "prestage", "rollout", "slice", "rollback")
 _OPTIONS: dict[str, t.Any] = {
     "mode": {"type": "str", "choices": list(_MODES), "required": True},
-    **OPTIONS,
     "plan_hash": {"type": "str", "default": ""},
     "slices": {"type": "int", "default": 1},
     "wave": {"type": "str", "default": "all"},
@@ -57,6 +58,7 @@ _OPTIONS: dict[str, t.Any] = {
     "reason": {"type": "str", "default": ""},
     "lease": {"type": "int", "default": 120},
     "takeover_reason": {"type": "str", "default": ""},
+    "change_reason": {"type": "str", "default": ""},
     **publish.OPTIONS,
     "format": {"type": "str", "choices": list(FORMATS), "default": "text"},
 }
@@ -93,35 +95,45 @@ class ActionModule(ActionBase):
         """Plans, and begins or resumes the rollout unless only a plan is wanted."""
         mode = options["mode"]
         hostvars.require_gathered(variables)
+        plan_hash = start.resolve_plan_hash(store, options["plan_hash"])
+        recorded = _load_recorded(store, plan_hash)
+        given = controls.read_given(variables)
+        goes_by = controls.decide(_find_record(recorded, mode, plan_hash), given, options["change_reason"])
         # Hosts that are to download it have not done so yet.
-        prestaged = options["prestaged"] and mode != "prestage"
-        recorded = store.send("show", scope=store.scope)
-        settings = Settings.from_options({**options, "prestaged": prestaged}, recorded["quarantine"])
-        fleet, each = hostvars.parse_fleet(variables, settings.selection), host_settings.read_settings(variables)
+        prestaged = goes_by.run["livepatch_prestaged"] and mode != "prestage"
+        settings = Settings.from_values(goes_by.run, recorded["quarantine"], prestaged)
+        fleet = hostvars.parse_fleet(variables, settings.selection)
         last = recorded["rollout"]
         if mode == "rollout":
-            begun = start.begin_rollout(store, fleet, settings, each, options["plan_hash"], last, terms)
+            begun = start.begin_rollout(store, fleet, settings, goes_by, plan_hash, last, terms)
         else:
-            begun = start.save_new_plan(store, fleet, settings, each, options["plan_hash"], mode, last)
+            begun = start.save_new_plan(store, fleet, settings, goes_by, plan_hash, mode, last)
         _keep_lease(store, begun, terms)
-        self._notify(webhooks.create_notifier(self, task_vars, store.scope, begun.run), begun)
-        planned = self._preview(store, begun, {host.name: host for host in fleet}, each, last, task_vars)
+        notified = goes_by.run[controls.WEBHOOKS]
+        self._notify(webhooks.create_notifier(self, task_vars, store.scope, begun.run, recorded=notified), begun)
+        for url in controls.list_unnotified(goes_by, given):
+            self._display.warning(
+                f"livepatch_webhooks: {url} is not notified: give it as when the rollout began, since its secrets are "
+                "not recorded"
+            )
+        planned = self._preview(store, begun, {host.name: host for host in fleet}, goes_by, last, task_vars)
         answers = hostvars.get_latest_answers(variables)
         drifted = drift.find_drift(store, answers)
         lines = [*_describe_recorded(recorded, begun), *drift.format_drift(drifted, store.scope)]
+        lines += [f"Setting changed: {line}" for line in goes_by.describe_changes()]
         if begun.owed is None or mode != "rollout":
             lines += format_preview(begun.plan, planned, begun.resumed, begun.before)
         document = begun.plan.as_document()
         opened = session.get_open(last)
-        controls = {
+        held_by = {
             "halt": recorded["halt"] and halt.describe_halt(recorded["halt"]),
             "open_rollout": opened and text.describe_open_rollout(opened),
         }
-        response = {**document, **controls, "preview": planned.as_document()}
+        response = {**document, **held_by, "preview": planned.as_document()}
         show_response(self._display.display, lines, response, options["format"])
         result: dict[str, t.Any] = {**_build_result(begun), "files": []}
         if mode == "rollout" and not store.read_only and recorded["halt"] is None:
-            result["locks"] = kmp_locks.list_different(answers, each)
+            result["locks"] = kmp_locks.list_different(answers, goes_by.hosts)
         if mode != "rollout":
             result["ansible_stats"] = common_options.build_stats(
                 livepatch_plan_hash=begun.plan.hash, livepatch_plan_hosts=planned.to_patch
@@ -133,7 +145,7 @@ class ActionModule(ActionBase):
                 now = time.time()
                 rows = status.build_rows(variables, settings.selection, now, drifted.hosts)
                 document = report.build_plan(rows, begun.plan, begun.before, now, store.scope)
-                return {**document, **controls}
+                return {**document, **held_by}
 
             show = build_printer(self._display.display, options["format"])
             result["files"] = publish.deliver_report(options, build_report, show)
@@ -144,12 +156,13 @@ class ActionModule(ActionBase):
         store: StoreClient,
         begun: session.Begun,
         fleet: t.Mapping[str, hosts.Host],
-        settings: t.Mapping[str, host_settings.HostSettings],
+        goes_by: controls.Controls,
         last: t.Any,
         task_vars: t.Mapping[str, t.Any],
     ) -> preview.Preview:
         """What the run would do, or does."""
         options = schema.read_rendered(self._templar, task_vars, *preview.SETTINGS)
+        options |= {option: goes_by.run[schema.PREFIX + option] for option in preview.CONTROLS}
         recorded = preview.Recorded()
         opened = session.get_open(last)
         if opened is not None and begun.resumed:
@@ -160,7 +173,7 @@ class ActionModule(ActionBase):
                 store.build("list_starters", plan_hash=begun.plan.hash),
             )
             recorded = dataclasses.replace(recorded, approvals=approvals, starters=starters)
-        return preview.build_preview(begun.plan, begun.batches, fleet, recorded, options, settings, time.time())
+        return preview.build_preview(begun.plan, begun.batches, fleet, recorded, options, goes_by.hosts, time.time())
 
     @staticmethod
     def _notify(notices: webhooks.Notifier, begun: session.Begun) -> None:
@@ -180,8 +193,8 @@ class ActionModule(ActionBase):
         if options["slices"] < 1:
             raise PlanError(f"livepatch_slices is {options['slices']}: give the number of jobs that a wave is cut into")
         hostvars.require_gathered(variables)
-        fleet, each = hostvars.parse_fleet(variables), host_settings.read_settings(variables)
-        begun = slices.join_wave(store, fleet, each, options["slices"], terms)
+        fleet, given = hostvars.parse_fleet(variables), controls.read_given(variables)
+        begun = slices.join_wave(store, fleet, given, options["slices"], terms)
         if isinstance(begun, str):
             show_lines(self._display.display, [f"Nothing to do: {begun}"])
             return {"changed": False, "rollout": {}, "hosts": [], "sizes": [], "pending": [], "locks": {}}
@@ -215,6 +228,27 @@ class ActionModule(ActionBase):
 def _keep_lease(store: StoreClient, begun: session.Begun, terms: lease.LeaseTerms) -> None:
     if begun.run.fence is not None:
         heartbeat.start(store, begun.run, terms.seconds)
+
+
+def _load_recorded(store: StoreClient, plan_hash: str) -> dict[str, t.Any]:
+    """What the store shows of the scope, with what was recorded for a run to go by: ``controls`` of the open rollout,
+    or else of a plan, None where there is neither.
+    """
+    response, stored = store.send_all(
+        store.build("show", scope=store.scope), store.build("load_controls", scope=store.scope, plan_hash=plan_hash)
+    )
+    return {**response, "controls": stored}
+
+
+def _find_record(recorded: t.Mapping[str, t.Any], mode: str, plan_hash: str) -> controls.Record | None:
+    """What the run has to go by, None where it makes a new plan."""
+    opened = session.get_open(recorded["rollout"])
+    # Hosts download what a new plan has, and one is shown where nothing is left of the open rollout but a rollback.
+    is_new = opened is not None and mode == "plan" and pending_rollback.ENDS in opened["detail"]
+    if recorded["controls"] is None or is_new or (mode == "prestage" and not plan_hash):
+        return None
+    subject = "The open rollout" if opened is not None else f"The plan {plan_hash[:12]}"
+    return controls.Record.from_stored(subject, recorded["controls"], opened is not None)
 
 
 def _describe_recorded(recorded: t.Mapping[str, t.Any], begun: session.Begun) -> list[str]:

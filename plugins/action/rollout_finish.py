@@ -34,6 +34,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import (
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     budgets,
     common_options,
+    controls,
     drift,
     finish,
     halt,
@@ -121,7 +122,8 @@ class ActionModule(ActionBase):
             return
         counts = budgets.count_by_outcome(ended.outcomes)
         message = ended.detail.get("text") or ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        notices = webhooks.create_notifier(self, task_vars, store.scope, run)
+        recorded = ended.controls.get(controls.WEBHOOKS)
+        notices = webhooks.create_notifier(self, task_vars, store.scope, run, recorded=recorded)
         notices.notify(webhooks.END_EVENTS[ended.status], message, status=ended.status, counts=counts)
 
 

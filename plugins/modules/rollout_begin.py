@@ -16,12 +16,15 @@ description:
     of each cohort are the first wave. A host that is the only one of its cohort has no canary; such hosts share the
     last wave.
   - A host with a true variable C(livepatch_canary) is a canary of its cohort. Otherwise the lowest
-    C(livepatch_criticality) (0 to 1) goes first, and O(seed) chooses among equals.
+    C(livepatch_criticality) (0 to 1) goes first, and C(livepatch_seed) chooses among equals.
   - Where a rollout of the scope (C(livepatch_scope)) is open, its plan is followed, and what is left of it is worked
     out from what is recorded and from what the hosts answer now. Where there is something to do the lease of the scope
     is taken, so that no other run does it as well. Without a sign of life from this run another one may take it over,
     after the time that the longest step may take by the hosts' C(livepatch_timeout), C(livepatch_lock_timeout) and
     C(livepatch_unreachable_timeout).
+  - The settings of the plan and of the rollout are read as variables, without a role's defaults. The store keeps them
+    with the plan, and with the rollout. A later run goes by these, obeys and records what is tighter, and refuses what
+    is looser or different.
   - It notifies C(livepatch_webhooks).
   - In check mode nothing is recorded, and no lease is taken.
 author: fleet.livepatch contributors (@fleet-livepatch)
@@ -46,64 +49,6 @@ options:
     type: str
     choices: [plan, prestage, rollout, slice, rollback]
     required: true
-  waves:
-    description:
-      - How large the waves after the canaries are, each a number of hosts or a share of all planned hosts such as
-        V(25%).
-      - The hosts that are left after them are in one more wave, or in as many as the caps make of it.
-    type: list
-    elements: str
-    default: [1%, 5%, 25%]
-  seed:
-    description: Another seed chooses other canaries; the same one chooses the same ones.
-    type: str
-    default: ''
-  max_in_flight:
-    description:
-      - How many hosts may migrate at once. A wave that is larger is done in batches, and the budget is checked
-        between them.
-    type: int
-    default: 100
-  canaries:
-    description: How many hosts of a cohort are its canaries, a number or a share; at least one, and one host less
-      than there are.
-    type: str
-    default: '1'
-  max_per_wave:
-    description: How many hosts a wave after the canaries may have, a number or a share of all planned hosts.
-    type: str
-  max_per_domain:
-    description: How many hosts of one failure domain (O(domain_keys)) may be in one wave after the canaries, a number
-      or a share of those in it.
-    type: str
-  max_per_group:
-    description: How many hosts of one service (variable C(livepatch_service_group)) may be in one such wave, a number
-      or a share of those in it.
-    type: str
-  domain_keys:
-    description: Names of variables whose values are failure domains, such as V(dc) and V(rack). Canaries are spread
-      over them.
-    type: list
-    elements: str
-    default: []
-  cohort_key:
-    description:
-      - A JMESPath expression over a host's C(name), C(kernel), C(kmp) and C(livepatch). Hosts for which it differs
-        are in different cohorts.
-    type: str
-  filter:
-    description: Such an expression; hosts for which it is false, null or empty are in no wave.
-    type: str
-  kernel_versions:
-    description: The range of upstream kernel versions that are planned, such as V(>=6.4).
-    type: str
-  levels:
-    description: The range of levels that are planned, such as V(>=2, <9).
-    type: str
-  prestaged:
-    description: Only hosts that have downloaded their KMP are planned (playbook C(prestage)).
-    type: bool
-    default: false
   lease:
     description:
       - Seconds after which another run takes the rollout over unless this one renews its lease, which a process does
@@ -115,34 +60,11 @@ options:
       the lease of that one has expired, and fails where it is renewed.
     type: str
     default: ''
-  halt_scope:
-    description:
-      - How far a failed canary reaches. V(rollout) stops all of it, V(kmp) all cohorts that get the same KMP,
-        V(cohort) just its own.
+  change_reason:
+    description: Why settings are taken that are looser than what the rollout goes by, or different. By default they are
+      refused. The store keeps it.
     type: str
-    choices: [rollout, kmp, cohort]
-    default: rollout
-  budget_wave:
-    description: How many hosts of a wave after the canaries may go wrong, a number or a share of its hosts (rounded
-      down). The canaries have no budget.
-    type: str
-    default: '0'
-  budget_batch:
-    description: The same of a batch.
-    type: str
-  budget_cohort:
-    description: The same of a cohort, over all waves.
-    type: str
-  budget_rollout:
-    description: The same of all planned hosts, over all waves.
-    type: str
-  budget_lost:
-    description: How many of all planned hosts may be lost, which is no contact any more after apply began.
-    type: str
-    default: '0'
-  budget_unreachable:
-    description: How many hosts may be out of reach before anything is done to them. By default they are just left out.
-    type: str
+    default: ''
   plan_hash:
     description: The hash of the plan that is to be followed. Another one is refused.
     type: str
@@ -178,7 +100,6 @@ EXAMPLES = r"""
 - name: Plan the rollout
   fleet.livepatch.rollout_begin:
     mode: rollout
-    waves: [1, 25%]
   run_once: true
   delegate_to: localhost
   register: __livepatch_begun

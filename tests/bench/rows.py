@@ -30,7 +30,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from tests.bench import canned, recordings
 from tests.bench.cost import Options, Row
-from tests.bench.store_steps import make_host_settings, make_outcomes, make_settings, open_store
+from tests.bench.store_steps import make_outcomes, make_settings, open_store
+from tests.support.plans import make_controls
 
 _SIZES, _ALL_SIZES = (1_000, 10_000), (10_000, 100_000)
 _GOAL = 11
@@ -64,7 +65,8 @@ def _measure(count: int, answers: Sequence[str], boots: Sequence[str]) -> tuple[
         store = open_store(path)
         settings = make_settings(waves=["1%", "5%", "25%"], max_in_flight=100)
         fleet = hostvars.parse_fleet(variables, settings.selection)
-        begun = start.begin_rollout(store, fleet, settings, make_host_settings(fleet), "", None, lease.LeaseTerms(100))
+        goes_by = make_controls(host.name for host in fleet)
+        begun = start.begin_rollout(store, fleet, settings, goes_by, "", None, lease.LeaseTerms(100))
         if len(begun.hosts) != count:
             raise RuntimeError(f"{len(begun.hosts)} of {count} hosts were planned")
         times.append(time.process_time())

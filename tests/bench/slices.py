@@ -28,6 +28,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     slices,
     start,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.controls import Given
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from tests.bench.cost import Options, Row
@@ -35,12 +36,12 @@ from tests.bench.store_steps import (
     COHORTS,
     make_action,
     make_fleet,
-    make_host_settings,
     make_outcomes,
     make_settings,
     make_variables,
     open_store,
 )
+from tests.support.plans import make_controls
 
 _SLICES, _HOSTS, _IN_FLIGHT = 4, 10_000, 100
 _ADMISSION: dict[str, t.Any] = {
@@ -67,9 +68,8 @@ def _leave_to_slices(path: Path, count: int) -> None:
     """A rollout whose canaries are patched, and whose one wave is left to slices."""
     fleet = make_fleet(count + COHORTS)
     settings = make_settings(waves=[], max_in_flight=_IN_FLIGHT)
-    begun = start.begin_rollout(
-        open_store(path), fleet, settings, make_host_settings(fleet), "", None, lease.LeaseTerms(600)
-    )
+    goes_by = make_controls((host.name for host in fleet), max_in_flight=_IN_FLIGHT)
+    begun = start.begin_rollout(open_store(path), fleet, settings, goes_by, "", None, lease.LeaseTerms(600))
     store = open_store(path, begun.run)
     for batch in begun.batches:
         step, stored = session.load_admission(store, begun.run, batch.hosts)
@@ -89,7 +89,8 @@ def _run_slice(path: Path, count: int, number: int, each_host: float) -> Part:
     :param each_host: how many seconds pass until the next host starts.
     """
     fleet = make_fleet(count + COHORTS)[number::_SLICES]
-    joined = slices.join_wave(open_store(path), fleet, make_host_settings(fleet), _SLICES, lease.LeaseTerms(600))
+    given = Given({}, {host.name: {} for host in fleet})
+    joined = slices.join_wave(open_store(path), fleet, given, _SLICES, lease.LeaseTerms(600))
     if isinstance(joined, str):
         raise RuntimeError(joined)
     store, started, last, recorded = open_store(path, joined.run), 0, 0.0, 0

@@ -11,12 +11,11 @@ import typing as t
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import PlannedHost
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings, read_defaults
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 COHORTS = 40
@@ -41,12 +40,7 @@ def open_store(path: Path, run: Run | None = None) -> StoreClient:
 
 
 def make_settings(**options: t.Any) -> Settings:
-    return Settings.from_options({**{name: spec.get("default") for name, spec in OPTIONS.items()}, **options})
-
-
-def make_host_settings(fleet: t.Iterable[Host]) -> dict[str, HostSettings]:
-    """The defaults, for each."""
-    return {host.name: HostSettings() for host in fleet}
+    return Settings.from_options({**read_defaults(), **options})
 
 
 def make_fleet(count: int) -> list[Host]:

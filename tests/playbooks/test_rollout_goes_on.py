@@ -205,7 +205,10 @@ def test_a_wave_waits_for_its_approval(fake_fleet: FakeFleet) -> None:
     assert fake_fleet.again(approve).rc == 0
     still = fake_fleet.again([*arguments, *extra(**own)])
     assert (still.rc, "(not tonight)" in still.output) == (2, True), "one's own approval lifts no rejection"
-    last = fake_fleet.again(arguments)
+    kept = fake_fleet.again(arguments)
+    assert (kept.rc, "(not tonight)" in kept.output) == (2, True), "it holds though it is not given again"
+    change = extra(livepatch_approver_not_starter=False, livepatch_change_reason="nobody else is here")
+    last = fake_fleet.again([*arguments, *change])
     assert last.rc == 0, last.output
     assert "4 hosts: 4 done" in last.output
 
@@ -217,7 +220,8 @@ def test_outside_of_the_window_no_host_starts(fake_fleet: FakeFleet) -> None:
     assert "No further host is started: a blackout (month end)" in first.output
     assert fake_fleet.touched() == {}
     assert shown(fake_fleet)["rollout"]["status"] == "waiting"
-    assert "4 hosts: 4 done" in fake_fleet.again([ROLLOUT, *extra(livepatch_blackouts=[])]).output
+    change = extra(livepatch_blackouts=[], livepatch_change_reason="it cannot wait")
+    assert "4 hosts: 4 done" in fake_fleet.again([ROLLOUT, *change]).output
     wrong = fake_fleet.again([ROLLOUT, *extra(livepatch_windows=[{"start": "22:00"}])])
     assert wrong.rc == 2, "though nothing is left to start"
     assert "livepatch_windows (-e): minutes is None" in wrong.output
@@ -235,7 +239,8 @@ def test_a_window_has_room_for_the_slowest_host_of_a_wave(fake_fleet: FakeFleet)
     assert set(fake_fleet.touched()) == {"a1", "a2"}
     assert "3 hosts: 1 pending, 2 done" in first.output, first.output
     assert shown(fake_fleet)["rollout"]["status"] == "waiting"
-    assert fake_fleet.again([ROLLOUT, *extra(livepatch_window_min_remaining=0)]).rc == 0
+    change = extra(livepatch_window_min_remaining=0, livepatch_change_reason="a3 is watched")
+    assert fake_fleet.again([ROLLOUT, *change]).rc == 0
     assert "a3" in fake_fleet.touched()
 
 
@@ -268,7 +273,10 @@ def test_a_halt_in_the_soak_passes_nothing(fake_fleet: FakeFleet) -> None:
     assert set(fake_fleet.touched()) == {"a1", "b1"}
     assert shown(fake_fleet)["rollout"]["status"] == "halted"
     fake_fleet.again(["fleet.livepatch.resume"])
-    assert "4 hosts: 4 done" in fake_fleet.again([ROLLOUT, *extra(livepatch_soak=1)]).output
+    assert (
+        "4 hosts: 4 done"
+        in fake_fleet.again([ROLLOUT, *extra(livepatch_soak=1, livepatch_change_reason="no time")]).output
+    )
 
 
 @pytest.mark.slow

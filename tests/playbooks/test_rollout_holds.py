@@ -120,7 +120,7 @@ def test_a_halt_before_hosts_of_a_batch_start_fails_nobody(fake_fleet: FakeFleet
     (before, quarantine) = (shown(fake_fleet)["rollout"], shown(fake_fleet)["quarantine"])
     assert (before["status"], quarantine, fake_fleet.touched()) == ("halted", [], {})
     fake_fleet.again(["fleet.livepatch.resume"])
-    last = fake_fleet.again([ROLLOUT, *extra(livepatch_webhooks=[])])
+    last = fake_fleet.again([ROLLOUT, *extra(livepatch_webhooks=[], livepatch_change_reason="it has gone")])
     assert "4 hosts: 4 done" in last.output, last.output
     assert shown(fake_fleet)["rollout"]["id"] == before["id"]
 
@@ -146,5 +146,5 @@ def test_a_halt_before_hosts_in_flight_are_asked_forgets_none_of_them(fake_fleet
     assert "not started: rollouts are halted by eve" in halted.output, halted.output
     assert shown(fake_fleet)["rollout"]["outcomes"]["a1"]["outcome"] == "begun", halted.output
     fake_fleet.again(["fleet.livepatch.resume"])
-    last = fake_fleet.again([ROLLOUT, *extra(livepatch_webhooks=[])])
+    last = fake_fleet.again([ROLLOUT, *extra(livepatch_webhooks=[], livepatch_change_reason="it has gone")])
     assert "4 hosts: 4 done" in last.output, last.output

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import session
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import controls, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches import Batch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import SCHEMA, Plan, compute_hash
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
@@ -75,6 +75,15 @@ def make_document(
 def make_plan(*waves: t.Sequence[str], **settings: t.Any) -> Plan:
     """As `make_document`, typed."""
     return Plan.from_document(make_document(*waves, **settings))
+
+
+def make_controls(names: t.Iterable[str], **given: t.Any) -> controls.Controls:
+    """What a new rollout of these hosts goes by.
+
+    :param given: settings of the run, without their prefix.
+    """
+    run = {f"livepatch_{option}": value for option, value in given.items()}
+    return controls.decide(None, controls.Given(run, {name: {} for name in names}))
 
 
 def make_step(plan: Plan, batch: Batch) -> session.Step:

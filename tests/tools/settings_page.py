@@ -4,7 +4,7 @@
 
 """Prints docs/settings.md, made from the argument specification of the role rollout.
 
-usage: settings_page.py > docs/settings.md   (from the root of the checkout)
+usage: settings_page.py > docs/settings.md   (from the root of the checkout, which the tests have staged)
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 
 import yaml
 
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import controls
+
 SPECIFICATION = Path(__file__).parents[2] / "roles/rollout/meta/argument_specs.yml"
 _HEAD = """# Settings
 
@@ -26,9 +28,11 @@ All settings of the playbooks are variables that start with `livepatch_`. `ansib
 shows the same. The [README](../README.md) explains how they work together.
 
 A *run* setting has one value for the whole run: set it for all hosts of the inventory, or with `-e`. A *host* setting
-may differ between hosts. A blank value (`''` or null) means the default. Unknown names and wrong types are refused
-before any host is contacted; `livepatch_names_allowed` lists variables of your own that start with `livepatch_`. No
-number is larger than 2147483647, and no element of a list is blank.
+may differ between hosts. A plan and its rollout keep those that are *kept*, and a later run goes by them; those that
+are *planned* are in the plan, which never changes ([more](operator.md#an-open-rollout-keeps-its-settings)). A blank
+value (`''` or null) means the default. Unknown names and wrong types are refused before any host is contacted;
+`livepatch_names_allowed` lists variables of your own that start with `livepatch_`. No number is larger than 2147483647,
+and no element of a list is blank.
 
 | setting | for | type | default | description |
 |---|---|---|---|---|
@@ -52,8 +56,14 @@ def _format_rows(name: str, option: dict[str, t.Any]) -> t.Iterator[str]:
     if match is None:
         raise ValueError(f"{name}: its description does not begin with 'Run setting.' or 'Host setting.'")
     # What follows the scope, such as that the value is secret, comes last.
-    yield _format_row(f"`{name}`", match["scope"].lower(), option, " ".join(rest), first[match.end() :])
+    yield _format_row(f"`{name}`", _format_scope(name, match["scope"]), option, " ".join(rest), first[match.end() :])
     yield from _format_keys(name, option)
+
+
+def _format_scope(name: str, scope: str) -> str:
+    kept = ", kept" if name in controls.KEPT else ""
+    planned = ", planned" if name in controls.PLAN | controls.PLAN_INPUTS else ""
+    return f"{scope.lower()}{kept}{planned}"
 
 
 def _format_keys(name: str, option: dict[str, t.Any]) -> t.Iterator[str]:

@@ -23,6 +23,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan impo
 SCHEMA = 1
 # What the report keeps of the store's rows of gates
 _GATE_KEYS = ("at", "wave", "of", "name", "verdict", "text", "skipped", "measurements")
+# And of those of changed settings
+_CHANGE_KEYS = ("at", "setting", "relation", "recorded", "given", "hosts", "reason", "by")
 _COHORT_KEYS = ("id", "release", "build_id", "arch", "flavor", "level", "kmp", "hosts", "canaries")
 
 
@@ -108,6 +110,7 @@ def build_rollout(
             "waves": _build_waves(rollout),
             "cohorts": _build_cohorts(plan),
             "gates": [{key: gate.get(key) for key in _GATE_KEYS} for gate in record["gates"]],
+            "changes": [{key: change.get(key) for key in _CHANGE_KEYS} for change in record["changes"]],
             "events": list(record["events"]),
         },
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import abbreviate, format_time
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document, status, text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, halt, quarantine
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
@@ -104,9 +104,19 @@ def load_report(store: StoreClient, response: t.Mapping[str, t.Any]) -> tuple[li
         for gate in record["gates"]
     ]
     lines += ["", "Gates:", *gates] if gates else []
+    changes = [f"  {format_time(change['at'])}  {_format_change(change)}" for change in record["changes"]]
+    lines += ["", "Changed settings:", *changes] if changes else []
     entries = [f"  {quarantine.describe_entry(entry)}" for entry in response["quarantine"]]
     lines += ["", "In quarantine:", *entries] if entries else []
     return lines, dataclasses.replace(rollout, halt=response["halt"])
+
+
+def _format_change(change: t.Mapping[str, t.Any]) -> str:
+    """What was changed, the person, and the reason where it is not tighter."""
+    where = f" of {abbreviate(change['hosts'])}" if change["hosts"] else ""
+    why = f": {change['reason']}" if change["reason"] else ""
+    values = f"{change['recorded']} -> {change['given']} ({change['relation']})"
+    return f"{change['setting']}{where}: {values}, by {change['by']}{why}"
 
 
 def _format_gate(gate: t.Mapping[str, t.Any]) -> str:

@@ -21,7 +21,12 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import preview
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, IN_FLIGHT, Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import (
+    BAD,
+    IN_FLIGHT,
+    NOT_IN_PLAN,
+    Outcome,
+)
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.preview import compute_level
 
@@ -135,8 +140,15 @@ def describe_problem(
     failed = [row.host for row in outcomes if row.outcome in BAD]
     in_flight = [row.host for row in outcomes if row.outcome == "pending" and row.reason == IN_FLIGHT]
     pending = [row.host for row in outcomes if row.outcome == "pending" and row.reason != IN_FLIGHT]
-    unplanned = [row.host for row in outcomes if row.outcome == "skipped" and not _find_host(before, row.host).settled]
     waits = status in ("soaking", "planned") or (status == "waiting" and detail.get("for") in _PLANNED_WAITS)
+    unplanned = [
+        row.host
+        for row in outcomes
+        if row.outcome == "skipped"
+        and not _find_host(before, row.host).settled
+        # It was added while the rollout waits, which is no reason not to wait.
+        and not (waits and row.reason == NOT_IN_PLAN)
+    ]
     parts = []
     if status == "failed" and detail.get("text"):
         # Its verdict was shown by the gate, and is below the table of hosts.

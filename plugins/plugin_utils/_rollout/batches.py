@@ -191,7 +191,7 @@ def _explain_change(planned: PlannedHost, host: Host) -> str | None:
     if host.kmp != planned.kmp:
         kmp = host.kmp or f"none ({host.state}: {host.reason})"
         return f"{planned.kmp} was planned, and it would get {kmp} by now: it is left for the next plan"
-    return None
+    return None if host.left_out is None else f"{host.left_out}: it is left for the next plan"
 
 
 def list_passed_waves(records: t.Iterable[t.Mapping[str, t.Any]]) -> set[int]:

@@ -93,6 +93,32 @@ def describe_blackout(given: t.Mapping[str, t.Any]) -> str:
     return f"{given['from']} to {given['to']} ({given.get('tz') or 'UTC'}){reason}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Week:
+    """When a window is open in each week."""
+
+    days: frozenset[int]
+    # Minutes since midnight in its time zone
+    start: float
+    end: float
+    zone: str
+
+    def includes(self, other: Week) -> bool:
+        """Whether it is surely open when the other one is: in the same time zone, on the day on which both begin."""
+        return (
+            self.zone == other.zone and self.days >= other.days and self.start <= other.start and other.end <= self.end
+        )
+
+
+def parse_week(given: t.Mapping[str, t.Any]) -> Week:
+    """:raises PlanError: the window is wrong."""
+    variable = "livepatch_windows"
+    days = frozenset(_parse_day(day, variable) for day in given.get("days") or _DAYS)
+    at = _parse_time_of_day(given.get("start"), variable)
+    start = at.hour * 60 + at.minute + at.second / 60
+    return Week(days, start, start + int(given["minutes"]), str(given.get("tz") or "UTC"))
+
+
 def _parse_weekly(given: t.Mapping[str, t.Any], now: float, variable: str) -> list[_Span]:
     _require_keys(given, _WEEKLY_KEYS, variable)
     zone = _parse_zone(str(given.get("tz") or "UTC"), variable)

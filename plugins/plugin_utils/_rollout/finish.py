@@ -44,6 +44,8 @@ class Ended:
     halt: t.Mapping[str, t.Any] | None = None
     # Whether something in the store is to be removed for its age
     has_old: bool = False
+    # What the rollout goes by; empty of a run that only rolls hosts back, and of a slice
+    controls: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
 
 def finish_run(store: StoreClient, run: Run, variables_by_host: hostvars.Variables, days: int) -> Ended:
@@ -106,7 +108,7 @@ def _finish_rollout(
         and not _is_stored(row := dataclasses.asdict(host_outcome), stored["outcomes"].get(host_outcome.host))
     ]
     ended, halt, has_old = _end(store, run, status, detail, days, changed)
-    return Ended(status, detail, planned, (*unplanned, *outcomes), fleet, ended, halt, has_old)
+    return Ended(status, detail, planned, (*unplanned, *outcomes), fleet, ended, halt, has_old, state.controls)
 
 
 def _load_ended(

@@ -2,19 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The settings of each host, as they were when the run began. PRIVATE to the collection. Pure.
+"""The settings of each host, as the rollout goes by them. PRIVATE to the collection. Pure.
 
-They are read once, and kept in the store: what is in the inventory later, or in a host's answers, changes nothing of a
-run that goes on.
+They are read once in a run, and kept in the store: what is in the inventory later, or in a host's answers, changes
+nothing of a run that goes on. ``controls`` says which of them the rollout keeps for later runs.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._options import is_blank
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema
 
 Options = dict[str, t.Any]
@@ -42,7 +44,17 @@ class HostSettings:
     @classmethod
     def from_variables(cls, variables: t.Mapping[str, t.Any]) -> HostSettings:
         """:raises PlanError: one of them has a wrong type."""
-        return cls(**{name: schema.read(variables, schema.PREFIX + name) for name in _NAMES})
+        return cls.from_options(_read(variables))
+
+    @classmethod
+    def from_options(cls, options: t.Mapping[str, t.Any]) -> HostSettings:
+        """:param options: those that are set, in their types; others have their defaults."""
+        return cls(
+            **{
+                name: options[name] if name in options else copy.deepcopy(schema.SETTINGS[schema.PREFIX + name].default)
+                for name in _NAMES
+            }
+        )
 
     @classmethod
     def from_document(cls, document: t.Mapping[str, t.Any]) -> HostSettings:
@@ -130,14 +142,31 @@ _NAMES = tuple(field.name for field in dataclasses.fields(HostSettings))
 
 def read_settings(variables_by_host: Variables) -> dict[str, HostSettings]:
     """:raises PlanError: a setting of one of the hosts has a wrong type."""
-    return {name: _read(name, variables) for name, variables in variables_by_host.items()}
+    return {name: HostSettings.from_options(options) for name, options in read_options(variables_by_host).items()}
 
 
-def _read(name: str, variables: t.Mapping[str, t.Any]) -> HostSettings:
+def read_options(variables_by_host: Variables) -> dict[str, Options]:
+    """Those that are set, by host, without their prefix; a blank one is not.
+
+    :raises PlanError: as ``read_settings``.
+    """
+    return {name: _read_of_host(name, variables) for name, variables in variables_by_host.items()}
+
+
+def _read_of_host(name: str, variables: t.Mapping[str, t.Any]) -> Options:
     try:
-        return HostSettings.from_variables(variables)
+        return _read(variables)
     except PlanError as exc:
         raise PlanError(f"host {name}: {exc}") from None
+
+
+def _read(variables: t.Mapping[str, t.Any]) -> Options:
+    given = {name: variables.get(schema.PREFIX + name) for name in _NAMES}
+    return {
+        name: schema.SETTINGS[schema.PREFIX + name].convert(value)
+        for name, value in given.items()
+        if not is_blank(value)
+    }
 
 
 def pack(settings_by_host: t.Mapping[str, HostSettings]) -> Options:
@@ -145,10 +174,15 @@ def pack(settings_by_host: t.Mapping[str, HostSettings]) -> Options:
 
     :returns: ``values``, and of each of the ``hosts`` the index of its own.
     """
+    return pack_options({name: dataclasses.asdict(settings) for name, settings in settings_by_host.items()})
+
+
+def pack_options(options_by_host: t.Mapping[str, Options]) -> Options:
+    """As ``pack``."""
     texts: dict[str, int] = {}
     hosts = {
-        name: texts.setdefault(json.dumps(dataclasses.asdict(settings), sort_keys=True), len(texts))
-        for name, settings in settings_by_host.items()
+        name: texts.setdefault(json.dumps(options, sort_keys=True), len(texts))
+        for name, options in options_by_host.items()
     }
     return {"values": [json.loads(text) for text in texts], "hosts": hosts}
 
@@ -157,3 +191,8 @@ def unpack(packed: t.Mapping[str, t.Any]) -> dict[str, HostSettings]:
     """What ``pack`` has made, by host."""
     values = [HostSettings.from_document(document) for document in packed["values"]]
     return {name: values[index] for name, index in packed["hosts"].items()}
+
+
+def unpack_options(packed: t.Mapping[str, t.Any]) -> dict[str, Options]:
+    """The same, as options."""
+    return {name: packed["values"][index] for name, index in packed["hosts"].items()}

@@ -24,6 +24,8 @@ SUCCESSFUL = ("done", "unchanged")
 KILLED = "the live patch process was killed before it finished"
 # Of a host that was started, and of which no end is recorded
 IN_FLIGHT = "started, and its outcome is not known yet"
+# Of a host that is in no wave since the plan was made without it
+NOT_IN_PLAN = "not in the open plan: it is left for the next plan"
 # Outcomes that count against the budgets: something went wrong, whatever was made of it afterwards.
 BAD = ("failed", "lost", "rolled_back", "rollback_pending", "rollback_refused")
 
@@ -66,10 +68,11 @@ class TaskAnswers:
 def build_unplanned_outcome(host: Host, left_out: str | None = None) -> Outcome:
     """The outcome of a host that is in no wave.
 
-    :param left_out: the plan's reason; the host's own is newer, and is enough where it cannot be patched.
+    :param left_out: the plan's reason, None of a host that it does not have; the host's own is newer, and is enough
+        where it cannot be patched.
     """
     kind = "unchanged" if host.up_to_date else "skipped"
-    reason = left_out if left_out and host.patchable else host.reason
+    reason = (left_out or NOT_IN_PLAN) if host.patchable else host.reason
     return Outcome(host.name, kind, reason, host.state, host.level, host.kmp)
 
 

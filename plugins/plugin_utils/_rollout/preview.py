@@ -24,11 +24,9 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_sett
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan, PlannedCohort
 
-# The settings that hold a wave back, before and after it, without their prefix
-SETTINGS = (
-    *("approval", "approver_not_starter", "windows", "blackouts", "window_min_remaining", "soak", "slices"),
-    *("gates", "skip_gates"),
-)
+# What holds a wave back, before and after it: settings of the rollout, without their prefix, and of the run
+CONTROLS = ("approval", "approver_not_starter", "windows", "blackouts", "window_min_remaining", "soak", "gates")
+SETTINGS = ("slices", "skip_gates")
 # As what a host counts that this run would patch
 TO_PATCH, IN_FLIGHT, CHANGED = "to patch", "in flight", "changed since"
 
@@ -133,7 +131,7 @@ def build_preview(
     """
     :param agenda: what is left to do of the plan.
     :param fleet: the hosts as they are now.
-    :param options: the settings of SETTINGS.
+    :param options: the settings of CONTROLS and SETTINGS.
     :param settings: of the hosts.
     """
     starts = {name for batch in agenda if not batch.in_flight for name in batch.starts}

@@ -27,6 +27,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan impo
     validate_document,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.schema import PREFIX
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import apply_values
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Command, StoreClient
 
 
@@ -43,6 +45,8 @@ class State:
     ends: t.Mapping[str, t.Any] | None = None
     # The hosts of a rollback
     hosts: tuple[str, ...] = ()
+    # By setting, what the rollout goes by; empty of a run that only rolls hosts back
+    controls: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +59,13 @@ class Step:
     batch: Batch
     # The batch's hosts
     planned: t.Mapping[str, PlannedHost]
+
+    def get_controls(self, options: t.Iterable[str]) -> dict[str, t.Any]:
+        """Settings that the rollout goes by.
+
+        :param options: their names without the prefix, as those of the values are.
+        """
+        return {option: self.state.controls[PREFIX + option] for option in options}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,13 +197,13 @@ def save(
     return dataclasses.replace(begun, run=run)
 
 
-def load_outline(store: StoreClient, run: Run) -> Outline:
-    """The plan that a run follows, without its hosts.
+def load_outline(store: StoreClient, run: Run) -> tuple[State, Outline]:
+    """What a run was begun with, and the plan that it follows, without its hosts.
 
     :raises StoreError: another run has taken over.
     """
     (loaded,) = store.send_own(run, store.build("load_run", run=run.run))
-    return Outline.from_document(loaded["plan"])
+    return _parse_state(loaded), _parse_outline(loaded)
 
 
 def load_whole(store: StoreClient, run: Run) -> tuple[State, Plan, dict[str, t.Any] | None]:
@@ -265,10 +276,15 @@ def _parse_step(run: Run, loaded: t.Mapping[str, t.Any]) -> Step:
     return Step(
         run,
         _parse_state(loaded),
-        Outline.from_document(loaded["plan"]),
+        _parse_outline(loaded),
         Batch.from_document(loaded["batch"]),
         {name: PlannedHost.from_row(name, row) for name, row in loaded["planned"].items()},
     )
+
+
+def _parse_outline(loaded: t.Mapping[str, t.Any]) -> Outline:
+    """The plan's, as the rollout goes by its settings now."""
+    return apply_values(Outline.from_document(loaded["plan"]), loaded["run"].get("controls", {}))
 
 
 def _parse_state(loaded: t.Mapping[str, t.Any]) -> State:

@@ -13,6 +13,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils import _jmespath
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import HostSelection
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Outline
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.schema import SETTINGS
 
 if t.TYPE_CHECKING:
@@ -23,7 +24,7 @@ _CAPS = ("max_per_wave", "max_per_domain", "max_per_group")
 # Options that select and group hosts, as a plan's document shows them
 _SELECTION_OPTIONS = ("domain_keys", "cohort_key", "filter", "kernel_versions", "levels")
 # The setting of each option that makes a plan
-_SETTING_NAMES = {
+SETTING_NAMES = {
     **{
         option: f"livepatch_{option}"
         for option in ("waves", "seed", "max_in_flight", "canaries", "halt_scope", "prestaged")
@@ -31,8 +32,6 @@ _SETTING_NAMES = {
     **{option: f"livepatch_{option}" for option in (*_CAPS, *_SELECTION_OPTIONS)},
     **{f"budget_{kind}": "livepatch_budget" if kind == "wave" else f"livepatch_budget_{kind}" for kind in BUDGETS},
 }
-# These options, as Ansible's argument specification has them
-OPTIONS: dict[str, t.Any] = {option: dict(SETTINGS[name].spec) for option, name in _SETTING_NAMES.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +91,18 @@ class Settings:
     selection_options: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
+    def from_values(
+        cls, values: t.Mapping[str, t.Any], quarantine: t.Iterable[t.Mapping[str, t.Any]], prestaged: bool
+    ) -> Settings:
+        """As ``from_options``.
+
+        :param values: by setting.
+        :param prestaged: whether hosts that have not downloaded their KMP are left out.
+        """
+        options = {option: values[name] for option, name in SETTING_NAMES.items()}
+        return cls.from_options({**options, "prestaged": prestaged}, quarantine)
+
+    @classmethod
     def from_options(
         cls, options: t.Mapping[str, t.Any], quarantine: t.Iterable[t.Mapping[str, t.Any]] = ()
     ) -> Settings:
@@ -106,8 +117,8 @@ class Settings:
         caps = {cap: host_counts.parse_count(f"livepatch_{cap}", options[cap], least=1) for cap in _CAPS}
         # A blank budget must not lift the limit.
         budgets = {
-            kind: host_counts.parse_count(_SETTING_NAMES[f"budget_{kind}"], options[f"budget_{kind}"])
-            or SETTINGS[_SETTING_NAMES[f"budget_{kind}"]].default
+            kind: host_counts.parse_count(SETTING_NAMES[f"budget_{kind}"], options[f"budget_{kind}"])
+            or SETTINGS[SETTING_NAMES[f"budget_{kind}"]].default
             for kind in BUDGETS
         }
         selection = HostSelection(
@@ -136,6 +147,37 @@ class Settings:
         names = ("seed", "max_in_flight", "canaries", *_CAPS, "halt_scope")
         document = {name: getattr(self, name) for name in names}
         return {**document, "waves": list(self.waves), "budgets": dict(self.budgets), **self.selection_options}
+
+
+def read_defaults() -> dict[str, t.Any]:
+    """The options of a plan for which nothing is set."""
+    return {option: SETTINGS[name].default for option, name in SETTING_NAMES.items()}
+
+
+def read_plan_document(document: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The settings of a plan's document, by their names, those that it has."""
+    budgets = {f"budget_{kind}": value for kind, value in document.get("budgets", {}).items()}
+    values = {**document, **budgets}
+    return {name: values[option] for option, name in SETTING_NAMES.items() if option in values}
+
+
+def apply_values(outline: Outline, values: t.Mapping[str, t.Any]) -> Outline:
+    """A plan's outline with what steps follow of its settings as the rollout goes by it now.
+
+    :param values: by setting; empty where the plan's own hold.
+    """
+    if not values:
+        return outline
+    changed = dataclasses.replace(
+        outline.settings,
+        max_in_flight=values[SETTING_NAMES["max_in_flight"]],
+        halt_scope=values[SETTING_NAMES["halt_scope"]],
+        budgets={
+            kind: host_counts.parse_count(name, values[name]) or SETTINGS[name].default
+            for kind, name in ((kind, SETTING_NAMES[f"budget_{kind}"]) for kind in BUDGETS)
+        },
+    )
+    return dataclasses.replace(outline, settings=changed)
 
 
 def _parse_expression(name: str, text: str | None) -> t.Any:

@@ -6,36 +6,50 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.rows import explain_not_joinable
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, lease, session
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import batches, controls, lease, session
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import apply_values
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Command, StoreClient
+
+_ADVICE = "run the playbook rollout with livepatch_change_reason, which is recorded"
 
 
 def join_wave(
     store: StoreClient,
     fleet: t.Sequence[Host],
-    host_settings: t.Mapping[str, HostSettings],
+    given: controls.Given,
     slices: int,
     terms: lease.LeaseTerms,
 ) -> session.Begun | str:
     """Takes part, with the hosts that this run has, in the wave that the open rollout has left to slices.
 
-    :param host_settings: of these hosts, by host.
+    :param given: what the run is given of what the rollout goes by. What is tighter holds for this run only.
     :param slices: how many of them share what may be in flight.
     :returns: the run, as a ``member`` of the lease; or why there is nothing to do.
+    :raises PlanError: it is given something looser, or different.
     :raises StoreError: the store cannot be used, or another run has the lease.
     """
     joined = _join(store, terms.seconds)
     rollout = joined["rollout"]
     if rollout is None:
         return f"no wave is left to slices ({joined['why']})"
+    record = controls.Record.from_stored("The open rollout", joined["controls"], is_rollout=True)
+    try:
+        goes_by = controls.decide(record, given, advice=_ADVICE)
+    except PlanError:
+        _leave(store, joined)
+        raise
+    for line in goes_by.describe_changes():
+        terms.show_line(f"Setting changed for these hosts: {line}")
     planned, wave = session.load_plan(store, rollout["plan_hash"]), rollout["detail"]["wave"]
+    planned = dataclasses.replace(planned, outline=apply_values(planned.outline, goes_by.run))
     fleet_by_name = {host.name: host for host in fleet}
     agenda, changed = batches.build_slice_agenda(
         planned, wave, fleet_by_name, rollout["outcomes"], slices, rollout["id"]
@@ -53,13 +67,17 @@ def join_wave(
         )
         commands.append(recorded)
     if not agenda:
-        if not store.read_only:
-            left = store.build("leave_wave", scope=store.scope, fence=joined["fence"], member=joined["member"])
-            store.send_all(*commands, left)
+        _leave(store, joined, commands)
         return f"wave {wave} has none of these hosts, or they have ended"
     run = Run("slice", planned.hash, id=rollout["id"], fence=joined["fence"], member=joined["member"])
-    state = session.State(time.time(), rollout["started"])
-    return session.save(store, session.Begun(run, planned, agenda), state, host_settings, commands)
+    state = session.State(time.time(), rollout["started"], controls=goes_by.run)
+    return session.save(store, session.Begun(run, planned, agenda), state, goes_by.hosts, commands)
+
+
+def _leave(store: StoreClient, joined: t.Mapping[str, t.Any], commands: t.Sequence[Command] = ()) -> None:
+    if not store.read_only:
+        left = store.build("leave_wave", scope=store.scope, fence=joined["fence"], member=joined["member"])
+        store.send_all(*commands, left)
 
 
 def _join(store: StoreClient, lease_seconds: int) -> dict[str, t.Any]:
@@ -68,6 +86,9 @@ def _join(store: StoreClient, lease_seconds: int) -> dict[str, t.Any]:
             "join_wave", scope=store.scope, owner=lease.identify_owner(store.person.name), ttl=lease_seconds
         )
         return joined
-    rollout = session.get_open(store.send("show", scope=store.scope)["rollout"])
+    response, stored = store.send_all(
+        store.build("show", scope=store.scope), store.build("load_controls", scope=store.scope, plan_hash="")
+    )
+    rollout = session.get_open(response["rollout"])
     why = explain_not_joinable(rollout)
-    return {"fence": None, "member": None, "rollout": None if why else rollout, "why": why}
+    return {"fence": None, "member": None, "rollout": None if why else rollout, "why": why, "controls": stored}

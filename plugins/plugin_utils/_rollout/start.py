@@ -25,25 +25,33 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     references,
     session,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.controls import Controls
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings, apply_values
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import Command, StoreClient
+
+
+def resolve_plan_hash(store: StoreClient, wanted: str) -> str:
+    """The whole hash of the plan that is asked for, by its beginning too; ``''`` where none is.
+
+    :raises PlanError: no plan, or more than one, is meant.
+    """
+    return session.resolve_plan(store, wanted) if 0 < len(wanted) < references.HASH_LENGTH else wanted
 
 
 def save_new_plan(
     store: StoreClient,
     fleet: t.Sequence[Host],
     settings: Settings,
-    host_settings: t.Mapping[str, HostSettings],
+    controls: Controls,
     plan_hash: str,
     mode: str,
     last: t.Any,
 ) -> session.Begun:
     """Plans, keeps the plan in the store, and begins nothing. Where a rollout is open the plan is that one's.
 
-    :param host_settings: of the fleet, by host.
+    :param controls: what a rollout of the plan goes by, unless it was planned before.
     :param plan_hash: the plan that is asked for, or ``''``.
     :param last: the last rollout of the scope, as the store shows it.
     :raises PlanError: it cannot be planned, or not as it was asked for.
@@ -53,33 +61,36 @@ def save_new_plan(
     current = session.get_open(last)
     if mode == "plan" and current is not None and pending_rollback.ENDS not in current["detail"]:
         planned = _load_or_build_plan(store, fleet, settings, current, plan_hash)
+        planned = dataclasses.replace(planned, outline=apply_values(planned.outline, controls.run))
         _require_planned_hosts(planned, fleet_by_name, current)
+        fleet_by_name.update(_expect_planned(planned, fleet_by_name, controls))
         agenda = _build_agenda(planned, fleet_by_name, current)
         return session.Begun(Run(mode, planned.hash), planned, agenda, resumed=True)
     planned = _load_or_build_plan(store, fleet, settings, None, plan_hash)
     _require_planned_hosts(planned, fleet_by_name, None)
     before = _compare_with_previous(store.send("load_last_plan", scope=store.scope), planned)
-    store.send("save_plan", scope=store.scope, document=planned.as_document(), by=store.person.name)
+    kept = None if plan_hash else controls.as_document(planned.hosts)
+    store.send("save_plan", scope=store.scope, document=planned.as_document(), by=store.person.name, controls=kept)
     owed = _find_owed(last, fleet_by_name, settings)
     agenda = _build_agenda(planned, fleet_by_name, None)
     begun = session.Begun(Run(mode, planned.hash), planned, agenda, owed=owed, before=before)
     if mode == "plan":
         return begun
-    return session.save(store, begun, session.State(time.time(), time.time()), host_settings)
+    return session.save(store, begun, session.State(time.time(), time.time()), controls.hosts)
 
 
 def begin_rollout(
     store: StoreClient,
     fleet: t.Sequence[Host],
     settings: Settings,
-    host_settings: t.Mapping[str, HostSettings],
+    controls: Controls,
     plan_hash: str,
     last: t.Any,
     terms: lease.LeaseTerms,
 ) -> session.Begun:
     """Plans, or resumes the rollout that is open, and takes the lease.
 
-    :param host_settings: of the fleet, by host.
+    :param controls: what the rollout goes by.
     :param plan_hash: the plan that is asked for, or ``''``.
     :param last: the last rollout of the scope, as the store shows it.
     :raises PlanError: it cannot be planned, or not as it was asked for.
@@ -90,13 +101,16 @@ def begin_rollout(
     current = session.get_open(last)
     owed = _find_owed(last, fleet_by_name, settings)
     if owed is not None:
-        return pending_rollback.resume(store, last, owed, host_settings, terms)
+        return pending_rollback.resume(store, last, owed, controls.hosts, terms)
     planned = _load_or_build_plan(store, fleet, settings, current, plan_hash)
+    planned = dataclasses.replace(planned, outline=apply_values(planned.outline, controls.run))
     _require_planned_hosts(planned, fleet_by_name, current)
+    fleet_by_name.update(_expect_planned(planned, fleet_by_name, controls))
     run, resumed, now = Run("rollout", planned.hash), current is not None, time.time()
     commands: list[Command] = []
     if planned.waves and not store.read_only:
         run, current, commands = session.open_rollout(store, planned, current, terms)
+        commands.append(_build_controls(store, run, planned, controls))
     gates = current["gates"] if current else []
     outcomes = current["outcomes"] if current else {}
     begun = session.Begun(
@@ -108,8 +122,36 @@ def begin_rollout(
         ),
         resumed,
     )
-    state = session.State(now, current["started"] if current else now, batches.get_soak_starts(gates))
-    return session.save(store, begun, state, host_settings, commands)
+    state = session.State(
+        now, current["started"] if current else now, batches.get_soak_starts(gates), controls=controls.run
+    )
+    return session.save(store, begun, state, controls.hosts, commands)
+
+
+def _build_controls(store: StoreClient, run: Run, planned: plan.Plan, controls: Controls) -> Command:
+    """The command that keeps what the rollout goes by, where that has changed."""
+    version = controls.record.version if controls.record else 0
+    return store.build(
+        "keep_controls",
+        scope=store.scope,
+        fence=run.fence,
+        rollout=run.id,
+        version=version,
+        controls=controls.as_document(planned.hosts) if controls.changes or not version else None,
+        changes=controls.list_changes(store.person.name),
+    )
+
+
+def _expect_planned(planned: plan.Plan, fleet: t.Mapping[str, Host], controls: Controls) -> dict[str, Host]:
+    """The hosts that were asked with another policy than they are changed with: what they would get by that one says
+    nothing. The change itself takes what was planned, by the policy that is recorded, or nothing.
+    """
+    names = controls.asked_otherwise & {*planned.hosts} & {*fleet}
+    return {
+        name: dataclasses.replace(fleet[name], kmp=planned.hosts[name].kmp, left_out=None)
+        for name in names
+        if fleet[name].build_id is not None
+    }
 
 
 def _find_owed(last: t.Any, fleet: t.Mapping[str, Host], settings: Settings) -> list[str] | None:
@@ -162,8 +204,6 @@ def _compare_with_previous(last: t.Mapping[str, t.Any] | None, planned: plan.Pla
 def _load_or_build_plan(
     store: StoreClient, fleet: t.Sequence[Host], settings: Settings, current: t.Any, wanted: str
 ) -> plan.Plan:
-    if 0 < len(wanted) < references.HASH_LENGTH:
-        wanted = session.resolve_plan(store, wanted)
     if current is not None:
         if wanted not in ("", current["plan_hash"]):
             raise PlanError(

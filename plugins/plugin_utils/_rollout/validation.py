@@ -35,6 +35,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gates imp
 
 # What is given with a command, and why not in the inventory
 _ONLY_TYPED = {
+    "livepatch_change_reason": "where it would be the reason for each change of an open rollout",
     "livepatch_targets": "where plays that choose their hosts do not see it",
     "livepatch_takeover_reason": "where each run would take the rollout over from another one",
 }
@@ -368,15 +369,10 @@ def check_meaning(name: str, value: t.Any, now: float) -> None:
     :raises BadOption: the same, of what a host is given.
     """
     option = {"livepatch_budget": "budget_wave"}.get(name, name[len(schema.PREFIX) :])
-    if option in settings.OPTIONS:
-        settings.Settings.from_options({**_read_plan_defaults(), option: value})
+    if option in settings.SETTING_NAMES:
+        settings.Settings.from_options({**settings.read_defaults(), option: value})
     elif name in _MEANINGS:
         _MEANINGS[name](value, now)
-
-
-def _read_plan_defaults() -> dict[str, t.Any]:
-    names = {option: schema.PREFIX + option for option in settings.OPTIONS} | {"budget_wave": "livepatch_budget"}
-    return {option: schema.SETTINGS[name].default for option, name in names.items()}
 
 
 def _check_approval(value: list[str], now: float) -> None:

@@ -34,7 +34,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._http import (
     redact_url,
     validate_url,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import schema
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import controls, schema
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 
 # In the order of a rollout
@@ -183,17 +183,26 @@ def sign(secret: str, body: str) -> str:
 
 
 def create_notifier(
-    action: t.Any, task_vars: t.Mapping[str, t.Any], scope: str, run: Run | None = None, required: bool = False
+    action: t.Any,
+    task_vars: t.Mapping[str, t.Any],
+    scope: str,
+    run: Run | None = None,
+    required: bool = False,
+    recorded: t.Sequence[t.Any] | None = None,
 ) -> Notifier:
     """The notifier of a task; in check mode it sends nothing. With a wrong webhook it sends nothing either, and warns:
     what is wrong with one affects no rollout.
 
     :param required: raise instead.
+    :param recorded: the webhooks that the rollout goes by, None where it is not known.
     :raises PlanError: a webhook is wrong.
     """
     webhooks: list[Webhook] = []
     try:
-        webhooks = parse_webhooks(schema.read_rendered(action._templar, task_vars, "webhooks")["webhooks"])
+        given = schema.read_rendered(action._templar, task_vars, "webhooks")["webhooks"]
+        if recorded is not None:
+            given = controls.restore_secrets(controls.WEBHOOKS, recorded, given)
+        webhooks = parse_webhooks(given)
     except (AnsibleError, PlanError) as exc:
         if required:
             raise PlanError(str(exc)) from exc

@@ -56,6 +56,7 @@ def render(document: Document) -> str:
             _build_waves(rollout),
             _build_migrations(document),
             _build_gates(rollout),
+            _build_changed_settings(rollout),
             _build_cohorts(rollout, document["hosts"]),
         ]
     if plan:
@@ -166,6 +167,22 @@ def _build_gates(rollout: Document) -> str:
     return (
         _build_section("Gates", _build_table(("Time", "Wave", "Gate", "Verdict", "Why"), rows, "Gates")) if rows else ""
     )
+
+
+def _build_changed_settings(rollout: Document) -> str:
+    rows = [
+        (
+            _escape(charts.format_clock(change["at"])),
+            _escape(change["setting"]),
+            _escape(f"{change['recorded']} → {change['given']}"),
+            _escape(abbreviate(change["hosts"]) if change["hosts"] else "all"),
+            _escape(change["by"]),
+            _escape(change["reason"] or change["relation"]),
+        )
+        for change in rollout["changes"]
+    ]
+    columns = ("Time", "Setting", "Change", "Hosts", "By", "Why")
+    return _build_section("Changed settings", _build_table(columns, rows, "Changed settings")) if rows else ""
 
 
 def _build_measurements(measured: t.Sequence[t.Mapping[str, t.Any]] | None) -> str:

@@ -51,6 +51,27 @@ def _begun(store: Store, scope: str = "s") -> Any:
     return fence, start_rollout(store, scope, fence, "hash")
 
 
+def test_what_a_rollout_goes_by_is_that_of_its_last_change(store: Store) -> None:
+    store.save_plan("s", empty_plan("hash"), controls={"run": {"soak": 1}})
+    store.save_plan("s", empty_plan("hash"))
+    assert store.load_controls("s", "hash") == {"version": 1, "controls": {"run": {"soak": 1}}}
+    fence, rollout = _begun(store)
+    store.keep_controls("s", fence, rollout, 0, {"run": {"soak": 2}})
+    # Another run has loaded them before this one changes them.
+    store.keep_controls("s", fence, rollout, 1, {"run": {"soak": 3}}, [{"setting": "soak", "reason": "why"}])
+    with pytest.raises(BadOption, match="another run has changed the settings of the rollout meanwhile"):
+        store.keep_controls("s", fence, rollout, 1, {"run": {"soak": 4}}, [{"setting": "soak"}])
+    store.keep_controls("s", fence, rollout, 2)
+    assert store.load_controls("s", "hash") == {"version": 2, "controls": {"run": {"soak": 3}}}
+    (change,) = store.show("s")["rollout"]["changes"]
+    assert (change["setting"], change["reason"], change["at"]) == ("soak", "why", 1000.0)
+    store.set_status("s", fence, rollout, "done", {})
+    assert store.load_controls("s", "") is None
+    assert store.load_controls("s", "none") is None
+    with pytest.raises(LeaseLost):
+        store.keep_controls("s", fence - 1, rollout, 2)
+
+
 def test_what_is_not_there_reads_as_empty_and_is_not_made(store: Store, path: str) -> None:
     assert store.show("s") == {"rollout": None, "lease": None, "halt": None, "quarantine": []}
     assert store.get_halt("s") is None

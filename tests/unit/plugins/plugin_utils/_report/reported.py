@@ -75,6 +75,7 @@ def rollout() -> dict[str, t.Any]:
         "started": MADE - 600,
         "started_by": "eve",
         "ended": MADE,
+        "changes": [],
         "events": [{"at": MADE - 600 + 60 * wave, "wave": wave, "what": "begin", "hosts": 1} for wave in (0, 1)],
         "gates": [
             {"at": MADE - 550, "wave": 0, "of": "hosts", "verdict": "pass", "text": "1 of 1 healthy"},

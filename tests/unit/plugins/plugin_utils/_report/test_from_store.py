@@ -40,6 +40,7 @@ def _read(outcomes: t.Mapping[str, t.Any], status: str = "done") -> from_store.S
         "started": MADE - 60,
         "started_by": "eve",
         "ended": MADE,
+        "changes": [],
         "events": [],
         "gates": [],
         "outcomes": outcomes,

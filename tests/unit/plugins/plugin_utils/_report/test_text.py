@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import Outcome
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import NOT_IN_PLAN, Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
 
 WELL = Host("web1", "unpatched", "", "6.1.0-56-default", "ab" * 20, "x86_64", "default", None, "klp-3-1", "boot")
@@ -110,6 +110,13 @@ def test_a_verdict_stands_below_the_table_and_why_it_stopped_in_the_error(
 def test_check_mode_tells_of_hosts_that_cannot_be_planned():
     outcomes = [Outcome("web1", "pending", "", "unpatched"), Outcome(LOST.name, "skipped", "", LOST.state)]
     assert text.describe_problem([WELL, LOST], outcomes, "planned", {}) == f"1 host not planned ({LOST.name})"
+
+
+def test_a_host_that_was_added_is_an_error_once_the_rollout_no_longer_waits():
+    added = [Outcome(WELL.name, "skipped", NOT_IN_PLAN, "unpatched")]
+    unpatched = dataclasses.replace(WELL, state="unpatched")
+    for status, problem in (("soaking", None), ("done", f"1 host not planned ({WELL.name})")):
+        assert text.describe_problem([unpatched], added, status, {}) == problem
 
 
 def test_who_waits_as_planned_ends_well():

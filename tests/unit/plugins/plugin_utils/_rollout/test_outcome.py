@@ -124,6 +124,13 @@ def test_of_a_host_in_no_wave(state, up_to_date, expected):
     assert outcome.build_unplanned_outcome(host).outcome == expected
 
 
+def test_a_host_that_the_plan_does_not_have_waits_for_the_next_one():
+    added = Host("web1", "unpatched", "a KMP is there", kmp="k-1")
+    assert outcome.build_unplanned_outcome(added).reason == outcome.NOT_IN_PLAN
+    lost = Host("web2", "unknown", "unreachable: connection refused")
+    assert outcome.build_unplanned_outcome(lost).reason == "unreachable: connection refused"
+
+
 def test_why_a_host_is_in_no_wave_is_said_by_itself_where_it_cannot_be_patched():
     plan_says = "unknown: unreachable: SSH authentication failed for ops"
     gone = Host("web1", "unknown", "unreachable: connection refused")

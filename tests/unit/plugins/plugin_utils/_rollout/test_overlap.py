@@ -20,7 +20,6 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     admission,
     assess,
     changes,
-    host_settings,
     hostvars,
     lease,
     session,
@@ -32,7 +31,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts imp
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
 from tests.support import answers
-from tests.support.plans import KMP, NO_BUDGETS
+from tests.support.plans import KMP, NO_BUDGETS, make_controls
 
 BOOT = "5a0cf4f4-7e6f-4a57-a2f7-4a4d0f1b6c10"
 OPTIONS = {
@@ -67,8 +66,9 @@ class Fleet:
         budgets = {**NO_BUDGETS, "wave": budget, "lost": "0"}
         settings = Settings(waves=(), max_in_flight=max_in_flight, budgets=budgets)
         self._path = tmp_path / "store"
-        each = {name: host_settings.HostSettings() for name in names}
-        self.begun = start.begin_rollout(LocalStore(self._path), fleet, settings, each, "", None, lease.LeaseTerms(100))
+        goes_by = make_controls(names, max_in_flight=max_in_flight, budget=budget)
+        terms = lease.LeaseTerms(100)
+        self.begun = start.begin_rollout(LocalStore(self._path), fleet, settings, goes_by, "", None, terms)
         self.store = LocalStore(self._path, self.begun.run)
         self.variables: dict[str, dict[str, t.Any]] = {
             host.name: {

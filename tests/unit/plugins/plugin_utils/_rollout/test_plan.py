@@ -21,7 +21,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer im
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import plan, planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host, parse_host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import BUDGETS, OPTIONS, Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import BUDGETS, Settings, read_defaults
 from tests.support import answers
 
 SIZES = ("1%", "5%", "25%")
@@ -45,7 +45,7 @@ def hosts(count: int, **changes: t.Any) -> list[Host]:
 
 
 def settings(waves: t.Sequence[t.Any] = SIZES, **options: t.Any) -> Settings:
-    defaults = {name: spec.get("default") for name, spec in OPTIONS.items()}
+    defaults = read_defaults()
     quarantine = options.pop("quarantine", [])
     return Settings.from_options({**defaults, "waves": [str(size) for size in waves], **options}, quarantine)
 
@@ -292,7 +292,7 @@ def test_blank_variables_of_a_host_mean_the_default(blank: t.Any) -> None:
 
 @pytest.mark.parametrize("blank", BLANKS)
 def test_blank_budgets_lift_no_limit(blank: t.Any) -> None:
-    blanks = settings(**{name: blank for name in OPTIONS if name.startswith("budget_")})
+    blanks = settings(**{name: blank for name in read_defaults() if name.startswith("budget_")})
     assert blanks.budgets == settings().budgets
     assert (blanks.budgets["wave"], blanks.budgets["lost"]) == ("0", "0")
 

@@ -24,7 +24,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.batches i
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.person import Person
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import OPTIONS, Settings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings, read_defaults
 from tests.support.plans import make_step
 
 KMP = "kernel-livepatch-6_4-3-1.2"
@@ -36,7 +36,7 @@ REASON = "quarantine: it oopsed; clear it with playbook quarantine"
 
 
 def build_plan(rows: t.Sequence[t.Mapping[str, t.Any]]) -> Plan:
-    options = {name: spec.get("default") for name, spec in OPTIONS.items()}
+    options = read_defaults()
     return planning.build_plan(FLEET, Settings.from_options({**options, "waves": ["100%"]}, rows))
 
 
