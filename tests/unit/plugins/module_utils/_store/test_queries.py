@@ -73,6 +73,7 @@ def _build_calls(fence: int) -> List[Tuple[str, Dict[str, Any]]]:
         ("load_last_plan", {"scope": "s"}),
         ("list_approvals", {"plan_hash": "h"}),
         ("list_starters", {"plan_hash": "h"}),
+        ("load_provenance", {"scope": "s", "kmps": ["k-1"], "hosts": ["a1"]}),
         ("list_quarantine", {}),
         ("halt", {"scope": "s", "reason": "r", "by": "eve", "under_way": "s"}),
         ("halt", {"scope": None, "reason": "r", "by": "eve"}),
