@@ -66,6 +66,7 @@ class HostAction(ActionBase):
         :param required: keys that this result has, those of ``result_keys`` otherwise.
         :param module: another one than that of the action's own name.
         """
+        self._become_root()
         self._running = module or self.module_name
         self._sent, self._is_parsed = None, False
         self._required = self.result_keys if required is None else required
@@ -84,6 +85,14 @@ class HostAction(ActionBase):
             return _build_failure(fields.make_line(str(exc), 2000))
         except Exception as exc:  # ansible-core on what a host has sent before the module, such as a folder's name
             return _build_failure(f"the host's answer cannot be used: ansible-core fails on it ({type(exc).__name__})")
+
+    def _become_root(self) -> None:
+        """The modules need root. ``ansible_become_user`` of a group, such as postgres of database hosts, is what other
+        playbooks become there; without become the user that logs in is root, or the module says that it has to be.
+        """
+        become = self._connection.become
+        if become is not None and become.get_option("become_user") != "root":
+            become.set_option("become_user", "root")
 
     def _parse_returned_data(self, res: t.Mapping[str, t.Any], *arguments: t.Any) -> t.Any:
         """In the place of ansible-core's own, which would take over the keys that control it: it gets to see what has

@@ -27,6 +27,7 @@ class Core:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
         self.seen: list[dict[str, t.Any]] = []
+        self.become: t.Any = None
 
         def parse(_action: object, res: dict[str, t.Any], *_profile: str) -> dict[str, t.Any]:
             self.seen.append(res)
@@ -47,6 +48,7 @@ class Core:
         action = object.__new__(module.ActionModule)
         given = {"args": {}, "async_val": 0, "poll": 10, "diff": False, "delegate_to": None, "action": "the_action"}
         action._task = types.SimpleNamespace(**{**given, **task})
+        action._connection = types.SimpleNamespace(become=self.become)
         action._discovered_interpreter_key = "discovered_interpreter_python"
         action._discovered_interpreter = "/usr/bin/python3.11"
 
@@ -189,3 +191,23 @@ def test_a_change_is_shown_as_the_control_node_makes_it(core: Core) -> None:
     result = core.run(printed, action, diff=True)
     assert json.loads(result["diff"]["before"])["state"] == "unpatched"
     assert "diff" not in core.run(printed, action)
+
+
+class Become:
+    """A become plugin, as the executor has set it for a task."""
+
+    def __init__(self, user: str) -> None:
+        self.options = {"become_user": user}
+
+    def get_option(self, name: str) -> str:
+        return self.options[name]
+
+    def set_option(self, name: str, value: str) -> None:
+        self.options[name] = value
+
+
+@pytest.mark.parametrize("user", ["postgres", "root"])
+def test_modules_run_as_root_whatever_other_playbooks_become_on_the_host(core: Core, user: str) -> None:
+    core.become = Become(user)
+    core.run(json.dumps(KERNEL))
+    assert core.become.options == {"become_user": "root"}
