@@ -76,7 +76,7 @@ class ActionModule(ActionBase):
             "status": ended.status,
             "detail": ended.detail,
         }
-        lines = text.format_outcomes(ended.fleet, ended.outcomes, ended.status, ended.detail)
+        lines = text.format_outcomes(ended.fleet, ended.plan, ended.outcomes, ended.status, ended.detail)
         show_response(self._display.display, lines, _as_json(result), options["format"])
         paths: list[str] = []
         try:

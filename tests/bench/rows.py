@@ -84,7 +84,7 @@ def _measure(count: int, answers: Sequence[str], boots: Sequence[str]) -> tuple[
         ended = finish.finish_run(store, begun.run, variables, days=400)
         if ended.status != "done" or ended.stored is None or ended.plan is None:
             raise RuntimeError(f"the rollout is {ended.status}, and not done")
-        lines = text.format_outcomes(ended.fleet, ended.outcomes, ended.status, ended.detail)
+        lines = text.format_outcomes(ended.fleet, ended.plan, ended.outcomes, ended.status, ended.detail)
         now, rows = time.time(), status.build_rows(variables, settings.selection, time.time(), {})
         recorded = document.StoredRollout(ended.plan, ended.stored, list(ended.outcomes))
         report = document.build_rollout(rows, recorded, now, store.scope, None)

@@ -30,7 +30,9 @@ class StoredRollout:
 
     def format_lines(self, detail: t.Mapping[str, t.Any]) -> list[str]:
         """The table of hosts, their problems, and a summary."""
-        return text.format_outcomes(self.before, self.outcomes, self.record["status"], self.record["detail"] or detail)
+        return text.format_outcomes(
+            (), self.plan, self.outcomes, self.record["status"], self.record["detail"] or detail
+        )
 
     def build_document(self, created: float, scope: str) -> dict[str, t.Any]:
         """The document of its report."""

@@ -27,6 +27,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome i
     NOT_IN_PLAN,
     Outcome,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan, PlannedHost
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.preview import compute_level
 
@@ -59,10 +60,19 @@ def describe_open_rollout(rollout: t.Mapping[str, t.Any]) -> str:
 
 
 def format_outcomes(
-    fleet: t.Sequence[Host], outcomes: t.Sequence[Outcome], status: str, detail: t.Mapping[str, t.Any]
+    fleet: t.Sequence[Host],
+    plan: Plan | None,
+    outcomes: t.Sequence[Outcome],
+    status: str,
+    detail: t.Mapping[str, t.Any],
 ) -> list[str]:
-    """One row per host, the reasons of those that did not succeed, and a summary."""
-    before = {host.name: host for host in fleet}
+    """One row per host, the reasons of those that did not succeed, and a summary.
+
+    :param fleet: the hosts as they were when this run has asked them.
+    :param plan: the rollout's, which has them as they were before that; None of a slice.
+    """
+    before: dict[str, Host | PlannedHost] = {host.name: host for host in fleet}
+    before.update({} if plan is None else plan.hosts)
     ordered = sorted(outcomes, key=lambda outcome: (OUTCOMES.index(outcome.outcome), outcome.host))
     lines = format_table(
         ("HOST", "OUTCOME", "STATE", "BUILD ID", "KMP", "LEVEL", "SECONDS"),
@@ -71,12 +81,12 @@ def format_outcomes(
                 outcome.host,
                 outcome.outcome,
                 outcome.state,
-                shorten_build_id(_find_host(before, outcome.host).build_id),
+                shorten_build_id(known.build_id if known else None),
                 outcome.kmp,
-                preview.format_levels(_find_host(before, outcome.host).level, _find_level(outcome)),
+                preview.format_levels(known.level if known else None, _find_level(outcome)),
                 outcome.seconds,
             )
-            for outcome in ordered
+            for outcome, known in ((outcome, before.get(outcome.host)) for outcome in ordered)
         ],
     )
     lines += _format_problems(

@@ -11,9 +11,11 @@ import dataclasses
 import pytest
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import text
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import planning
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import NOT_IN_PLAN, Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.prestage import Download
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Settings
 
 WELL = Host("web1", "unpatched", "", "6.1.0-56-default", "ab" * 20, "x86_64", "default", None, "klp-3-1", "boot")
 LOST = Host("web2", "unknown", "unreachable: connection refused")
@@ -45,7 +47,7 @@ def test_prestage_shows_who_has_nothing_first():
 def test_rollout_shows_levels_and_seconds():
     done = Outcome("web1", "done", "", "patched", 3, "klp-3-1", 1.5)
     skipped = Outcome("web2", "skipped", "unreachable: connection refused", "unknown")
-    assert text.format_outcomes([WELL, LOST], [done, skipped], "done", {}) == [
+    assert text.format_outcomes([WELL, LOST], None, [done, skipped], "done", {}) == [
         "HOST  OUTCOME  STATE    BUILD ID      KMP      LEVEL   SECONDS",
         "web2  skipped  unknown  -             -        -       -",
         "web1  done     patched  abababababab  klp-3-1  - -> 3  1.5",
@@ -59,14 +61,25 @@ def test_rollout_shows_levels_and_seconds():
 
 def test_a_pending_host_shows_what_it_is_to_get():
     rows = [Outcome("web1", "pending", "not started", "unpatched", None, "kernel-livepatch-6_4-default-3-1.2")]
-    (line,) = (line for line in text.format_outcomes([WELL], rows, "planned", {}) if line.startswith("web1"))
+    (line,) = (line for line in text.format_outcomes([WELL], None, rows, "planned", {}) if line.startswith("web1"))
     assert "kernel-livepatch-6_4-default-3-1.2  - -> 3" in line
+
+
+def test_levels_are_those_before_the_rollout_and_now() -> None:
+    """This run has found the hosts patched, or has asked none."""
+    fleet = [dataclasses.replace(WELL, name=name, level=1) for name in ("a1", "a2")]
+    made = planning.build_plan(fleet, Settings(waves=("1",)))
+    found = [dataclasses.replace(host, level=3) for host in fleet]
+    rows = [Outcome("a1", "done", "", "patched", 3), Outcome("a2", "rolled_back", "why", "outdated", 1)]
+    for asked in (found, []):
+        lines = text.format_outcomes(asked, made, rows, "failed", {})
+        assert [line.split()[5:8] for line in lines[1:3]] == [["1", "->", "1"], ["1", "->", "3"]]
 
 
 def test_whoever_got_nothing_for_the_same_reason_is_told_of_in_one_line():
     rows = [Outcome(f"web{number}", "skipped", "quarantine: it crashed web9", "unknown") for number in range(3)]
     rows += [Outcome(name, "failed", "the kernel refused it", "unknown") for name in ("db1", "db2")]
-    lines = text.format_outcomes([], rows, "failed", {})
+    lines = text.format_outcomes([], None, rows, "failed", {})
     assert lines[lines.index("Problems:") + 1 : -2] == [
         "  db1: failed: the kernel refused it",
         "  db2: failed: the kernel refused it",
@@ -103,7 +116,7 @@ def test_a_verdict_stands_below_the_table_and_why_it_stopped_in_the_error(
     status: str, sentence: str, problem: str | None
 ) -> None:
     outcomes = [Outcome("web1", "done", "", "patched")]
-    assert sentence in text.format_outcomes([WELL], outcomes, status, {"text": "so"})
+    assert sentence in text.format_outcomes([WELL], None, outcomes, status, {"text": "so"})
     assert text.describe_problem([WELL], outcomes, status, {"text": "so"}) == problem
 
 
