@@ -38,6 +38,12 @@ _WAIT = {"livepatch_blackouts": [{"from": "2020-01-01", "to": "2090-01-01", "rea
 _HOST_SETTINGS = sorted(
     name for name in schema.SETTINGS if name.removeprefix(schema.PREFIX) in host_settings.HostSettings.__annotations__
 )
+# Of those of the run, such as leave no host out and ask nobody
+_RUN_SETTINGS = (
+    *("livepatch_approval", "livepatch_approver_not_starter", "livepatch_budget", "livepatch_budget_lost"),
+    *("livepatch_budget_rollout", "livepatch_halt_scope", "livepatch_max_in_flight", "livepatch_soak"),
+    "livepatch_window_min_remaining",
+)
 
 
 class _Encrypted(str):
@@ -133,10 +139,11 @@ def test_what_is_taken_is_in_the_record(fake_fleet: FakeFleet, number: int) -> N
     chooser = random.Random(number)
     given = _Given()
     wanted: dict[str, dict[str, t.Any]] = {name: {} for name in _HOSTS}
-    for name in _HOST_SETTINGS:
+    wanted_of_run: dict[str, t.Any] = {}
+    for name in (*_HOST_SETTINGS, *_RUN_SETTINGS):
         setting = schema.SETTINGS[name]
         good, spellings = setting_values.get_good(setting), setting_values.list_spellings(setting)
-        place = chooser.choice(["-e", "all", "a1", "a2", "b1"])
+        place = chooser.choice(["-e", "all"] if name in _RUN_SETTINGS else ["-e", "all", *_HOSTS])
         value = spellings[chooser.choice(sorted(spellings))]
         if chooser.random() < 0.2:
             value, good = chooser.choice(setting_values.BLANK), setting.default
@@ -151,12 +158,17 @@ def test_what_is_taken_is_in_the_record(fake_fleet: FakeFleet, number: int) -> N
             given.common[name] = value
         else:
             given.hosts[place][name] = value
+        if name in _RUN_SETTINGS:
+            wanted_of_run[name] = good
+            continue
         for host in _HOSTS:
             wanted[host][name.removeprefix(schema.PREFIX)] = good if place in ("-e", "all", host) else setting.default
     arguments = given.write(fake_fleet)
     run = fake_fleet.again(["fleet.livepatch.rollout", *arguments, "-e", json.dumps(_WAIT)])
     assert run.rc == 0, run.output
-    for host, settings in _read_record(fake_fleet.store).items():
+    kept, record = _read_record(fake_fleet.store)
+    assert {name: kept[name] for name in wanted_of_run} == wanted_of_run
+    for host, settings in record.items():
         for option, value in wanted[host].items():
             read = settings[option]
             if isinstance(value, dict) and isinstance(read, dict):
@@ -164,13 +176,14 @@ def test_what_is_taken_is_in_the_record(fake_fleet: FakeFleet, number: int) -> N
             assert read == value, (host, option, run.output)
 
 
-def _read_record(path: Path) -> dict[str, dict[str, t.Any]]:
-    """The settings of each host that a run has recorded."""
+def _read_record(path: Path) -> tuple[dict[str, t.Any], dict[str, dict[str, t.Any]]]:
+    """The settings that the rollout keeps, and those of each host that its run has recorded."""
     with contextlib.closing(sqlite3.connect(path)) as database:
+        ((kept,),) = database.execute("SELECT payload FROM controls JOIN rollouts ON subject = rollouts.id")
         rows = database.execute(
             "SELECT host, payload FROM run_hosts JOIN run_settings "
             "ON run_settings.run = run_hosts.run AND number = settings"
         )
         settings = {host: json.loads(payload) for host, payload in rows}
     assert set(settings) == set(_HOSTS)
-    return settings
+    return json.loads(kept)["run"], settings
