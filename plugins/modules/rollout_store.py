@@ -84,6 +84,7 @@ options:
           - load_last_plan
           - load_outline
           - load_plan
+          - load_provenance
           - load_run
           - load_slice
           - load_step
