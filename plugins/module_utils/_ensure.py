@@ -169,6 +169,8 @@ def _converge(
         return _settle(context, offer, result)
     selected = _require_selected(observed, request, result)
     _preconditions.run_preflight(host, observed, request, result)
+    if not request.download_only:
+        _preconditions.check_kernel(host, result)
     if request.download_only and (request.check_mode or selected["downloaded"]):
         return dict(result, changed=not selected["downloaded"])
     if request.check_mode:
@@ -280,7 +282,8 @@ def _is_reached(observed: Dict[str, Any], request: Request) -> bool:
 def _require_selected(observed: Dict[str, Any], request: Request, result: Dict[str, Any]) -> Dict[str, Any]:
     """The KMP that is to be applied.
 
-    :raises NotDone: there is none, or not the one that a plan was made for.
+    :raises NotDone: there is none.
+    :raises NotBegun: it is not the one that a plan was made for.
     """
     state, reason, kmp = observed["livepatch"]["state"], observed["livepatch"]["reason"], observed["kmp"]
     if state not in (*_state.PATCHABLE, *_state.ACTIVE):

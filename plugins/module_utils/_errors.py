@@ -83,6 +83,8 @@ class Incompatible(LoadRefused):
 class TransitionStalled(LivepatchError):
     """The kernel's migration to the patch did not complete within its limit."""
 
+    marks = {"stalled": True}
+
 
 class KernelRefused(LivepatchError):
     """The kernel refused what was written to it."""
@@ -103,7 +105,7 @@ class Fenced(LivepatchError):
 
 
 class NotBegun(LivepatchError):
-    """What was to be finished on the host was never begun."""
+    """What was to be finished on the host was never begun, or the host is not what it was planned for any more."""
 
     marks = {"not_begun": True}
 

@@ -103,7 +103,7 @@ def assess_host(
             "health": _health.assess_health(
                 entry.get("baseline") if entry else None, _health.read_now(host, kernel["boot_id"])
             ),
-            "journal": _format_journal(host, entry, kernel["boot_id"]),
+            "journal": _format_journal(host, entry, kernel["boot_id"], kmp["installed"]),
             "unmeasured": unmeasured,
         },
     }
@@ -116,13 +116,28 @@ def _read_journal(host: Host) -> Tuple[Optional[Dict[str, Any]], Optional[str]]:
         return None, str(exc)
 
 
-def _format_journal(host: Host, entry: Optional[Dict[str, Any]], boot_id: Optional[str]) -> Optional[Dict[str, Any]]:
-    """Format the journal for a result."""
+def _format_journal(
+    host: Host, entry: Optional[Dict[str, Any]], boot_id: Optional[str], installed: Optional[Dict[str, Any]]
+) -> Optional[Dict[str, Any]]:
+    """Format the journal for a result.
+
+    :param installed: the newest installed KMP.
+    """
     if entry is None:
         return None
     fields = {key: entry.get(key) for key in _JOURNAL_KEYS}
     runs = host.is_locked(_journal.LOCK)
-    return dict(fields, running=runs, interrupted=_journal.is_interrupted(entry, boot_id, runs))
+    module = None
+    if entry["kmp"] is not None:
+        is_own = installed is not None and entry["kmp"] == "{name}-{evr}".format(**installed)
+        module = installed["module"] if is_own else _kmp_names.derive_module_name(*_kmp_names.split_kmp(entry["kmp"]))
+    is_loaded = module is not None and host.is_dir("/sys/module/" + module)
+    return dict(
+        fields,
+        given=_journal.was_given(entry, boot_id, is_loaded),
+        running=runs,
+        interrupted=_journal.is_interrupted(entry, boot_id, runs),
+    )
 
 
 def _is_late(

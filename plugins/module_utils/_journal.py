@@ -24,6 +24,8 @@ _SIZE_MAX = 1 << 20
 
 # Something is under way
 UNFINISHED = ("installing", "loading", "migrating", "reversing", "stalled", "removing", "verifying")
+# The kernel has been given the module, or is about to be. A package's own script may do that while it is installed.
+_GIVEN = ("loading", "migrating", "reversing", "stalled")
 # It is active, and not yet confirmed
 SOAKING = "soaking"
 # It ended, with success or without
@@ -149,7 +151,9 @@ _OTHERS: Dict[str, _Check] = {
     "transaction": _optional(_list_of(_is_text)),
     "blockers": _optional(_list_of(_is_summary)),
     "cleared": _IS_CLEARED,
+    "given": _is_flag,
     "refused": _is_flag,
+    "stalled": _is_flag,
     "fenced": _is_flag,
     "not_begun": _is_flag,
 }
@@ -237,6 +241,7 @@ class Journal:
             began=round(self._host.wall_clock(), 3),
             deadline=None,
             changed=False,
+            given=False,
             problem=None,
             transition={"seconds": None, "by": None},
             # Each phase with the time at which it began
@@ -252,8 +257,14 @@ class Journal:
     def enter(self, phase: str, deadline: Optional[float] = None) -> None:
         """:param deadline: of a migration, by the host's monotonic clock."""
         now = round(self._host.wall_clock(), 3)
+        if phase in _GIVEN:
+            self.mark_given()
         self._entry.update(phase=phase, at=now, deadline=deadline, steps=[*self._entry.get("steps", []), [phase, now]])
         self._save()
+
+    def mark_given(self) -> None:
+        """Have the next record say that the kernel has been given the module."""
+        self._entry["given"] = True
 
     def end(self, phase: str, **outcome: Any) -> None:
         """Record the end of the change; ``problem`` is the error's text."""
@@ -309,6 +320,20 @@ def explain_crash(entry: Optional[Dict[str, Any]], boot_id: Optional[str]) -> Op
     return "the host went down while {} was {}: it is not applied again here until the journal is cleared".format(
         entry["kmp"] or "the removal of its patch", phase
     )
+
+
+def was_given(entry: Dict[str, Any], boot_id: Optional[str], is_loaded: bool) -> Optional[bool]:
+    """Whether the kernel was given the module of the last change, None where that is not known. Pure.
+
+    :param is_loaded: whether the module is in the kernel now.
+    """
+    if entry.get("given"):
+        return True
+    if entry["phase"] == UNFINISHED[0]:
+        # The package's own script may have had the kernel load it since that was recorded.
+        return is_loaded if entry["boot_id"] == boot_id else None
+    given: Optional[bool] = entry.get("given")
+    return given
 
 
 def is_interrupted(entry: Optional[Dict[str, Any]], boot_id: Optional[str], runs: bool) -> bool:

@@ -82,6 +82,12 @@ def derive_module_name(name: str, evr: str) -> Optional[str]:
     return None
 
 
+def split_kmp(name_evr: str) -> List[str]:
+    """Split a KMP's NAME-EVR into its name and EVR."""
+    name, version, release = name_evr.rsplit("-", 2)
+    return [name, f"{version}-{release}"]
+
+
 def parse_module_level(name: str) -> Optional[int]:
     """Parse the patch level in the name of a loaded module, None where it is not named as a vendor's.
 

@@ -53,7 +53,7 @@ def check_begun(host: Host, request: Request) -> None:
     if entry is None or entry.get("rollout") != request.rollout:
         raise NotBegun("the rollout has not begun to change this host", "Nothing was done")
     if entry["phase"] == _journal.FAILED:
-        levels: Dict[str, Any] = {key: entry[key] for key in ("before", "after") if key in entry}
+        levels: Dict[str, Any] = {key: entry[key] for key in ("before", "after", "stalled", "blockers") if key in entry}
         raise NotDone(entry["problem"] or "the change of this host has failed", result=levels)
 
 
@@ -72,10 +72,29 @@ def run_preflight(host: Host, observed: Dict[str, Any], request: Request, result
         )
 
 
+def check_kernel(host: Host, result: Dict[str, Any]) -> None:
+    """Check that the kernel takes live patches at all. If it does not, none of them is to blame.
+
+    :raises NotDone: an operator has switched off what they need.
+    """
+    if host.read_text("/proc/sys/kernel/ftrace_enabled") == "0":
+        raise NotDone(
+            "kernel.ftrace_enabled is 0, and the kernel refuses live patches then",
+            "Nothing was done: set it to 1 (sysctl kernel.ftrace_enabled=1)",
+            result,
+        )
+    if host.read_text("/proc/sys/kernel/modules_disabled") == "1":
+        raise NotDone(
+            "kernel.modules_disabled is 1, and the kernel loads no module until its next boot",
+            "Nothing was done: reboot the host, without that setting",
+            result,
+        )
+
+
 def check_expectations(expect: Dict[str, Any], observed: Dict[str, Any], result: Dict[str, Any]) -> None:
     """Check that this is the host, and the KMP, that a plan was made for.
 
-    :raises NotDone: it is not.
+    :raises NotBegun: it is not.
     """
     kernel, kmp = observed["kernel"], observed["kmp"]
     evr = kmp["selected"]["evr"] if kmp["selected"] else None
@@ -88,7 +107,7 @@ def check_expectations(expect: Dict[str, Any], observed: Dict[str, Any], result:
             evr or "none", expect["kmp"], f" ({refusal})" if refusal else ""
         )
     if problem is not None:
-        raise NotDone(problem + ". Nothing was done; plan again (run the rollout again)", result=result)
+        raise NotBegun(problem + ". Nothing was done; plan again (run the rollout again)", result=result)
 
 
 def _find_refusal(kmp: Dict[str, Any], evr: str) -> Optional[str]:

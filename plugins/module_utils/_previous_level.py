@@ -4,8 +4,6 @@
 
 """The level before the last change, as the host's journal names it. PRIVATE to the collection."""
 
-from typing import List
-
 from ansible_collections.fleet.livepatch.plugins.module_utils import _journal, _kmp_names
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
 from ansible_collections.fleet.livepatch.plugins.module_utils._errors import BadOption, NoWayBack
@@ -32,7 +30,7 @@ def resolve_previous(host: Host, request: Request) -> Request:
         raise NoWayBack(
             "there is nothing to go back from: the journal names no KMP that was applied", "Nothing was done"
         )
-    name, evr = _split_kmp(entry["kmp"])
+    name, evr = _kmp_names.split_kmp(entry["kmp"])
     if entry.get("back"):
         # The host has gone back, or was on its way: going back once more would be going forth again.
         policy = policies.build_rollback_policy(request.policy, kmp_version=evr)
@@ -59,8 +57,3 @@ def _is_undone(host: Host, name: str, evr: str) -> bool:
     if mechanism is not None and any(patch.enabled or patch.transition for patch in mechanism.list_patches()):
         return False
     return all(kmp["evr"] != evr for kmp in packages.list_installed(host, name))
-
-
-def _split_kmp(name_evr: str) -> List[str]:
-    name, version, release = name_evr.rsplit("-", 2)
-    return [name, f"{version}-{release}"]

@@ -31,6 +31,7 @@ _RESULT_KEYS = (
     "msg",
     "failed",
     "refused",
+    "stalled",
     "fenced",
     "not_begun",
     "changed",

@@ -277,7 +277,8 @@ livepatch:
       description:
         - The host's record of the last change. C(phase) is how far it got, C(previous) what was active before,
           C(problem) why it failed, C(running) whether a run is working on the host now, C(interrupted) whether the run
-          that began the change was killed in the middle, C(fence) the highest number of a rollout's run that has worked
+          that began the change was killed in the middle, C(given) whether the kernel was given the KMP's module (null
+          where that is not known), C(fence) the highest number of a rollout's run that has worked
           on the host.
         - Null where nothing was ever changed.
       returned: always
@@ -287,7 +288,7 @@ livepatch:
     job:
       description:
         - The result of O(run), C(failed), C(changed), C(msg), C(before), C(after), C(transition), C(transaction), and
-          C(refused) and C(fenced) where M(fleet.livepatch.livepatch) returned them.
+          C(refused), C(stalled) and C(fenced) where M(fleet.livepatch.livepatch) returned them.
         - Null without O(run), while it runs, and for one that was killed before it recorded a result.
       returned: always
       type: dict

@@ -66,6 +66,7 @@ def journal(**differs: t.Any) -> dict[str, t.Any]:
         "boot_id": BOOT_ID,
         "at": 1800001000.5,
         "problem": None,
+        "given": True,
         "running": False,
         "interrupted": False,
         **differs,

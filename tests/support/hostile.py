@@ -308,6 +308,7 @@ KEYS: dict[str, t.Any] = {
             "boot_id": _maybe("uuid"),
             "at": _maybe("moment"),
             "problem": _maybe("message"),
+            "given": _maybe("bool"),
             "running": _BOOL,
             "interrupted": _BOOL,
         },

@@ -4,6 +4,7 @@
 
 """The steps of a change, each recorded before it is taken. PRIVATE to the collection: it may change at any time."""
 
+import contextlib
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import (
@@ -11,6 +12,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils import (
     _evr,
     _health,
     _journal,
+    _kmp_names,
     _next_boot,
 )
 from ansible_collections.fleet.livepatch.plugins.module_utils._change import boot
@@ -203,7 +205,10 @@ def _install_and_load(
     if context.find_installed(name, evr) is None:
         if not files:
             raise NotDone(f"{name}-{evr} was removed by another program meanwhile", "Try again")
-        context.install_files(files, is_older)
+        try:
+            context.install_files(files, is_older)
+        finally:
+            _note_given(context, selected)
     installed = context.find_installed(name, evr)
     if installed is None:
         raise NotDone(f"{name}-{evr} is not installed, though the package manager reported success")
@@ -217,6 +222,18 @@ def _install_and_load(
         warning = _boot_persistence.keep_out(host, release, installed["module_path"])
         context.warnings += [warning] if warning else []
     return activate_kmp(context, installed)
+
+
+def _note_given(context: Context, selected: Dict[str, Any]) -> None:
+    """Note whether the package's own script has had the kernel load the module, whatever came of the installation."""
+    name, evr = selected["name"], selected["evr"]
+    module = selected["module"] or _kmp_names.derive_module_name(name, evr)
+    if module is None:
+        # Only the installed package names it.
+        with contextlib.suppress(LivepatchError):
+            module = (context.find_installed(name, evr) or {}).get("module")
+    if module is not None and context.mechanism.is_loaded(module):
+        context.journal.mark_given()
 
 
 def _remove_newer_packages(context: Context, name: str, evr: str) -> None:

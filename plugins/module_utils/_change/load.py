@@ -21,7 +21,6 @@ def load_module(context: Context, module: str, path: str) -> None:
     """
     host, mechanism, timeout = context.host, context.mechanism, context.request.timeout
     deadline = host.clock() + timeout
-    context.journal.enter("loading")
     while True:
         busy = transition.wait_for_others(host, mechanism, max(0.0, deadline - host.clock()))
         if busy is not None:
@@ -29,6 +28,8 @@ def load_module(context: Context, module: str, path: str) -> None:
                 f"{module} was not loaded: the transition of {busy} did not end within {timeout:g} s",
                 "Find its blockers with livepatch_info",
             )
+        # Not before: a module that another patch keeps waiting has not been given to the kernel.
+        context.journal.enter("loading")
         if mechanism.read_patch(module) is not None and mechanism.enable(module):
             return
         if mechanism.is_loaded(module) and not unload_module(context, module):

@@ -5,7 +5,7 @@
 """The threads that keep a transition from completing, and what to do about each. PRIVATE to the collection."""
 
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._host import Host
 from ansible_collections.fleet.livepatch.plugins.module_utils._mechanism.port import Mechanism
@@ -35,7 +35,7 @@ ADVICE = {
 class Blockers(NamedTuple):
     # How many threads in all
     total: int
-    # The first ten
+    # Ten, those of the kernel first
     first: List[Dict[str, Any]]
 
 
@@ -51,6 +51,9 @@ def find_blockers(host: Host, mechanism: Mechanism, target: bool) -> Blockers:
         if mechanism.is_unmoved(host.read_start(f"{folder}/{file}"), target)
     ]
     isolated = _list_isolated_cpus(host) if folders else set()
+    if len(folders) > _SHOWN_LIMIT:
+        # Any user can hold threads of programs, as many as they like: one of the kernel must not be hidden by them.
+        folders.sort(key=lambda base: not _is_kernel_thread(_read_status(host, base)[1]))
     return Blockers(len(folders), [_describe_thread(host, base, isolated) for base in folders[:_SHOWN_LIMIT]])
 
 
@@ -66,13 +69,22 @@ def _iterate_folders(host: Host, mechanism: Mechanism) -> Iterator[str]:
                 yield f"/proc/{pid}/task/{tid}"
 
 
-def _describe_thread(host: Host, base: str, isolated: Set[int]) -> Dict[str, Any]:
+def _read_status(host: Host, base: str) -> Tuple[str, List[str]]:
+    """A thread's command, and the fields after it, from its state on."""
     # "tid (command) state ppid pgrp session tty tpgid flags": the command may hold blanks and brackets itself.
     command, _bracket, rest = (host.read_text(base + "/stat") or "").partition("(")[2].rpartition(")")
-    fields = rest.split()
+    return command, rest.split()
+
+
+def _is_kernel_thread(fields: List[str]) -> bool:
+    return bool((_parse_number(fields, 6) or 0) & _KERNEL_THREAD)
+
+
+def _describe_thread(host: Host, base: str, isolated: Set[int]) -> Dict[str, Any]:
+    command, fields = _read_status(host, base)
     stack = _parse_stack(host.read_text(base + "/stack") or "")
     cpu = _parse_number(fields, 36)
-    kernel_thread = bool((_parse_number(fields, 6) or 0) & _KERNEL_THREAD)
+    kernel_thread = _is_kernel_thread(fields)
     state = fields[0] if fields else None
     kind = classify(command, kernel_thread, state, stack, cpu in isolated)
     return {

@@ -47,6 +47,7 @@ transition = fields.mapping(
 # Each is missing where it is not known.
 RESULT: fields.Fields = {
     "refused": fields.boolean,
+    "stalled": fields.boolean,
     "fenced": fields.boolean,
     "not_begun": fields.boolean,
     "before": levels,
@@ -69,13 +70,19 @@ class Job:
     msg: str | None = None
     # Trying again will not help
     refused: bool = False
-    # What it was to finish was never begun
+    # The kernel's migration did not complete in time
+    stalled: bool = False
+    # A newer run has taken the host over
+    fenced: bool = False
+    # What it was to finish was never begun, or the host is not what was planned
     not_begun: bool = False
     # State and levels, None where they are not known
     before: t.Mapping[str, t.Any] | None = None
     after: t.Mapping[str, t.Any] | None = None
     # How long the migration took
     seconds: float | None = None
+    # Threads that kept the migration from completing
+    blockers: t.Sequence[t.Mapping[str, t.Any]] = ()
 
     @classmethod
     def from_block(cls, parsed: t.Mapping[str, t.Any] | None) -> Job | None:

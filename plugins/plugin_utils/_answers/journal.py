@@ -36,7 +36,14 @@ _RECORD: fields.Fields = {
     "problem": fields.optional(fields.message()),
 }
 # Of livepatch_info
-block = fields.mapping({**_RECORD, "running": fields.boolean, "interrupted": fields.boolean})
+block = fields.mapping(
+    {
+        **_RECORD,
+        "given": fields.optional(fields.boolean),
+        "running": fields.boolean,
+        "interrupted": fields.boolean,
+    }
+)
 # Of livepatch_journal: the file as it is, which another version of the collection may have written
 entry = fields.mapping(
     {"phase": _PHASE},
@@ -46,6 +53,7 @@ entry = fields.mapping(
         "began": fields.optional(fields.moment),
         "deadline": fields.optional(fields.number(-(10**12), 10**12)),
         "changed": fields.boolean,
+        "given": fields.boolean,
         "back": fields.boolean,
         "baseline": fields.optional(baseline),
         "steps": fields.list_of(fields.list_of(fields.either(_PHASE, fields.moment), 2), 10000),
@@ -67,11 +75,12 @@ class Journal:
     # The NAME-EVR that it made active, or was to
     kmp: str | None = None
     at: float | None = None
+    boot_id: str | None = None
+    # Whether the kernel was given the KMP's module, None where that is not known
+    given: bool | None = None
 
     @classmethod
     def from_block(cls, parsed: t.Mapping[str, t.Any] | None) -> Journal | None:
-        return (
-            None
-            if parsed is None
-            else cls(parsed["phase"], parsed["run"], parsed["rollout"], parsed["plan"], parsed["kmp"], parsed["at"])
-        )
+        if parsed is None:
+            return None
+        return cls(**{field.name: parsed[field.name] for field in dataclasses.fields(cls)})
