@@ -22,12 +22,14 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     session,
     webhooks,
 )
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
 
 _OPTIONS: dict[str, t.Any] = {
     **common_options.STEP_OPTIONS,
-    "step": {"type": "str", "choices": ["start", "roll_back"], "default": "start"},
+    "step": {"type": "str", "choices": ["start", "reserve", "roll_back"], "default": "start"},
+    "hosts": {"type": "list", "elements": "str", "default": []},
 }
 # What it goes by of the rollout's settings, without their prefix
 CONTROLS = ("approval", "approver_not_starter", "windows", "blackouts", "window_min_remaining", "soak")
@@ -51,7 +53,12 @@ class ActionModule(ActionBase):
             step, stored = session.load_admission(store, run, task_vars["ansible_play_batch"])
             recorded = step.get_controls(["webhooks"])["webhooks"]
             notices = webhooks.create_notifier(self, task_vars, store.scope, run, recorded=recorded)
-            admitted = admission.admit_batch(store, step, stored, {**settings, **step.get_controls(CONTROLS)})
+            settings = {**settings, **step.get_controls(CONTROLS)}
+            if options["step"] == "reserve":
+                admitted = admission.admit_reserves(store, step, stored, settings, options["hosts"])
+                admitted["shares"] = GateInput(store, step).share_out(admitted.pop("members"))
+            else:
+                admitted = admission.admit_batch(store, step, stored, settings)
         except (AnsibleError, PlanError) as exc:
             if options["step"] == "roll_back":
                 raise AnsibleActionFail(str(exc)) from None

@@ -31,6 +31,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_cli
 _STEP_INPUTS = {
     "batch": "admission",
     "slow": "assessment",
+    "reserve": "assessment",
     "probe": "assessment",
     "wave": "assessment",
     "rollback": "hosts",
@@ -97,6 +98,8 @@ class ActionModule(ActionBase):
             assessment = assess.assess_batch(gate, options["admission"], read_variables, of_wave)
         elif name == "slow":
             assessment = assess.assess_slow(gate, assessment, read_variables, of_wave)
+        elif name == "reserve":
+            assessment = assess.assess_reserves(gate, assessment, options["admission"], read_variables, of_wave)
         elif name == "probe":
             assessment = assess.assess_probe(gate, assessment, read_variables)
         else:
@@ -114,7 +117,7 @@ def _notify(notices: webhooks.Notifier, step: str, assessment: t.Mapping[str, t.
     verdict, counts = assessment["verdict"], assessment.get("counts")
     if step == "rollback" and assessment["hosts"]:
         notices.notify("rollback", verdict, hosts=assessment["hosts"], counts=counts)
-    have_ended = step in ("batch", "slow") and assessment["follow"] != assess.COLLECT
+    have_ended = step in ("batch", "slow", "reserve") and assessment["follow"] not in (assess.COLLECT, assess.RESERVE)
     if have_ended and (assessment["last"] or not assessment["passed"]):
         notices.notify("wave_end", assessment["of_hosts"], wave=assessment["wave"], counts=counts)
     # A batch that was not admitted has come to no gate.

@@ -50,7 +50,14 @@ class ActionModule(HostAction):
         """Do it on the host that the task is delegated to."""
         if step == "confirm":
             return self._start(member["options"], False, task_vars)
-        return self._collect(changes.Running(**member), task_vars)
+        if "run" in member:
+            return self._collect(changes.Running(**member), task_vars)
+        change = changes.Change(**{key: value for key, value in member.items() if key != "host"})
+        if step == "start":
+            return self._start(change.options, True, task_vars)
+        started = hostvars.get_reserve_answers({"": task_vars}).get(member["host"])
+        running = changes.find_running(member["host"], change, started.install if started else None)
+        return dict(_SKIPPED) if running is None else self._collect(running, task_vars)
 
     def _start(self, options: t.Mapping[str, t.Any], detach: bool, task_vars: dict[str, t.Any]) -> Result:
         arguments = {**options, "detach": detach}

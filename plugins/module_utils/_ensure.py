@@ -24,6 +24,7 @@ from ansible_collections.fleet.livepatch.plugins.module_utils._errors import (
     AnotherRun,
     BadOption,
     LivepatchError,
+    NotBegun,
     NotDone,
     NoWayBack,
     TransitionStalled,
@@ -170,7 +171,7 @@ def _converge(
     selected = _require_selected(observed, request, result)
     _preconditions.run_preflight(host, observed, request, result)
     if not request.download_only:
-        _preconditions.check_kernel(host, result)
+        _preconditions.check_kernel(host, request.preflight_tolerate, result)
     if request.download_only and (request.check_mode or selected["downloaded"]):
         return dict(result, changed=not selected["downloaded"])
     if request.check_mode:
@@ -286,12 +287,14 @@ def _require_selected(observed: Dict[str, Any], request: Request, result: Dict[s
     :raises NotBegun: it is not the one that a plan was made for.
     """
     state, reason, kmp = observed["livepatch"]["state"], observed["livepatch"]["reason"], observed["kmp"]
+    # Of a plan's host it means that the host, or what is on offer, has changed since.
+    error = NotBegun if request.expect.get("kmp") else NotDone
     if state not in (*_state.PATCHABLE, *_state.ACTIVE):
-        raise NotDone(f"cannot live patch this host, its state is {state}: {reason}", result=result)
+        raise error(f"cannot live patch this host, its state is {state}: {reason}", result=result)
     selected = kmp["selected"]
     if selected is None:
         refused = ["{evr} ({reason})".format(**rejection) for rejection in kmp["rejected"]]
-        raise NotDone(
+        raise error(
             f"nothing was done, since the policy admits no KMP ({state}: {reason})",
             "Refused: {}".format(", ".join(refused) or "none"),
             result,

@@ -104,18 +104,18 @@ class Fenced(LivepatchError):
     marks = {"fenced": True}
 
 
-class NotBegun(LivepatchError):
-    """What was to be finished on the host was never begun, or the host is not what it was planned for any more."""
-
-    marks = {"not_begun": True}
-
-
 class NextBootFailed(LivepatchError):
     """The next boot could not be repaired."""
 
 
 class NotDone(LivepatchError):
     """Everything was tried, and the host is still not in the state that was asked for."""
+
+
+class NotBegun(NotDone):
+    """What was to be finished on the host was never begun, or the host is not what it was planned for any more."""
+
+    marks = {"not_begun": True}
 
 
 class NoWayBack(NotDone):

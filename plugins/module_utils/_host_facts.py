@@ -129,8 +129,9 @@ def _format_journal(
     runs = host.is_locked(_journal.LOCK)
     module = None
     if entry["kmp"] is not None:
-        is_own = installed is not None and entry["kmp"] == "{name}-{evr}".format(**installed)
-        module = installed["module"] if is_own else _kmp_names.derive_module_name(*_kmp_names.split_kmp(entry["kmp"]))
+        module = _kmp_names.derive_module_name(*_kmp_names.split_kmp(entry["kmp"]))
+        if installed is not None and entry["kmp"] == "{name}-{evr}".format(**installed):
+            module = installed["module"]
     is_loaded = module is not None and host.is_dir("/sys/module/" + module)
     return dict(
         fields,

@@ -6,7 +6,7 @@
 collection.
 """
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from ansible_collections.fleet.livepatch.plugins.module_utils import _journal
 from ansible_collections.fleet.livepatch.plugins.module_utils._change.request import Request
@@ -53,7 +53,9 @@ def check_begun(host: Host, request: Request) -> None:
     if entry is None or entry.get("rollout") != request.rollout:
         raise NotBegun("the rollout has not begun to change this host", "Nothing was done")
     if entry["phase"] == _journal.FAILED:
-        levels: Dict[str, Any] = {key: entry[key] for key in ("before", "after", "stalled", "blockers") if key in entry}
+        levels: Dict[str, Any] = {key: entry[key] for key in ("before", "after") if key in entry}
+        if entry.get("stalled"):
+            levels.update(stalled=True, blockers=entry.get("blockers") or [])
         raise NotDone(entry["problem"] or "the change of this host has failed", result=levels)
 
 
@@ -72,12 +74,14 @@ def run_preflight(host: Host, observed: Dict[str, Any], request: Request, result
         )
 
 
-def check_kernel(host: Host, result: Dict[str, Any]) -> None:
+def check_kernel(host: Host, tolerated: Sequence[str], result: Dict[str, Any]) -> None:
     """Check that the kernel takes live patches at all. If it does not, none of them is to blame.
+
+    :param tolerated: preflight checks that may fail.
 
     :raises NotDone: an operator has switched off what they need.
     """
-    if host.read_text("/proc/sys/kernel/ftrace_enabled") == "0":
+    if "ftrace" not in tolerated and host.read_text("/proc/sys/kernel/ftrace_enabled") == "0":
         raise NotDone(
             "kernel.ftrace_enabled is 0, and the kernel refuses live patches then",
             "Nothing was done: set it to 1 (sysctl kernel.ftrace_enabled=1)",

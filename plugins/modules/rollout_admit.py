@@ -22,13 +22,18 @@ extends_documentation_fragment:
 options:
   step:
     description:
-      - V(start) asks whether the hosts of the batch may be patched. V(roll_back) asks nothing, since a rollback is held
-        up by none of that.
-      - Both keep what M(fleet.livepatch.rollout_patch) does on these hosts, by the settings that each had when the run
-        began.
+      - V(start) asks whether the hosts of the batch may be patched, V(reserve) whether other O(hosts) may be patched in
+        the place of canaries of the batch. V(roll_back) asks nothing, since a rollback is held up by none of that.
+      - V(start) and V(roll_back) keep what M(fleet.livepatch.rollout_patch) does on these hosts, by the settings that
+        each had when the run began.
     type: str
-    choices: [start, roll_back]
+    choices: [start, reserve, roll_back]
     default: start
+  hosts:
+    description: The hosts of O(step=reserve).
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: fleet.livepatch.rollout_begin
   - module: fleet.livepatch.rollout_patch
@@ -70,6 +75,11 @@ wave_name:
   returned: for O(step=start)
   type: str
   sample: canaries
+shares:
+  description: What each host of the batch does on which other host, by the name of the former.
+  returned: for O(step=reserve)
+  type: dict
+  sample: {web1: [{host: web2}]}
 in_flight:
   description: Whether hosts of earlier batches of the wave have begun and not ended.
   returned: for O(step=start)

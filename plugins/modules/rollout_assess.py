@@ -12,9 +12,9 @@ description:
     is done about it. It runs on the control node, once for the batch (C(run_once)), delegated to the coordinator
     (C(livepatch_coordinator)).
   - Of each host it reads the variables C(__livepatch_host), C(__livepatch_install) and C(__livepatch_verify) for
-    O(step=batch), C(__livepatch_slow) for O(step=slow), C(__livepatch_soak_probe) for O(step=probe), and
-    C(__livepatch_rolled_back) for O(step=rollback). The tasks of the role P(fleet.livepatch.rollout#role) register
-    them.
+    O(step=batch), C(__livepatch_slow) for O(step=slow), C(__livepatch_reserve_install) and C(__livepatch_reserve) for
+    O(step=reserve), C(__livepatch_soak_probe) for O(step=probe), and C(__livepatch_rolled_back) for O(step=rollback).
+    The tasks of the role P(fleet.livepatch.rollout#role) register them.
   - A host that failed, that was lost, or of which nothing is known is bad. The one rule is to stop when more are bad
     than a budget has; canaries, and hosts that are the only one of their cohort, have none.
   - It goes by the settings C(livepatch_soak), C(livepatch_max_runtime), C(livepatch_gates), C(livepatch_skip_gates) and
@@ -28,20 +28,21 @@ extends_documentation_fragment:
 options:
   step:
     description:
-      - V(batch) assesses hosts that have just been patched, V(slow) those that were in flight still then, V(probe)
-        those of a wave that soaks. V(wave) decides whether the rollout goes on, and asks the gates that look elsewhere
-        than at the hosts. V(batch) and V(slow) do so at once where nothing else follows. V(rollback) records what was
-        rolled back.
+      - V(batch) assesses hosts that have just been patched, V(slow) those that were in flight still then, V(reserve)
+        those that were patched in the place of canaries, V(probe) those of a wave that soaks. V(wave) decides whether
+        the rollout goes on, and asks the gates that look elsewhere than at the hosts. V(batch) and V(slow) do so at
+        once where nothing else follows. V(rollback) records what was rolled back.
     type: str
-    choices: [batch, slow, probe, wave, rollback]
+    choices: [batch, slow, reserve, probe, wave, rollback]
     required: true
   admission:
-    description: What M(fleet.livepatch.rollout_admit) returned for the batch. O(step=batch) requires it.
+    description: What M(fleet.livepatch.rollout_admit) returned for the batch, or for reserves. O(step=batch) and
+      O(step=reserve) require it.
     type: dict
   assessment:
     description:
-      - What the step before returned. O(step=slow), O(step=probe) and O(step=wave) require it. One that has RV(status)
-        is returned as it is.
+      - What the step before returned. O(step=slow), O(step=reserve), O(step=probe) and O(step=wave) require it. One
+        that has RV(status) is returned as it is.
     type: dict
   hosts:
     description:

@@ -72,7 +72,7 @@ RETURN = r"""
 status:
   description:
     - V(done) and V(failed) end the rollout. V(soaking), V(waiting) and V(halted) leave it to the next run. V(nothing)
-      was to do; V(planned) is what it is in check mode.
+      was to do; V(barred) is the same where the quarantine keeps hosts out; V(planned) is what it is in check mode.
     - Of a slice V(done), or why it has not started all of its hosts, V(halted) or V(waiting).
   returned: success
   type: str

@@ -13,9 +13,10 @@ description:
     connected to.
   - It runs M(fleet.livepatch.livepatch), detached but for O(step=confirm), or M(fleet.livepatch.livepatch_info) on the
     host. Each is one connection under pipelining.
-  - Of each host it reads the variables C(__livepatch_install) and C(__livepatch_rollback), by which tasks of the role
-    P(fleet.livepatch.rollout#role) register what O(step=start) returns. In a loop over a host's part of
-    RV(fleet.livepatch.rollout_assess#module:shares), with the loop variable C(__livepatch_member), it works on the host
+  - Of each host it reads the variables C(__livepatch_install), C(__livepatch_reserve_install) and
+    C(__livepatch_rollback), by which tasks of the role P(fleet.livepatch.rollout#role) register what O(step=start)
+    returns. In a loop over a host's part of RV(fleet.livepatch.rollout_assess#module:shares) or
+    RV(fleet.livepatch.rollout_admit#module:shares), with the loop variable C(__livepatch_member), it works on the host
     that it names, and to which the task is delegated.
   - It fails where the host is not as it should be afterwards. Give the task C(ignore_errors) and C(ignore_unreachable),
     so that the host stays in the play and is assessed.

@@ -84,8 +84,15 @@ _KNOWN_ERRORS: tuple[tuple[str, str, str], ...] = (
         "check the host's console: it may have crashed",
     ),
 )
+# Of ssh that has not reached the host
+_NO_CONNECTION = r"ssh: connect to host|Could not resolve hostname|Connection refused|No route to host"
 # Of a result that failed and gives no reason
 NO_MESSAGE = "the task failed without a message"
+
+
+def is_unconnected(text: str | None) -> bool:
+    """Whether a connection was never there, as ssh reports it; else it may have broken in the middle of something."""
+    return re.search(_NO_CONNECTION, text or "") is not None
 
 
 def describe_error(result: t.Mapping[str, t.Any] | None, variables: t.Mapping[str, t.Any]) -> str | None:

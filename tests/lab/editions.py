@@ -94,6 +94,8 @@ ODDITIES = (
     _odd("othervendor", vendor="Somebody Else"),
     _odd("pullskernel", extra="Requires: kernel-@FLAVOR@ >= 99"),
     _odd("removes", extra="Obsoletes: lab-tool < 9"),
+    # Nothing is wrong with it, and any user can hold its migration
+    Edition("held", 4, "150400.2.1", "held.c"),
     Edition("untagged", 2, "150400.2.1", "cumulative.c", tag="none"),
     Edition("untagged", 3, "150400.2.1", "cumulative.c", tag="none"),
     _odd("untagged", tag="none"),

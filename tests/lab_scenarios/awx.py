@@ -96,7 +96,7 @@ def test_jobs_that_remember_nothing(
     assert bad in page.read_text() and "the kernel refused" in page.read_text()
     report = jobs.run("report", **settings).output
     assert f"-{_EVR} in cohort " in report.partition("In quarantine:")[2], report
-    assert jobs.run("rollout", **settings).artifacts["livepatch_status"] == "nothing"
+    assert jobs.run("rollout", **settings).artifacts["livepatch_status"] == "barred"
 
     # A job is cancelled in the middle of a wave. Hosts go on by themselves; the schedule's next job collects them.
     canary.add_repository(lab, "slow", newer)

@@ -115,7 +115,7 @@ def test_what_goes_wrong_in_one_slice_stops_the_others(fleet: Fleet) -> None:
     (entry,) = fleet.shown()["quarantine"]
     assert re.match(rf"{bad}: the kernel refused \S+: Invalid parameters", entry["reason"])
     night = jobs.run("rollout")
-    assert night.artifacts["livepatch_status"] == "nothing", night.output
+    assert night.artifacts["livepatch_status"] == "barred", night.output
     assert fleet.touched() == {"a1", bad, well}
 
 

@@ -53,6 +53,9 @@ _OF_THE_PROCESS = (
 class FakeMachine(Machine):
     """In phase ``ask``, ``download``, ``apply``, ``verify`` or ``back``: what the module was started for."""
 
+    # The thread that migrations wait for
+    holder = "oom_reaper"
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._skipped = 0.0
@@ -159,6 +162,21 @@ class FakeMachine(Machine):
     def _refusal(self, text: str) -> None:
         """The kernel refuses the newest KMP's module with these words."""
         self.levels[max(self.levels)]["refused"] = text
+
+    def _stalls(self, thread: str) -> None:
+        """The migration to the newest KMP waits for this thread for ever: oom_reaper of the kernel, or sshd."""
+        self.levels[max(self.levels)]["seconds"] = None
+        self.holder = thread
+
+    def _states(self, sshd: str) -> None:
+        super()._states(sshd)
+        if self.holder == "sshd":
+            self.put("/proc/99/task/99/patch_state", sshd)
+            self.put("/proc/54/task/54/patch_state", {"0": "1", "1": "0", "-1": "-1"}[sshd])
+
+    def _ftrace(self, text: str) -> None:
+        """An operator has switched it on or off."""
+        self.put("/proc/sys/kernel/ftrace_enabled", text)
 
     def _download_fails(self, yes: bool) -> None:
         self.cuts_off = yes

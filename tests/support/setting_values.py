@@ -45,6 +45,7 @@ _GOOD: dict[str, t.Any] = {
     "livepatch_plan_hash": "ab" * 32,
     "livepatch_policy": {"allow_name_match": True},
     "livepatch_preflight_tolerate": ["disk", "taint"],
+    "livepatch_reserves": "2",
     "livepatch_report_mode": "0640",
     "livepatch_report_request": {"headers": {"x": "y"}},
     "livepatch_service_group": ["web", "db"],
@@ -65,7 +66,7 @@ _GOOD_OF_TYPE: dict[str, t.Any] = {
     "list": ["dc", "rack"],
 }
 # Text that may be given as a whole number
-_NUMBERS_TOO = ("livepatch_canaries", "livepatch_seed", "livepatch_reason", "livepatch_wave")
+_NUMBERS_TOO = ("livepatch_canaries", "livepatch_reserves", "livepatch_seed", "livepatch_reason", "livepatch_wave")
 
 _LARGE = 10**30
 _SURROGATE = "\udc80"

@@ -163,19 +163,24 @@ class RolloutCommands:
         wave: int,
         hosts: Sequence[str],
         skipped: Sequence[Dict[str, Any]] = (),
+        reserve: bool = False,
     ) -> Dict[str, Any]:
         """Records that apply begins on these hosts, unless the scope is halted: ``go``, or by which ``halt``.
 
         :param skipped: outcomes of hosts that are left out, which are recorded in any case.
+        :param reserve: they start in the place of canaries, before their wave.
         """
         with self._database.writing() as transaction:
             require_lease(transaction, scope, fence, rollout)
             _record_outcomes(transaction, rollout, skipped, wave)
+            begun = json.dumps({"reserve": True} if reserve else {})
             halt = rows.find_halt(transaction, scope)
             if halt is not None:
                 return {"go": False, "halt": halt}
-            _write_outcomes(transaction, rollout, [_Row(host, wave, None, BEGUN, "{}") for host in hosts])
-            rows.add_event(transaction, rollout, "event", wave, {"what": "begin", "hosts": len(hosts)})
+            _write_outcomes(transaction, rollout, [_Row(host, wave, None, BEGUN, begun) for host in hosts])
+            rows.add_event(
+                transaction, rollout, "event", wave, {"what": "reserve" if reserve else "begin", "hosts": len(hosts)}
+            )
             return {"go": True, "halt": None}
 
     def record_outcomes(
@@ -184,7 +189,7 @@ class RolloutCommands:
         """Records outcomes of hosts.
 
         :param outcomes: of each host ``host``, ``outcome``, ``cohort``, and what else is to be kept.
-        :param wave: None keeps what is recorded, as no ``cohort`` does.
+        :param wave: of those that have none recorded; no ``cohort`` keeps what is recorded.
         :returns: of each ``wave``, ``cohort`` and ``outcome`` how many ``hosts`` the rollout has.
         """
         with self._database.writing() as transaction:
@@ -240,7 +245,7 @@ def _record_outcomes(
 
 
 class _Row(NamedTuple):
-    """An outcome as it is written; a wave or a cohort that is None stays what is recorded."""
+    """An outcome as it is written; a cohort that is None stays what is recorded, as a wave does."""
 
     host: str
     wave: Optional[int]
@@ -261,7 +266,9 @@ def _write_outcomes(transaction: Transaction, rollout: str, written: Sequence[_R
         ).fetchone()
         wave, cohort = row.wave, row.cohort
         if old is not None:
-            wave = old["wave"] if wave is None else wave
+            # A host that is assessed with another wave stays its own's.
+            if row.outcome != BEGUN and old["wave"] is not None:
+                wave = old["wave"]
             cohort = old["cohort"] if cohort is None else cohort
             group = (old["wave"], old["cohort"], old["outcome"])
             changes[group] = changes.get(group, 0) - 1

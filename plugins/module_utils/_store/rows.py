@@ -115,6 +115,16 @@ def load_gates(transaction: Transaction, rollout: str) -> List[Dict[str, Any]]:
     return _load_events(transaction, rollout, "gate", -1)
 
 
+def load_wave_outcomes(transaction: Transaction, rollout: Optional[str], wave: int) -> Dict[str, Dict[str, Any]]:
+    """What is recorded of the hosts of a wave."""
+    selected = transaction.connection.execute(
+        "SELECT host, payload, outcome, cohort FROM outcomes WHERE rollout = ? AND wave = ?", (rollout, wave)
+    )
+    return {
+        row["host"]: dict(json.loads(row["payload"]), outcome=row["outcome"], cohort=row["cohort"]) for row in selected
+    }
+
+
 def _load_events(transaction: Transaction, rollout: str, kind: str, limit: int) -> List[Dict[str, Any]]:
     rows = transaction.connection.execute(
         "SELECT * FROM rollout_events WHERE rollout = ? AND kind = ? ORDER BY number DESC LIMIT ?",

@@ -85,19 +85,22 @@ class RunCommands:
     def load_admission(self, run: str, hosts: Sequence[str]) -> Dict[str, Any]:
         """As ``load_step``, with the ``settings`` of these hosts, the hosts of earlier batches of the wave that are
         ``in_flight``, and what holds hosts back: the ``quarantine``, the ``approvals`` and ``starters`` of the
-        plan, and the cohorts on whose canaries the planned change was ``attempted``, whatever came of it.
+        plan, the cohorts on whose canaries, or those in their place, the KMP was ``attempted``, whatever came of it,
+        and the ``reserves`` among these hosts that have taken a canary's place.
 
         :raises LeaseLost: as ``load_run``.
         """
         with self._database.reading() as transaction:
             loaded, row = _load_step(transaction, run, hosts), _find_run(transaction, run)
             canaries = [number for number, wave in enumerate(loaded["plan"]["waves"]) if wave["kind"] == "canaries"]
-            places = ", ".join("?" * len(canaries))
-            attempted = transaction.connection.execute(
-                f"SELECT DISTINCT cohort FROM outcomes WHERE rollout = ? AND wave IN ({places}) "
-                "AND cohort IS NOT NULL AND outcome NOT IN (?, 'pending', 'skipped')",
-                (row["rollout"], *canaries, BEGUN),
-            )
+            first = [rows.load_wave_outcomes(transaction, row["rollout"], wave) for wave in canaries]
+            reserves = _find_reserves(transaction, row, loaded["plan"])
+            attempted = {
+                outcome["cohort"]
+                for outcomes in (*first, reserves)
+                for outcome in outcomes.values()
+                if _was_tried(outcome)
+            }
             return dict(
                 loaded,
                 in_flight=_find_in_flight(transaction, row, loaded["batch"], before=True),
@@ -105,7 +108,8 @@ class RunCommands:
                 quarantine=rows.find_quarantine(transaction),
                 approvals=rows.find_approvals(transaction, row["plan_hash"]),
                 starters=rows.find_starters(transaction, row["plan_hash"]),
-                attempted=[tried["cohort"] for tried in attempted],
+                attempted=sorted(attempted - {None}),
+                reserves=[host for host in loaded["planned"] if host in reserves],
             )
 
     def load_whole(self, run: str) -> Dict[str, Any]:
@@ -131,7 +135,8 @@ class RunCommands:
         cohorts: Optional[Sequence[str]] = None,
     ) -> Dict[str, Any]:
         """What was ``planned`` for the hosts of a wave, for these, or for those of these cohorts, and the recorded
-        ``outcomes`` of those that have one, and the ``settings`` of those that are in the run.
+        ``outcomes`` of those that have one, and the ``settings`` of those that are in the run. A host in the place of a
+        canary is one of the canaries' wave.
         """
         with self._database.reading() as transaction:
             return _load_hosts(transaction, _find_run(transaction, run), wave, hosts, cohorts)
@@ -181,12 +186,31 @@ def _load_hosts(
     cohorts: Optional[Sequence[str]] = None,
 ) -> Dict[str, Any]:
     planned = plan_rows.select_hosts(transaction.connection, run["plan_hash"], wave, hosts, cohorts)
+    if wave is not None:
+        plan = plan_rows.find_outline(transaction.connection, run["plan_hash"])
+        if plan is not None and plan["waves"][wave]["kind"] == "canaries":
+            reserves = list(_find_reserves(transaction, run, plan))
+            planned.update(plan_rows.select_hosts(transaction.connection, run["plan_hash"], hosts=reserves))
     names = list(planned)
     return {
         "planned": planned,
         "outcomes": rows.load_outcomes(transaction, run["rollout"], names),
         "settings": _load_settings(transaction, run["id"], names),
     }
+
+
+def _find_reserves(transaction: Transaction, run: Any, plan: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
+    """The outcomes of the hosts that have taken a canary's place, or are about to."""
+    named = [host for cohort in plan["cohorts"] for host in cohort.get("reserves", ())]
+    outcomes = rows.load_outcomes(transaction, run["rollout"], named)
+    return {host: outcome for host, outcome in outcomes.items() if outcome.get("reserve")}
+
+
+def _was_tried(outcome: Dict[str, Any]) -> bool:
+    """Whether a canary has had the KMP: one that failed before that says nothing of it."""
+    if outcome["outcome"] in ("failed", "lost"):
+        return bool(outcome.get("applied"))
+    return outcome["outcome"] not in (BEGUN, "pending", "skipped")
 
 
 def _load_run(transaction: Transaction, run: str) -> Dict[str, Any]:

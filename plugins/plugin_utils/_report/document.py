@@ -25,7 +25,7 @@ SCHEMA = 1
 _GATE_KEYS = ("at", "wave", "of", "name", "verdict", "text", "skipped", "measurements")
 # And of those of changed settings
 _CHANGE_KEYS = ("at", "setting", "relation", "recorded", "given", "hosts", "reason", "by")
-_COHORT_KEYS = ("id", "release", "build_id", "arch", "flavor", "level", "kmp", "hosts", "canaries")
+_COHORT_KEYS = ("id", "release", "build_id", "arch", "flavor", "level", "kmp", "hosts", "canaries", "reserves")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +174,10 @@ def _build_waves(rollout: StoredRollout) -> list[dict[str, t.Any]]:
 
 def _build_cohorts(plan: Plan) -> list[dict[str, t.Any]]:
     return [
-        {**{key: getattr(cohort, key) for key in _COHORT_KEYS}, "canaries": list(cohort.canaries)}
+        {
+            **{key: getattr(cohort, key) for key in _COHORT_KEYS},
+            "canaries": list(cohort.canaries),
+            "reserves": list(cohort.reserves),
+        }
         for cohort in plan.outline.cohorts.values()
     ]

@@ -49,6 +49,7 @@ def format_preview(
         "{} in {}, {}".format(*counts),
         *_format_cohorts(preview),
         *_format_waves(preview, resumed),
+        *_format_reserves(plan),
         *_format_cves(preview),
         *_format_left_out(preview),
         *_format_waits(preview),
@@ -126,6 +127,13 @@ def _format_waves(preview: Preview, resumed: bool) -> list[str]:
         head.remove("STATE")
         rows = [(*row[:5], row[6]) for row in rows]
     return ["", *format_table(head, rows)]
+
+
+def _format_reserves(plan: Plan) -> list[str]:
+    reserves = plan.outline.reserves
+    if not reserves:
+        return []
+    return ["", f"Reserves for canaries that cannot be patched, in this order: {abbreviate(reserves, _MAX_NAMES)}"]
 
 
 def _list_shares(

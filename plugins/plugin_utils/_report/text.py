@@ -155,6 +155,8 @@ def describe_problem(
         row.host
         for row in outcomes
         if row.outcome == "skipped"
+        # The run that has barred a KMP or a host has failed; those after it find that nothing is to be done there.
+        and not row.barred
         and not _find_host(before, row.host).settled
         # It was added while the rollout waits, which is no reason not to wait.
         and not (waits and row.reason == NOT_IN_PLAN)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 import typing as t
 
@@ -19,10 +20,12 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     changes,
     halt,
     host_settings,
+    outcome,
     session,
     timeouts,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import PlannedHost
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import Quarantine, QuarantineEntry
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
@@ -52,14 +55,15 @@ def admit_batch(
         "in_flight": False,
     }
     if store.read_only:
-        changes.keep({name: _build_change(step, name, settings[name], read_only=True) for name in batch.starts})
+        changes.keep({name: _build_change(step, planned[name], settings[name], begun=False) for name in batch.starts})
         return admission
     # The changes of the batch before are none of this one.
     changes.keep({})
     admission["in_flight"] = bool(stored["in_flight"])
     # A host in flight finishes, and has to be looked at, whatever has been barred since.
     barred = {} if batch.in_flight else _find_barred(step, stored)
-    starts = [name for name in batch.starts if name not in barred]
+    # A host that has taken a canary's place is done.
+    starts = [name for name in batch.starts if name not in barred and name not in stored["reserves"]]
     if starts and not batch.in_flight:
         waits = _find_wait(step, stored, options, [settings[name] for name in starts])
         if waits is not None:
@@ -70,7 +74,8 @@ def admit_batch(
         others = session.load_hosts(store, run, hosts=list(batch.changed)).planned
         cohorts.update({name: host.cohort for name, host in others.items()})
     # Before anything is recorded: a host that is recorded as begun has a change.
-    changes.keep({name: _build_change(step, name, settings[name]) for name in starts})
+    # What holds others back was not asked for those in flight: nothing new is begun on them.
+    changes.keep({name: _build_change(step, planned[name], settings[name], begun=batch.in_flight) for name in starts})
     begun = store.send_fenced(
         "begin_hosts", wave=batch.wave, hosts=starts, skipped=batches.build_skipped_rows(left_out, cohorts)
     )
@@ -86,7 +91,7 @@ def refuse(error: str) -> dict[str, t.Any]:
     # Where nothing can be written, nothing was kept either.
     with contextlib.suppress(PlanError):
         changes.keep({})
-    return {"go": False, "start": [], "in_flight": True, "status": "halted", "detail": {"text": error}}
+    return {"go": False, "start": [], "shares": {}, "in_flight": True, "status": "halted", "detail": {"text": error}}
 
 
 def admit_rollback(store: StoreClient, run: Run, names: t.Sequence[str]) -> dict[str, t.Any]:
@@ -96,16 +101,64 @@ def admit_rollback(store: StoreClient, run: Run, names: t.Sequence[str]) -> dict
     return {"go": True, "start": list(loaded.settings)}
 
 
-def _build_change(step: session.Step, name: str, settings: HostSettings, read_only: bool = False) -> changes.Change:
-    """That of a host that is patched: just what was planned, whatever it might get by now."""
-    run, batch, planned = step.run, step.batch, step.planned[name]
-    expect = {
-        "build_id": planned.build_id,
-        "kmp": planned.evr,
-        # What holds others back was not asked for those in flight: nothing new is begun on them. In check mode nothing
-        # is, and the rollout that has begun is none of this run's.
-        "begun": batch.in_flight and not read_only,
+def admit_reserves(
+    store: StoreClient,
+    step: session.Step,
+    stored: t.Mapping[str, t.Any],
+    options: t.Mapping[str, t.Any],
+    names: t.Sequence[str],
+) -> dict[str, t.Any]:
+    """The same for hosts that take the place of canaries of the batch, each with what is done there as one of the
+    ``members`` that hosts of the batch share.
+    """
+    wave = step.batch.wave
+    admission: dict[str, t.Any] = {"go": True, "wave": wave, "start": [], "members": [], "in_flight": False}
+    admission["wave_name"] = f"{step.plan.name_wave(wave)}, reserves"
+    loaded = session.load_hosts(store, step.run, hosts=names)
+    begun = [name for name in names if loaded.outcomes[name].reason == outcome.IN_FLIGHT]
+    fresh = [name for name in names if name not in begun]
+    quarantine = Quarantine(QuarantineEntry.from_row(row) for row in stored["quarantine"])
+    left_out = {}
+    for name in names:
+        planned = loaded.planned[name]
+        barred = quarantine.explain(name, planned.kmp, step.plan.cohorts[planned.cohort].target)
+        if name not in loaded.settings:
+            left_out[name] = "this run leaves it out: it takes no canary's place"
+        elif name in fresh and barred is not None:
+            left_out[name] = barred
+    fresh = [name for name in fresh if name not in left_out]
+    waits = _find_wait(step, stored, options, [loaded.settings[name] for name in fresh]) if fresh else None
+    if waits is not None:
+        return {**admission, **_stop(store, step.run, "waiting", waits)}
+    cohorts = {name: loaded.planned[name].cohort for name in left_out}
+    skipped = [{**row, "reserve": True} for row in batches.build_skipped_rows(left_out, cohorts)]
+    starts = [name for name in names if name not in left_out]
+    for number in sorted({loaded.planned[name].wave for name in names}):
+        recorded = store.send_fenced(
+            "begin_hosts",
+            wave=number,
+            hosts=[name for name in starts if loaded.planned[name].wave == number],
+            skipped=[row for row in skipped if loaded.planned[row["host"]].wave == number],
+            reserve=True,
+        )
+        if not recorded["go"]:
+            text = halt.describe_halt(recorded["halt"])
+            return {**admission, **_stop(store, step.run, "halted", {"wave": wave, "text": text})}
+    changes_by_host = {
+        name: _build_change(step, loaded.planned[name], loaded.settings[name], begun=name in begun) for name in starts
     }
+    members = [{"host": name, **dataclasses.asdict(change)} for name, change in changes_by_host.items()]
+    return {**admission, "start": starts, "members": members}
+
+
+def _build_change(step: session.Step, planned: PlannedHost, settings: HostSettings, begun: bool) -> changes.Change:
+    """That of a host that is patched: just what was planned, whatever it might get by now.
+
+    :param begun: an earlier run has begun it, and it is only finished. In check mode nothing is, and the rollout that
+        has begun is none of this run's.
+    """
+    run, batch = step.run, step.batch
+    expect = {"build_id": planned.build_id, "kmp": planned.evr, "begun": begun}
     options = settings.build_start(
         planned.evr,
         # Whether the first of their kind will be up in an hour is not known yet: the next boot is kept without.

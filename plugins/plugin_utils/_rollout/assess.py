@@ -22,6 +22,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
     budgets,
+    canary_reserves,
+    causes,
     changes,
     external_gates,
     halt,
@@ -53,10 +55,11 @@ NO_ASSESSMENT: dict[str, t.Any] = {
     "rollback": [],
     "shares": {},
     "elsewhere": [],
+    "reserves": [],
 }
 # What may follow for hosts of the batch, or of its wave: they are collected, asked in the soak, confirmed, rolled back.
 # The role's tasks that do so are in a file by this name.
-COLLECT, SOAK, CONFIRM, ROLL_BACK = "collect", "soak", "confirm", "roll_back"
+COLLECT, SOAK, CONFIRM, ROLL_BACK, RESERVE = "collect", "soak", "confirm", "roll_back", "reserve"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +108,11 @@ def assess_slow(
     answers = hostvars.get_member_answers(read_variables(step.batch.hosts), hostvars.SLOW)
     planned = [host for name, host in loaded.planned.items() if name in answers]
     variables = read_variables(host.name for host in planned)
-    rows = hostvars.determine_outcomes(planned, step.run.id, variables, gate.read_only, answers)
+    tasks = {
+        name: outcome.TaskAnswers(hostvars.get_answer(of_host, hostvars.INSTALL), answers[name])
+        for name, of_host in variables.items()
+    }
+    rows = hostvars.determine_outcomes(planned, step.run.id, variables, gate.read_only, tasks)
     # What has ended since the batch was admitted
     counts = collections.Counter(assessment["batch_counts"]) + collections.Counter(budgets.count_by_outcome(rows))
     assessed = _assess_hosts(gate, rows, counts, assessment["held"], assessment["refused"])
@@ -113,6 +120,32 @@ def assess_slow(
     # Who was waited for to the end, and is in flight all the same, is left to the next run.
     slow = [] if assessment["waits"] else _list_slow(gate, assessed, read_variables, answers)
     return _conclude(gate, assessed, slow, options)
+
+
+def assess_reserves(
+    gate: GateInput,
+    assessment: t.Mapping[str, t.Any],
+    admitted: t.Mapping[str, t.Any],
+    read_variables: ReadVariables,
+    options: WaveOptions,
+) -> dict[str, t.Any]:
+    """Hosts were patched in the place of canaries: the same for them. Where they failed others may follow.
+
+    :param assessment: what the step before returned.
+    :param admitted: what rollout_admit returned for them.
+    """
+    step, started = gate.step, admitted["start"]
+    answers = hostvars.get_reserve_answers(read_variables(step.batch.hosts))
+    planned = session.load_hosts(gate.store, step.run, hosts=started).planned.values() if started else ()
+    rows = [
+        dataclasses.replace(row, reserve=True)
+        for row in hostvars.determine_outcomes(planned, step.run.id, read_variables(started), False, answers)
+    ]
+    refused = None if admitted["go"] else {"status": admitted["status"], "detail": admitted["detail"]}
+    counts = collections.Counter(assessment["batch_counts"]) + collections.Counter(budgets.count_by_outcome(rows))
+    assessed = _assess_hosts(gate, rows, counts, assessment["held"], refused)
+    assessed["started"] = assessment["started"] or bool(started)
+    return _conclude(gate, assessed, [], options)
 
 
 def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variables: ReadVariables) -> dict[str, t.Any]:
@@ -127,7 +160,12 @@ def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variab
     now = {name: outcome.apply_probe(row, answers.get(name), variables[name]) for name, row in before.items()}
     changed = [row for name, row in now.items() if row != before[name]]
     # A wave's budget is that of its soak: how many a batch of it had is not known any more.
-    probed = {**_assess_hosts(gate, changed, {}), "soak": assessment["soak"], "go": True, "follow": SOAK}
+    probed = {
+        **_assess_hosts(gate, changed, {}, may_replace=False),
+        "soak": assessment["soak"],
+        "go": True,
+        "follow": SOAK,
+    }
     probed["shares"] = _share_probes(gate, wave, [name for name, row in now.items() if _is_probed(wave, row)])
     due = assessment["soak"]["probes"][-1]
     halted = gate.check_halt() if time.time() < due else None
@@ -250,6 +288,8 @@ def _conclude(
         shares = gate.share_out([dataclasses.asdict(running) for running in slow])
         waits = all(running.patience is None for running in slow)
         return {**assessment, "go": True, "follow": COLLECT, "waits": waits, "shares": shares}
+    if assessment["reserves"]:
+        return {**assessment, "go": True, "follow": RESERVE}
     soaks = assessment["last"] and assessment["passed"] and not gate.read_only
     if soaks:
         assessment = _begin_soak(gate, assessment, options)
@@ -296,11 +336,13 @@ def _assess_hosts(
     batch_counts: budgets.Counts,
     held_before: str | None = None,
     refused: t.Mapping[str, t.Any] | None = None,
+    may_replace: bool = True,
 ) -> dict[str, t.Any]:
     """:param news: what is known of hosts since the step before.
     :param batch_counts: how many hosts of the batch have come to which outcome.
     :param held_before: as ``held``, of the step before.
     :param refused: why the batch was not admitted, as ``status`` and ``detail``: none of its hosts was to start.
+    :param may_replace: whether other hosts may take the place of canaries.
     """
     batch = gate.step.batch
     if gate.read_only:
@@ -310,12 +352,20 @@ def _assess_hosts(
         known = [row for row in news if not (row.halted and batch.in_flight)]
         groups = gate.record_outcomes(known, batch.last)
     totals = budgets.Totals.from_groups(groups, gate.wave, batch_counts)
+    counts = totals.count_wave(gate.plan.waves[gate.wave].hosts)
     # A host that a halt has kept from starting is not bad, and the wave is not over: the next run goes on with it.
     held = [row for row in news if row.halted]
     held_by = f"{len(held)} of its hosts {held[0].reason}" if held else held_before
     last = batch.last and held_by is None and refused is None
     in_flight = totals.wave.get(BEGUN, 0)
-    verdict = budgets.assess_wave(gate.plan, gate.wave, totals, last, gate.read_only)
+    reserves: list[str] = []
+    if gate.is_strict and (budgets.count_bad(totals.wave) or totals.wave.get("skipped")):
+        rows = list(news) if gate.read_only else list(gate.load_wave().outcomes.values())
+        totals = totals.weigh_canaries(gate.plan, rows)
+        if may_replace and last and not in_flight and not gate.read_only:
+            reserves = canary_reserves.select_reserves(gate.plan, rows)
+    # Where others take their place the wave is not over yet.
+    verdict = budgets.assess_wave(gate.plan, gate.wave, totals, last and not reserves, gate.read_only)
     return {
         "wave": gate.wave,
         "last": last,
@@ -334,7 +384,9 @@ def _assess_hosts(
         "halted": None,
         # That its hosts passed, which is recorded with the rest where the wave does not soak
         "unrecorded": False,
-        "counts": totals.count_wave(gate.plan.waves[gate.wave].hosts),
+        "counts": counts,
+        # Hosts that are patched next in the place of canaries
+        "reserves": reserves if verdict.passed else [],
         "batch_counts": dict(batch_counts),
         "follow": None,
         "shares": {},
@@ -403,7 +455,8 @@ def _select_rollback(
     waves only those that failed: to take a fix away from healthy hosts is an operator's choice.
     """
     # ``settings`` has the hosts of this run.
-    whole_wave = end["status"] == "failed" and gate.plan.settings.halt_scope == "rollout"
+    # Where no KMP is to blame, such as where hosts could not take it, the others keep it.
+    whole_wave = end["status"] == "failed" and bool(end["barred"]) and gate.plan.settings.halt_scope == "rollout"
     selected = [
         row
         for row in rows.values()
@@ -427,7 +480,7 @@ def _record_end(
 ) -> None:
     """:param asks_halt: hosts are changed next, which need not ask for a halt each by itself then."""
     store, commands = gate.store, []
-    entries = _build_quarantine(gate, end, rows)
+    entries = _build_quarantine(gate, end, rows, assessment["passed"])
     if entries:
         commands.append(store.build("add_to_quarantine", entries=entries))
     if rollback:
@@ -450,21 +503,26 @@ def _record_end(
         halt.share(store, answers[-1])
 
 
-def _build_quarantine(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows) -> list[dict[str, t.Any]]:
+def _build_quarantine(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows, passed: bool) -> list[dict[str, t.Any]]:
     """What no host gets any more until it is cleared: the KMP in the cohorts in which it failed, and hosts that are
     lost.
+
+    :param passed: no budget is used up; what bars the KMP then is a gate that looks elsewhere.
     """
     by = f"rollout {gate.step.run.id}"
     cohorts = gate.plan.cohorts
     any_cohort = gate.plan.settings.halt_scope == "kmp"
     entries = []
+    blamed = {str(row.cohort): row for row in reversed(causes.find_blamed(rows.values(), cohorts, gate.is_strict))}
     # A KMP with which a host went down is barred though the budget may allow for it.
-    crashed = {row.cohort for row in rows.values() if row.crashed and row.cohort}
-    for cohort in sorted({*end["barred"], *crashed}):
-        bad = [row for row in rows.values() if row.cohort == cohort and row.bad]
-        reason = f"{bad[0].host}: {bad[0].reason}" if bad else end["verdict"]
+    crashed = {row.cohort for row in rows.values() if row.cause == "crashed" and row.cohort}
+    # In a later wave a budget counts hosts that failed for a reason of their own, too.
+    barred = set(end["barred"]) & set(blamed) if not (gate.is_strict or passed) else set(end["barred"])
+    for cohort in sorted({*barred, *crashed}):
+        bad = blamed.get(cohort)
+        reason = f"{bad.host}: {bad.reason}" if bad else end["verdict"]
         target = None if any_cohort else cohorts[cohort].target
         entries.append({"kmp": cohorts[cohort].kmp, "cohort": target, "host": None, "reason": reason, "by": by})
-    lost = [row for row in rows.values() if row.outcome == "lost"]
+    lost = [row for row in rows.values() if causes.bars_host(row)]
     entries += [{"kmp": None, "cohort": None, "host": row.host, "reason": row.reason, "by": by} for row in lost]
     return entries

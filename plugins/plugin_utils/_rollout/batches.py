@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Plan, PlannedHost
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import CANARIES, Plan, PlannedHost
 
 # What records of gates are of: all hosts of a wave have ended, and the wave as a whole. Those of the gates that look
 # elsewhere have names, which people choose.
@@ -72,11 +72,14 @@ def build_agenda(
     agenda: list[Batch] = []
     limit = plan.outline.settings.max_in_flight
     for number, names in enumerate(plan.waves):
-        if number in passed and not _has_unconfirmed(names, fleet, recorded):
+        wave = plan.outline.waves[number]
+        # Those in the place of canaries are confirmed with them.
+        members = (*names, *plan.outline.reserves) if wave.kind == CANARIES else names
+        if number in passed and not _has_unconfirmed(members, fleet, recorded):
             continue
         in_flight, starts, changed = _select_hosts(plan, names, fleet, recorded, rollout)
         # The first of their cohorts are looked at before others follow.
-        overlap = not plan.outline.waves[number].is_strict
+        overlap = not wave.is_strict
         cut = _cut(number, in_flight, () if number in stopped else starts, limit, overlap)
         # Nothing is left to start, and the gate has not passed: a batch has to come to it.
         cut = cut or [Batch(number, tuple(name for name in names if name in fleet), (), False)]

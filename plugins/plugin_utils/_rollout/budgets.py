@@ -14,7 +14,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import host_counts
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import causes, host_counts
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import BAD, SUCCESSFUL, Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import Outline
 
@@ -22,6 +22,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan impo
 Counts = t.Mapping[str, int]
 # Outcomes that are final for a wave. Skipped are hosts that were not changed, for a reason.
 _FINAL = (*SUCCESSFUL, *BAD, "skipped")
+# What hosts count as that failed for a reason of their own, where the budget is for those that the KMP is to blame for
+_EXCUSED = "excused"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Totals:
     wave_cohorts: t.Mapping[str, Counts]
     # Of the batch that is assessed
     batch: Counts = dataclasses.field(default_factory=dict)
+    # How many hosts are assessed with the wave that are planned for later ones
+    reserves: int = 0
 
     @classmethod
     def from_groups(cls, groups: t.Iterable[t.Mapping[str, t.Any]], wave: int, batch: Counts | None = None) -> Totals:
@@ -55,6 +59,20 @@ class Totals:
         for of_cohort in self.wave_cohorts.values():
             counts.update(of_cohort)
         return counts
+
+    def weigh_canaries(self, plan: Outline, rows: t.Collection[Outcome]) -> Totals:
+        """Tell the canaries that the KMP is to blame for from those that failed for a reason of their own.
+
+        :param rows: of the wave, and of the reserves that have taken a canary's place.
+        """
+        blamed = {row.host for row in causes.find_blamed(rows, plan.cohorts, are_canaries=True)}
+        of_wave: dict[str, collections.Counter[str]] = {}
+        for row in rows:
+            if row.outcome != "pending":
+                kind = _EXCUSED if row.bad and row.host not in blamed else row.outcome
+                of_wave.setdefault(str(row.cohort), collections.Counter())[kind] += 1
+        reserves = sum(row.reserve for row in rows)
+        return dataclasses.replace(self, wave_cohorts=of_wave, reserves=reserves)
 
     def count_wave(self, planned: int) -> dict[str, int]:
         """The outcomes of the wave's hosts; those that have none yet are pending.
@@ -107,11 +125,12 @@ def assess_wave(plan: Outline, wave: int, totals: Totals, last: bool, check_mode
     planned, scope = plan.waves[wave], plan.settings.halt_scope
     budget = resolve_wave_budget(plan, wave)
     # In check mode no host is started.
-    final = sum(totals.wave.get(kind, 0) for kind in ((*_FINAL, "pending") if check_mode else _FINAL))
-    size = planned.hosts if last and not check_mode else final
+    excused = totals.wave.get(_EXCUSED, 0)
+    final = excused + sum(totals.wave.get(kind, 0) for kind in ((*_FINAL, "pending") if check_mode else _FINAL))
+    size = planned.hosts + totals.reserves if last and not check_mode else final
     unknown = size - final
-    healthy = final - count_bad(totals.wave) - totals.wave.get("skipped", 0)
-    figures = f"({healthy} of {size} healthy, {_format_budget(budget)})"
+    healthy = final - count_bad(totals.wave) - totals.wave.get("skipped", 0) - excused
+    figures = f"({healthy} of {size} healthy, {_format_budget(budget)}{_format_excused(excused)})"
     head = f"Gate after {plan.name_wave(wave)}:"
 
     barred = _find_barred(plan, totals, scope if planned.is_strict else "cohort")
@@ -129,6 +148,8 @@ def assess_wave(plan: Outline, wave: int, totals: Totals, last: bool, check_mode
         exceeded = exceeded_by_all or exceeded
     if exceeded is None and check_mode:
         return WaveAssessment(True, f"{head} not asked in check mode ({healthy} of {size} would be patched)")
+    if exceeded is None and excused and not healthy and last:
+        exceeded = ": none of them could be patched"
     if exceeded is None:
         return WaveAssessment(True, f"{head} pass {figures}")
     return WaveAssessment(False, f"{head} fail {figures}{exceeded}: no further host is patched", barred)
@@ -179,6 +200,10 @@ def _find_barred(plan: Outline, totals: Totals, scope: str) -> tuple[str, ...]:
         kmps = {cohort.kmp for cohort in plan.cohorts.values() if cohort.id in failed}
         failed = {cohort.id for cohort in plan.cohorts.values() if cohort.kmp in kmps}
     return tuple(sorted(failed))
+
+
+def _format_excused(excused: int) -> str:
+    return f"; {excused} failed before the kernel had the KMP, or for another reason of the host's" if excused else ""
 
 
 def _format_budget(budget: int | None) -> str:

@@ -71,7 +71,13 @@ KEPT: t.Mapping[str, strictness.Compare] = {
 # Those that are in the plan itself: it never changes, for no reason either.
 PLAN = frozenset(
     {
-        *("livepatch_canaries", "livepatch_cohort_key", "livepatch_domain_keys", "livepatch_max_per_domain"),
+        *(
+            "livepatch_canaries",
+            "livepatch_reserves",
+            "livepatch_cohort_key",
+            "livepatch_domain_keys",
+            "livepatch_max_per_domain",
+        ),
         *("livepatch_max_per_group", "livepatch_max_per_wave", "livepatch_seed", "livepatch_waves"),
     }
 )

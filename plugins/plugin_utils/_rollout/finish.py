@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_count
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     batches,
     hostvars,
@@ -29,7 +30,8 @@ OPEN = ("soaking", "waiting", "halted")
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    # nothing, planned (in check mode), done, failed, soaking, waiting, halted
+    # nothing, barred (the same where the quarantine keeps hosts out), planned (in check mode), done, failed, soaking,
+    # waiting, halted
     status: str
     # Why, and until when
     detail: dict[str, t.Any]
@@ -88,8 +90,13 @@ def _finish_rollout(
         if opened is not None and opened["plan_hash"] == run.hash:
             # In check mode: what is done of it stays as it is.
             outcomes = [_load_ended(row, opened["outcomes"].get(row.host), fleet_by_name) for row in outcomes]
-        status = "planned" if planned.hosts else "nothing"
-        return Ended(status, {}, planned, (*unplanned, *outcomes), fleet, halt=recorded["halt"])
+        status, detail = ("planned" if planned.hosts else "nothing"), {}
+        barred = [row.host for row in unplanned if row.barred]
+        if barred and not planned.hosts:
+            clear = "playbook quarantine lists and clears its entries"
+            hosts = format_count(barred, "host is", "hosts are")
+            status, detail = "barred", {"text": f"nothing is to be done, and {hosts} barred by the quarantine: {clear}"}
+        return Ended(status, detail, planned, (*unplanned, *outcomes), fleet, halt=recorded["halt"])
     confirmations = hostvars.get_member_answers(variables_by_host, hostvars.CONFIRMATION)
     outcomes = [
         outcome.apply_confirmation(

@@ -28,6 +28,9 @@ INSTALL = "__livepatch_install"
 VERIFY = "__livepatch_verify"
 # The latter of hosts that were slow, in a loop over the hosts that it is delegated to
 SLOW = "__livepatch_slow"
+# rollout_patch of hosts in the place of canaries, in such loops: what has started, and what became of it
+RESERVE_INSTALL = "__livepatch_reserve_install"
+RESERVE = "__livepatch_reserve"
 # livepatch_info in a soak, in a loop over the hosts that it is delegated to
 SOAK_PROBE = "__livepatch_soak_probe"
 # rollout_patch for the next boot of canaries, in such a loop
@@ -145,12 +148,25 @@ def get_task_answers(variables: t.Mapping[str, t.Any]) -> outcome.TaskAnswers:
     return outcome.TaskAnswers(get_answer(variables, INSTALL), get_answer(variables, VERIFY))
 
 
+def get_reserve_answers(variables_by_host: Variables) -> dict[str, outcome.TaskAnswers]:
+    """What the hosts have answered that were patched in the place of canaries; by member."""
+    started = get_member_answers(variables_by_host, RESERVE_INSTALL)
+    ended = get_member_answers(variables_by_host, RESERVE)
+    return {name: outcome.TaskAnswers(answer, ended.get(name)) for name, answer in started.items()}
+
+
 def get_latest_answers(variables_by_host: Variables) -> dict[str, Answer | None]:
     """What each host has answered last, which may be why it could not be asked; by host."""
     slow = get_member_answers(variables_by_host, SLOW)
+    reserves = get_member_answers(variables_by_host, RESERVE)
     latest = {}
     for name, variables in variables_by_host.items():
-        answers = [get_answer(variables, ROLLED_BACK), slow.get(name), get_answer(variables, VERIFY)]
+        answers = [
+            get_answer(variables, ROLLED_BACK),
+            slow.get(name),
+            reserves.get(name),
+            get_answer(variables, VERIFY),
+        ]
         each = [answer for answer in (*answers, get_answer(variables, GATHERED)) if answer is not None]
         latest[name] = next((answer for answer in each if answer.facts is not None), each[0] if each else None)
     return latest
@@ -186,12 +202,12 @@ def determine_outcomes(
     rollout: str | None,
     variables_by_host: Variables,
     check_mode: bool,
-    slow: t.Mapping[str, Answer] | None = None,
+    tasks: t.Mapping[str, outcome.TaskAnswers] | None = None,
 ) -> list[outcome.Outcome]:
     """What became of planned hosts; those that are in flight still are left out.
 
     :param rollout: its ID, None where nothing was begun.
-    :param slow: by host, what hosts have answered that were collected later.
+    :param tasks: by host, what hosts have answered that others have asked for them.
     """
     outcomes = []
     for row in planned:
@@ -199,9 +215,7 @@ def determine_outcomes(
         host = hosts.parse_host(row.name, variables, get_answer(variables, GATHERED))
         # What it was when it was planned: it may have gone down since, and an earlier run have begun with it.
         host = dataclasses.replace(host, build_id=row.build_id, boot_id=row.boot_id, kmp=row.kmp)
-        answers = get_task_answers(variables)
-        if slow is not None:
-            answers = dataclasses.replace(answers, verify=slow.get(row.name))
+        answers = get_task_answers(variables) if tasks is None else tasks.get(row.name, outcome.TaskAnswers())
         if answers.verify is not None and answers.verify.in_flight:
             continue
         result = outcome.determine_outcome(host, variables, answers, rollout, check_mode)

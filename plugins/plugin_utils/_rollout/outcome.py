@@ -17,7 +17,9 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer im
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.change import Job
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.livepatch import Livepatch
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import to_one_line
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.causes import CAUSES
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.hosts import Host
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.settings import BARRED
 
 SUCCESSFUL = ("done", "unchanged")
 # Of a host whose change has no result: the process that worked on it is gone
@@ -42,8 +44,10 @@ class Outcome:
     seconds: float | None = None
     # What is active now was applied by this rollout, as far as is known
     applied: bool = False
-    # The host went down since its patch was begun
-    crashed: bool = False
+    # What happened, by its key in the table of causes; None where nothing has gone wrong
+    cause: str | None = None
+    # It was patched in the place of a canary
+    reserve: bool = False
     # It was to start, and a halt kept it from that
     halted: bool = False
     cohort: str | None = None
@@ -53,6 +57,11 @@ class Outcome:
     @property
     def bad(self) -> bool:
         return self.outcome in BAD
+
+    @property
+    def barred(self) -> bool:
+        """Whether it is skipped because of the quarantine."""
+        return self.outcome == "skipped" and self.reason.startswith(BARRED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,10 +108,10 @@ def determine_outcome(
     error = install.describe_error(variables)
     if error is not None:
         livepatch = install.livepatch
-        return dataclasses.replace(
+        return _fail(
             base,
-            outcome="lost" if install.unreachable else "failed",
-            reason=error,
+            _find_lost_cause(install) if install.unreachable else "not_started",
+            error,
             state=livepatch.state if livepatch else "unknown",
             level=livepatch.level if livepatch else None,
         )
@@ -112,10 +121,12 @@ def determine_outcome(
     if verify is None or error is not None:
         lost = verify is None or verify.unreachable
         # It was started, so that it is patched by now, or will be.
-        return dataclasses.replace(
-            base, outcome="lost" if lost else "failed", reason=error or "its patch was not verified", applied=not lost
-        )
+        return _fail(base, "lost" if lost else "unverified", error or "its patch was not verified", applied=not lost)
     return _assess_verification(host, base, verify, rollout)
+
+
+def _fail(before: Outcome, cause: str, reason: str, **more: t.Any) -> Outcome:
+    return dataclasses.replace(before, outcome=CAUSES[cause].outcome, cause=cause, reason=reason, **more)
 
 
 def apply_probe(before: Outcome, answer: Answer | None, variables: t.Mapping[str, t.Any]) -> Outcome:
@@ -126,28 +137,26 @@ def apply_probe(before: Outcome, answer: Answer | None, variables: t.Mapping[str
     error = (answer.problem or answer.describe_error(variables)) if answer else "it was not probed"
     facts = answer.facts if answer else None
     if facts is None or error is not None:
-        reason = f"during the soak: {error or 'no facts were gathered'}"
-        return dataclasses.replace(before, outcome="lost", reason=reason, state="unknown")
+        return _fail(before, "lost", f"during the soak: {error or 'no facts were gathered'}", state="unknown")
     livepatch = facts.livepatch
     crashed = livepatch.state == "crashed"
     now = dataclasses.replace(
         before,
         state=livepatch.state,
         level=livepatch.level,
-        crashed=before.crashed or crashed,
         # A host that crashed runs what its next boot had, and is not changed until an operator has looked at it.
         applied=before.applied and not crashed,
     )
     # What the kernel reports since its last change concerns this rollout only where that was its change.
     if now.applied:
         now = dataclasses.replace(now, health_unknown=_explain_unknown_health(livepatch))
-    problem = _format_health_problems(livepatch) if now.applied else None
+    problem, cause = _format_health_problems(livepatch) if now.applied else None, "unhealthy"
     # Whether it is the newest does not matter: another one may have come out while the wave soaks.
     if problem is None and not _is_active(facts, before.kmp):
         problem = f"{livepatch.state}: {livepatch.reason}"
-    if problem is None:
-        return now
-    return dataclasses.replace(now, outcome="failed", reason=f"during the soak: {problem}")
+        is_other = str(facts.kmp.installed) != before.kmp or not before.applied
+        cause = "crashed" if crashed else "other_patch" if is_other else "unverified"
+    return now if problem is None else _fail(now, cause, f"during the soak: {problem}")
 
 
 def apply_confirmation(before: Outcome, answer: Answer | None, variables: t.Mapping[str, t.Any]) -> Outcome:
@@ -159,7 +168,7 @@ def apply_confirmation(before: Outcome, answer: Answer | None, variables: t.Mapp
     if answer is None or error is None or before.bad or answer.halted:
         return before
     reason = f"{before.reason}; but the patch was not confirmed for the next boot: {error}"
-    return dataclasses.replace(before, outcome="failed", reason=reason)
+    return _fail(before, "unconfirmed", reason)
 
 
 def apply_rollback(before: Outcome, answer: Answer | None, variables: t.Mapping[str, t.Any]) -> Outcome:
@@ -180,7 +189,7 @@ def apply_rollback(before: Outcome, answer: Answer | None, variables: t.Mapping[
     if livepatch.state == "crashed":
         # A second try would be refused until an operator has looked at it.
         reason = f"{why}; it went down before it was rolled back: {livepatch.reason}"
-        return dataclasses.replace(now, outcome="failed", crashed=True, reason=reason)
+        return _fail(now, "crashed", reason)
     kind = "rollback_refused" if job.refused else "rollback_pending"
     return dataclasses.replace(
         now, outcome=kind, applied=True, reason=f"{why}; the rollback failed: {_format_job_error(job)}"
@@ -203,25 +212,25 @@ def _assess_lost(
     facts = verify.facts
     if facts is None:
         reason = verify.describe_error(variables) or "the host does not answer"
-        return dataclasses.replace(base, outcome="lost", reason=reason)
+        return _fail(base, _find_lost_cause(install), reason)
     livepatch, journal = facts.livepatch, facts.livepatch.journal
     begun = livepatch.job is not None or (None if journal is None else journal.run) == install.run
     # Or by an earlier run, which has died
     begun = begun or _is_changed_by(livepatch, rollout)
     # A host that was reached when it was to start has begun, or was killed before it could record that.
     if not begun and install.unreachable and facts.kernel.boot_id == host.boot_id:
-        return _skip_unbegun(base, livepatch, "the host was unreachable when its batch started")
+        return _skip(base, livepatch, "not_begun", "the host was unreachable when its batch started")
     return _assess_facts(host, base, facts, rollout)
 
 
-def _skip_unbegun(base: Outcome, livepatch: Livepatch, why: str) -> Outcome:
-    return dataclasses.replace(
-        base,
-        outcome="skipped",
-        reason=f"{why}. It was not changed",
-        state=livepatch.state,
-        level=livepatch.level,
-    )
+def _find_lost_cause(install: Answer) -> str:
+    """Whether a host that is lost may have begun: a connection that broke at its start may have broken after that."""
+    return "unreachable" if install.unreachable and _task_errors.is_unconnected(install.msg) else "lost"
+
+
+def _skip(base: Outcome, livepatch: Livepatch, cause: str, why: str) -> Outcome:
+    reason = f"{why}. It was not changed"
+    return _fail(base, cause, reason, state=livepatch.state, level=livepatch.level)
 
 
 def _is_changed_by(livepatch: Livepatch, rollout: str | None) -> bool:
@@ -240,18 +249,22 @@ def _is_undone(livepatch: Livepatch) -> bool:
 
 def _assess_verification(host: Host, base: Outcome, verify: Answer, rollout: str | None) -> Outcome:
     if verify.facts is None:
-        return dataclasses.replace(base, reason="its patch was not verified: no facts were gathered", applied=True)
+        return _fail(base, "unverified", "its patch was not verified: no facts were gathered", applied=True)
     return _assess_facts(host, base, verify.facts, rollout)
 
 
 def _assess_facts(host: Host, base: Outcome, facts: Facts, rollout: str | None) -> Outcome:
     kernel, livepatch, installed = facts.kernel, facts.livepatch, facts.kmp.installed
-    job = livepatch.job
-    if job is not None and job.not_begun:
-        return _skip_unbegun(base, livepatch, _format_job_error(job))
+    job, journal = livepatch.job, livepatch.journal
     kmp = str(installed) if installed else None
     changed_by_rollout = _is_changed_by(livepatch, rollout)
     changed = changed_by_rollout or (job is not None and job.changed)
+    # Where it is not known whether the kernel was given the module, it was.
+    given = changed and not (changed_by_rollout and journal is not None and journal.given is False)
+    if job is not None and job.fenced:
+        return _skip(base, livepatch, "taken_over", _format_job_error(job))
+    if job is not None and job.not_begun and not given:
+        return _skip(base, livepatch, "not_begun", _format_job_error(job))
     now = dataclasses.replace(
         base,
         reason=livepatch.reason,
@@ -262,24 +275,55 @@ def _assess_facts(host: Host, base: Outcome, facts: Facts, rollout: str | None) 
         applied=changed and livepatch.state in ACTIVE and not _is_undone(livepatch),
     )
     if kernel.boot_id != host.boot_id:
-        reason = f"the host has rebooted since the rollout began: {now.reason}"
-        return dataclasses.replace(now, reason=reason, crashed=True)
+        why = f"the host has rebooted since the rollout began: {now.reason}"
+        if _went_down(facts, given, changed_by_rollout):
+            return _fail(now, "crashed", why)
+        if job is None:
+            return _skip(base, livepatch, "not_begun", why)
+    problems = _format_health_problems(livepatch) if given else None
     if job is None and not (changed_by_rollout and livepatch.compliance.up_to_date):
-        return dataclasses.replace(now, reason=f"{KILLED}: {now.reason}")
+        return _fail(now, _find_cause(host, facts, given, problems), f"{KILLED}: {now.reason}")
     if job is not None and job.failed:
-        return dataclasses.replace(now, reason=_format_job_error(job))
+        return _fail(now, _find_cause(host, facts, given, problems), _format_job_error(job))
     if kernel.build_id != host.build_id or kmp != host.kmp:
         planned = f"{host.kmp} on build ID {host.build_id}"
         actual = f"{kmp or 'no KMP'} on build ID {kernel.build_id}"
         reason = f"planned was {planned}; the host has {actual}, which no canary has tried: {now.reason}"
-        return dataclasses.replace(now, reason=reason)
+        return _fail(now, "other_patch", reason)
     if not livepatch.compliance.up_to_date:
-        return now
-    problems = _format_health_problems(livepatch) if changed else None
+        return _fail(now, "unverified" if given else "host_failed", now.reason)
     if problems is not None:
-        return dataclasses.replace(now, reason=f"patched, and unhealthy since: {problems}")
+        return _fail(now, "unhealthy", f"patched, and unhealthy since: {problems}")
     unknown = _explain_unknown_health(livepatch) if changed else None
     return dataclasses.replace(now, outcome="done" if changed else "unchanged", health_unknown=unknown)
+
+
+def _went_down(facts: Facts, given: bool, changed_by_rollout: bool) -> bool:
+    """Whether a host that has rebooted went down with the change, and not before it was begun."""
+    livepatch, journal = facts.livepatch, facts.livepatch.journal
+    if livepatch.state == "crashed":
+        return True
+    if changed_by_rollout and journal is not None and journal.boot_id == facts.kernel.boot_id:
+        return False
+    return given
+
+
+def _find_cause(host: Host, facts: Facts, given: bool, problems: str | None) -> str:
+    """Why a change has failed, or was killed, as far as the kernel had a part in it.
+
+    :param problems: what the kernel reports since the change.
+    """
+    livepatch, job = facts.livepatch, facts.livepatch.job
+    if not given:
+        return "host_failed"
+    if problems is not None:
+        return "unhealthy"
+    if job is not None and job.stalled:
+        of_kernel = any(blocker["kernel_thread"] for blocker in job.blockers)
+        return "stalled_by_kernel" if of_kernel else "stalled"
+    if livepatch.compliance.up_to_date and _is_active(facts, host.kmp):
+        return "incomplete"
+    return "refused"
 
 
 def _is_active(facts: Facts, kmp: str | None) -> bool:
@@ -308,7 +352,7 @@ def load_outcome(name: str, stored: t.Mapping[str, t.Any] | None, cohort: str, b
     """
     row = dict(stored or {"outcome": "pending", "reason": "not started"})
     if row["outcome"] == BEGUN:
-        row = {"outcome": "pending", "reason": IN_FLIGHT}
+        row = {"outcome": "pending", "reason": IN_FLIGHT, "reserve": bool(row.get("reserve"))}
     if before is not None and row["outcome"] in ("pending", "skipped"):
         row.update(state=before.state, level=before.level, kmp=before.kmp)
     row.setdefault("state", "unknown")

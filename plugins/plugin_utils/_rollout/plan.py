@@ -73,6 +73,17 @@ class PlannedCohort:
     hosts: int
     # Their names
     canaries: tuple[str, ...]
+    # Who takes the place of canaries that cannot be patched, in that order; each is planned for a later wave
+    reserves: tuple[str, ...] = ()
+
+    @classmethod
+    def from_document(cls, document: Document) -> PlannedCohort:
+        names = {key: tuple(document.get(key, ())) for key in ("canaries", "reserves")}
+        return cls(**{**document, **names})
+
+    def as_document(self) -> dict[str, t.Any]:
+        document = {**dataclasses.asdict(self), "canaries": list(self.canaries), "reserves": list(self.reserves)}
+        return document if self.reserves else {key: value for key, value in document.items() if key != "reserves"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +134,7 @@ class Outline:
     @classmethod
     def from_document(cls, document: Document) -> Outline:
         """:param document: of each wave it has how many ``hosts`` there are."""
-        cohorts = [PlannedCohort(**{**cohort, "canaries": tuple(cohort["canaries"])}) for cohort in document["cohorts"]]
+        cohorts = [PlannedCohort.from_document(cohort) for cohort in document["cohorts"]]
         return cls(
             document["hash"],
             PlanSettings.from_document(document["settings"]),
@@ -135,6 +146,11 @@ class Outline:
     def hosts(self) -> int:
         """How many are planned."""
         return sum(wave.hosts for wave in self.waves)
+
+    @property
+    def reserves(self) -> tuple[str, ...]:
+        """Who may take the place of canaries, of all cohorts."""
+        return tuple(name for cohort in self.cohorts.values() for name in cohort.reserves)
 
     def name_wave(self, number: int) -> str:
         kind = self.waves[number].kind
@@ -171,11 +187,10 @@ class Plan:
 
     def as_document(self) -> dict[str, t.Any]:
         """The plan as it is stored and shown."""
-        cohorts = [dataclasses.asdict(cohort) for cohort in self.outline.cohorts.values()]
         return {
             "schema": SCHEMA,
             "settings": dict(self.outline.settings.document),
-            "cohorts": [{**cohort, "canaries": list(cohort["canaries"])} for cohort in cohorts],
+            "cohorts": [cohort.as_document() for cohort in self.outline.cohorts.values()],
             "waves": [
                 {"kind": wave.kind, "hosts": list(names)}
                 for wave, names in zip(self.outline.waves, self.waves, strict=True)

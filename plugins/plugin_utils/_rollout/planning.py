@@ -39,6 +39,7 @@ class _Cohort:
     hosts: tuple[Host, ...]
     # By canary, how it was chosen
     why: t.Mapping[str, str]
+    reserves: tuple[str, ...] = ()
 
     def as_document(self) -> dict[str, t.Any]:
         first = self.hosts[0]
@@ -48,6 +49,7 @@ class _Cohort:
             **{name: getattr(first, name) for name in (*_COHORT_FIELDS, "key")},
             "hosts": len(self.hosts),
             "canaries": sorted(self.why),
+            **({"reserves": list(self.reserves)} if self.reserves else {}),
         }
 
 
@@ -140,7 +142,10 @@ def _build_cohort(id_: str, hosts: list[Host], settings: Settings, ranks: t.Mapp
     # Of those that the operator has not marked one is always left for a wave: else the canaries would teach nothing.
     wanted = min(len(ordered) - 1, host_counts.resolve_size(settings.canaries, len(ordered)))
     canaries = _choose_canaries(ordered, max(wanted, sum(host.canary for host in ordered)))
-    return _Cohort(id_, tuple(ordered), {host.name: _explain_canary(host) for host in canaries})
+    why = {host.name: _explain_canary(host) for host in canaries}
+    others = [host.name for host in ordered if host.name not in why]
+    reserves = others[: host_counts.resolve_count(settings.reserves, len(ordered))] if why else []
+    return _Cohort(id_, tuple(ordered), why, tuple(reserves))
 
 
 def _explain_canary(host: Host) -> str:

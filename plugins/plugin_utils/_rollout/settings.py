@@ -19,6 +19,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.schema im
 if t.TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
+# How a reason begins why the quarantine keeps a host out
+BARRED = "quarantine: "
 BUDGETS = ("batch", "wave", "cohort", "rollout", "lost", "unreachable")
 _CAPS = ("max_per_wave", "max_per_domain", "max_per_group")
 # Options that select and group hosts, as a plan's document shows them
@@ -27,7 +29,7 @@ _SELECTION_OPTIONS = ("domain_keys", "cohort_key", "filter", "kernel_versions", 
 SETTING_NAMES = {
     **{
         option: f"livepatch_{option}"
-        for option in ("waves", "seed", "max_in_flight", "canaries", "halt_scope", "prestaged")
+        for option in ("waves", "seed", "max_in_flight", "canaries", "reserves", "halt_scope", "prestaged")
     },
     **{option: f"livepatch_{option}" for option in (*_CAPS, *_SELECTION_OPTIONS)},
     **{f"budget_{kind}": "livepatch_budget" if kind == "wave" else f"livepatch_budget_{kind}" for kind in BUDGETS},
@@ -66,7 +68,7 @@ class Quarantine:
         """
         reasons = (self._kmps.get((kmp, target)), self._kmps.get((kmp, None)), self._hosts.get(name))
         reason = next((reason for reason in reasons if reason is not None), None)
-        return None if reason is None else f"quarantine: {reason}; clear it with playbook quarantine"
+        return None if reason is None else f"{BARRED}{reason}; clear it with playbook quarantine"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Settings:
     max_in_flight: int = 100
     # Of each cohort
     canaries: str = "1"
+    # Of each cohort, who may take the place of a canary
+    reserves: str = "0"
     max_per_wave: str | None = None
     # Hosts of one failure domain, or of one service, in one wave
     max_per_domain: str | None = None
@@ -134,6 +138,7 @@ class Settings:
             options["seed"],
             options["max_in_flight"],
             host_counts.require_count("livepatch_canaries", options["canaries"], least=1),
+            host_counts.require_count("livepatch_reserves", options["reserves"]),
             halt_scope=options["halt_scope"],
             budgets=budgets,
             quarantine=tuple(QuarantineEntry.from_row(row) for row in quarantine),
@@ -144,7 +149,7 @@ class Settings:
 
     def as_document(self) -> dict[str, t.Any]:
         """The settings as a plan's document has them."""
-        names = ("seed", "max_in_flight", "canaries", *_CAPS, "halt_scope")
+        names = ("seed", "max_in_flight", "canaries", "reserves", *_CAPS, "halt_scope")
         document = {name: getattr(self, name) for name in names}
         return {**document, "waves": list(self.waves), "budgets": dict(self.budgets), **self.selection_options}
 

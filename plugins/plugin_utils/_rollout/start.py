@@ -187,6 +187,13 @@ def _find_stopped_waves(outline: plan.Outline, rollout: t.Mapping[str, t.Any]) -
     for number in range(len(outline.waves)):
         # How large a batch was is not recorded.
         totals = budgets.Totals.from_groups(groups, number)
+        if outline.waves[number].is_strict:
+            of_wave = [
+                outcome.load_outcome(name, row, row["cohort"])
+                for name, row in rollout["outcomes"].items()
+                if row["wave"] == number or (row.get("reserve") and outline.waves[number].kind == plan.CANARIES)
+            ]
+            totals = totals.weigh_canaries(outline, of_wave)
         if totals.wave and not budgets.assess_wave(outline, number, totals, last=False).passed:
             stopped.add(number)
     return stopped

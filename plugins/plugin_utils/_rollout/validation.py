@@ -51,7 +51,7 @@ ROLE_INTERNALS = frozenset(
 )
 # Text that may be given as a whole number: it says what was typed.
 _NUMBERS_ALLOWED = re.compile(
-    r"livepatch_(canaries|max_per_\w+|budget\w*|waves\[\]|approval\[\]|wave|seed|reason)"
+    r"livepatch_(canaries|reserves|max_per_\w+|budget\w*|waves\[\]|approval\[\]|wave|seed|reason)"
     r"|livepatch_policy\.(kmp_version|max_version)"
 )
 # Lines of a message, hosts in a line, characters of a value

@@ -229,11 +229,12 @@ def _build_cohorts(source: Document, hosts: t.Sequence[Document]) -> str:
             _escape(f"{NOTHING if cohort['level'] is None else cohort['level']} → {cohort['kmp']}"),
             str(cohort["hosts"]),
             _escape(abbreviate(cohort["canaries"], 3) or NOTHING),
+            _escape(abbreviate(cohort["reserves"], 3) or NOTHING),
             *(str(counts[cohort["id"]][kind]) for kind in kinds),
         )
         for cohort in source["cohorts"]
     ]
-    head = ("Cohort", "Kernel", "Build ID", "From level to KMP", "Hosts", "Canaries", *kinds)
+    head = ("Cohort", "Kernel", "Build ID", "From level to KMP", "Hosts", "Canaries", "Reserves", *kinds)
     return _build_section("Cohorts", _build_table(head, rows, "Cohorts"))
 
 

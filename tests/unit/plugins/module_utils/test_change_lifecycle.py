@@ -1321,7 +1321,7 @@ def test_way_back_that_stalls(machine: Any) -> None:
     _bring(machine, level=2)
     _bring(machine)
     machine.offer(_TWO, seconds=None)
-    assert _failure(machine, state="previous").marks == {}
+    assert _failure(machine, state="previous").marks == {"stalled": True}
 
 
 # Preflight, as part of the change
@@ -1355,3 +1355,48 @@ def test_preflight_does_not_mind_what_is_taken_up(machine: Any) -> None:
     machine.start(_TWO)
     _killed_in(machine, "migrating", _TWO)
     assert _bring(machine, preflight=True, preflight_tolerate=("disk",))["after"]["level"] == 3
+
+
+# Whether the kernel was given the module
+
+
+def test_a_change_that_the_host_could_not_begin_has_given_the_kernel_nothing(machine: Any) -> None:
+    machine.put("/proc/sys/kernel/ftrace_enabled", "0")
+    with pytest.raises(NotDone, match=r"kernel\.ftrace_enabled is 0"):
+        _bring(machine)
+    assert (machine.installed, machine.loaded()) == ([], [])
+    machine.put("/proc/sys/kernel/ftrace_enabled", "1")
+    machine.put("/proc/sys/kernel/modules_disabled", "1")
+    with pytest.raises(NotDone, match=r"kernel\.modules_disabled is 1"):
+        _bring(machine)
+    assert machine.read_text(_JOURNAL) is None
+
+
+@pytest.mark.parametrize("scripts_load", [True, False])
+def test_an_installation_that_fails_may_have_given_it(machine: Any, scripts_load: bool) -> None:
+    machine.scripts_load = scripts_load
+    install = machine._install
+
+    def fail(argv: Any) -> Any:
+        install(argv)
+        return Completed(8, "", "No space left on device")
+
+    machine._install = fail
+    with pytest.raises(InstallFailed):
+        _bring(machine)
+    assert _entry(machine)["given"] is scripts_load
+    assert _livepatch(machine)["journal"]["given"] is scripts_load
+
+
+def test_a_stall_is_marked_and_says_what_holds_it(machine: Any) -> None:
+    machine.levels[_THREE]["seconds"] = None
+    with pytest.raises(TransitionStalled) as stalled:
+        _bring(machine)
+    assert stalled.value.marks == {"stalled": True}
+    entry = _entry(machine)
+    assert (entry["stalled"], entry["given"]) == (True, True)
+    assert [blocker["kernel_thread"] for blocker in entry["blockers"]] == [True]
+    # A run that finds it so tells the same.
+    with pytest.raises(NotDone) as again:
+        _bring(machine, run="another", expect={"begun": True})
+    assert again.value.result["stalled"] is True and again.value.result["blockers"] == entry["blockers"]

@@ -4,7 +4,7 @@
 
 """Which change in the journal was interrupted; what it holds is tests of the change."""
 
-from typing import Optional
+from typing import Any, Dict, Optional
 
 import pytest
 
@@ -22,3 +22,25 @@ def test_which_change_was_interrupted(phase: str, boot_id: Optional[str], runs: 
 
 def test_without_a_record_nothing_was_interrupted() -> None:
     assert _journal.is_interrupted(None, "this", False) is False
+
+
+@pytest.mark.parametrize(
+    ("entry", "boot_id", "is_loaded", "given"),
+    [
+        ({"phase": "installing", "given": False}, "this", False, False),
+        # The package's own script has loaded it
+        ({"phase": "installing", "given": False}, "this", True, True),
+        # Or may have, before the host went down
+        ({"phase": "installing", "given": False}, "another", False, None),
+        ({"phase": "installing", "given": True}, "another", False, True),
+        ({"phase": "migrating", "given": True}, "this", False, True),
+        ({"phase": "failed", "given": False}, "this", True, False),
+        ({"phase": "failed", "given": True}, "another", False, True),
+        # Of an earlier version
+        ({"phase": "failed"}, "this", True, None),
+    ],
+)
+def test_whether_the_kernel_was_given_the_module(
+    entry: Dict[str, Any], boot_id: str, is_loaded: bool, given: Optional[bool]
+) -> None:
+    assert _journal.was_given(dict(entry, boot_id="this"), boot_id, is_loaded) is given

@@ -110,6 +110,10 @@ def test_ten_at_most_and_all_are_counted(host: Any) -> None:
     found = _find(host)
     assert [one["tid"] for one in found.first] == list(range(100, 110))
     assert found.total == 25
+    # A user's threads, however many, do not hide one of the kernel's.
+    host.put("/proc/999/task/999/stat", f"999 (kworker/1:2) D 2 0 0 0 -1 {_KTHREAD}" + " 0" * 29 + " 0 0 0")
+    host.put("/proc/999/task/999/patch_state", "0")
+    assert [one["tid"] for one in _find(host).first] == [999, *range(100, 109)]
 
 
 def test_nothing(host: Any) -> None:

@@ -181,9 +181,12 @@ def test_what_holds_hosts_back_is_read_with_the_batch(store: Store) -> None:
     fence, rollout = begin(store)
     ours = {"scope": "s", "fence": fence, "rollout": rollout, "wave": 0}
     kinds = ("done", "unchanged", "failed", "rolled_back", "skipped", "pending")
-    store.record_outcomes(outcomes=[{"host": kind, "outcome": kind, "cohort": kind} for kind in kinds], **ours)
+    tried = [{"host": kind, "outcome": kind, "cohort": kind, "applied": True} for kind in kinds]
+    store.record_outcomes(outcomes=tried, **ours)
     later = [{"host": "later", "outcome": "done", "cohort": "no canary's"}]
     store.record_outcomes(outcomes=later, **dict(ours, wave=1))
+    full = [{"host": "full", "outcome": "failed", "cohort": "full disk", "applied": False}]
+    store.record_outcomes(outcomes=full, **ours)
     store.begin_hosts(hosts=["a1"], **ours)
     store.add_to_quarantine([{"host": "a2", "reason": "r"}])
     store.approve("h", 1, "eve")

@@ -298,6 +298,15 @@ def test_intent_results_and_totals(store: Store) -> None:
     assert (rows["b"]["outcome"], rows["b"]["wave"]) == ("rolled_back", 1), "the wave stays"
 
 
+def test_a_host_in_the_place_of_a_canary_stays_its_own_waves(store: Store) -> None:
+    fence, rollout = _begun(store)
+    ours = {"scope": "s", "fence": fence, "rollout": rollout}
+    store.begin_hosts(wave=2, hosts=["r"], reserve=True, **ours)
+    assert store.show("s")["rollout"]["outcomes"]["r"]["reserve"] is True
+    told = store.record_outcomes(wave=0, outcomes=[{"host": "r", "outcome": "done", "cohort": "x"}], **ours)
+    assert told == [{"wave": 2, "cohort": "x", "outcome": "done", "hosts": 1}]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_outcomes_are_counted_as_they_are_written(store: Store, path: str, seed: int) -> None:
     """Hosts begin, end and change in any order, with and without a wave and a cohort."""

@@ -59,6 +59,7 @@ class FakeStore:
         self.stored = {
             "quarantine": list(quarantine),
             "attempted": list(tried),
+            "reserves": [],
             "approvals": [],
             "starters": [],
             "in_flight": [],

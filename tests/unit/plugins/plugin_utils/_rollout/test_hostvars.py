@@ -14,6 +14,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer im
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import PlanError
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import changes, hostvars
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.host_settings import HostSettings
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import TaskAnswers
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.plan import PlannedHost
 from tests.support import answers
 
@@ -123,7 +124,10 @@ def determine(
         name: {hostvars.GATHERED: UNPATCHED, hostvars.INSTALL: started or STARTED, hostvars.VERIFY: registered}
         for name, registered in verify.items()
     }
-    later = None if slow is None else {name: read_result(result) for name, result in slow.items()}
+    later = None
+    if slow is not None:
+        install = read_result(started or STARTED)
+        later = {name: TaskAnswers(install, read_result(slow[name]) if name in slow else None) for name in verify}
     rows = hostvars.determine_outcomes(planned, rollout, variables, False, later)
     assert {row.cohort for row in rows} <= {"c"}
     return {row.host: row.outcome for row in rows}

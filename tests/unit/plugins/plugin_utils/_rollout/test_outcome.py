@@ -107,7 +107,7 @@ def test_a_refused_module_is_told_with_the_state_that_it_left():
 
 def test_a_reboot_in_the_middle_is_told():
     result = determine(APPLIED, verified(boot_id=BOOTS[1]))
-    assert ("rebooted" in result.reason, result.crashed) == (True, True)
+    assert ("rebooted" in result.reason, result.cause) == (True, "crashed")
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_a_probe(result, expected):
 
 def test_who_goes_down_in_the_soak_has_nothing_to_go_back_from():
     result = outcome.apply_probe(determine(APPLIED, verified()), verified("crashed", None, boot_id=BOOTS[1]), {})
-    assert (result.outcome, result.crashed, result.applied) == ("failed", True, False)
+    assert (result.outcome, result.cause, result.applied) == ("failed", "crashed", False)
 
 
 #

@@ -457,3 +457,13 @@ def test_ten_thousand_hosts_take_no_time() -> None:
     assert len(document["cohorts"]) == 40
     # It takes about 0.3 s; what grows with the square of the hosts would take minutes.
     assert seconds < 5
+
+
+@pytest.mark.parametrize(("count", "reserves"), [("0", 0), ("2", 2), ("30%", 1), ("9", 4)])
+def test_the_next_hosts_of_a_cohort_are_its_reserves(count: str, reserves: int) -> None:
+    """In the order in which they would go, and each stays in its wave."""
+    fleet = [host(f"a{number}", criticality=number / 10) for number in range(5)] + [host("b", build_id="x")]
+    made = make(fleet, reserves=count)
+    assert made.outline.reserves == tuple(f"a{number}" for number in range(1, 1 + reserves))
+    assert made.waves[0] == ("a0",)
+    assert sorted(name for names in made.waves for name in names) == ["a0", "a1", "a2", "a3", "a4", "b"]

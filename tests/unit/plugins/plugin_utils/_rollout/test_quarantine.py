@@ -99,6 +99,7 @@ def find_barred_at_start(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, s
     stored = {
         "quarantine": rows,
         "attempted": list(PLANNED.outline.cohorts),
+        "reserves": [],
         "approvals": [],
         "starters": [],
         "in_flight": [],

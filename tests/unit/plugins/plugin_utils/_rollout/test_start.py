@@ -24,7 +24,7 @@ def find_stopped_waves(
     names = ("a1", "b1", "a2", "a3", "a4")
     plan = make_plan(names[:2], names[2:], scope=scope, **{**NO_BUDGETS, **budgets})
     rows = {
-        name: {"outcome": kind, "wave": plan.hosts[name].wave, "cohort": name[0]}
+        name: {"outcome": kind, "reason": "", "wave": plan.hosts[name].wave, "cohort": name[0]}
         for name, kind in zip(names, outcomes, strict=False)
     }
     return start._find_stopped_waves(plan.outline, {"status": status, "detail": detail, "outcomes": rows})
