@@ -98,14 +98,13 @@ def _finish_rollout(
             status, detail = "barred", {"text": f"nothing is to be done, and {hosts} barred by the quarantine: {clear}"}
         return Ended(status, detail, planned, (*unplanned, *outcomes), fleet, halt=recorded["halt"])
     confirmations = hostvars.get_member_answers(variables_by_host, hostvars.CONFIRMATION)
-    outcomes = [
-        outcome.apply_confirmation(
-            outcome.load_outcome(name, stored["outcomes"].get(name), row.cohort, fleet_by_name.get(name)),
-            confirmations.get(name),
-            variables_by_host.get(name, {}),
-        )
-        for name, row in planned.hosts.items()
-    ]
+    to_confirm = hostvars.list_to_confirm(variables_by_host)
+    outcomes = []
+    for name, host in planned.hosts.items():
+        known = outcome.load_outcome(name, stored["outcomes"].get(name), host.cohort, fleet_by_name.get(name))
+        if name in to_confirm:
+            known = outcome.apply_confirmation(known, confirmations.get(name), variables_by_host.get(name, {}))
+        outcomes.append(known)
     status, detail = _decide_status(planned, state, stored, confirmations)
     # Of pending hosts nothing is recorded: the next run starts them.
     changed = [

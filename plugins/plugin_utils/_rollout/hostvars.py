@@ -40,6 +40,8 @@ ROLLBACK = "__livepatch_rollback"
 ROLLED_BACK = "__livepatch_rolled_back"
 # livepatch with download_only
 DOWNLOAD = "__livepatch_download"
+# rollout_assess, the last one of the host's batch
+ASSESSMENT = "__livepatch_assessment"
 # rollout_admit
 ADMISSION = "__livepatch_admission"
 # The variable of such loops, which has what the member is asked with
@@ -189,6 +191,12 @@ def get_member_answers(variables_by_host: Variables, name: str) -> dict[str, Ans
             if member not in answers or not answer.in_flight:
                 answers[member] = answer
     return answers
+
+
+def list_to_confirm(variables_by_host: Variables) -> set[str]:
+    """The canaries whose next boot was to have the patch, as it was decided for the batches of these hosts."""
+    assessments = (variables.get(ASSESSMENT) or {} for variables in variables_by_host.values())
+    return {name for assessment in assessments for name in assessment.get("confirm", ())}
 
 
 def find_refused_admission(variables_by_host: Variables) -> t.Mapping[str, t.Any] | None:

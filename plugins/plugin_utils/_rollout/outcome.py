@@ -164,8 +164,8 @@ def apply_confirmation(before: Outcome, answer: Answer | None, variables: t.Mapp
 
     :param answer: to that task, None where it did not run.
     """
-    error = answer.describe_error(variables) if answer else None
-    if answer is None or error is None or before.bad or answer.halted:
+    error = answer.describe_error(variables) if answer else "the task did not run"
+    if error is None or before.bad or (answer is not None and answer.halted):
         return before
     reason = f"{before.reason}; but the patch was not confirmed for the next boot: {error}"
     return _fail(before, "unconfirmed", reason)

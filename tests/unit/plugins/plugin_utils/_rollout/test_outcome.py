@@ -175,7 +175,10 @@ def test_a_canary_whose_next_boot_is_not_in_order():
     result = outcome.apply_confirmation(determine(APPLIED, verified()), confirm, {})
     assert result.outcome == "failed"
     assert result.reason.endswith("not confirmed for the next boot: dracut could not make it")
-    assert outcome.apply_confirmation(determine(APPLIED, verified()), None, {}).outcome == "done"
+    # No answer is never yes.
+    result = outcome.apply_confirmation(determine(APPLIED, verified()), None, {})
+    assert (result.outcome, result.reason.rpartition(": ")[2]) == ("failed", "the task did not run")
+    assert outcome.apply_confirmation(determine(APPLIED, verified()), Answer(), {}).outcome == "done"
 
 
 def test_a_halt_before_a_canary_was_confirmed_is_no_failure_of_it():
