@@ -67,14 +67,17 @@ options:
           - check_start
           - clear_quarantine
           - find_plan
+          - find_plans
           - find_subject
           - get_halt
           - halt
           - has_old
           - join_wave
           - keep_controls
+          - knows_host
           - leave_wave
           - list_approvals
+          - list_cohorts
           - list_quarantine
           - list_starters
           - load_admission

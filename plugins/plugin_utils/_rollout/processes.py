@@ -40,7 +40,7 @@ def identify(pid: int) -> Process:
 def identify_playbook() -> Process:
     """The process that runs the playbook, from a step, which is a worker that it has forked.
 
-    :raises PlanError: it has ended, and left the worker behind; or this system has no /proc. Nobody would renew the
+    :raises PlanError: it has ended, and left the worker behind; or this system has no /proc. No process would renew the
         lease then.
     """
     parent = multiprocessing.parent_process()
