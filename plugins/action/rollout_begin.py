@@ -20,6 +20,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     build_printer,
     format_count,
     show_lines,
+    to_printable,
     show_response,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document as report
@@ -112,10 +113,8 @@ class ActionModule(ActionBase):
         notified = goes_by.run[controls.WEBHOOKS]
         self._notify(webhooks.create_notifier(self, task_vars, store.scope, begun.run, recorded=notified), begun)
         for url in controls.list_unnotified(goes_by, given):
-            self._display.warning(
-                f"livepatch_webhooks: {url} is not notified: give it as when the rollout began, since its secrets are "
-                "not recorded"
-            )
+            reason = "give it as when the rollout began, since its secrets are not recorded"
+            self._display.warning(to_printable(f"livepatch_webhooks: {url} is not notified: {reason}"))
         planned = self._preview(store, begun, {host.name: host for host in fleet}, goes_by, last, task_vars)
         answers = hostvars.get_latest_answers(variables)
         drifted = drift.find_drift(store, answers)
