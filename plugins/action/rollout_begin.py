@@ -20,8 +20,8 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import
     build_printer,
     format_count,
     show_lines,
-    to_printable,
     show_response,
+    to_printable,
 )
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import document as report
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._report import publish, status, text
