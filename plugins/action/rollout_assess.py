@@ -16,6 +16,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._errors import Pla
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import show_lines
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     assess,
+    batch_end,
     common_options,
     controls,
     hostvars,
@@ -93,7 +94,7 @@ class ActionModule(ActionBase):
         settings = schema.read_rendered(self._templar, task_vars, *SETTINGS)
         goes_by, run_ends = step.get_controls(["soak", "gates"]), step.state.began + settings["max_runtime"]
         gates = controls.restore_secrets(controls.GATES, goes_by["gates"], settings["gates"])
-        of_wave = assess.WaveOptions(goes_by["soak"], run_ends, gates, settings["skip_gates"])
+        of_wave = batch_end.WaveOptions(goes_by["soak"], run_ends, gates, settings["skip_gates"])
         if name == "batch":
             assessment = assess.assess_batch(gate, options["admission"], read_variables, of_wave)
         elif name == "slow":

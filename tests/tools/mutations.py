@@ -805,7 +805,7 @@ MUTATIONS = (
     ),
     Mutation(
         "assess: healthy canaries of a failed wave keep their patch",
-        f"{LOGIC}/assess.py",
+        f"{LOGIC}/batch_end.py",
         'whole_wave = end["status"] == "failed" and',
         'whole_wave = end["status"] == "" and',
         (f"{ROLLOUT}/test_assess.py",),

@@ -16,24 +16,21 @@ import dataclasses
 import time
 import typing as t
 
-from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN, SLICES
+from ansible_collections.fleet.livepatch.plugins.module_utils._store.constants import BEGUN
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._answers.answer import Answer
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._formatting import format_time
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
+    batch_end,
     batches,
     budgets,
     canary_reserves,
-    causes,
     changes,
-    external_gates,
-    halt,
     host_counts,
     hostvars,
     outcome,
     session,
     soak,
 )
-from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput, Rows
+from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.gate_input import GateInput
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.outcome import SUCCESSFUL, Outcome
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.run import Run
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.store_client import StoreClient
@@ -62,26 +59,8 @@ NO_ASSESSMENT: dict[str, t.Any] = {
 COLLECT, SOAK, CONFIRM, ROLL_BACK, RESERVE = "collect", "soak", "confirm", "roll_back", "reserve"
 
 
-@dataclasses.dataclass(frozen=True)
-class WaveOptions:
-    """What the end of a wave depends on."""
-
-    # Seconds for which it has to stay healthy
-    soak: int
-    # When this run leaves a soak to the next one, in seconds since the epoch
-    run_ends: float
-    gates: t.Sequence[t.Mapping[str, t.Any]]
-    # By name, why a gate is not asked
-    skip_gates: t.Mapping[str, t.Any]
-
-
-#
-# The steps
-#
-
-
 def assess_batch(
-    gate: GateInput, admitted: t.Mapping[str, t.Any], read_variables: ReadVariables, options: WaveOptions
+    gate: GateInput, admitted: t.Mapping[str, t.Any], read_variables: ReadVariables, options: batch_end.WaveOptions
 ) -> dict[str, t.Any]:
     """The hosts of a batch have ended, but for those that are slow: records what became of them, and assesses by their
     number. Where nothing is to follow for the wave, this is the last word on it.
@@ -98,7 +77,7 @@ def assess_batch(
 
 
 def assess_slow(
-    gate: GateInput, assessment: t.Mapping[str, t.Any], read_variables: ReadVariables, options: WaveOptions
+    gate: GateInput, assessment: t.Mapping[str, t.Any], read_variables: ReadVariables, options: batch_end.WaveOptions
 ) -> dict[str, t.Any]:
     """Hosts that were in flight still were asked, or waited for: the same for them.
 
@@ -127,7 +106,7 @@ def assess_reserves(
     assessment: t.Mapping[str, t.Any],
     admitted: t.Mapping[str, t.Any],
     read_variables: ReadVariables,
-    options: WaveOptions,
+    options: batch_end.WaveOptions,
 ) -> dict[str, t.Any]:
     """Hosts were patched in the place of canaries: the same for them. Where they failed others may follow.
 
@@ -175,7 +154,7 @@ def assess_probe(gate: GateInput, assessment: t.Mapping[str, t.Any], read_variab
     return probed
 
 
-def assess_wave(gate: GateInput, assessment: t.Mapping[str, t.Any], options: WaveOptions) -> dict[str, t.Any]:
+def assess_wave(gate: GateInput, assessment: t.Mapping[str, t.Any], options: batch_end.WaveOptions) -> dict[str, t.Any]:
     """The last word on a batch: whether the rollout goes on, which hosts are confirmed, and which are rolled back.
 
     :param assessment: what the step before returned.
@@ -186,11 +165,11 @@ def assess_wave(gate: GateInput, assessment: t.Mapping[str, t.Any], options: Wav
     )
     wave = gate.load_wave() if is_over and not gate.read_only else None
     rows = wave.outcomes if wave else {}
-    end = {**assessment, **_decide_end(gate, assessment, rows, options)}
+    end = {**assessment, **batch_end.decide_end(gate, assessment, rows, options)}
     none: dict[str, t.Any] = {"follow": None, "rollback": [], "confirm": [], "shares": {}, "elsewhere": []}
     if wave is None:
         return {**end, **none}
-    rollback = [row.host for row in _select_rollback(gate, end, rows, wave.settings)]
+    rollback = [row.host for row in batch_end.select_rollback(gate, end, rows, wave.settings)]
     confirm: list[str] = []
     if gate.is_strict and end["go"] and assessment["last"]:
         confirm = [
@@ -201,7 +180,7 @@ def assess_wave(gate: GateInput, assessment: t.Mapping[str, t.Any], options: Wav
     here = set(gate.step.batch.hosts)
     if rollback:
         changes.keep_rollback(gate.step.run, {name: wave.settings[name] for name in rollback if name in here})
-    _record_end(gate, assessment, end, rows, [rows[name] for name in rollback], asks_halt=bool(confirm))
+    batch_end.record_end(gate, assessment, end, rows, [rows[name] for name in rollback], asks_halt=bool(confirm))
     fence = gate.step.run.fence
     members = [
         {"host": name, "options": wave.settings[name].build_confirmation(wave.planned[name].evr, fence=fence)}
@@ -278,7 +257,7 @@ def _list_slow(
 
 
 def _conclude(
-    gate: GateInput, assessment: dict[str, t.Any], slow: t.Sequence[changes.Running], options: WaveOptions
+    gate: GateInput, assessment: dict[str, t.Any], slow: t.Sequence[changes.Running], options: batch_end.WaveOptions
 ) -> dict[str, t.Any]:
     """What follows for hosts of the batch or the wave; the last word, where nothing does.
 
@@ -296,7 +275,7 @@ def _conclude(
     return assessment if assessment["follow"] else assess_wave(gate, assessment, options)
 
 
-def _begin_soak(gate: GateInput, assessment: dict[str, t.Any], options: WaveOptions) -> dict[str, t.Any]:
+def _begin_soak(gate: GateInput, assessment: dict[str, t.Any], options: batch_end.WaveOptions) -> dict[str, t.Any]:
     soaking_since = gate.step.state.soaking.get(str(gate.wave))
     now = time.time()
     began = now if assessment["started"] or soaking_since is None else soaking_since
@@ -392,137 +371,3 @@ def _assess_hosts(
         "shares": {},
         "soak": dataclasses.asdict(soak.Soak((), None)),
     }
-
-
-#
-# The end of a batch, or of its wave
-#
-
-
-def _decide_end(
-    gate: GateInput,
-    assessment: t.Mapping[str, t.Any],
-    rows: Rows,
-    options: WaveOptions,
-) -> dict[str, t.Any]:
-    """Whether the rollout goes on after the batch, and as what it ends if it does not."""
-    wave, verdict, until = gate.wave, assessment["verdict"], assessment["soak"]["until"]
-    go = {
-        "go": True,
-        "wave": wave,
-        "last": assessment["last"],
-        "verdict": verdict,
-        "status": "running",
-        "detail": {},
-        "barred": assessment["barred"],
-    }
-    prefix = f"Gate after {gate.plan.name_wave(wave)}"
-    stop = {**go, "go": False}
-    if not assessment["passed"]:
-        if not gate.is_slice:
-            return {**stop, "status": "failed"}
-        # Stops the other slices; the wave's gate, which comes after all of them, ends the rollout.
-        return {**stop, "status": "halted", "detail": {"for": SLICES, "wave": wave, "at": time.time()}}
-    if assessment["refused"]:
-        return {**stop, "verdict": assessment["refused"]["detail"]["text"], **assessment["refused"]}
-    if assessment["held"] is not None and not gate.is_slice:
-        text = f"{prefix}: halted: {assessment['held']}"
-        return {**stop, "verdict": text, "status": "halted", "detail": {"wave": wave}}
-    if not assessment["last"]:
-        return go
-    if assessment["halted"] is not None:
-        return {**stop, "verdict": assessment["halted"], "status": "halted", "detail": {"wave": wave}}
-    if until is not None:
-        text = f"{prefix}: soaks until {format_time(until, seconds=True)}: run the rollout again then"
-        return {**stop, "verdict": text, "status": "soaking", "detail": {"wave": wave, "until": until}}
-    if gate.read_only:
-        return go
-    combined = external_gates.run_external_gates(gate, rows, options.gates, options.skip_gates)
-    if combined.verdict == "pass":
-        return {**go, "verdict": f"{verdict}{combined.text}"}
-    text = f"{prefix}: {combined.verdict}: {combined.text}"
-    if combined.verdict == "fail":
-        cohorts = sorted({row.cohort for row in rows.values() if row.cohort})
-        return {**stop, "verdict": text, "status": "failed", "barred": cohorts}
-    text += ". Run the rollout again, and it is asked again; livepatch_skip_gates skips a gate, with a reason"
-    return {**stop, "verdict": text, "status": "waiting", "detail": {"for": combined.verdict, "wave": wave}}
-
-
-def _select_rollback(
-    gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows, settings: t.Container[str]
-) -> list[Outcome]:
-    """Hosts that failed. Of canaries all of them where the failure of one reaches all, else all of its cohort; of later
-    waves only those that failed: to take a fix away from healthy hosts is an operator's choice.
-    """
-    # ``settings`` has the hosts of this run.
-    # Where no KMP is to blame, such as where hosts could not take it, the others keep it.
-    whole_wave = end["status"] == "failed" and bool(end["barred"]) and gate.plan.settings.halt_scope == "rollout"
-    selected = [
-        row
-        for row in rows.values()
-        if row.applied
-        and (
-            row.outcome == "failed"
-            or (row.outcome in SUCCESSFUL and gate.is_strict and (whole_wave or row.cohort in end["barred"]))
-        )
-    ]
-    # The other slices roll back their own.
-    return [row for row in selected if row.host in settings] if gate.is_slice else selected
-
-
-def _record_end(
-    gate: GateInput,
-    assessment: t.Mapping[str, t.Any],
-    end: t.Mapping[str, t.Any],
-    rows: Rows,
-    rollback: t.Sequence[Outcome],
-    asks_halt: bool,
-) -> None:
-    """:param asks_halt: hosts are changed next, which need not ask for a halt each by itself then."""
-    store, commands = gate.store, []
-    entries = _build_quarantine(gate, end, rows, assessment["passed"])
-    if entries:
-        commands.append(store.build("add_to_quarantine", entries=entries))
-    if rollback:
-        pending = [dataclasses.replace(row, outcome="rollback_pending") for row in rollback]
-        commands.append(gate.build_outcomes(pending))
-    if assessment["unrecorded"]:
-        commands.append(gate.build_verdict(batches.HOSTS, "pass", assessment["verdict"]))
-    # What was not admitted is recorded as that.
-    stops = not end["go"] and not (assessment["refused"] and assessment["passed"])
-    if not gate.is_slice and (end["last"] or stops):
-        verdict = "pass" if end["go"] else {"failed": "fail"}.get(end["status"], "inconclusive")
-        commands.append(gate.build_verdict(batches.WAVE, verdict, end["verdict"]))
-    if stops:
-        detail = dict(end["detail"], text=end["verdict"])
-        commands.append(store.build_fenced("set_status", status=end["status"], detail=detail))
-    if asks_halt:
-        commands.append(store.build("check_start", scope=store.scope, fence=store.fence))
-    answers = store.send_all(*commands) if commands else []
-    if asks_halt:
-        halt.share(store, answers[-1])
-
-
-def _build_quarantine(gate: GateInput, end: t.Mapping[str, t.Any], rows: Rows, passed: bool) -> list[dict[str, t.Any]]:
-    """What no host gets any more until it is cleared: the KMP in the cohorts in which it failed, and hosts that are
-    lost.
-
-    :param passed: no budget is used up; what bars the KMP then is a gate that looks elsewhere.
-    """
-    by = f"rollout {gate.step.run.id}"
-    cohorts = gate.plan.cohorts
-    any_cohort = gate.plan.settings.halt_scope == "kmp"
-    entries = []
-    blamed = {str(row.cohort): row for row in reversed(causes.find_blamed(rows.values(), cohorts, gate.is_strict))}
-    # A KMP with which a host went down is barred though the budget may allow for it.
-    crashed = {row.cohort for row in rows.values() if row.cause == "crashed" and row.cohort}
-    # In a later wave a budget counts hosts that failed for a reason of their own, too.
-    barred = set(end["barred"]) & set(blamed) if not (gate.is_strict or passed) else set(end["barred"])
-    for cohort in sorted({*barred, *crashed}):
-        bad = blamed.get(cohort)
-        reason = f"{bad.host}: {bad.reason}" if bad else end["verdict"]
-        target = None if any_cohort else cohorts[cohort].target
-        entries.append({"kmp": cohorts[cohort].kmp, "cohort": target, "host": None, "reason": reason, "by": by})
-    lost = [row for row in rows.values() if causes.bars_host(row)]
-    entries += [{"kmp": None, "cohort": None, "host": row.host, "reason": row.reason, "by": by} for row in lost]
-    return entries

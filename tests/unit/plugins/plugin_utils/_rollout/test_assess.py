@@ -15,6 +15,7 @@ from ansible import constants
 
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     assess,
+    batch_end,
     changes,
     halt,
     host_settings,
@@ -34,7 +35,7 @@ SETTINGS = {
     "a1": host_settings.HostSettings(policy={"kmp_version": "3", "min_age": 7}, lock_timeout=9),
     "b1": host_settings.HostSettings(),
 }
-OPTIONS = assess.WaveOptions(0, 0.0, (), {})
+OPTIONS = batch_end.WaveOptions(0, 0.0, (), {})
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from ansible import constants
 from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout import (
     admission,
     assess,
+    batch_end,
     changes,
     hostvars,
     lease,
@@ -121,7 +122,7 @@ class Fleet:
                 return followed, {**assessment, "go": False}
             self._start(admitted["start"])
             gate = GateInput(self.store, session.load_step(self.store, self.begun.run, list(batch.hosts)))
-            options = assess.WaveOptions(0, 0.0, (), {})
+            options = batch_end.WaveOptions(0, 0.0, (), {})
             assessment = assess.assess_batch(gate, admitted, self.read, options)
             for _round in range(2):
                 if assessment["follow"] == "collect":
