@@ -35,7 +35,7 @@ _SETTINGS = ("scope", "store_path", "coordinator")
 _PLACES = ("group_vars", "host_vars", "-e", "templated")
 _WAYS = ("--limit", "another folder", "another user", "sudo with a password")
 # Of so many `make test` takes some
-_SAMPLE = 12
+_SAMPLE = 7
 _SEED = 1
 _SCOPE = "web"
 _SUDO = Path(__file__).parents[1] / "support/fakes/sudo"

@@ -110,6 +110,7 @@ def test_a_later_run_goes_by_what_the_rollout_began_with(fake_fleet: FakeFleet, 
     assert re.search(r'livepatch_approval: \["2"\] -> none \(looser\), by \S+: the board agreed', report.output)
 
 
+@pytest.mark.slow
 def test_a_plan_that_is_followed_by_its_hash_brings_its_settings(fake_fleet: FakeFleet) -> None:
     hosts = {name: FakeHost() for name in ("a1", "a2")}
     planned = fake_fleet.run(hosts, ["fleet.livepatch.plan", *extra(livepatch_approval=["1"])], {}, common=COMMON)

@@ -82,7 +82,7 @@ class Traces:
     files: Sequence[str]
 
 
-_TIMES = ("at", "created_at", "seconds", "started", "ended", "verified", "fence")
+_TIMES = ("at", "created_at", "seconds", "since", "started", "ended", "verified", "fence")
 
 
 def _trace(fake_fleet: FakeFleet, run: Run, folder: Path) -> Traces:

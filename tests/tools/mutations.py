@@ -175,7 +175,7 @@ MUTATIONS = (
     Mutation(
         "settings: what is no number is one",
         f"{LOGIC}/validation.py",
-        "if number is None or number != number or (",
+        "if number is None or _is_nan(number) or (",
         "if number is None or (",
         (f"{ROLLOUT}/test_setting_values.py",),
     ),

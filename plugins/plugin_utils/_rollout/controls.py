@@ -27,6 +27,7 @@ from ansible_collections.fleet.livepatch.plugins.plugin_utils._rollout.schema im
 GATES, WEBHOOKS = "livepatch_gates", "livepatch_webhooks"
 # What a record has of a value in the place of its secrets: the names of the options that are not recorded
 NOT_RECORDED = "not_recorded"
+_SECRET_OPTIONS = ("headers", "secret", "url_password", "url_username")
 # Differences in a message
 _MAX_LINES = 10
 
@@ -345,7 +346,7 @@ def strip_secrets(name: str, value: t.Any) -> t.Any:
 
 def _strip(request: t.Mapping[str, t.Any], with_path: bool) -> dict[str, t.Any]:
     """:param with_path: whether the path of its URL is no secret."""
-    kept = {key: value for key, value in request.items() if key not in ("headers", "secret", "url_password")}
+    kept = {key: value for key, value in request.items() if key not in _SECRET_OPTIONS}
     url = str(request.get("url") or "")
     kept["url"] = redact_url(url, with_path)
     headers = request.get("headers") or {}

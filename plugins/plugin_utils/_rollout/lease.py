@@ -72,7 +72,7 @@ def with_takeover(request: t.Callable[..., t.Any], terms: LeaseTerms) -> t.Any:
     # As it was seen first
     renewed: float | None = None
     while True:
-        result, refused = _attempt(request)
+        result, refused = _attempt(lambda: request(reason=terms.takeover_reason))
         if refused is None:
             return result
         holder = refused.holder

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import itertools
+import math
 import re
 import typing as t
 
@@ -300,6 +301,10 @@ def _find_text_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> 
     return None
 
 
+def _is_nan(number: int | float) -> bool:
+    return isinstance(number, float) and math.isnan(number)
+
+
 def _find_number_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -> _TypeProblem:
     is_int = spec["type"] == "int"
     number: int | float | None = None
@@ -310,7 +315,7 @@ def _find_number_problem(path: str, spec: t.Mapping[str, t.Any], value: t.Any) -
         number = value
     wanted = "a whole number" if is_int else "a number"
     # Of what is no number (.nan) nothing is true.
-    if number is None or number != number or (is_int and isinstance(value, float) and not value.is_integer()):
+    if number is None or _is_nan(number) or (is_int and isinstance(value, float) and not value.is_integer()):
         return path, f"is {_abbreviate_value(value)}: give {wanted}"
     if number < 0:
         return path, f"is {_abbreviate_value(value)}: give {wanted} that is not below 0"
